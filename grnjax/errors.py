@@ -1,0 +1,33 @@
+"""What a user can get wrong, one class per kind; every message says what, how many and what next."""
+
+
+class GrnjaxError(Exception):
+    """A mistake in the input or the settings; the message is one sentence a user can act on."""
+
+
+class ExpressionFormatError(GrnjaxError):
+    """An expression file that cannot be read as a non-negative matrix of cells and genes."""
+
+
+class EdgeFormatError(GrnjaxError):
+    """A network or split file that cannot be read as TF-target pairs."""
+
+
+class GeneMismatchError(GrnjaxError):
+    """Expression, network and TF list do not speak of the same genes."""
+
+
+class SplitError(GrnjaxError):
+    """A split that leaks, or that leaves a part without both classes."""
+
+
+class ConfigError(GrnjaxError):
+    """A setting that does not exist or a value that it cannot take."""
+
+
+class CheckpointError(GrnjaxError):
+    """A checkpoint that is damaged, or that belongs to other settings or data."""
+
+
+class NonFiniteError(GrnjaxError):
+    """Training met a loss that is not finite; the last good state has been kept."""

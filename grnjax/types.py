@@ -1,0 +1,73 @@
+"""The few types every room shares, and the words for the axes of their arrays.
+
+Axis words: cell gene node edge pair token head dim layer. Orientation is fixed: expression is
+`[cell, gene]`, an adjacency `[tf, target]`, graph senders are TFs and receivers are targets.
+"""
+
+import dataclasses
+
+import numpy as np
+from beartype import beartype
+from jaxtyping import Bool, Float, Int32, jaxtyped
+
+shapes = jaxtyped(typechecker=beartype)
+"""Checks the array annotations of a function when it is called (or traced)."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class GeneTable:
+    """The genes of a run in their canonical order, and what was measured of them.
+
+    Genes stand sorted by name and cells by content, so that the order of a file never reaches
+    a model. A gene without expression keeps its column, filled with zeros and marked in `measured`.
+    """
+
+    names: np.ndarray  # [gene] str, sorted, unique
+    is_tf: Bool[np.ndarray, " gene"]
+    expression: Float[np.ndarray, "cell gene"]  # float32, log scale unless the user said otherwise
+    measured: Bool[np.ndarray, " gene"]
+
+    @property
+    def tfs(self) -> Int32[np.ndarray, " tf"]:
+        """Indices of the transcription factors, ascending."""
+        return np.flatnonzero(self.is_tf).astype(np.int32)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LabelledPairs:
+    """TF-target pairs as gene indices, each with a label: 1 regulated, 0 not."""
+
+    pairs: Int32[np.ndarray, "pair 2"]  # column 0 the TF, column 1 the target
+    labels: Float[np.ndarray, " pair"]  # float32, 0 or 1
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def positives(self) -> Int32[np.ndarray, "edge 2"]:
+        """The pairs labelled 1."""
+        return self.pairs[self.labels > 0]
+
+    def take(self, index: np.ndarray) -> "LabelledPairs":
+        """The pairs at `index` (positions or a mask), in that order."""
+        return LabelledPairs(self.pairs[index], self.labels[index])
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Split:
+    """Disjoint train, validation and test pairs of one draw."""
+
+    train: LabelledPairs
+    validation: LabelledPairs
+    test: LabelledPairs
+    kind: str  # "published", "standard", "tf-disjoint", "target-disjoint" or "both-disjoint"
+    draw: int  # the seed of the draw; the sample number of a published file
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Dataset:
+    """What a task works on: genes, labelled pairs, and the notes gathered while reading."""
+
+    genes: GeneTable
+    known: LabelledPairs  # every labelled pair; for `infer`, the known edges only
+    report: dict  # counts and names, ready for run.json
