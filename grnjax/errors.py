@@ -1,4 +1,4 @@
-"""What a user can get wrong, one class per kind; every message says what, how many and what next."""
+"""What a user can get wrong, one class per kind; a message says what, how many and what next."""
 
 
 class GrnjaxError(Exception):
@@ -30,4 +30,4 @@ class CheckpointError(GrnjaxError):
 
 
 class NonFiniteError(GrnjaxError):
-    """Training met a loss that is not finite; the last good state has been kept."""
+    """A loss or a score is not finite; a fit that stops so has kept its last good state."""

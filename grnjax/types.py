@@ -5,10 +5,12 @@ Axis words: cell gene node edge pair token head dim layer. Orientation is fixed:
 """
 
 import dataclasses
+from typing import NamedTuple
 
+import jraph
 import numpy as np
 from beartype import beartype
-from jaxtyping import Bool, Float, Int32, jaxtyped
+from jaxtyping import Array, Bool, Float, Int, Int32, jaxtyped
 
 shapes = jaxtyped(typechecker=beartype)
 """Checks the array annotations of a function when it is called (or traced)."""
@@ -71,3 +73,23 @@ class Dataset:
     genes: GeneTable
     known: LabelledPairs  # every labelled pair; for `infer`, the known edges only
     report: dict  # counts and names, ready for run.json
+
+
+class GeneBatch(NamedTuple):
+    """What a model sees of the genes; one padding node stands last."""
+
+    nodes: Float[Array, "node dim"]  # standardised expression; zeros where not measured
+    measured: Float[Array, " node"]  # 1 where `nodes` was measured
+    embedding: Float[Array, "node dim2"]  # frozen vectors, width 0 without a table
+    seen: Float[Array, "node 2"]  # 1 where the gene has train pairs as TF, as target
+    graph: jraph.GraphsTuple  # message-passing edges; `edges` holds their weights [edge]
+
+
+class PairBatch(NamedTuple):
+    """Pairs to score or to learn from; padding pairs point at the padding node and weigh 0."""
+
+    pairs: Int[Array, "pair 2"]
+    features: Float[Array, "pair feature"]  # co-expression of the pair, width 0 if unused
+    labels: Float[Array, " pair"]
+    weights: Float[Array, " pair"]
+    fold: Int[Array, " pair"]  # which fold supervises the pair when folds are edge-disjoint

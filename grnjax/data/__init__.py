@@ -1,0 +1,1 @@
+"""Readers and the simulator: files in, genes and labelled pairs out."""

@@ -1,0 +1,59 @@
+"""One order and one scale for a matrix: genes by name, cells by content, counts as logs."""
+
+import math
+
+import numpy as np
+
+from grnjax.data.names import count_names
+
+COUNTS_PER_CELL = 10_000
+
+
+def drop_repeated_genes(
+    values: np.ndarray, genes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, dict]:
+    """The matrix with every gene name once, and a report of the names that stood repeatedly.
+
+    Identical columns collapse; otherwise the one with the highest total stays. The order of the
+    file must not decide a tie, so the columns are compared as bytes, in an order of the cells
+    that does not depend on which of the columns comes first.
+    """
+    order = np.argsort(genes, kind="stable")
+    names, starts, counts = np.unique(genes[order], return_index=True, return_counts=True)
+    groups = [order[i : i + n] for i, n in zip(starts, counts, strict=True) if n > 1]
+    identical, different = [], []
+    is_dropped = np.zeros(len(genes), dtype=bool)
+    if groups:
+        symmetric = values.copy()
+        for group in groups:
+            symmetric[:, group] = np.sort(values[:, group], axis=1)
+        cells = order_rows(symmetric[:, order])
+        for group in groups:
+            columns = [values[cells, place] for place in group]
+            ranks = [(math.fsum(column.tolist()), column.tobytes()) for column in columns]
+            is_dropped[group] = True
+            is_dropped[group[ranks.index(max(ranks))]] = False
+            (identical if len(set(ranks)) == 1 else different).append(genes[group[0]])
+    report = {"identical": count_names(identical), "different": count_names(different)}
+    return values[:, ~is_dropped], genes[~is_dropped], report
+
+
+def sort_axes(values: np.ndarray, genes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The matrix with genes sorted by name and cells by content."""
+    order = np.argsort(genes)
+    values = np.ascontiguousarray(values[:, order])
+    return values[order_rows(values)], genes[order]
+
+
+def order_rows(values: np.ndarray) -> np.ndarray:
+    """The order that sorts the rows by their bytes; equal rows are interchangeable."""
+    values = np.ascontiguousarray(values)
+    content = values.view(np.dtype((np.void, values.shape[1] * values.itemsize)))[:, 0]
+    return np.argsort(content, kind="stable")
+
+
+def normalise_counts(values: np.ndarray) -> None:
+    """Turns counts in place into log(1 + counts per 10,000), cell by cell in float64."""
+    for cell in values:
+        counts = cell.astype(np.float64)
+        cell[:] = np.log1p(counts * (COUNTS_PER_CELL / counts.sum()))

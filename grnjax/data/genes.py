@@ -1,0 +1,284 @@
+"""Expression, network and TF list joined by gene name into the data set that a task works on."""
+
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+import pandas as pd
+
+from grnjax.data.edges import clean_edges
+from grnjax.data.expression import Expression
+from grnjax.data.names import count_names, identifier_kind, list_names, match_names
+from grnjax.data.tables import read_h5ad, read_rows, to_dense
+from grnjax.errors import ConfigError, EdgeFormatError, GeneMismatchError
+from grnjax.progress import logger
+from grnjax.types import Dataset, GeneTable, LabelledPairs
+
+TF_HEADINGS = ("tf", "tfs", "gene", "genes", "symbol", "gene_symbol", "name")
+FEWEST_EDGES = 2
+
+
+def read_tf_list(path: str | Path) -> list[str]:
+    """The names of a TF list, each once: one a line, or a table with a TF or gene column."""
+    rows = list(read_rows(path, EdgeFormatError))
+    headings = [field.strip().lower() for field in rows[0]]
+    known = [heading for heading in TF_HEADINGS if heading in headings]
+    column = headings.index(known[0]) if known else 0
+    body = rows[1:] if known else rows
+    names = [fields[column].strip() for fields in body if len(fields) > column]
+    names = list(dict.fromkeys(filter(None, names)))
+    if not names:
+        raise EdgeFormatError(f"{path}: a header and no names below it.")
+    return names
+
+
+def build_dataset(
+    expression: Expression | None,
+    edges: pd.DataFrame,
+    *,
+    tfs: list[str] | None,
+    universe: list[str] | None,
+    source: str,
+) -> Dataset:
+    """Genes, known pairs and the overlap report of a run.
+
+    Args:
+        expression: the measured genes; None for a network alone.
+        edges: as `read_edges` returns them.
+        tfs: the genes that may regulate; None for those with an outgoing edge.
+        universe: the genes of the run; None for all measured ones and all of the network.
+        source: what messages and the report call this data set.
+    """
+    if "report" not in edges.attrs:
+        edges = clean_edges(edges, source)
+    report = {"source": source}
+    names = choose_genes(expression, edges, universe, report)
+    values, is_measured = place_columns(expression, names)
+    report |= {
+        "cells": len(values),
+        "measured": int(is_measured.sum()),
+        "unmeasured": count_names(names[~is_measured]),
+    }
+    pairs = place_edges(edges, names, report)
+    is_tf = mark_tfs(tfs, pairs, names, source, report)
+    known = select_known(edges, pairs, is_tf, report)
+    if len(known.positives) < FEWEST_EDGES:
+        counts = ", ".join(f"{n:,} {what}" for what, n in report["edges"].items())
+        raise GeneMismatchError(
+            f"{source}: fewer than {FEWEST_EDGES} known edges are left ({counts}). "
+            "Check that network, gene list and TF list use the same names."
+        )
+    if expression is not None and not is_measured[known.pairs].any():
+        raise GeneMismatchError(
+            f"{source}: none of the {len(np.unique(known.pairs)):,} genes of the network "
+            f"({list_names(names[np.unique(known.pairs)])}) has expression "
+            f"({list_names(expression.genes)}). Check the identifiers of both."
+        )
+    log_report(report)
+    return Dataset(GeneTable(names, is_tf, values, is_measured), known, report)
+
+
+def choose_genes(
+    expression: Expression | None, edges: pd.DataFrame, universe: list[str] | None, report: dict
+) -> np.ndarray:
+    """The genes of the run, sorted: the universe, or else all of the file and of the network.
+
+    A gene carries the spelling of the expression file where it was measured, else its own.
+    """
+    in_file = [] if expression is None else expression.genes.tolist()
+    in_network = sorted(set(edges["tf"]) | set(edges["target"]))
+    wanted = in_network if universe is None else universe
+    match = match_names(wanted, in_file)
+    names = {
+        in_file[place] if place >= 0 else name
+        for name, place in zip(wanted, match.positions, strict=True)
+    }
+    if universe is None:
+        names.update(in_file)
+    report |= {
+        "genes": len(names),
+        "measured_outside_the_gene_list": count_names(sorted(set(in_file) - names)),
+        "identifiers": {
+            "expression": identifier_kind(in_file) if in_file else None,
+            "network": identifier_kind(in_network),
+        },
+        "case_rule": match.rule,
+        "case_ambiguous": count_names(sorted(match.ambiguous)),
+        "orientation": expression and expression.report.get("orientation"),
+        "raw_counts": expression and expression.report.get("raw_counts"),
+        "expression": expression and expression.report,
+    }
+    return np.array(sorted(names), dtype=str)
+
+
+def place_columns(
+    expression: Expression | None, names: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The expression with one column a gene, zeros where it was not measured, and where it was."""
+    if expression is None:
+        return np.zeros((0, len(names)), np.float32), np.zeros(len(names), dtype=bool)
+    is_measured = np.isin(names, expression.genes)
+    values = np.zeros((len(expression.values), len(names)), np.float32)
+    columns = np.searchsorted(expression.genes, names[is_measured])
+    values[:, is_measured] = expression.values[:, columns]
+    return values, is_measured
+
+
+def place_edges(edges: pd.DataFrame, names: np.ndarray, report: dict) -> np.ndarray:
+    """The gene indices [edge, 2] of TF and target, -1 for a name outside the gene list."""
+    in_network = sorted(set(edges["tf"]) | set(edges["target"]))
+    match = match_names(in_network, names.tolist())
+    place = dict(zip(in_network, match.positions.tolist(), strict=True))
+    report["unknown_genes"] = count_names(name for name in in_network if place[name] < 0)
+    if match.rule != "exact":
+        report["case_rule"] = match.rule
+    return np.stack([edges[role].map(place).to_numpy() for role in ("tf", "target")], axis=1)
+
+
+def mark_tfs(
+    tfs: list[str] | None, pairs: np.ndarray, names: np.ndarray, source: str, report: dict
+) -> np.ndarray:
+    """Which genes are TFs: those of the list, or else the sources of the edges."""
+    is_tf = np.zeros(len(names), dtype=bool)
+    if tfs is None:
+        is_tf[pairs[(pairs >= 0).all(axis=1), 0]] = True
+    else:
+        places = match_names(tfs, names.tolist()).positions
+        is_tf[places[places >= 0]] = True
+        absent = [tf for tf, place in zip(tfs, places, strict=True) if place < 0]
+        report["tfs_not_found"] = count_names(absent)
+        if not is_tf.any():
+            raise GeneMismatchError(
+                f"{source}: none of the {len(tfs):,} TFs of the list ({list_names(tfs)}: "
+                f"{identifier_kind(tfs)}) is among the {len(names):,} genes "
+                f"({list_names(names)}: {identifier_kind(names)}). Give a TF list of the same "
+                "species and kind of name."
+            )
+    report["tfs"] = int(is_tf.sum())
+    return is_tf
+
+
+def select_known(
+    edges: pd.DataFrame, pairs: np.ndarray, is_tf: np.ndarray, report: dict
+) -> LabelledPairs:
+    """The pairs between genes of the run whose source is a TF, sorted, with their labels."""
+    has_genes = (pairs >= 0).all(axis=1)
+    is_kept = has_genes & is_tf[pairs[:, 0]]
+    labels = edges["label"].to_numpy() if "label" in edges else np.ones(len(edges))
+    known = sort_pairs(pairs[is_kept], labels[is_kept])
+    targets_of = np.bincount(known.positives[:, 0], minlength=len(is_tf))
+    reading = edges.attrs["report"]
+    report |= {
+        "tfs_with_targets": int((targets_of > 0).sum()),
+        "tfs_with_one_target": int((targets_of == 1).sum()),
+        "edges": {
+            "read": reading["rows"],
+            "duplicates": reading["duplicates"],
+            "repeated_pairs": reading["repeated_pairs"],
+            "self_loops": reading["self_loops"],
+            "unknown": int((~has_genes).sum()),
+            "source_not_a_tf": int((has_genes & ~is_kept).sum()),
+            "kept": len(known),
+        },
+    }
+    return known
+
+
+def sort_pairs(pairs: np.ndarray, labels: np.ndarray) -> LabelledPairs:
+    """The labelled pairs in the order of TF and then target."""
+    order = np.lexsort((pairs[:, 1], pairs[:, 0]))
+    return LabelledPairs(pairs[order].astype(np.int32), labels[order].astype(np.float32))
+
+
+def log_report(report: dict) -> None:
+    """Says in one line what was joined, and in one each what could not be."""
+    source, edges = report["source"], report["edges"]
+    logger.info(
+        f"{source}: {report['genes']:,} genes ({report['measured']:,} measured in "
+        f"{report['cells']:,} cells), {report['tfs']:,} TFs ({report['tfs_with_targets']:,} with "
+        f"targets, {report['tfs_with_one_target']:,} with one), {edges['kept']:,} known pairs; "
+        f"names joined by {report['case_rule']} spelling"
+    )
+    dropped = {what: n for what, n in edges.items() if what not in ("read", "kept") and n}
+    if dropped:
+        counts = ", ".join(f"{n:,} {what.replace('_', ' ')}" for what, n in dropped.items())
+        logger.warning(f"{source}: of {edges['read']:,} edges read, dropped: {counts}")
+    lists = {
+        "unmeasured": "genes without expression, kept as nodes",
+        "unknown_genes": "genes of the network outside the gene list",
+        "tfs_not_found": "TFs of the list outside the gene list",
+        "measured_outside_the_gene_list": "measured genes outside the gene list, dropped",
+        "case_ambiguous": "genes that upper case would confuse, joined by exact spelling only",
+    }
+    for key, meaning in lists.items():
+        count, first = report.get(key, {"count": 0, "first": []}).values()
+        if count:
+            logger.info(f"{source}: {count:,} {meaning}: {', '.join(first)}")
+
+
+def read_embedding(
+    path: str | Path, names: np.ndarray, *, key: str | None = None
+) -> tuple[np.ndarray, np.ndarray, dict]:
+    """The embedding [gene, dim] of the named genes, which of them it has, and a report.
+
+    Genes that the table lacks get a row of zeros.
+
+    Args:
+        path: .npz with arrays `genes` and `embedding`, or .h5ad; FILE.h5ad:KEY names the key too.
+        names: the genes of the run.
+        key: the .varm key of an .h5ad.
+    """
+    path = str(path)
+    if key is None and ".h5ad:" in path:
+        path, _, key = path.rpartition(":")
+    genes, table = load_annotated(path, key) if path.endswith(".h5ad") else load_arrays(path)
+    if table.ndim != 2 or len(table) != len(genes):
+        raise ConfigError(f"{path}: {len(genes):,} genes and an embedding of shape {table.shape}.")
+    if len(set(genes)) < len(genes):
+        repeated = pd.Series(genes)[pd.Series(genes).duplicated()].unique()
+        raise ConfigError(
+            f"{path}: {len(repeated):,} genes have several rows ({list_names(repeated)}). "
+            "Keep one row a gene."
+        )
+    match = match_names(list(names), genes)
+    is_found = match.positions >= 0
+    if not is_found.any():
+        raise GeneMismatchError(
+            f"{path}: none of its {len(genes):,} genes ({list_names(genes)}: "
+            f"{identifier_kind(genes)}) is among the {len(names):,} of the run "
+            f"({list_names(names)}: {identifier_kind(names)})."
+        )
+    embedding = np.zeros((len(names), table.shape[1]), np.float32)
+    embedding[is_found] = to_dense(table)[match.positions[is_found]]
+    if not np.isfinite(embedding).all():
+        raise ConfigError(f"{path}: the embedding holds values that are missing or infinite.")
+    absent = count_names(name for name, found in zip(names, is_found, strict=True) if not found)
+    report = {"source": path, "found": int(is_found.sum()), "absent": absent}
+    report |= {"dim": table.shape[1], "case_rule": match.rule}
+    logger.info(f"{path}: embedding of {report['found']:,} of {len(names):,} genes, others zero")
+    return embedding, is_found, report
+
+
+def load_arrays(path: str) -> tuple[list[str], np.ndarray]:
+    """Genes and embedding of an .npz file; arrays that would run code when read are refused."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            genes, table = arrays["genes"], arrays["embedding"]
+    except KeyError as problem:
+        raise ConfigError(f"{path}: {problem}; arrays genes and embedding are needed.") from None
+    except (OSError, ValueError, TypeError, EOFError, BadZipFile) as problem:
+        raise ConfigError(f"{path}: not a readable .npz file ({problem}).") from problem
+    if genes.dtype.kind == "S":
+        genes = np.char.decode(genes, "utf-8")
+    return genes.astype(str).tolist(), table
+
+
+def load_annotated(path: str, key: str | None) -> tuple[list[str], np.ndarray]:
+    """Genes and embedding of an .h5ad file."""
+    data = read_h5ad(path, ConfigError)
+    if key not in data.varm:
+        raise ConfigError(
+            f"{path}: .varm has {list_names(data.varm) or 'nothing'}, not {key}. "
+            "Name the key as FILE.h5ad:KEY."
+        )
+    return list(data.var_names), np.asarray(data.varm[key])

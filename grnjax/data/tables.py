@@ -1,0 +1,160 @@
+"""Files opened: text tables, plain or gzipped, and .h5ad files.
+
+Every complaint names the file and is of the class that the caller passes as `error`, because
+only the caller knows whether the file was meant to be a network or an expression matrix.
+"""
+
+import csv
+import dataclasses
+import gzip
+import io
+import itertools
+import os
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+
+from grnjax.errors import GrnjaxError
+
+MISSING = {"", "na", "n/a", "nan", "null", "none", "<na>"}
+
+
+def read_rows(path: str | Path, error: type[GrnjaxError]) -> Iterator[list[str]]:
+    """Yields the fields of each line that is not blank.
+
+    Tab, comma or blanks separate the fields, whichever the first line has, and gzip is
+    recognised by its first bytes: neither depends on the name of the file.
+    """
+    is_empty = True
+    try:
+        with open(path, "rb") as raw:
+            is_gzip = raw.read(2) == b"\x1f\x8b"
+            raw.seek(0)
+            stream = gzip.GzipFile(fileobj=raw) if is_gzip else raw
+            for fields in split_lines(io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")):
+                is_empty = False
+                yield fields
+    except (EOFError, zlib.error, gzip.BadGzipFile) as problem:
+        raise error(f"{path}: the gzip file is truncated or damaged ({problem}).") from problem
+    except (UnicodeDecodeError, csv.Error) as problem:
+        raise error(f"{path}: not a text table ({problem}).") from problem
+    except OSError as problem:
+        raise error(f"{path}: cannot be read ({problem.strerror}).") from problem
+    if is_empty:
+        raise error(f"{path}: the file is empty.")
+
+
+def split_lines(lines: Iterator[str]) -> Iterator[list[str]]:
+    """Yields the fields of each line that is not blank, without their quotes."""
+    first = next((line for line in lines if line.strip()), "")
+    delimiter = next((mark for mark in "\t," if mark in first), None)
+    lines = itertools.chain([first], lines)
+    if delimiter is None:
+        rows = ([field.strip('"') for field in line.split()] for line in lines)
+    else:
+        rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+    return (fields for fields in rows if any(fields))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class NamedMatrix:
+    """A matrix of numbers with the names of its rows and columns, as the file has it."""
+
+    values: np.ndarray  # [row, column] float32
+    rows: list[str]
+    columns: list[str]
+
+
+def read_text_matrix(path: str | Path, error: type[GrnjaxError]) -> NamedMatrix:
+    """The numbers of a text table whose first line and first column hold names.
+
+    Each number is parsed in float64 and rounded once, so that a text file and an .h5ad file of
+    the same values give the same bits. Missing entries become NaN.
+    """
+    lines = read_rows(path, error)
+    header = [field.strip() for field in next(lines)]
+    rows, values = [], []
+    for fields in lines:
+        if not values:  # R writes a header without a field for the row names
+            columns = header if len(fields) == len(header) + 1 else header[1:]
+        if len(fields) != len(columns) + 1:
+            raise error(
+                f"{path}: row {len(rows) + 1} ({fields[0]}) has {len(fields) - 1:,} values "
+                f"where the header names {len(columns):,}."
+            )
+        rows.append(fields[0].strip())
+        values.append(parse_numbers(fields[1:], path, rows[-1], columns, error))
+    if not values or not columns:
+        raise error(f"{path}: no matrix found: one line or one column only.")
+    for axis, names in (("first line", columns), ("first column", rows)):
+        if hold_measurements(names):
+            raise error(
+                f"{path}: the {axis} holds numbers ({', '.join(names[:3])}) where names are "
+                "expected. Add the names of the genes and of the cells."
+            )
+    return NamedMatrix(np.stack(values), rows, columns)
+
+
+def parse_numbers(
+    fields: list[str], path: str | Path, row: str, columns: list[str], error: type[GrnjaxError]
+) -> np.ndarray:
+    """One row of a matrix as float32."""
+    try:
+        numbers = np.array(fields, dtype=np.float64)
+    except ValueError:
+        fields = ["nan" if field.strip().lower() in MISSING else field for field in fields]
+        for field, column in zip(fields, columns, strict=True):
+            if not is_number(field):
+                raise error(
+                    f"{path}: {field!r} at row {row}, column {column} is not a number."
+                ) from None
+        numbers = np.array(fields, dtype=np.float64)
+    return round_once(numbers)
+
+
+def round_once(numbers: np.ndarray) -> np.ndarray:
+    """The numbers as float32 without negative zeros; what is too large becomes infinite."""
+    with np.errstate(over="ignore"):
+        return numbers.astype(np.float32) + np.float32(0)
+
+
+def is_number(field: str) -> bool:
+    """Whether the text reads as a number."""
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return True
+
+
+def hold_measurements(names: list[str]) -> bool:
+    """Whether the names are numbers that cannot be running numbers: broken or repeated ones."""
+    if not all(is_number(name) for name in names):
+        return False
+    return len(set(names)) < len(names) or not all(float(name).is_integer() for name in names)
+
+
+def read_h5ad(path: str | Path, error: type[GrnjaxError]):
+    """The AnnData object of an .h5ad file."""
+    import anndata
+    import h5py
+
+    if not os.path.isfile(path):
+        raise error(f"{path}: no such file.")
+    try:
+        with h5py.File(path) as file:
+            is_annotated = "obs" in file and "var" in file
+        if is_annotated:
+            return anndata.read_h5ad(path)
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as problem:
+        raise error(f"{path}: not a readable .h5ad file ({problem}).") from problem
+    raise error(f"{path}: not an .h5ad file: it is HDF5, but without obs and var.")
+
+
+def to_dense(values) -> np.ndarray:
+    """A sparse or dense matrix of any number type as dense float32."""
+    values = values.toarray() if sparse.issparse(values) else np.asarray(values)
+    return round_once(values)

@@ -1,0 +1,233 @@
+"""Train, validation and test pairs drawn from a known network, and the checks that nothing leaks.
+
+Every kind of split deals out the same universe: each TF that has a target, paired with every gene
+but itself. The kinds differ in what a test pair may have in common with the training pairs.
+
+    standard          its TF and its target, never the pair: the split of the published tables
+    target-disjoint   its TF only
+    tf-disjoint       its target only
+    both-disjoint     neither; pairs of a test TF with a training gene, and so on, stay unused
+"""
+
+from typing import Literal
+
+import numpy as np
+
+from grnjax.errors import ConfigError, SplitError
+from grnjax.types import LabelledPairs, Split
+
+SplitKind = Literal["standard", "tf-disjoint", "target-disjoint", "both-disjoint"]
+
+# Shares of validation and test: of each TF's pairs in the standard split, else of TFs and genes.
+SHARES = {
+    "standard": (0.10, 0.23),
+    "tf-disjoint": (0.12, 0.25),
+    "target-disjoint": (0.12, 0.25),
+    "both-disjoint": (0.12, 0.25),
+}
+TRAIN, VALIDATION, TEST, UNUSED = 0, 1, 2, -1
+PARTS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
+
+
+def draw_split(
+    kind: SplitKind,
+    edges: np.ndarray,
+    genes: int,
+    draw: int,
+    *,
+    validation: float | None = None,
+    test: float | None = None,
+) -> Split:
+    """The split of this kind and draw, each part sorted by TF and target.
+
+    Args:
+        edges: [edge, 2], the known positives as gene indices; self loops are no candidates.
+        genes: number of genes, all of which are candidate targets.
+        draw: the seed; the same edges and draw always give the same split.
+        validation: share of validation, `SHARES[kind]` unless given.
+        test: share of test, likewise.
+    """
+    if kind not in SHARES:
+        raise ConfigError(f"There is no split {kind!r}; choose one of {', '.join(SHARES)}.")
+    validation = SHARES[kind][0] if validation is None else validation
+    test = SHARES[kind][1] if test is None else test
+    if not (0 < validation and 0 < test and validation + test < 1):
+        raise ConfigError(
+            f"Shares of {validation:g} for validation and {test:g} for test leave a part of the "
+            "split empty; both must be above 0 and their sum below 1."
+        )
+    tfs, is_known = _tabulate(np.asarray(edges), genes)
+    rng = np.random.default_rng(draw)
+    if kind == "standard":
+        part = _cut_each_tf(tfs, is_known, rng, validation, test)
+    else:
+        of_tf = of_gene = None
+        if kind != "target-disjoint":
+            of_tf = _deal_out("TFs", len(tfs), rng, validation, test)
+        if kind != "tf-disjoint":
+            of_gene = _deal_out("genes", genes, rng, validation, test)
+        part = _cross(of_tf, of_gene, is_known.shape)
+    part[np.arange(len(tfs)), tfs] = UNUSED
+    return Split(**_collect_parts(part, tfs, is_known), kind=kind, draw=draw)
+
+
+def _tabulate(edges: np.ndarray, genes: int) -> tuple[np.ndarray, np.ndarray]:
+    """The TFs with a target other than themselves, ascending, and their targets [tf, gene]."""
+    edges = edges[edges[:, 0] != edges[:, 1]]
+    if not len(edges):
+        raise SplitError(
+            f"No TF has a target other than itself among {genes:,} genes: there is nothing to "
+            "split; check that network and expression name their genes alike."
+        )
+    tfs, row = np.unique(edges[:, 0], return_inverse=True)
+    is_known = np.zeros((len(tfs), genes), bool)
+    is_known[row, edges[:, 1]] = True
+    return tfs, is_known
+
+
+def _cut_each_tf(
+    tfs: np.ndarray, is_known: np.ndarray, rng: np.random.Generator, validation: float, test: float
+) -> np.ndarray:
+    """The part of each pair [tf, gene], cutting every TF's positives and its other pairs alike.
+
+    A single positive goes to train or test with equal odds, and of two each gets one: this is the
+    rule of GENELink's split, which the published tables share.
+    """
+    part = np.full(is_known.shape, UNUSED)
+    for row, tf in enumerate(tfs):
+        positives = np.flatnonzero(is_known[row])
+        others = np.setdiff1d(np.flatnonzero(~is_known[row]), tf)
+        if len(positives) <= 2:
+            part[row, positives] = rng.permutation([TRAIN, TEST])[: len(positives)]
+        else:
+            part[row, positives] = rng.permutation(_cut(len(positives), validation, test))
+        part[row, others] = rng.permutation(_cut(len(others), validation, test))
+    return part
+
+
+def _cut(count: int, validation: float, test: float) -> np.ndarray:
+    """`count` part numbers in order, cut at the floor of the shares; test takes the rest."""
+    first = int(count * (1 - validation - test) + 1e-9)  # 0.67 * 100 must not become 66
+    second = int(count * (1 - test) + 1e-9)
+    return np.repeat([TRAIN, VALIDATION, TEST], [first, second - first, count - second])
+
+
+def _deal_out(
+    what: str, count: int, rng: np.random.Generator, validation: float, test: float
+) -> np.ndarray:
+    """The part of each TF or gene; validation and test get at least one."""
+    if count < 3:
+        raise SplitError(
+            f"{count} {what} cannot be dealt out to train, validation and test: take another kind "
+            "of split or a larger network."
+        )
+    tested = max(1, round(count * test))
+    validated = max(1, round(count * validation))
+    trained = max(1, count - tested - validated)
+    parts = np.repeat([TRAIN, VALIDATION, TEST], [trained, validated, count - trained - validated])
+    return rng.permutation(parts)
+
+
+def _cross(of_tf: np.ndarray | None, of_gene: np.ndarray | None, shape: tuple) -> np.ndarray:
+    """The part of each pair [tf, gene]; where TF and gene disagree, none."""
+    if of_gene is None:
+        return np.broadcast_to(of_tf[:, None], shape).copy()
+    if of_tf is None:
+        return np.broadcast_to(of_gene, shape).copy()
+    return np.where(of_tf[:, None] == of_gene, of_gene, UNUSED)
+
+
+def _collect_parts(
+    part: np.ndarray, tfs: np.ndarray, is_known: np.ndarray
+) -> dict[str, LabelledPairs]:
+    parts = {}
+    for name, number in PARTS.items():
+        row, gene = np.nonzero(part == number)
+        pairs = np.stack([tfs[row], gene], axis=1).astype(np.int32)
+        parts[name] = LabelledPairs(pairs, is_known[row, gene].astype(np.float32))
+    return parts
+
+
+def check_split(split: Split) -> dict:
+    """Sizes of the parts, and how many reversed training pairs they hold; leaks raise SplitError.
+
+    A pair (a, b) whose reverse (b, a) was trained on is no leak, since regulation has a direction,
+    but a score that ignores the direction profits from it, so it is counted.
+    """
+    parts = {name: getattr(split, name) for name in PARTS}
+    for name, part in parts.items():
+        _check_part(name, part)
+    for first, second in (("train", "validation"), ("train", "test"), ("validation", "test")):
+        _check_overlap(split.kind, first, parts[first].pairs, second, parts[second].pairs)
+    trained = _encode(split.train.pairs)
+    report = {"kind": split.kind, "draw": split.draw}
+    for name, part in parts.items():
+        report[name] = {
+            "pairs": len(part),
+            "positives": len(part.positives),
+            "tfs": len(np.unique(part.pairs[:, 0])),
+            "targets": len(np.unique(part.pairs[:, 1])),
+        }
+        if name != "train":
+            is_reversed = np.isin(_encode(part.pairs[:, ::-1]), trained)
+            report[name]["reversed_training_pairs"] = int(is_reversed.sum())
+    return report
+
+
+def _check_part(name: str, part: LabelledPairs) -> None:
+    positives, negatives = len(part.positives), len(part) - len(part.positives)
+    if not positives or not negatives:
+        missing = "negatives" if positives else "positives"
+        raise SplitError(
+            f"No {missing} in {name} ({positives:,} positive and {negatives:,} negative pairs): "
+            "take another draw, a larger share for this part, or another kind of split."
+        )
+    loops = np.count_nonzero(part.pairs[:, 0] == part.pairs[:, 1])
+    if loops:
+        raise SplitError(f"{loops:,} pairs of a gene with itself in {name}: remove them.")
+    repeated = len(part) - len(np.unique(_encode(part.pairs)))
+    if repeated:
+        raise SplitError(f"{repeated:,} of {len(part):,} pairs in {name} repeat: remove them.")
+
+
+def _check_overlap(
+    kind: str, first: str, first_pairs: np.ndarray, second: str, second_pairs: np.ndarray
+) -> None:
+    shared = {"pairs": np.intersect1d(_encode(first_pairs), _encode(second_pairs))}
+    if kind in ("tf-disjoint", "both-disjoint"):
+        shared["TFs"] = np.intersect1d(first_pairs[:, 0], second_pairs[:, 0])
+    if kind in ("target-disjoint", "both-disjoint"):
+        shared["targets"] = np.intersect1d(first_pairs[:, 1], second_pairs[:, 1])
+    for what, common in shared.items():
+        if len(common):
+            raise SplitError(
+                f"{first} and {second} share {len(common):,} {what}, which a {kind} split must "
+                "not: remove them from one of the two."
+            )
+
+
+def _encode(pairs: np.ndarray) -> np.ndarray:
+    """One integer a pair."""
+    return (pairs[:, 0].astype(np.int64) << 32) | pairs[:, 1].astype(np.int64)
+
+
+def cross_fit_folds(candidates: LabelledPairs, folds: int, *, seed: int) -> np.ndarray:
+    """The fold of each candidate [pair]: every TF's positives, and its other pairs, spread evenly.
+
+    Depends on the seed and on which pairs there are, not on the order of the rows. Sorted by label
+    and TF, pairs are numbered at random within their group and take folds in turn, across groups
+    too, so that TFs with fewer positives than folds do not all fill the first ones.
+    """
+    positives = len(candidates.positives)
+    if not 2 <= folds <= positives:
+        raise SplitError(
+            f"{folds} folds for {positives:,} known edges: every fold must hold one, so take from "
+            "2 folds up to that number."
+        )
+    canonical = np.argsort(_encode(candidates.pairs), kind="stable")
+    lottery = np.empty(len(candidates))
+    lottery[canonical] = np.random.default_rng(seed).random(len(candidates))
+    order = np.lexsort((lottery, candidates.pairs[:, 0], candidates.labels))
+    fold = np.empty(len(candidates), np.int32)
+    fold[order] = np.arange(len(candidates)) % folds
+    return fold

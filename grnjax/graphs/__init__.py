@@ -1,0 +1,1 @@
+"""Networks as padded jraph graphs, and sums over their neighbourhoods."""

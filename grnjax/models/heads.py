@@ -1,0 +1,92 @@
+"""Edge scorers: from the vectors of a TF and a target to the logit of regulation.
+
+Every head maps `(genes [node, dim], pairs [pair, 2], *, train)` to logits [pair]. The additive
+head is scRegNet's; it ranks targets in the same order for every TF. The others interact.
+"""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from grnjax.types import shapes
+
+
+class AdditiveHead(nn.Module):
+    """logit = class 1 minus class 0 of a linear map of [tf, target]: a TF term plus a target term.
+
+    scRegNet's head (Kommu et al. 2025): softmax over the two classes equals the sigmoid of
+    this difference.
+    """
+
+    @nn.compact
+    @shapes
+    def __call__(
+        self, genes: Float[Array, "node dim"], pairs: Int[Array, "pair 2"], *, train: bool
+    ) -> Float[Array, " pair"]:
+        del train
+        joined = jnp.concatenate([genes[pairs[:, 0]], genes[pairs[:, 1]]], axis=-1)
+        classes = nn.Dense(2, name="classes")(joined)
+        return classes[:, 1] - classes[:, 0]
+
+
+class BilinearHead(nn.Module):
+    """logit = x_tf M x_target + p . x_tf + q . x_target + c."""
+
+    @nn.compact
+    @shapes
+    def __call__(
+        self, genes: Float[Array, "node dim"], pairs: Int[Array, "pair 2"], *, train: bool
+    ) -> Float[Array, " pair"]:
+        del train
+        dim = genes.shape[-1]
+        tf, target = genes[pairs[:, 0]], genes[pairs[:, 1]]
+        as_tf = nn.Dense(1, use_bias=False, name="tf_bias")(genes)[:, 0]
+        as_target = nn.Dense(1, name="target_bias")(genes)[:, 0]
+        mixed = nn.Dense(dim, use_bias=False, name="interaction")(genes)[pairs[:, 0]]
+        interaction = jnp.sum(mixed * target, axis=-1) / jnp.sqrt(float(dim))
+        del tf
+        return interaction + as_tf[pairs[:, 0]] + as_target[pairs[:, 1]]
+
+
+class HadamardHead(nn.Module):
+    """logit = MLP of [x_tf * x_target, x_tf, x_target], one hidden layer."""
+
+    width: int = 64
+    dropout: float = 0.0
+
+    @nn.compact
+    @shapes
+    def __call__(
+        self, genes: Float[Array, "node dim"], pairs: Int[Array, "pair 2"], *, train: bool
+    ) -> Float[Array, " pair"]:
+        tf, target = genes[pairs[:, 0]], genes[pairs[:, 1]]
+        x = jnp.concatenate([tf * target, tf, target], axis=-1)
+        x = nn.gelu(nn.Dense(self.width, name="hidden")(x))
+        x = nn.Dropout(self.dropout, deterministic=not train)(x)
+        return nn.Dense(1, name="logit")(x)[:, 0]
+
+
+class IdentityTerm(nn.Module):
+    """a_tf + b_target + u_tf . v_target from learned vectors: what labels alone can say.
+
+    With it an interacting model contains the ID-only factor model. A gene without train pairs in
+    a role has no vector in that role, so an unseen target gets none of its own noise.
+    """
+
+    rank: int
+
+    @nn.compact
+    @shapes
+    def __call__(
+        self, seen: Float[Array, "node 2"], pairs: Int[Array, "pair 2"]
+    ) -> Float[Array, " pair"]:
+        nodes = len(seen)
+        zeros, spread = nn.initializers.zeros, nn.initializers.normal(0.3)
+        tf_bias = self.param("tf_bias", zeros, (nodes,)) * seen[:, 0]
+        target_bias = self.param("target_bias", zeros, (nodes,)) * seen[:, 1]
+        tf_factors = self.param("tf_factors", spread, (nodes, self.rank)) * seen[:, :1]
+        target_factors = self.param("target_factors", spread, (nodes, self.rank)) * seen[:, 1:]
+        i, j = pairs[:, 0], pairs[:, 1]
+        return (
+            tf_bias[i] + target_bias[j] + jnp.sum(tf_factors[i] * target_factors[j], axis=-1)
+        )

@@ -1,0 +1,124 @@
+"""scRegNet: frozen gene embedding + graph encoder + shared MLP + edge scorer.
+
+Kommu, Wang, Wang and Wang 2025 (bioRxiv 2024.12.16.628715), Methods; `faithful()` gives the
+published form. The default adds what that form cannot express: a head in which TF and target
+interact, learned identity vectors, and the co-expression of the pair, so that every trivial
+row but the curve-fitting ones is a special case of the model.
+"""
+
+import dataclasses
+from typing import Literal, Protocol
+
+import flax.linen as nn
+import jax.numpy as jnp
+import jraph
+from jaxtyping import Array, Float
+
+from grnjax.models.gcn import GCNConfig
+from grnjax.models.heads import AdditiveHead, BilinearHead, HadamardHead, IdentityTerm
+from grnjax.models.layers import LeakyMLP
+from grnjax.types import GeneBatch, PairBatch, shapes
+
+
+class EncoderConfig(Protocol):
+    """Settings that make a graph encoder: any Flax module `(nodes, graph, *, train)`."""
+
+    def make(self, name: str) -> nn.Module:
+        """The encoder: maps [node, dim] and a graph to [node, dim2]."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ScRegNetConfig:
+    """Settings of `ScRegNet`; the defaults are the interacting form."""
+
+    encoder: EncoderConfig = GCNConfig()
+    mlp_widths: tuple[int, ...] = (64,)
+    """Widths of the MLP that TF and target share."""
+    dropout: float = 0.1
+    """Dropout between MLP layers and in the Hadamard head."""
+    head: Literal["additive", "bilinear", "hadamard"] = "bilinear"
+    """How two gene vectors become a logit; `additive` is the published one."""
+    identity_rank: int = 8
+    """Width of the learned per-gene vectors; 0 leaves them and the learned biases out."""
+    coexpression: bool = True
+    """Whether the score sees the pair's correlation and joint regression coefficient."""
+    missing: Literal["learned", "zeros"] = "learned"
+    """What stands for the expression of a gene without any: one learned vector and a mask
+    column, or zeros."""
+    dropout_at_evaluation: bool = False
+    """The published code leaves MLP dropout on at evaluation; True restores that."""
+    identity_ridge: float = 8.0
+    """Ridge of the learned vectors, per summed loss."""
+    bias_ridge: float = 0.5
+    """Ridge of the learned biases, per summed loss."""
+
+    def __post_init__(self):
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must be in [0, 1), got {self.dropout}")
+
+
+def faithful(encoder: EncoderConfig, mlp_widths: tuple[int, ...], dropout: float) -> ScRegNetConfig:
+    """The published model: additive head, no learned vectors, zeros for missing expression."""
+    return ScRegNetConfig(
+        encoder=encoder,
+        mlp_widths=mlp_widths,
+        dropout=dropout,
+        head="additive",
+        identity_rank=0,
+        coexpression=False,
+        missing="zeros",
+    )
+
+
+class ScRegNet(nn.Module):
+    """Scores TF-target pairs from expression, known edges and frozen gene embeddings."""
+
+    config: ScRegNetConfig
+
+    @nn.compact
+    @shapes
+    def __call__(
+        self, genes: GeneBatch, pairs: PairBatch, *, train: bool
+    ) -> Float[Array, " pair"]:
+        config = self.config
+        vectors = self.encode(genes, train=train)
+        logits = self.make_head()(vectors, pairs.pairs, train=train)
+        if config.identity_rank:
+            identity = IdentityTerm(config.identity_rank, name="identity")
+            logits = logits + identity(genes.seen, pairs.pairs)
+        if config.coexpression:
+            logits = logits + nn.Dense(1, use_bias=False, name="coexpression")(pairs.features)[:, 0]
+        return logits
+
+    @nn.nowrap
+    def make_head(self) -> nn.Module:
+        """The head that the settings name."""
+        if self.config.head == "hadamard":
+            return HadamardHead(dropout=self.config.dropout, name="head")
+        return {"additive": AdditiveHead, "bilinear": BilinearHead}[self.config.head](name="head")
+
+    def encode(self, genes: GeneBatch, *, train: bool) -> Float[Array, "node dim"]:
+        """A vector for each gene: MLP of [frozen embedding, graph encoder output]."""
+        config = self.config
+        nodes = genes.nodes
+        if config.missing == "learned":
+            stand_in = self.param("missing", nn.initializers.zeros, (nodes.shape[-1],))
+            absent = 1 - genes.measured[:, None]
+            nodes = jnp.concatenate([nodes + absent * stand_in, genes.measured[:, None]], axis=-1)
+        graph: jraph.GraphsTuple = genes.graph
+        encoded = config.encoder.make("encoder")(nodes, graph, train=train)
+        joined = jnp.concatenate([genes.embedding, encoded], axis=-1)
+        mlp = LeakyMLP(
+            config.mlp_widths, config.dropout, config.dropout_at_evaluation, name="mlp"
+        )
+        return mlp(joined, train=train)
+
+
+def ridge_penalty(parameters: dict, config: ScRegNetConfig) -> Float[Array, ""]:
+    """Half the ridge of the identity term, on the scale of the loss summed over pairs."""
+    identity = parameters.get("identity")
+    if identity is None:
+        return jnp.zeros(())
+    biases = jnp.sum(identity["target_bias"] ** 2) + 0.2 * jnp.sum(identity["tf_bias"] ** 2)
+    factors = jnp.sum(identity["tf_factors"] ** 2) + jnp.sum(identity["target_factors"] ** 2)
+    return 0.5 * (config.bias_ridge * biases + config.identity_ridge * factors)

@@ -1,0 +1,272 @@
+"""Checkpoints that are complete, verified and bit for bit, or not there: the only user of Orbax.
+
+A store is a folder with one subfolder a step:
+
+    120/state/...       the arrays, as Orbax writes them
+    120/manifest.json   step, meta, every array's dtype and shape, every file's size and SHA-256
+
+The manifest is written last and carries its own digest; the folder gets its number in one rename.
+So a kill leaves the old steps or the new one, and a flipped bit, a file too many or too few, or a
+renamed folder is noticed before Orbax reads anything.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+from grnjax.errors import CheckpointError
+from grnjax.progress import logger
+from grnjax.storage.files import digest_file, flush
+
+MANIFEST = "manifest.json"
+UNFINISHED = ".partial"  # ends the name of a step being written or deleted
+REPLACED = ".replaced"  # ends the name of a step that a new save of the same step is replacing
+
+PyTree = Any
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Restored:
+    """A step as it was saved."""
+
+    step: int
+    state: PyTree
+    meta: dict
+
+
+class CheckpointStore:
+    """The checkpoints of one run. Opening it tidies up after a kill, so one process has it open.
+
+    Args:
+        folder: Created by the first save.
+        keep: How many of the newest steps stay on the disk, at least 1.
+    """
+
+    def __init__(self, folder: str | Path, keep: int = 2):
+        if keep < 1:
+            raise ValueError(f"keep must be at least 1, got {keep}")
+        self.folder = Path(folder)
+        self.keep = keep
+        for path in self.folder.glob(f"*{REPLACED}"):
+            if path.with_suffix("").exists():
+                shutil.rmtree(path)
+            else:
+                path.rename(path.with_suffix(""))
+        for path in self.folder.glob(f"*{UNFINISHED}"):
+            shutil.rmtree(path)
+
+    def steps(self) -> list[int]:
+        """The saved steps, ascending; a folder without a manifest does not count."""
+        return [step for step in self._folders() if (self._path(step) / MANIFEST).exists()]
+
+    def save(self, step: int, state: PyTree, meta: dict) -> None:
+        """Writes a step, which becomes the newest one, and deletes what there is no room for.
+
+        Later steps are deleted too: `latest` refused them, or the caller went back behind them.
+
+        Args:
+            step: 0 or more. A step that exists is replaced.
+            state: A tree of arrays: jax, random keys included, or numpy.
+            meta: JSON values; NaN and infinities are kept.
+        """
+        written = self._path(step, UNFINISHED)
+        shutil.rmtree(written, ignore_errors=True)
+        written.mkdir(parents=True)
+        arrays = _name_leaves(state)
+        args = ocp.args.StandardSave({name: x for name, x in arrays.items() if x.size})
+        with _quiet_orbax(), ocp.Checkpointer(ocp.StandardCheckpointHandler()) as orbax:
+            orbax.save((written / "state").absolute(), args=args)
+        contents = {
+            "step": step,
+            "meta": meta,
+            "arrays": _describe(arrays),
+            "files": _digest_files(written),
+        }
+        (written / MANIFEST).write_bytes(_encode_manifest(contents))
+        for path in (written, *written.rglob("*")):
+            flush(path)
+
+        final, replaced = self._path(step), self._path(step, REPLACED)
+        if final.exists():
+            final.rename(replaced)
+        written.rename(final)
+        flush(self.folder)
+        shutil.rmtree(replaced, ignore_errors=True)
+
+        kept = [other for other in self.steps() if other <= step][-self.keep :]
+        for other in set(self._folders()) - set(kept):
+            doomed = self._path(other, UNFINISHED)
+            self._path(other).rename(doomed)
+            shutil.rmtree(doomed)
+
+    def latest(self, target: PyTree) -> Restored | None:
+        """The newest step that is whole, or None in an empty store.
+
+        A damaged step is refused with a warning that names the file, and the one before is tried.
+
+        Args:
+            target: The tree to fill: arrays or `jax.ShapeDtypeStruct`s. Where it has a jax array or
+                a struct, a jax array with its sharding (by default the first device) comes back;
+                where it has a numpy array, a numpy array.
+
+        Raises:
+            CheckpointError: If no step is whole, or the newest whole one holds other arrays than
+                `target`: other names, shapes or dtypes.
+        """
+        problems = []
+        for step in reversed(self._folders()):
+            try:
+                contents = self._verify(step)
+            except CheckpointError as error:
+                problems.append(str(error))
+                continue
+            for problem in problems:
+                logger.warning("%s; using step %d instead", problem, step)
+            self._compare(step, contents["arrays"], _describe(_name_leaves(target)))
+            return Restored(step, self._restore(step, target), contents["meta"])
+        if problems:
+            raise CheckpointError(
+                f"{problems[0]}; no other step in {self.folder} is whole, so delete that folder to "
+                "start again."
+            )
+        return None
+
+    def _path(self, step: int, suffix: str = "") -> Path:
+        return self.folder / f"{step}{suffix}"
+
+    def _folders(self) -> list[int]:
+        """The steps that have a folder, whole or not, ascending."""
+        return sorted(int(path.name) for path in self.folder.glob("*") if path.name.isdecimal())
+
+    def _verify(self, step: int) -> dict:
+        """The manifest's contents, once every file of the step agrees with them."""
+        folder = self._path(step)
+        contents = _read_manifest(folder / MANIFEST)
+        if contents["step"] != step:
+            raise CheckpointError(f"{folder}: its manifest is of step {contents['step']}")
+        there, here = contents["files"], _digest_files(folder)
+        for name in sorted({*there, *here}):
+            if name not in here:
+                raise CheckpointError(f"{folder / name}: missing")
+            if name not in there:
+                raise CheckpointError(f"{folder / name}: not in the manifest")
+            for what in ("size", "digest"):
+                if here[name][what] != there[name][what]:
+                    raise CheckpointError(f"{folder / name}: {what} differs from the manifest")
+        return contents
+
+    def _compare(self, step: int, there: dict[str, str], here: dict[str, str]) -> None:
+        """Raises unless the arrays are the same; Orbax alone would cast dtypes in silence."""
+        differing = [key for key in sorted({*there, *here}) if there.get(key) != here.get(key)]
+        if differing:
+            shown = "; ".join(
+                f"{key} is {there.get(key, 'absent')} there and {here.get(key, 'absent')} here"
+                for key in differing[:5]
+            )
+            raise CheckpointError(
+                f"{self._path(step)} belongs to other settings or data: {len(differing)} of its "
+                f"{len(there)} arrays differ ({shown}). Repeat its settings or start a new folder."
+            )
+
+    def _restore(self, step: int, target: PyTree) -> PyTree:
+        """The arrays of a verified step in the form of `target`."""
+        wanted = _name_leaves(target)
+        args = ocp.args.StandardRestore({name: _place(x) for name, x in wanted.items() if x.size})
+        with _quiet_orbax(), ocp.Checkpointer(ocp.StandardCheckpointHandler()) as orbax:
+            found = orbax.restore((self._path(step) / "state").absolute(), args=args)
+        leaves = [found[name] if x.size else _make_empty(x) for name, x in wanted.items()]
+        return jax.tree.unflatten(jax.tree.structure(target), leaves)
+
+
+def _name_leaves(tree: PyTree) -> dict[str, Any]:
+    """The arrays of a tree by their place in it, such as `['params']['w']`, in the tree's order.
+
+    Orbax sees this flat dict and never the tree: its own names for {"a.b": x} and {"a": {"b": y}}
+    are the same, and it refuses arrays of size zero, which are left out.
+    """
+    leaves = {}
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        name = jax.tree_util.keystr(path)
+        if not hasattr(leaf, "dtype"):
+            raise TypeError(f"{name} is {leaf!r}, and a checkpoint's state holds arrays only")
+        leaves[name] = leaf
+    return leaves
+
+
+def _describe(arrays: dict[str, Any]) -> dict[str, str]:
+    """Dtype and shape of each array in words."""
+    return {name: f"{array.dtype}{list(array.shape)}" for name, array in arrays.items()}
+
+
+def _make_empty(like: Any) -> np.ndarray | jax.Array:
+    """An array of size zero, numpy's or jax's as `like` is."""
+    array = np.zeros(like.shape, like.dtype)
+    return array if isinstance(like, np.ndarray) else jax.numpy.asarray(array)
+
+
+def _place(leaf: Any) -> Any:
+    """What Orbax needs to know of a leaf of the target: its form, and where to put it."""
+    if isinstance(leaf, (np.ndarray, np.generic)):
+        return np.asarray(leaf)
+    sharding = leaf.sharding or jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
+
+
+@contextlib.contextmanager
+def _quiet_orbax() -> Iterator[None]:
+    """Holds Orbax's progress notes back; its errors still come through."""
+    orbax_logger = logging.getLogger("absl")
+    before = orbax_logger.level
+    orbax_logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        orbax_logger.setLevel(before)
+
+
+def _digest_files(folder: Path) -> dict[str, dict]:
+    """Size and SHA-256 of every file under `folder` but the manifest, by its path in it."""
+    return {
+        path.relative_to(folder).as_posix(): {"size": path.stat().st_size, "digest": _digest(path)}
+        for path in folder.rglob("*")
+        if path.is_file() and path != folder / MANIFEST
+    }
+
+
+def _digest(path: Path) -> str:
+    try:
+        return digest_file(path)
+    except OSError as error:
+        raise CheckpointError(f"{path}: {error.strerror}") from error
+
+
+def _encode_manifest(contents: dict) -> bytes:
+    """The one way to write these contents: sorted keys, and the digest of what it says."""
+    contents = json.loads(json.dumps(contents))
+    digest = hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
+    manifest = {"contents": contents, "digest": digest}
+    return json.dumps(manifest, sort_keys=True, indent=1).encode() + b"\n"
+
+
+def _read_manifest(path: Path) -> dict:
+    """A manifest's contents, if its bytes are exactly those that `save` would write."""
+    try:
+        written = path.read_bytes()
+        contents = json.loads(written)["contents"]
+    except OSError as error:
+        raise CheckpointError(f"{path}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path}: not a manifest") from error
+    if written != _encode_manifest(contents):
+        raise CheckpointError(f"{path}: its own digest differs")
+    return contents

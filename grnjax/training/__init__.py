@@ -1,0 +1,1 @@
+"""Losses, the training loop and studies over seeds and draws."""

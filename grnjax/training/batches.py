@@ -1,0 +1,140 @@
+"""From genes and labelled pairs to the padded arrays of a fit."""
+
+import dataclasses
+
+import jraph
+import numpy as np
+from jaxtyping import Float, Int
+
+from grnjax.graphs.build import build_gene_batch, build_graph, pad_rows, padded_size
+from grnjax.training.step import FitData
+from grnjax.types import GeneTable, LabelledPairs, PairBatch
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ModelInputs:
+    """What every fit of a run shares: features of genes and of pairs, and the padded sizes."""
+
+    genes: GeneTable
+    nodes: Float[np.ndarray, "gene dim"]  # input of the graph encoder
+    embedding: Float[np.ndarray, "gene dim2"] | None
+    coexpression: Float[np.ndarray, "tf gene feature"] | None
+    tfs: Int[np.ndarray, " tf"]  # gene index of each row of `coexpression`
+    padded_pairs: int
+    padded_edges: int
+    symmetric: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """The padded sizes that hold every fit of a run."""
+
+    pairs: int
+    edges: int
+
+
+def shared_sizes(trains: list[LabelledPairs], genes: int, batch_size: int) -> Sizes:
+    """Sizes for the largest of the train sets, so that one compilation serves them all."""
+    pairs = max(len(train) for train in trains)
+    pairs = -(-pairs // batch_size) * batch_size if batch_size else pairs
+    edges = max(2 * len(train.positives) for train in trains) + genes
+    return Sizes(pairs, padded_size(edges))
+
+
+def build_fit_data(
+    inputs: ModelInputs,
+    train: LabelledPairs,
+    validation: LabelledPairs,
+    *,
+    folds: int,
+    seed: int,
+    negative_weight: float = 1.0,
+    validation_size: int | None = None,
+) -> FitData:
+    """Arrays of one fit: the graph holds train positives only.
+
+    Args:
+        folds: parts of the train pairs for edge-disjoint message passing; 0 for none.
+        negative_weight: weight of a pair labelled 0 against one labelled 1; below 1 where 0
+            means unlabelled.
+    """
+    genes = len(inputs.genes.names)
+    graph = train_graph(inputs, train)
+    fold = pair_folds(train.pairs, genes, folds, seed)
+    weights = np.where(train.labels > 0, 1.0, negative_weight).astype(np.float32)
+    return FitData(
+        genes=build_gene_batch(inputs.genes, inputs.nodes, inputs.embedding, train, graph),
+        train=build_pair_batch(inputs, train, inputs.padded_pairs, weights=weights, fold=fold),
+        validation=build_pair_batch(inputs, validation, validation_size or len(validation)),
+        edge_fold=edge_folds(graph, train, fold, genes),
+    )
+
+
+def train_graph(inputs: ModelInputs, train: LabelledPairs) -> jraph.GraphsTuple:
+    """The message-passing graph: train positives, symmetric as published, with self loops."""
+    return build_graph(
+        train.positives,
+        len(inputs.genes.names),
+        symmetric=inputs.symmetric,
+        self_loops=True,
+        padded_edges=inputs.padded_edges,
+    )
+
+
+def build_pair_batch(
+    inputs: ModelInputs,
+    pairs: LabelledPairs,
+    size: int,
+    *,
+    weights: np.ndarray | None = None,
+    fold: np.ndarray | None = None,
+) -> PairBatch:
+    """The pairs, padded to `size` with pairs of the padding node that weigh nothing."""
+    genes = len(inputs.genes.names)
+    weights = np.ones(len(pairs), np.float32) if weights is None else weights
+    fold = np.zeros(len(pairs), np.int32) if fold is None else fold
+    return PairBatch(
+        pairs=pad_rows(pairs.pairs.astype(np.int32), size, fill=genes),
+        features=pad_rows(pair_features(inputs, pairs.pairs), size),
+        labels=pad_rows(pairs.labels.astype(np.float32), size),
+        weights=pad_rows(weights, size),
+        fold=pad_rows(fold, size, fill=-1),
+    )
+
+
+def pair_features(
+    inputs: ModelInputs, pairs: Int[np.ndarray, "pair 2"]
+) -> Float[np.ndarray, "pair feature"]:
+    """The co-expression block's rows for the pairs; width 0 where the model does not use it."""
+    if inputs.coexpression is None:
+        return np.zeros((len(pairs), 0), np.float32)
+    row = np.searchsorted(inputs.tfs, pairs[:, 0])
+    return inputs.coexpression[row, pairs[:, 1]]
+
+
+def pair_folds(
+    pairs: Int[np.ndarray, "pair 2"], genes: int, folds: int, seed: int
+) -> Int[np.ndarray, " pair"]:
+    """A random fold for each unordered pair, so that an edge and its reverse share one."""
+    if not folds:
+        return np.zeros(len(pairs), np.int32)
+    low, high = pairs.min(axis=1).astype(np.int64), pairs.max(axis=1)
+    unordered, place = np.unique(low * genes + high, return_inverse=True)
+    drawn = np.random.default_rng(seed).integers(folds, size=len(unordered), dtype=np.int32)
+    return drawn[place]
+
+
+def edge_folds(
+    graph: jraph.GraphsTuple, train: LabelledPairs, fold: np.ndarray, genes: int
+) -> Int[np.ndarray, " edge"]:
+    """The fold of the pair behind each edge, whichever way it points; -1 for loops and padding."""
+    positive = train.labels > 0
+    pairs = np.sort(train.pairs[positive].astype(np.int64), axis=1)
+    keys, first = np.unique(pairs[:, 0] * genes + pairs[:, 1], return_index=True)
+    low = np.minimum(graph.senders, graph.receivers).astype(np.int64)
+    high = np.maximum(graph.senders, graph.receivers)
+    place = np.searchsorted(keys, low * genes + high)
+    real = (graph.edges > 0) & (low != high)
+    result = np.full(len(graph.edges), -1, np.int32)
+    result[real] = fold[positive][first][place[real]]
+    return result

@@ -1,0 +1,232 @@
+"""Fitting one model: jitted chunks of epochs, selection on validation, resume bit for bit."""
+
+import dataclasses
+import functools
+import time
+from collections.abc import Callable
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from grnjax.errors import NonFiniteError
+from grnjax.progress import logger
+from grnjax.storage.checkpoints import CheckpointStore
+from grnjax.training.losses import ranking_scores
+from grnjax.training.step import FitData, Model, TrainState, train_epoch, train_step
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How a model is fitted."""
+
+    epochs: int = 400
+    """Passes over the train pairs at most."""
+    batch_size: int = 0
+    """Pairs a step; 0 takes all of them, and the graph is then encoded once an epoch."""
+    optimizer: Literal["adam", "rmsprop", "sgd"] = "adam"
+    learning_rate: float = 0.01
+    weight_decay: float = 1e-4
+    """L2 added to the gradient of every parameter, as torch optimisers do."""
+    evaluate_every: int = 10
+    """Epochs between evaluations on the validation pairs."""
+    patience: int = 10
+    """Evaluations without a better validation score before the fit stops."""
+    select_on: Literal["average_precision", "auroc"] = "average_precision"
+    """Validation score that chooses the epoch."""
+    edge_folds: int = 0
+    """With K >= 2 each step is supervised by one of K folds and passes messages over the other
+    edges; 0 leaves the supervised edges in the graph, as scRegNet does."""
+    unseen_share: float = 0.0
+    """Share of genes that every second step treats as never seen."""
+    checkpoint_seconds: float = 10.0
+    """Time between two checkpoints of a fit."""
+
+    def __post_init__(self):
+        if self.edge_folds == 1 or self.edge_folds < 0:
+            raise ValueError(f"edge_folds must be 0 or at least 2, got {self.edge_folds}")
+        if not 0 <= self.unseen_share < 1:
+            raise ValueError(f"unseen_share must be in [0, 1), got {self.unseen_share}")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FitResult:
+    """The selected model of one fit and how it was reached."""
+
+    variables: dict  # {"params": ..., other collections}: the best on validation
+    best_epoch: int
+    best_score: float
+    epochs: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Trainer:
+    """A model with its compiled chunk; one Trainer serves every fit of a run."""
+
+    model: Model
+    config: TrainingConfig
+    optimizer: optax.GradientTransformation
+    start: Callable[[jax.Array, FitData], TrainState]
+    chunk: Callable[[TrainState, FitData, jax.Array], tuple[TrainState, dict]]
+    score: Callable[[dict, Any, Any], jax.Array]
+
+
+def make_trainer(
+    model: Model, config: TrainingConfig, penalty: Callable[[Any], jax.Array] | None = None
+) -> Trainer:
+    """Compiles nothing yet; the first fit does, and every later one of the same shapes reuses it."""
+    optimizer = make_optimizer(config)
+    step = functools.partial(
+        train_step,
+        model=model,
+        optimizer=optimizer,
+        penalty=penalty or (lambda parameters: jnp.zeros(())),
+        edge_folds=config.edge_folds,
+        unseen_share=config.unseen_share,
+    )
+
+    def start(key, data):
+        variables = dict(model.init({"params": key}, data.genes, data.train, train=False))
+        parameters = variables.pop("params")
+        return TrainState(
+            parameters=parameters,
+            collections=variables,
+            optimizer=optimizer.init(parameters),
+            step=jnp.zeros((), jnp.int32),
+            epoch=jnp.zeros((), jnp.int32),
+            finite=jnp.ones((), bool),
+            best_parameters=jax.tree.map(jnp.copy, parameters),
+            best_collections=jax.tree.map(jnp.copy, variables),
+            best_score=jnp.full((), -jnp.inf),
+            best_epoch=jnp.zeros((), jnp.int32),
+            worse=jnp.zeros((), jnp.int32),
+            stopped=jnp.zeros((), bool),
+        )
+
+    def chunk(state, data, key):
+        batch_size = config.batch_size or len(data.train.labels)
+
+        def one_epoch(state, _):
+            return train_epoch(state, data, key, batch_size=batch_size, step=step)
+
+        def go_on(state):
+            state, losses = jax.lax.scan(one_epoch, state, length=config.evaluate_every)
+            state, scores = select(model, state, data, config)
+            return state, {"loss": losses[-1], **scores}
+
+        def stay(state):
+            nothing = jnp.full((), jnp.nan)
+            return state, {"loss": nothing, "auroc": nothing, "average_precision": nothing}
+
+        state, metrics = jax.lax.cond(state.stopped, stay, go_on, state)
+        return state, {
+            **metrics,
+            "epoch": state.epoch,
+            "finite": state.finite,
+            "stopped": state.stopped,
+            "best_epoch": state.best_epoch,
+        }
+
+    def score(variables, genes, pairs):
+        return model.apply(variables, genes, pairs, train=False)
+
+    return Trainer(model, config, optimizer, jax.jit(start), jax.jit(chunk), jax.jit(score))
+
+
+def make_optimizer(config: TrainingConfig) -> optax.GradientTransformation:
+    """The optimiser in torch's convention: weight decay joins the gradient before scaling."""
+    rule = {
+        "adam": optax.scale_by_adam(),
+        "rmsprop": optax.scale_by_rms(decay=0.99, eps=1e-8, eps_in_sqrt=False),
+        "sgd": optax.identity(),
+    }[config.optimizer]
+    decay = optax.add_decayed_weights(config.weight_decay)
+    return optax.chain(decay, rule, optax.scale(-config.learning_rate))
+
+
+def select(model, state, data, config) -> tuple[TrainState, dict]:
+    """Scores the validation pairs and keeps the parameters if they are the best so far."""
+    variables = {"params": state.parameters, **state.collections}
+    logits = model.apply(variables, data.genes, data.validation, train=False)
+    auroc, average_precision = ranking_scores(
+        logits, data.validation.labels, data.validation.weights
+    )
+    scores = {"auroc": auroc, "average_precision": average_precision}
+    score = scores[config.select_on]
+    better = score > state.best_score
+
+    def keep(new, old):
+        return jax.tree.map(lambda n, o: jnp.where(better, n, o), new, old)
+
+    worse = jnp.where(better, 0, state.worse + 1)
+    state = state._replace(
+        best_parameters=keep(state.parameters, state.best_parameters),
+        best_collections=keep(state.collections, state.best_collections),
+        best_score=jnp.where(better, score, state.best_score),
+        best_epoch=jnp.where(better, state.epoch, state.best_epoch),
+        worse=worse,
+        stopped=(worse >= config.patience) | (state.epoch >= config.epochs) | ~state.finite,
+    )
+    return state, scores
+
+
+def fit(
+    trainer: Trainer,
+    data: FitData,
+    *,
+    seed: int,
+    name: str,
+    store: CheckpointStore | None = None,
+    report: Callable[[dict], None] = lambda metrics: None,
+) -> FitResult:
+    """Trains from `seed` until validation stops improving; goes on from `store` where it left off.
+
+    The device is asked for metrics one chunk late, so it never waits for the host.
+
+    Raises:
+        NonFiniteError: an update was not finite; the last good state is in `store`.
+    """
+    init_key, train_key = jax.random.split(jax.random.key(seed))
+    state = trainer.start(init_key, data)
+    if store is not None:
+        restored = store.latest(state)
+        if restored is not None:
+            logger.info("%s: going on after epoch %d", name, restored.step)
+            state = jax.tree.map(jnp.asarray, restored.state)
+    saved_at, saved_epoch = time.monotonic(), int(state.epoch)
+    pending = None
+    done = bool(state.stopped)
+    while not done:
+        state, metrics = trainer.chunk(state, data, train_key)
+        due = store is not None and time.monotonic() - saved_at >= trainer.config.checkpoint_seconds
+        latest = metrics if due else pending
+        if latest is not None:
+            if due and pending is not None:
+                announce(pending, report)
+            done = announce(latest, report)
+        pending = None if due else metrics
+        if due:
+            saved_epoch, saved_at = int(state.epoch), time.monotonic()
+            store.save(saved_epoch, state, {"name": name})
+    state = jax.device_get(state)
+    if store is not None and saved_epoch != int(state.epoch):
+        store.save(int(state.epoch), state, {"name": name})
+    if not state.finite:
+        raise NonFiniteError(
+            f"{name}: the loss stopped being finite in epoch {int(state.epoch)} "
+            f"(step {int(state.step)}); the last good state is kept. Lower "
+            f"--training.learning-rate (now {trainer.config.learning_rate:g})."
+        )
+    variables = {"params": state.best_parameters, **state.best_collections}
+    return FitResult(variables, int(state.best_epoch), float(state.best_score), int(state.epoch))
+
+
+def announce(metrics: dict, report: Callable[[dict], None]) -> bool:
+    """Fetches the metrics of a chunk, passes them on, and says whether the fit has stopped."""
+    values = {name: np.asarray(value).item() for name, value in metrics.items()}
+    finite, stopped = values.pop("finite"), values.pop("stopped")
+    if np.isfinite(values["loss"]) or not finite:
+        report(values)
+    return stopped

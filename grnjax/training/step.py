@@ -1,0 +1,120 @@
+"""One pure update of the model, and one epoch of them."""
+
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Bool, Float, Int
+
+from grnjax.training.losses import pair_loss
+from grnjax.types import GeneBatch, PairBatch
+
+
+class TrainState(NamedTuple):
+    """Everything a run needs to go on exactly where it stopped."""
+
+    parameters: Any
+    collections: Any  # other variables of the model, batch statistics for one
+    optimizer: Any
+    step: Int[Array, ""]
+    epoch: Int[Array, ""]  # the data position: epochs are shuffled by (seed, epoch)
+    finite: Bool[Array, ""]  # False from the first update that was refused as not finite
+    best_parameters: Any
+    best_collections: Any
+    best_score: Float[Array, ""]
+    best_epoch: Int[Array, ""]
+    worse: Int[Array, ""]  # evaluations since the best one
+    stopped: Bool[Array, ""]
+
+
+class FitData(NamedTuple):
+    """One fit's arrays; every fit of a run has the same shapes, so there is one compilation."""
+
+    genes: GeneBatch
+    train: PairBatch
+    validation: PairBatch
+    edge_fold: Int[Array, " edge"]  # fold that supervises an edge; -1 for loops and padding
+
+
+class Model(Protocol):
+    """A Flax module that scores pairs of genes."""
+
+    def init(self, rngs, genes: GeneBatch, pairs: PairBatch, *, train: bool):
+        """Fresh variables."""
+
+    def apply(self, variables, genes: GeneBatch, pairs: PairBatch, *, train: bool, **options):
+        """Logits [pair]."""
+
+
+def train_step(state, batch, data, key, *, model, optimizer, penalty, edge_folds, unseen_share):
+    """One update of `state` from one batch of pairs, and its loss.
+
+    Randomness depends on (key, step) only. An update that is not finite is refused: the state
+    keeps its parameters and `finite` turns False.
+    """
+    dropout_key, unseen_key = jax.random.split(jax.random.fold_in(key, state.step))
+    genes = data.genes
+    if unseen_share:
+        genes = hide_genes(genes, unseen_key, share=unseen_share * (state.step % 2))
+    if edge_folds:
+        supervised = state.step % edge_folds
+        batch = batch._replace(weights=batch.weights * (batch.fold == supervised))
+        kept = genes.graph.edges * (data.edge_fold != supervised)
+        genes = genes._replace(graph=genes.graph._replace(edges=kept))
+
+    def loss_of(parameters):
+        logits, collections = model.apply(
+            {"params": parameters, **state.collections},
+            genes,
+            batch,
+            train=True,
+            rngs={"dropout": dropout_key},
+            mutable=list(state.collections),
+        )
+        loss = pair_loss(logits, batch.labels, batch.weights)
+        scale = jnp.maximum(jnp.sum(data.train.weights), 1.0)
+        return loss + penalty(parameters) / scale, collections
+
+    (loss, collections), gradient = jax.value_and_grad(loss_of, has_aux=True)(state.parameters)
+    updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.parameters)
+    moved = state._replace(
+        parameters=optax.apply_updates(state.parameters, updates),
+        collections=collections,
+        optimizer=optimizer_state,
+        step=state.step + 1,
+    )
+    finite = jnp.isfinite(loss) & jnp.isfinite(optax.global_norm(gradient)) & state.finite
+    kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), moved, state)
+    return kept._replace(finite=finite), loss
+
+
+def hide_genes(genes: GeneBatch, key: Array, *, share) -> GeneBatch:
+    """The batch with a random share of the genes made unseen: no learned vectors, no edges.
+
+    What a model learns on such a step must hold for genes it knows from their features alone.
+    """
+    kept = (jax.random.uniform(key, (len(genes.nodes),)) >= share).astype(jnp.float32)
+    graph = genes.graph
+    both = jnp.minimum(kept[graph.senders], kept[graph.receivers])
+    alive = jnp.where(graph.senders == graph.receivers, 1.0, both)
+    return genes._replace(
+        seen=genes.seen * kept[:, None], graph=graph._replace(edges=graph.edges * alive)
+    )
+
+
+def train_epoch(state, data, key, *, batch_size, step):
+    """One pass over the train pairs, shuffled by (key, epoch); the mean loss of its batches."""
+    pairs = len(data.train.labels)
+    if batch_size >= pairs:
+        state, loss = step(state, data.train, data, key)
+        return state._replace(epoch=state.epoch + 1), loss
+    shuffle = jax.random.uniform(jax.random.fold_in(key, -1 - state.epoch), (pairs,))
+    order = jnp.argsort(jnp.where(data.train.weights > 0, shuffle, 2.0))  # padding comes last
+    batches = order[: pairs // batch_size * batch_size].reshape(-1, batch_size)
+
+    def one_batch(state, index):
+        return step(state, jax.tree.map(lambda a: a[index], data.train), data, key)
+
+    state, losses = jax.lax.scan(one_batch, state, batches)
+    return state._replace(epoch=state.epoch + 1), losses.mean()

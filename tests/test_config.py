@@ -1,0 +1,271 @@
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Literal
+
+import pytest
+import tyro
+
+from grnjax import config
+from grnjax.errors import ConfigError
+
+
+@dataclasses.dataclass(frozen=True)
+class EncoderConfig:
+    """Any encoder."""
+
+
+@dataclasses.dataclass(frozen=True)
+class GCNConfig(EncoderConfig):
+    widths: tuple[int, ...] = (64, 32)
+    """Width of each layer."""
+    dropout: float = 0.1
+
+    def __post_init__(self):
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must be in [0, 1), got {self.dropout}")
+
+
+@dataclasses.dataclass(frozen=True)
+class SageConfig(EncoderConfig):
+    width: int = 16
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    encoder: EncoderConfig = GCNConfig()
+    head: Literal["additive", "bilinear"] = "bilinear"
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    scaled: bool = False
+    """Allow negative values."""
+    shuffled: bool = True
+    max_cells: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class InferConfig:
+    """Ranks every candidate edge."""
+
+    expression: tyro.conf.Positional[Path | None] = None
+    """Expression file."""
+    out: Path = Path("grnjax-run")
+    seed: int = 0
+    quantiles: tuple[float, float] = (0.1, 0.9)
+    data: DataConfig = DataConfig()
+    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+
+    def __post_init__(self):
+        if self.seed < 0:
+            raise ValueError(f"seed must be at least 0, got {self.seed}")
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluateConfig:
+    edges: tyro.conf.Positional[Path]
+    truth: Path
+    data: DataConfig
+
+
+def parse(*args):
+    return config.parse(InferConfig, list(args), program="grnjax infer")
+
+
+def changed(**values):
+    return dataclasses.replace(InferConfig(), **values)
+
+
+@pytest.mark.parametrize(
+    "args, expected",
+    [
+        ("", InferConfig()),
+        ("cells.h5ad --seed 3", changed(expression=Path("cells.h5ad"), seed=3)),
+        ("--seed=3 cells.h5ad", changed(expression=Path("cells.h5ad"), seed=3)),
+        ("--data.scaled", changed(data=DataConfig(scaled=True))),
+        ("--data.no-shuffled", changed(data=DataConfig(shuffled=False))),
+        ("--data.scaled=True", changed(data=DataConfig(scaled=True))),
+        ("--data.shuffled=false", changed(data=DataConfig(shuffled=False))),
+        ("--data.max-cells 5", changed(data=DataConfig(max_cells=5))),
+        ("--data.max_cells=5", changed(data=DataConfig(max_cells=5))),
+        ("--data.max-cells None", InferConfig()),
+        ("--model.head=additive", changed(model=ModelConfig(head="additive"))),
+        (
+            "--model.encoder.widths 8 4 --model.encoder.dropout 0",
+            changed(model=ModelConfig(GCNConfig((8, 4), 0.0))),
+        ),
+        ("--quantiles 0.2 0.5", changed(quantiles=(0.2, 0.5))),
+    ],
+)
+def test_dotted_flags_reach_their_settings(args, expected):
+    assert parse(*args.split()) == expected
+
+
+def test_an_instance_gives_the_defaults():
+    default = changed(seed=7, model=ModelConfig(SageConfig()))
+    parsed = config.parse(default, ["--model.encoder.width=5"], program="grnjax infer")
+    assert parsed == changed(seed=7, model=ModelConfig(SageConfig(5)))
+
+
+@pytest.mark.parametrize(
+    "args, message",
+    [
+        ("--data.scald", "has no flag --data.scald; did you mean --data.scaled?"),
+        ("--data.max_cels=3", "has no flag --data.max_cels; did you mean --data.max-cells?"),
+        ("--scaled", "has no flag --scaled; did you mean --data.scaled?"),
+        ("--model.haed=additive", "has no flag --model.haed; did you mean --model.head?"),
+        ("--no-data.scaled", "has no flag --no-data.scaled; did you mean --data.scaled?"),
+        ("--xyz 3", "has no flag --xyz; see grnjax infer --help."),
+        ("-s 3", "has no flag -s; see grnjax infer --help."),
+        ("--seed 3 --sead 4", "has no flag --sead; did you mean --seed?"),
+        ("a.csv b.csv", "has no use for 'b.csv'; see grnjax infer --help."),
+        ("--seed x", ": --seed cannot be 'x': it takes a whole number."),
+        ("--seed=1.5 a.csv", ": --seed cannot be '1.5': it takes a whole number."),
+        ("a.csv --seed", ": --seed lacks its value: a whole number."),
+        ("--seed --data.scaled", ": --seed lacks its value: a whole number."),
+        ("--seed -3", ": seed must be at least 0, got -3"),
+        ("--data.scaled=3", ": --data.scaled cannot be '3': it takes true or false."),
+        (
+            "--data.max-cells=q",
+            ": --data.max-cells cannot be 'q': it takes a whole number or None.",
+        ),
+        ("--model.head=foo", ": --model.head cannot be 'foo': it takes one of additive, bilinear."),
+        (
+            "--model.encoder.widths 8 b",
+            ": --model.encoder.widths cannot be '8 b': it takes any number of values, each a whole "
+            "number.",
+        ),
+        (
+            "--quantiles 0.1",
+            ": --quantiles cannot be '0.1': it takes 2 values: a number, a number.",
+        ),
+        (
+            "--model.encoder.dropout 3",
+            ": model.encoder: dropout must be in [0, 1), got 3.0",
+        ),
+    ],
+)
+def test_mistakes_are_one_sentence(args, message, capsys):
+    with pytest.raises(ConfigError) as error:
+        parse(*args.split())
+    assert str(error.value) == f"grnjax infer{'' if message[0] == ':' else ' '}{message}"
+    assert capsys.readouterr() == ("", "")
+
+
+def test_what_has_no_default_must_be_given():
+    def evaluate(*args):
+        return config.parse(EvaluateConfig, list(args), program="grnjax evaluate")
+
+    expected = EvaluateConfig(Path("e.tsv"), Path("t.tsv"), DataConfig())
+    assert evaluate("e.tsv", "--truth", "t.tsv") == expected
+    with pytest.raises(ConfigError, match="^grnjax evaluate needs EDGES, --truth; see grnjax eval"):
+        evaluate()
+    with pytest.raises(ConfigError, match="needs EDGES;"):
+        evaluate("--truth=t.tsv")
+    assert config.from_json(EvaluateConfig, {"edges": "e.tsv", "truth": "t.tsv"}) == expected
+    with pytest.raises(ConfigError, match="^truth has no default and must be given.$"):
+        config.from_json(EvaluateConfig, {"edges": "e.tsv"})
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_shows_flags_and_docstrings_and_exits_with_0(flag, capsys):
+    with pytest.raises(SystemExit) as stop:
+        parse(flag)
+    assert not stop.value.code
+    shown = capsys.readouterr().out
+    assert "grnjax infer" in shown and "Ranks every candidate edge." in shown
+    assert "--data.scaled" in shown and "Allow negative values." in shown
+    assert "--model.encoder.widths" in shown and "Width of each layer." in shown
+
+
+OTHER = changed(seed=3, out=Path("x"), model=ModelConfig(SageConfig(4), "additive"))
+
+
+@pytest.mark.parametrize("original", [InferConfig(), OTHER])
+def test_json_and_back_is_the_same(original):
+    values = json.loads(json.dumps(config.to_json(original)))
+    assert config.from_json(InferConfig, values) == original
+    assert config.from_json(OTHER, values) == original
+
+
+def test_from_json_names_what_it_does_not_know():
+    with pytest.raises(ConfigError, match="no setting model.haed; did you mean model.head?"):
+        config.from_json(InferConfig, {"model": {"haed": "additive"}})
+    with pytest.raises(ConfigError, match="model.encoder was made with MyEncoder, which is none "):
+        config.from_json(InferConfig, {"model": {"encoder": {"class": "MyEncoder", "depth": 3}}})
+
+
+def test_flat_settings_name_the_classes():
+    assert config.flatten(OTHER) == {
+        "expression": None,
+        "out": "x",
+        "seed": 3,
+        "quantiles": [0.1, 0.9],
+        "data": "DataConfig",
+        "data.scaled": False,
+        "data.shuffled": True,
+        "data.max_cells": None,
+        "model": "ModelConfig",
+        "model.encoder": "SageConfig",
+        "model.encoder.width": 4,
+        "model.head": "additive",
+    }
+
+
+def test_digests_tell_settings_apart():
+    @dataclasses.dataclass(frozen=True)
+    class OtherConfig(EncoderConfig):
+        width: int = 16
+
+    made = [
+        config.digest(changed(model=ModelConfig(encoder)))
+        for encoder in (SageConfig(), SageConfig(17), OtherConfig(), EncoderConfig())
+    ]
+    assert len(set(made)) == 4
+    assert config.digest(GCNConfig(dropout=0)) == config.digest(GCNConfig(dropout=0.0))
+
+
+@pytest.mark.parametrize(
+    "overrides, expected",
+    [
+        ({"model.head": "additive"}, changed(model=ModelConfig(head="additive"))),
+        ({"seed": 3, "data.scaled": True}, changed(seed=3, data=DataConfig(scaled=True))),
+        ({"model.encoder.dropout": 0}, changed(model=ModelConfig(GCNConfig(dropout=0.0)))),
+        ({"model.encoder.widths": [8]}, changed(model=ModelConfig(GCNConfig((8,))))),
+        ({"model.encoder": SageConfig(2)}, changed(model=ModelConfig(SageConfig(2)))),
+        ({"out": "x"}, changed(out=Path("x"))),
+    ],
+)
+def test_dotted_overrides_in_python(overrides, expected):
+    assert config.replace(InferConfig(), overrides) == expected
+
+
+@pytest.mark.parametrize(
+    "overrides, message",
+    [
+        ({"model.haed": "x"}, "there is no setting model.haed; did you mean model.head?"),
+        ({"model.head": "x"}, "model.head cannot be 'x': it takes one of additive, bilinear."),
+        ({"data.scaled": 1}, "data.scaled cannot be 1: it takes true or false."),
+        ({"seed": True}, "seed cannot be True: it takes a whole number."),
+        ({"seed": -1}, "seed must be at least 0, got -1"),
+        ({"out": None}, "out cannot be None: it takes a path."),
+        ({"model.encoder": "gcn"}, "model.encoder cannot be 'gcn': it takes EncoderConfig(...)."),
+        (
+            {"data.zyx": 1},
+            "there is no setting data.zyx; known here: data.scaled, data.shuffled, data.max_cells.",
+        ),
+    ],
+)
+def test_mistaken_overrides_are_one_sentence(overrides, message):
+    with pytest.raises(ConfigError) as error:
+        config.replace(InferConfig(), overrides)
+    assert str(error.value) == message
+
+
+def test_importing_it_brings_no_jax():
+    code = "import sys, grnjax.config; print({'jax', 'numpy', 'pandas'} & set(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout == "set()\n", result.stderr
