@@ -2,16 +2,12 @@
 
 import logging
 import sys
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
-
-Item = TypeVar("Item")
 
 logger = logging.getLogger("grnjax")
 
 
 def start_logging(verbose: bool = False) -> None:
-    """Sends grnjax's messages to standard error; libraries never call this, the command line does."""
+    """Sends grnjax's messages to standard error; only the command line calls this."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     logger.handlers[:] = [handler]
@@ -19,8 +15,8 @@ def start_logging(verbose: bool = False) -> None:
     logger.propagate = False
 
 
-def track(items: Iterable[Item], description: str, total: int | None = None) -> Iterator[Item]:
-    """Yields the items behind a progress bar, which is drawn on a terminal only."""
+def progress_bar(total: int, description: str):
+    """A tqdm bar, drawn on a terminal only; use it as a context manager."""
     from tqdm import tqdm
 
-    return iter(tqdm(items, desc=description, total=total, leave=False, disable=None))
+    return tqdm(total=total, desc=description, leave=False, disable=None, unit="epoch")

@@ -10,7 +10,7 @@ import dataclasses
 import numpy as np
 from jaxtyping import Float
 
-from grnjax.baselines.correlation import absolute_pearson, standardise
+from grnjax.baselines.correlation import absolute_pearson
 from grnjax.baselines.factors import (
     FactorRidge,
     LabelMatrix,
@@ -18,12 +18,14 @@ from grnjax.baselines.factors import (
     label_matrix,
     row_of_tf,
 )
+from grnjax.data.blocks import expression_statistics, principal_components
 from grnjax.progress import logger
 from grnjax.types import GeneTable, LabelledPairs
 
 Scores = Float[np.ndarray, "tf gene"]
 
-FACTOR_RIDGE = FactorRidge(target_bias=1.0, factors=5.0)
+FACTOR_RIDGE = FactorRidge(target_bias=1.0, factors=8.0)
+RANK_4_RIDGES = (4.0, 6.0, 8.0)
 ENSEMBLE_RANKS = (4, 8, 16)
 ENSEMBLE_RIDGES = (3.0, 5.0, 8.0)
 ENSEMBLE_SEEDS = 3
@@ -31,21 +33,13 @@ ENSEMBLE_KEPT = 4
 COMPONENTS = 30
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class TrivialRow:
-    """One trivial method's scores."""
-
-    name: str
-    scores: Scores
-
-
 def trivial_rows(
     genes: GeneTable,
     train: LabelledPairs,
-    validation: LabelledPairs | None,
+    validation: LabelledPairs,
     tfs: np.ndarray,
-) -> list[TrivialRow]:
-    """Every trivial row, fitted on `train`; `validation` only chooses the ensemble's settings."""
+) -> dict[str, Scores]:
+    """Every trivial row by name, fitted on `train`; `validation` only chooses ridges and ranks."""
     matrix = label_matrix(train, tfs, len(genes.names))
     rows = {
         "TF rate": tf_rate(matrix),
@@ -53,15 +47,15 @@ def trivial_rows(
         "degree product": degree_product(matrix),
         "nearest TF profile": nearest_tf_profile(matrix),
         "additive logistic": fit_factor_model(matrix, rank=0, ridge=FactorRidge()),
-        "ID-only rank 4": fit_factor_model(matrix, rank=4, ridge=FACTOR_RIDGE),
+        "ID-only rank 4": identity_model(matrix, validation),
         "ID-only ensemble": identity_ensemble(matrix, validation),
     }
     if genes.measured.any():
-        rows["absolute Pearson"] = absolute_pearson(genes.expression, tfs)
+        rows["absolute Pearson"] = absolute_pearson(genes, tfs)
         rows["linear expression"] = linear_expression(genes, matrix)
     else:
         logger.info("No gene has expression: no Pearson and no linear expression row.")
-    return [TrivialRow(name, scores) for name, scores in rows.items()]
+    return rows
 
 
 def scores_at(scores: Scores, pairs: LabelledPairs, tfs: np.ndarray) -> Float[np.ndarray, " pair"]:
@@ -82,14 +76,14 @@ def target_rate(train: LabelMatrix) -> Scores:
 
 
 def shrunk_logit_rate(labels, observed, prevalence, axis) -> np.ndarray:
-    """log odds of (positives + prevalence) / (pairs + 1) along an axis."""
+    """Log odds of (positives + prevalence) / (pairs + 1) along an axis."""
     rate = (labels.sum(axis) + prevalence) / (observed.sum(axis) + 1)
     rate = np.clip(rate, 1e-6, 1 - 1e-6)
     return np.log(rate) - np.log1p(-rate)
 
 
 def degree_product(train: LabelMatrix) -> Scores:
-    """log((1 + out-degree of the TF) (1 + in-degree of the target)) in the train network.
+    """Log of (1 + degree of the TF) (1 + degree of the target) in the train network.
 
     Symmetric in the network's sense: a gene's degree counts its edges in both roles.
     """
@@ -114,55 +108,65 @@ def nearest_tf_profile(train: LabelMatrix) -> Scores:
     return tf_rate(train) + similarity @ residual / seen / max(train.prevalence, 1e-6)
 
 
-def identity_ensemble(train: LabelMatrix, validation: LabelledPairs | None) -> Scores:
-    """Mean logits of the four rank-ridge settings best in validation AP, three seeds each.
+def identity_model(train: LabelMatrix, validation: LabelledPairs) -> Scores:
+    """Logits of the rank-4 factor model; its ridge is the best of three in validation AP."""
+    fits = [factor_logits(train, rank=4, factors=factors, seeds=1) for factors in RANK_4_RIDGES]
+    return fits[best_on_validation(fits, train, validation)[0]]
 
-    Without validation pairs (cross-fitting) all nine settings are averaged.
-    """
-    from sklearn.metrics import average_precision_score
 
-    settings = []
-    for rank in ENSEMBLE_RANKS:
-        for factors in ENSEMBLE_RIDGES:
-            ridge = dataclasses.replace(FACTOR_RIDGE, factors=factors)
-            fits = [
-                fit_factor_model(train, rank=rank, ridge=ridge, seed=seed)
-                for seed in range(ENSEMBLE_SEEDS)
-            ]
-            settings.append(np.mean(fits, axis=0))
-    if validation is None or not 0 < validation.labels.sum() < len(validation):
-        return np.mean(settings, axis=0)
-    quality = [
-        average_precision_score(validation.labels, scores_at(scores, validation, train.tfs))
-        for scores in settings
+def identity_ensemble(train: LabelMatrix, validation: LabelledPairs) -> Scores:
+    """Mean logits of the four rank-ridge settings best in validation AP, three seeds each."""
+    fits = [
+        factor_logits(train, rank=rank, factors=factors, seeds=ENSEMBLE_SEEDS)
+        for rank in ENSEMBLE_RANKS
+        for factors in ENSEMBLE_RIDGES
     ]
-    best = np.argsort(quality, kind="stable")[::-1][:ENSEMBLE_KEPT]
-    return np.mean([settings[i] for i in best], axis=0)
+    best = best_on_validation(fits, train, validation)[:ENSEMBLE_KEPT]
+    return np.mean([fits[place] for place in best], axis=0)
 
 
-def linear_expression(genes: GeneTable, train: LabelMatrix) -> Scores:
-    """Ridge logistic of the target's expression, shared and per-TF weights: the floor on unseen targets."""
-    features = expression_features(genes.expression, genes.measured)
-    return fit_factor_model(
-        train, rank=0, ridge=FactorRidge(), features=features, target_bias=False
+def factor_logits(train: LabelMatrix, *, rank: int, factors: float, seeds: int) -> Scores:
+    """Mean logits of factor models of one rank and ridge over some seeds."""
+    ridge = dataclasses.replace(FACTOR_RIDGE, factors=factors)
+    return np.mean(
+        [fit_factor_model(train, rank=rank, ridge=ridge, seed=seed) for seed in range(seeds)],
+        axis=0,
     )
 
 
-def expression_features(
-    expression: Float[np.ndarray, "cell gene"], measured: np.ndarray
-) -> Float[np.ndarray, "gene dim"]:
-    """Five statistics and 30 principal components of each gene's standardised profile.
+def best_on_validation(
+    fits: list[Scores], train: LabelMatrix, validation: LabelledPairs
+) -> np.ndarray:
+    """Places of the fits by falling average precision on the validation pairs."""
+    from sklearn.metrics import average_precision_score
+
+    quality = [
+        average_precision_score(validation.labels, scores_at(scores, validation, train.tfs))
+        for scores in fits
+    ]
+    return np.argsort(quality, kind="stable")[::-1]
+
+
+def linear_expression(genes: GeneTable, train: LabelMatrix) -> Scores:
+    """Ridge logistic on the target's expression, shared and per TF: the floor on unseen targets."""
+    return fit_factor_model(
+        train,
+        rank=0,
+        ridge=FactorRidge(),
+        features=expression_features(genes),
+        target_bias=False,
+    )
+
+
+def expression_features(genes: GeneTable) -> Float[np.ndarray, "gene dim"]:
+    """Five statistics and 30 principal components of each gene's expression.
 
     Columns have mean 0 and deviation 1 over the measured genes; other genes are all zeros.
     """
-    x = expression[:, measured].astype(np.float64)
-    mean, deviation, detection = x.mean(0), x.std(0), (x > 0).mean(0)
-    statistics = [mean, deviation, detection, np.log1p(np.abs(mean)), np.sqrt(detection)]
-    left, singular, _ = np.linalg.svd(standardise(x).T.astype(np.float64), full_matrices=False)
-    components = left[:, :COMPONENTS] * singular[:COMPONENTS]
-    raw = np.column_stack([*statistics, components])
-    spread = raw.std(axis=0)
-    scaled = (raw - raw.mean(axis=0)) / np.where(spread > 1e-9, spread, 1)
-    features = np.zeros((expression.shape[1], raw.shape[1]), np.float32)
-    features[measured] = scaled
-    return features
+    raw = np.concatenate(
+        [expression_statistics(genes), principal_components(genes, COMPONENTS)], axis=1
+    )
+    measured = raw[genes.measured]
+    spread = measured.std(axis=0)
+    scaled = (raw - measured.mean(axis=0)) / np.where(spread > 1e-9, spread, 1)
+    return np.where(genes.measured[:, None], scaled, 0).astype(np.float32)

@@ -76,10 +76,10 @@ def fit_factor_model(
     target_bias: bool = True,
     steps: int = STEPS,
 ) -> Float[np.ndarray, "tf gene"]:
-    """Logits of every TF-target pair; rank 0 with a target bias is the additive logistic model."""
+    """Logits of every TF-target pair; rank 0 with target bias is the additive model."""
     genes = train.labels.shape[1]
     features = np.zeros((genes, 0), np.float32) if features is None else features
-    weights = jnp.array([ridge.tf_bias, ridge.target_bias, ridge.factors, ridge.shared, ridge.per_tf])
+    weights = jnp.array(dataclasses.astuple(ridge))  # in the order of `squares` below
     start = initial_parameters(len(train.tfs), genes, rank, features.shape[1], seed)
     fitted = _fit(
         start, train.labels, train.observed, features, weights, float(target_bias), steps=steps

@@ -9,7 +9,7 @@ RIDGE = 0.1
 
 
 def standardise(expression: Float[np.ndarray, "cell gene"]) -> Float[np.ndarray, "cell gene"]:
-    """Each gene with mean 0 and population deviation 1 over cells; a constant gene becomes zeros."""
+    """Each gene with mean 0 and population deviation 1 over cells; a constant gene gets zeros."""
     centred = expression - expression.mean(axis=0, dtype=np.float64)
     deviation = np.sqrt(np.mean(centred**2, axis=0))
     constant = deviation <= 1e-8 * np.maximum(1, np.abs(expression).max(axis=0, initial=0))
@@ -38,6 +38,31 @@ def joint_regression(genes: GeneTable, tfs: np.ndarray) -> Float[np.ndarray, "tf
         )
         coefficients[row, gene] = 0
     return coefficients.astype(np.float32)
+
+
+def principal_components(
+    genes: GeneTable, count: int
+) -> Float[np.ndarray, "gene component"]:
+    """Each gene's leading components of the standardised gene x cell matrix, mean square 1.
+
+    A change of basis that keeps most of the similarity between profiles and loses most of their
+    noise; genes that are not measured are zeros.
+    """
+    profiles = standardise(genes.expression[:, genes.measured]).T.astype(np.float64)
+    left, singular, _ = np.linalg.svd(profiles, full_matrices=False)
+    scores = left[:, :count] * singular[:count]
+    components = np.zeros((len(genes.names), scores.shape[1]), np.float32)
+    components[genes.measured] = scores / max(np.sqrt(np.mean(scores**2)), 1e-12)
+    return components
+
+
+def expression_statistics(genes: GeneTable) -> Float[np.ndarray, "gene statistic"]:
+    """Mean, deviation, detection rate, log mean and root detection of each gene's expression."""
+    x = genes.expression.astype(np.float64)
+    mean, detection = x.mean(axis=0), (x > 0).mean(axis=0)
+    return np.stack(
+        [mean, x.std(axis=0), detection, np.log1p(np.abs(mean)), np.sqrt(detection)], axis=1
+    )
 
 
 def coexpression_block(genes: GeneTable, tfs: np.ndarray) -> Float[np.ndarray, "tf gene feature"]:

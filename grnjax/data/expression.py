@@ -7,7 +7,7 @@ transposing or re-encoding a file changes no bit of what a model sees.
 import dataclasses
 import re
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from grnjax.data.names import ENSEMBL, identifier_kind, list_names
 from grnjax.data.tables import NamedMatrix, read_h5ad, read_rows, read_text_matrix, to_dense
 from grnjax.errors import ConfigError, ExpressionFormatError, GeneMismatchError
 from grnjax.progress import logger
+
+if TYPE_CHECKING:  # its import costs half a second
+    from anndata import AnnData
 
 LEAST_COUNT_MAXIMUM = 10  # whole numbers that stay below this may be something else than counts
 ERCC = re.compile(r"ERCC-\d+", re.IGNORECASE)
@@ -67,15 +70,18 @@ class Expression:
     report: dict
 
 
-def read_expression(path: str | Path, config: DataConfig, reference: set[str]) -> Expression:
-    """The matrix of an expression file as float32 [cell, gene] on a log scale.
+def read_expression(
+    source: "str | Path | AnnData", config: DataConfig, reference: set[str]
+) -> Expression:
+    """The expression matrix as float32 [cell, gene] on a log scale.
 
     Args:
-        path: an .h5ad file or a text table.
+        source: an .h5ad file, a text table, or an AnnData object.
         config: how to understand it.
         reference: gene names of the network and the TF list; they tell genes from cells.
     """
-    matrix, report = load_matrix(path, config)
+    matrix, report = load_matrix(source, config)
+    path = report["source"]
     rows_are_genes = find_orientation(matrix, config, reference, path, report)
     values = matrix.values.T if rows_are_genes else matrix.values
     genes, cells = matrix.rows, matrix.columns
@@ -107,11 +113,18 @@ def read_expression(path: str | Path, config: DataConfig, reference: set[str]) -
     return Expression(values, genes, report)
 
 
-def load_matrix(path: str | Path, config: DataConfig) -> tuple[NamedMatrix, dict]:
-    """The matrix as the file has it, its names translated as the settings ask, and a report."""
-    report = {"source": str(path)}
-    if str(path).endswith(".h5ad"):
-        matrix = read_annotated_matrix(path, config)
+def load_matrix(
+    source: "str | Path | AnnData", config: DataConfig
+) -> tuple[NamedMatrix, dict]:
+    """The matrix as it was given, its names translated as the settings ask, and a report."""
+    path = str(source) if isinstance(source, (str, Path)) else "AnnData object"
+    report = {"source": path}
+    if not isinstance(source, (str, Path)):
+        matrix = take_annotated_matrix(source, config, path)
+        report["format"] = "h5ad"
+    elif path.endswith(".h5ad"):
+        data = read_h5ad(path, ExpressionFormatError)
+        matrix = take_annotated_matrix(data, config, path)
         report["format"] = "h5ad"
     else:
         for setting in ("gene_column", "layer"):
@@ -126,9 +139,8 @@ def load_matrix(path: str | Path, config: DataConfig) -> tuple[NamedMatrix, dict
     return matrix, report
 
 
-def read_annotated_matrix(path: str | Path, config: DataConfig) -> NamedMatrix:
-    """The X or the layer of an .h5ad file; rows are its obs, columns its var."""
-    data = read_h5ad(path, ExpressionFormatError)
+def take_annotated_matrix(data: "AnnData", config: DataConfig, path: str) -> NamedMatrix:
+    """The X or the layer of an AnnData object; rows are its obs, columns its var."""
     layers = [name for name in data.layers if name]
     if config.layer and config.layer not in layers:
         raise ExpressionFormatError(

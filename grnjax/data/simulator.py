@@ -76,8 +76,30 @@ class SimulatedData:
     edges: pd.DataFrame  # columns tf, target, sign: the whole truth
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EmbeddedConfig:
+    """The data set that is used when no expression is given."""
+
+    seed: int = 0
+    """Seed of the simulation; every seed is another network."""
+    known_share: float = 0.6
+    """Share of the true edges that count as known; the others are hidden, to be found."""
+    simulator: SimulatorConfig = SimulatorConfig()
+
+    def __post_init__(self):
+        if not 0 < self.known_share <= 1:
+            raise ValueError(f"known_share must be in (0, 1], got {self.known_share}")
+
+    def make(self) -> tuple[SimulatedData, pd.DataFrame]:
+        """The simulated data, and the part of its edges that is known."""
+        data = simulate(self.simulator, seed=self.seed)
+        rng = np.random.default_rng([self.seed, 1])
+        known = rng.permutation(len(data.edges))[: round(self.known_share * len(data.edges))]
+        return data, data.edges.iloc[np.sort(known)].reset_index(drop=True)
+
+
 def simulate(config: SimulatorConfig, *, seed: int) -> SimulatedData:
-    """Counts of `config.cells` cells under a random signed network; the same seed, the same bytes."""
+    """Counts of `config.cells` cells under a random signed network; same seed, same bytes."""
     rng = np.random.default_rng(seed)
     adjacency, sign = draw_network(config, rng)
     strength = sign * rng.uniform(*config.strength, size=adjacency.shape) * adjacency
@@ -163,7 +185,7 @@ def production(strength: np.ndarray, basal: np.ndarray, hill: np.ndarray) -> np.
 
 
 def run_kinetics(config, rng, strength, basal, start, half) -> np.ndarray:
-    """mRNA [cell, gene] at the end of an Euler-Maruyama run from the mean-field state.
+    """Levels of mRNA [cell, gene] at the end of an Euler-Maruyama run from the mean-field state.
 
     Production and decay are independent Poisson-like channels, so their noise terms add in
     variance: dx = (P - d x) dt + q sqrt(P + d x) dW.
@@ -189,5 +211,6 @@ def sequence(config: SimulatorConfig, rng: np.random.Generator, mrna: np.ndarray
     level *= library / level.sum(axis=1, keepdims=True)
     log_level = np.log1p(level)
     midpoint = np.percentile(log_level, config.dropout_percentile)
-    kept = rng.random(level.shape) < 1 / (1 + np.exp(-config.dropout_shape * (log_level - midpoint)))
+    detection = 1 / (1 + np.exp(-config.dropout_shape * (log_level - midpoint)))
+    kept = rng.random(level.shape) < detection
     return rng.poisson(level * kept).astype(np.int32)

@@ -8,7 +8,7 @@ from grnjax.types import GeneBatch, GeneTable, LabelledPairs
 
 
 def padded_size(count: int) -> int:
-    """The next size of the series 8, 12, 16, 24, 32, ...: at most half is padding, few shapes occur."""
+    """The next size of 8, 12, 16, 24, 32, ...: a third of it is padding at most, shapes are few."""
     size = 8
     while size < count:
         size = size * 3 // 2 if size & (size - 1) == 0 else size * 4 // 3

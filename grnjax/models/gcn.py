@@ -16,7 +16,7 @@ class GCNConfig:
 
     widths: tuple[int, ...] = (64, 64)
     """Width of each layer; the last is the width of a gene's graph embedding."""
-    dropout: float = 0.1
+    dropout: float = 0.5
     """Dropout after every layer but the last, while training."""
 
     def __post_init__(self):

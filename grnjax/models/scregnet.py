@@ -34,7 +34,7 @@ class ScRegNetConfig:
     encoder: EncoderConfig = GCNConfig()
     mlp_widths: tuple[int, ...] = (64,)
     """Widths of the MLP that TF and target share."""
-    dropout: float = 0.1
+    dropout: float = 0.5
     """Dropout between MLP layers and in the Hadamard head."""
     head: Literal["additive", "bilinear", "hadamard"] = "bilinear"
     """How two gene vectors become a logit; `additive` is the published one."""

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import time
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,6 @@ import numpy as np
 import optax
 
 from grnjax.errors import NonFiniteError
-from grnjax.progress import logger
 from grnjax.storage.checkpoints import CheckpointStore
 from grnjax.training.losses import ranking_scores
 from grnjax.training.step import FitData, Model, TrainState, train_epoch, train_step
@@ -27,8 +26,8 @@ class TrainingConfig:
     batch_size: int = 0
     """Pairs a step; 0 takes all of them, and the graph is then encoded once an epoch."""
     optimizer: Literal["adam", "rmsprop", "sgd"] = "adam"
-    learning_rate: float = 0.01
-    weight_decay: float = 1e-4
+    learning_rate: float = 0.02
+    weight_decay: float = 3e-4
     """L2 added to the gradient of every parameter, as torch optimisers do."""
     evaluate_every: int = 10
     """Epochs between evaluations on the validation pairs."""
@@ -36,10 +35,10 @@ class TrainingConfig:
     """Evaluations without a better validation score before the fit stops."""
     select_on: Literal["average_precision", "auroc"] = "average_precision"
     """Validation score that chooses the epoch."""
-    edge_folds: int = 0
+    edge_folds: int = 4
     """With K >= 2 each step is supervised by one of K folds and passes messages over the other
     edges; 0 leaves the supervised edges in the graph, as scRegNet does."""
-    unseen_share: float = 0.0
+    unseen_share: float = 0.5
     """Share of genes that every second step treats as never seen."""
     checkpoint_seconds: float = 10.0
     """Time between two checkpoints of a fit."""
@@ -61,6 +60,16 @@ class FitResult:
     epochs: int
 
 
+class FitLog(Protocol):
+    """Where a fit reports to."""
+
+    def start(self, epoch: int) -> None:
+        """The fit begins, or goes on, after `epoch`."""
+
+    def write(self, metrics: dict) -> None:
+        """Loss and validation scores of one evaluation."""
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Trainer:
     """A model with its compiled chunk; one Trainer serves every fit of a run."""
@@ -76,7 +85,7 @@ class Trainer:
 def make_trainer(
     model: Model, config: TrainingConfig, penalty: Callable[[Any], jax.Array] | None = None
 ) -> Trainer:
-    """Compiles nothing yet; the first fit does, and every later one of the same shapes reuses it."""
+    """A trainer; its first fit compiles, and every later one of the same shapes reuses that."""
     optimizer = make_optimizer(config)
     step = functools.partial(
         train_step,
@@ -114,19 +123,19 @@ def make_trainer(
         def go_on(state):
             state, losses = jax.lax.scan(one_epoch, state, length=config.evaluate_every)
             state, scores = select(model, state, data, config)
-            return state, {"loss": losses[-1], **scores}
+            return state, {"loss": losses[-1], **scores, "trained": jnp.ones((), bool)}
 
         def stay(state):
-            nothing = jnp.full((), jnp.nan)
-            return state, {"loss": nothing, "auroc": nothing, "average_precision": nothing}
+            none = jnp.full((), jnp.nan)
+            scores = {"auroc": none, "average_precision": none}
+            return state, {"loss": none, **scores, "trained": jnp.zeros((), bool)}
 
         state, metrics = jax.lax.cond(state.stopped, stay, go_on, state)
         return state, {
             **metrics,
             "epoch": state.epoch,
-            "finite": state.finite,
-            "stopped": state.stopped,
             "best_epoch": state.best_epoch,
+            "stopped": state.stopped,
         }
 
     def score(variables, genes, pairs):
@@ -179,7 +188,7 @@ def fit(
     seed: int,
     name: str,
     store: CheckpointStore | None = None,
-    report: Callable[[dict], None] = lambda metrics: None,
+    log: FitLog | None = None,
 ) -> FitResult:
     """Trains from `seed` until validation stops improving; goes on from `store` where it left off.
 
@@ -190,24 +199,21 @@ def fit(
     """
     init_key, train_key = jax.random.split(jax.random.key(seed))
     state = trainer.start(init_key, data)
-    if store is not None:
-        restored = store.latest(state)
-        if restored is not None:
-            logger.info("%s: going on after epoch %d", name, restored.step)
-            state = jax.tree.map(jnp.asarray, restored.state)
-    saved_at, saved_epoch = time.monotonic(), int(state.epoch)
-    pending = None
-    done = bool(state.stopped)
-    while not done:
+    restored = None if store is None else store.latest(state)
+    if restored is not None:
+        state = jax.tree.map(jnp.asarray, restored.state)
+    saved_epoch, saved_at = int(state.epoch) if restored else -1, time.monotonic()
+    if log is not None:
+        log.start(int(state.epoch))
+    stopped, pending = bool(state.stopped), None
+    while not stopped:
         state, metrics = trainer.chunk(state, data, train_key)
-        due = store is not None and time.monotonic() - saved_at >= trainer.config.checkpoint_seconds
-        latest = metrics if due else pending
-        if latest is not None:
-            if due and pending is not None:
-                announce(pending, report)
-            done = announce(latest, report)
-        pending = None if due else metrics
-        if due:
+        if pending is not None:
+            stopped = announce(pending, log)
+        pending = metrics
+        late = time.monotonic() - saved_at >= trainer.config.checkpoint_seconds
+        if store is not None and late and not stopped:
+            stopped, pending = announce(metrics, log), None
             saved_epoch, saved_at = int(state.epoch), time.monotonic()
             store.save(saved_epoch, state, {"name": name})
     state = jax.device_get(state)
@@ -223,10 +229,10 @@ def fit(
     return FitResult(variables, int(state.best_epoch), float(state.best_score), int(state.epoch))
 
 
-def announce(metrics: dict, report: Callable[[dict], None]) -> bool:
+def announce(metrics: dict, log: FitLog | None) -> bool:
     """Fetches the metrics of a chunk, passes them on, and says whether the fit has stopped."""
     values = {name: np.asarray(value).item() for name, value in metrics.items()}
-    finite, stopped = values.pop("finite"), values.pop("stopped")
-    if np.isfinite(values["loss"]) or not finite:
-        report(values)
+    trained, stopped = values.pop("trained"), values.pop("stopped")
+    if trained and log is not None:
+        log.write(values)
     return stopped

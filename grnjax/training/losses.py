@@ -9,7 +9,9 @@ from grnjax.types import shapes
 
 
 @shapes
-def weighted_mean(values: Float[Array, " pair"], weights: Float[Array, " pair"]) -> Float[Array, ""]:
+def weighted_mean(
+    values: Float[Array, " pair"], weights: Float[Array, " pair"]
+) -> Float[Array, ""]:
     """Mean of `values` by `weights`; 0 when every weight is 0."""
     total = jnp.sum(weights)
     return jnp.sum(values * weights) / jnp.where(total > 0, total, 1.0)

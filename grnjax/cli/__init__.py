@@ -1,0 +1,65 @@
+"""The command line: `grnjax infer | train | evaluate | doctor`.
+
+This file stays light, so that `grnjax --help` answers at once; each command is a file of its own.
+"""
+
+import difflib
+import importlib
+import sys
+
+COMMANDS = {
+    "infer": "rank every TF-gene pair from expression and known regulation",
+    "train": "fit and evaluate on a benchmark folder, beside the trivial rows",
+    "evaluate": "judge any program's network file against a true network",
+    "doctor": "versions, devices, memory and a self-test",
+}
+
+
+def main(args: list[str] | None = None) -> int:
+    """Runs a command and returns its exit status: 0, or 2 after a mistake of the user's."""
+    args = sys.argv[1:] if args is None else args
+    if not args or args[0] in ("-h", "--help"):
+        print(describe_commands())
+        return 0
+    if args[0] in ("-V", "--version"):
+        from grnjax import __version__
+
+        print(f"grnjax {__version__}")
+        return 0
+    name, *rest = args
+    if name not in COMMANDS:
+        near = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.0)[0]
+        print(f"grnjax has no command {name}; did you mean {near}?", file=sys.stderr)
+        return 2
+
+    from grnjax.errors import GrnjaxError
+    from grnjax.progress import start_logging
+
+    start_logging()
+    command = importlib.import_module(f"grnjax.cli.{name}")
+    try:
+        command.run(rest)
+    except GrnjaxError as error:
+        print(f"grnjax {name}: {str(error).removeprefix(f'grnjax {name}: ')}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"grnjax {name}: stopped; the same command goes on from here.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def describe_commands() -> str:
+    """The help of the program."""
+    lines = [f"  {name:<10}{what}" for name, what in COMMANDS.items()]
+    return "\n".join(
+        [
+            "grnjax: gene regulatory networks, ranked and honestly judged.",
+            "",
+            "usage: grnjax COMMAND [...]",
+            "",
+            *lines,
+            "",
+            "grnjax COMMAND --help lists its settings. Without a file, `grnjax infer` runs on an",
+            "embedded simulated data set.",
+        ]
+    )

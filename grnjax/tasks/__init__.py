@@ -1,0 +1,1 @@
+"""What users run: data in, fits, judged results out."""

@@ -1,0 +1,102 @@
+"""Candidates dealt into folds, so that no pair is scored by a model that trained on it."""
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+
+from grnjax.errors import ConfigError
+from grnjax.evaluation.splits import cross_fit_folds
+from grnjax.progress import logger
+from grnjax.training.study import derive_seed
+from grnjax.types import Dataset, LabelledPairs
+
+INNER_FOLDS = 8  # one of them is the validation part of a fit
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CrossFitConfig:
+    """How candidates are dealt out."""
+
+    members: int = 5
+    """Members of the ensemble; their disagreement is the spread of an edge."""
+    folds: int = 5
+    """Parts of the candidates; each is scored by models that did not train on it."""
+    most_train_pairs: int = 200_000
+    """Above this, a fit takes all known edges and a random part of the unlabelled pairs, each of
+    which then weighs more."""
+
+    def __post_init__(self):
+        if self.members < 1:
+            raise ValueError(f"members must be at least 1, got {self.members}")
+        if self.folds < 2:
+            raise ValueError(f"folds must be at least 2, got {self.folds}")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Fold:
+    """The part of one member's candidates that one fit must not see, and what it learns from."""
+
+    member: int
+    fold: int
+    held_out: np.ndarray  # mask over the candidates
+    train: LabelledPairs
+    validation: LabelledPairs
+    negative_weight: float
+
+
+def list_candidates(dataset: Dataset) -> LabelledPairs:
+    """Each TF with each gene but itself, by TF and then target; label 1 where the edge is known."""
+    tfs, genes = dataset.genes.tfs, len(dataset.genes.names)
+    known = np.zeros((len(tfs), genes), np.float32)
+    positives = dataset.known.positives
+    known[np.searchsorted(tfs, positives[:, 0]), positives[:, 1]] = 1
+    row, target = np.nonzero(tfs[:, None] != np.arange(genes))
+    pairs = np.stack([tfs[row], target], axis=1).astype(np.int32)
+    return LabelledPairs(pairs, known[row, target])
+
+
+def deal_folds(
+    candidates: LabelledPairs, config: CrossFitConfig, seed: int
+) -> Iterator[Fold]:
+    """The folds of every member: the same held-out pairs, another validation part for each.
+
+    Members share what they hold out, so that within a fold their mean comes from one set of
+    models: only there do metrics keep their meaning (an additive score, for one, has a swap
+    concordance of exactly one half within a fold and not across).
+    """
+    outer = cross_fit_folds(candidates, config.folds, seed=derive_seed(seed))
+    for fold in range(config.folds):
+        held_out = outer == fold
+        seen = candidates.take(~held_out)
+        for member in range(config.members):
+            inner = cross_fit_folds(seen, INNER_FOLDS, seed=derive_seed(seed, member, fold))
+            train, weight = thin_out(
+                drop_unknown_tfs(seen.take(inner > 0)),
+                config.most_train_pairs,
+                derive_seed(seed, member, fold, 1),
+            )
+            yield Fold(member, fold, held_out, train, seen.take(inner == 0), weight)
+
+
+def drop_unknown_tfs(pairs: LabelledPairs) -> LabelledPairs:
+    """The pairs of TFs with a known target: of the others, nothing says that a pair is negative."""
+    with_target = np.unique(pairs.positives[:, 0])
+    return pairs.take(np.isin(pairs.pairs[:, 0], with_target))
+
+
+def thin_out(pairs: LabelledPairs, most: int, seed: int) -> tuple[LabelledPairs, float]:
+    """At most `most` pairs, positives all kept, and the weight that makes up for the dropped."""
+    unlabelled = np.flatnonzero(pairs.labels == 0)
+    room = most - (len(pairs) - len(unlabelled))
+    if room < 1:
+        raise ConfigError(
+            f"{len(pairs) - len(unlabelled):,} known edges leave no room for unlabelled pairs "
+            f"among {most:,} train pairs; raise --most-train-pairs."
+        )
+    if len(unlabelled) <= room:
+        return pairs, 1.0
+    kept = np.random.default_rng(seed).choice(unlabelled, room, replace=False)
+    chosen = np.sort(np.concatenate([np.flatnonzero(pairs.labels > 0), kept]))
+    logger.debug("%d of %d unlabelled pairs train a fit", room, len(unlabelled))
+    return pairs.take(chosen), len(unlabelled) / room

@@ -1,0 +1,112 @@
+"""Model inputs from a data set, and the controls that show whether an input is used."""
+
+import dataclasses
+from typing import Literal
+
+import numpy as np
+
+from grnjax.data.blocks import coexpression_block, principal_components, standardise
+from grnjax.training.batches import ModelInputs, Sizes
+from grnjax.types import GeneTable
+
+Control = Literal[
+    "expression-permuted",
+    "features-random",
+    "features-one-hot",
+    "embedding-zero",
+    "embedding-random",
+    "embedding-permuted",
+]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class InputConfig:
+    """What the graph encoder is given."""
+
+    nodes: Literal["components", "profile"] = "components"
+    """Features of a gene: principal components of the standardised expression, or the whole
+    standardised profile over cells, as scRegNet has it."""
+    components: int = 64
+    """How many principal components."""
+    symmetric: bool = True
+    """Whether messages pass both ways along an edge, as published."""
+    negative_weight: float = 1.0
+    """Weight of a pair labelled 0 in the loss; below 1 where 0 only means unlabelled."""
+
+    def __post_init__(self):
+        if self.components < 1:
+            raise ValueError(f"components must be at least 1, got {self.components}")
+        if not 0 < self.negative_weight <= 1:
+            raise ValueError(f"negative_weight must be in (0, 1], got {self.negative_weight}")
+
+
+def model_inputs(
+    genes: GeneTable,
+    embedding: np.ndarray | None,
+    tfs: np.ndarray,
+    config: InputConfig,
+    sizes: Sizes,
+    *,
+    coexpression: bool,
+    control: Control | None = None,
+    seed: int = 0,
+) -> ModelInputs:
+    """The arrays that every fit of a run shares, altered by `control` if one is named.
+
+    Args:
+        tfs: gene indices of the TFs whose pairs will be scored, ascending.
+        coexpression: whether the model reads pair features.
+        seed: draws the permutation or the random numbers of a control.
+    """
+    rng = np.random.default_rng(seed)
+    if control == "expression-permuted":
+        genes = permute_expression(genes, rng)
+    if control is not None and control.startswith("embedding"):
+        embedding = alter_embedding(embedding, control, rng)
+    nodes = node_features(genes, config)
+    block = coexpression_block(genes, tfs) if coexpression else None
+    if control in ("features-random", "features-one-hot"):
+        if control == "features-random":
+            nodes = rng.normal(size=nodes.shape).astype(np.float32)
+        else:
+            nodes = np.eye(len(nodes), dtype=np.float32)
+        block = None if block is None else np.zeros_like(block)
+    return ModelInputs(
+        genes, nodes, embedding, block, tfs, sizes.pairs, sizes.edges, config.symmetric
+    )
+
+
+def node_features(genes: GeneTable, config: InputConfig) -> np.ndarray:
+    """Features [gene, dim] of the graph encoder; zeros for a gene that was not measured."""
+    if not genes.measured.any():
+        return np.zeros((len(genes.names), 1), np.float32)
+    if config.nodes == "components":
+        return principal_components(genes, config.components)
+    return standardise(genes.expression).T
+
+
+def permute_expression(genes: GeneTable, rng: np.random.Generator) -> GeneTable:
+    """The table with the profiles of the measured genes dealt out anew among them."""
+    measured = np.flatnonzero(genes.measured)
+    expression = genes.expression.copy()
+    expression[:, measured] = genes.expression[:, rng.permutation(measured)]
+    return dataclasses.replace(genes, expression=expression)
+
+
+def alter_embedding(
+    embedding: np.ndarray | None, control: Control, rng: np.random.Generator
+) -> np.ndarray:
+    """Zeros, normal numbers of the same scale, or the rows dealt out anew, for genes that have one.
+
+    Genes the table lacks keep their zeros, so coverage is the same in every control.
+    """
+    if embedding is None:
+        raise ValueError(f"the control {control} needs an embedding: give --data.embedding")
+    found = np.flatnonzero(embedding.any(axis=1))
+    altered = np.zeros_like(embedding)
+    if control == "embedding-random":
+        drawn = rng.normal(size=(len(found), embedding.shape[1]))
+        altered[found] = drawn * embedding[found].std()
+    elif control == "embedding-permuted":
+        altered[found] = embedding[rng.permutation(found)]
+    return altered

@@ -1,0 +1,77 @@
+"""Data sets from what a user names: files, an AnnData object, a folder, or nothing at all."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from grnjax.data.beeline import BeelineFolder, read_folder
+from grnjax.data.edges import clean_edges, read_edges
+from grnjax.data.expression import DataConfig, read_expression
+from grnjax.data.genes import build_dataset, read_embedding, read_tf_list
+from grnjax.data.simulator import EmbeddedConfig
+from grnjax.types import Dataset
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class EmbeddedData:
+    """The embedded data set; part of its network is known, all of it is at hand."""
+
+    dataset: Dataset
+    truth: pd.DataFrame  # columns tf, target, sign
+
+
+def load_dataset(expression, network, tfs, config: DataConfig) -> Dataset:
+    """Genes and known pairs from expression, a network and perhaps a TF list.
+
+    Args:
+        expression: path, AnnData object, or None for genes without expression.
+        network: path, or a data frame with columns tf and target (perhaps label, sign, weight).
+        tfs: path, list of names, or None for the sources of the network.
+    """
+    if isinstance(network, pd.DataFrame):
+        edges, source = clean_edges(network, "network"), "network"
+    else:
+        edges, source = read_edges(network), str(network)
+    tf_names = read_tf_list(tfs) if isinstance(tfs, (str, Path)) else tfs
+    reference = set(edges["tf"]) | set(edges["target"]) | set(tf_names or [])
+    read = None if expression is None else read_expression(expression, config, reference)
+    return build_dataset(read, edges, tfs=tf_names, universe=None, source=source)
+
+
+def load_embedded(config: EmbeddedConfig) -> EmbeddedData:
+    """The simulated data set, read by the same readers as a file."""
+    import anndata
+
+    data, known = config.make()
+    cells = [f"cell{i}" for i in range(len(data.counts))]
+    matrix = anndata.AnnData(
+        data.counts.astype(np.float32),
+        obs=pd.DataFrame(index=cells),
+        var=pd.DataFrame(index=data.genes),
+    )
+    dataset = load_dataset(matrix, known, data.tfs.tolist(), DataConfig())
+    return EmbeddedData(dataset, data.edges)
+
+
+def load_folder(folder: Path, config: DataConfig) -> tuple[Dataset, BeelineFolder]:
+    """Genes and labelled pairs of a GENELink or BEELINE folder; `data.expression` comes first."""
+    beeline = read_folder(folder)
+    path = config.expression or beeline.expression
+    edges = beeline.edges
+    names = set(beeline.genes or []) | set(edges["tf"]) | set(edges["target"])
+    expression = None if path is None else read_expression(path, config, names)
+    dataset = build_dataset(
+        expression, edges, tfs=beeline.tfs, universe=beeline.genes, source=str(folder)
+    )
+    return dataset, beeline
+
+
+def load_embedding(config: DataConfig, dataset: Dataset) -> np.ndarray | None:
+    """The frozen embedding [gene, dim] that the settings name, or None."""
+    if config.embedding is None:
+        return None
+    embedding, _, report = read_embedding(config.embedding, dataset.genes.names)
+    dataset.report["embedding"] = report
+    return embedding

@@ -1,0 +1,85 @@
+"""Many fits of one run: named, logged, resumed, behind one progress bar."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from grnjax.progress import logger, progress_bar
+from grnjax.storage.checkpoints import CheckpointStore
+from grnjax.storage.files import JsonLines, read_json_lines, write_atomic
+from grnjax.training.loop import FitResult, Trainer, fit
+from grnjax.training.step import FitData
+
+
+def derive_seed(*numbers: int) -> int:
+    """One seed from several numbers, such as (seed, member, fold); all of them matter."""
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
+
+
+class Study:
+    """The fits of a run folder, or of none: each has its checkpoints, all share metrics.jsonl.
+
+    A fit that had ended is read back, one that was cut off goes on, and its log lines after the
+    checkpoint are taken out before they are written again.
+    """
+
+    def __init__(self, folder: Path | None, fits: int, epochs: int, description: str):
+        self.folder = folder
+        self.epochs = epochs
+        self.bar = progress_bar(fits * epochs, description)
+        self.lines = None if folder is None else JsonLines(folder / "metrics.jsonl")
+        self.begun = 0
+
+    def fit(self, trainer: Trainer, data: FitData, *, name: str, seed: int) -> FitResult:
+        """The selected model of the fit called `name`, trained now or read back."""
+        store = None if self.folder is None else CheckpointStore(self.folder / "checkpoints" / name)
+        log = StudyLog(self, name, self.begun * self.epochs)
+        result = fit(trainer, data, seed=seed, name=name, store=store, log=log)
+        self.begun += 1
+        self.bar.update(self.begun * self.epochs - self.bar.n)
+        logger.debug("%s: best epoch %d of %d", name, result.best_epoch, result.epochs)
+        return result
+
+    def __enter__(self) -> "Study":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.bar.close()
+        if self.lines is not None:
+            self.lines.close()
+
+    def forget_lines(self, name: str, epoch: int) -> None:
+        """Takes the lines of a fit after `epoch` out of the log."""
+        path = self.folder / "metrics.jsonl"
+        lines = read_json_lines(path)
+        kept = [line for line in lines if line["fit"] != name or line["epoch"] <= epoch]
+        if len(kept) < len(lines):
+            self.lines.close()
+            write_atomic(path, "".join(json.dumps(x, sort_keys=True) + "\n" for x in kept))
+            self.lines = JsonLines(path)
+
+
+class StudyLog:
+    """The part of metrics.jsonl and of the progress bar that belongs to one fit."""
+
+    def __init__(self, study: Study, name: str, offset: int):
+        self.study, self.name, self.offset = study, name, offset
+
+    def start(self, epoch: int) -> None:
+        """Says where the fit goes on, and forgets what a cut-off attempt wrote after that."""
+        self._move_bar(epoch)
+        if self.study.lines is not None:
+            if epoch:
+                logger.info("%s: read back after epoch %d", self.name, epoch)
+            self.study.forget_lines(self.name, epoch)
+
+    def write(self, metrics: dict) -> None:
+        """Appends one evaluation."""
+        self._move_bar(metrics["epoch"])
+        self.study.bar.set_postfix_str(f"{self.name} AP {metrics['average_precision']:.3f}")
+        if self.study.lines is not None:
+            self.study.lines.append({"fit": self.name, **metrics})
+
+    def _move_bar(self, epoch: int) -> None:
+        self.study.bar.update(self.offset + epoch - self.study.bar.n)
