@@ -7,11 +7,12 @@ import jraph
 from jaxtyping import Array, Float
 
 from grnjax.graphs.aggregate import aggregate, gcn_weights
+from grnjax.models.encoder import EncoderConfig
 from grnjax.types import shapes
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class GCNConfig:
+class GCNConfig(EncoderConfig):
     """Settings of `GCN`."""
 
     widths: tuple[int, ...] = (64, 64)

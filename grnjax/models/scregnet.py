@@ -7,24 +7,18 @@ row but the curve-fitting ones is a special case of the model.
 """
 
 import dataclasses
-from typing import Literal, Protocol
+from typing import Literal
 
 import flax.linen as nn
 import jax.numpy as jnp
 import jraph
 from jaxtyping import Array, Float
 
+from grnjax.models.encoder import EncoderConfig
 from grnjax.models.gcn import GCNConfig
 from grnjax.models.heads import AdditiveHead, BilinearHead, HadamardHead, IdentityTerm
 from grnjax.models.layers import LeakyMLP
 from grnjax.types import GeneBatch, PairBatch, shapes
-
-
-class EncoderConfig(Protocol):
-    """Settings that make a graph encoder: any Flax module `(nodes, graph, *, train)`."""
-
-    def make(self, name: str) -> nn.Module:
-        """The encoder: maps [node, dim] and a graph to [node, dim2]."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -122,3 +116,8 @@ def ridge_penalty(parameters: dict, config: ScRegNetConfig) -> Float[Array, ""]:
     biases = jnp.sum(identity["target_bias"] ** 2) + 0.2 * jnp.sum(identity["tf_bias"] ** 2)
     factors = jnp.sum(identity["tf_factors"] ** 2) + jnp.sum(identity["target_factors"] ** 2)
     return 0.5 * (config.bias_ridge * biases + config.identity_ridge * factors)
+
+
+def without_ridge(parameters: dict) -> dict:
+    """Mask of the parameters that weight decay applies to: all but the identity term."""
+    return {name: name != "identity" for name in parameters}

@@ -16,7 +16,7 @@ from grnjax.baselines.controls import scores_at, trivial_rows
 from grnjax.evaluation.metrics import evaluate_pairs
 from grnjax.evaluation.report import paired_differences, summarise
 from grnjax.evaluation.splits import check_split, draw_split
-from grnjax.models.scregnet import ScRegNet, ScRegNetConfig, ridge_penalty
+from grnjax.models.scregnet import ScRegNet, ScRegNetConfig, ridge_penalty, without_ridge
 from grnjax.progress import logger
 from grnjax.tasks.inputs import Control, InputConfig, model_inputs
 from grnjax.training.batches import (
@@ -95,7 +95,7 @@ def draw_splits(dataset: Dataset, config: SplitConfig) -> list[Split]:
     return [draw_split(config.kind, edges, genes, draw) for draw in config.draws]
 
 
-def run(
+def run_study(
     dataset: Dataset,
     splits: list[Split],
     config: LinkPredictionConfig,
@@ -218,7 +218,10 @@ class Bench:
 def make_scregnet_trainer(model: ScRegNetConfig, training: TrainingConfig) -> Trainer:
     """The trainer of scRegNet with these settings."""
     return make_trainer(
-        ScRegNet(model), training, functools.partial(ridge_penalty, config=model)
+        ScRegNet(model),
+        training,
+        penalty=functools.partial(ridge_penalty, config=model),
+        decayed=without_ridge,
     )
 
 

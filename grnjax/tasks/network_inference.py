@@ -18,7 +18,7 @@ from grnjax.baselines.controls import scores_at, trivial_rows
 from grnjax.data.expression import DataConfig
 from grnjax.evaluation.calibration import fit_calibration, reliability_error
 from grnjax.evaluation.metrics import evaluate_pairs
-from grnjax.models.scregnet import ScRegNet, ScRegNetConfig, ridge_penalty
+from grnjax.models.scregnet import ScRegNet, ScRegNetConfig, ridge_penalty, without_ridge
 from grnjax.progress import logger
 from grnjax.tasks.cross_fitting import CrossFitConfig, Fold, deal_folds, list_candidates
 from grnjax.tasks.inputs import InputConfig, model_inputs

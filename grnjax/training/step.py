@@ -54,9 +54,11 @@ def train_step(state, batch, data, key, *, model, optimizer, penalty, edge_folds
     keeps its parameters and `finite` turns False.
     """
     dropout_key, unseen_key = jax.random.split(jax.random.fold_in(key, state.step))
-    genes = data.genes
-    if unseen_share:
-        genes = hide_genes(genes, unseen_key, share=unseen_share * (state.step % 2))
+    genes, ridge = data.genes, 1.0 / jnp.maximum(jnp.sum(data.train.weights), 1.0)
+    if unseen_share:  # every second step; a learned vector that is hidden must not shrink
+        hiding = state.step % 2
+        genes = hide_genes(genes, unseen_key, share=unseen_share * hiding)
+        ridge = ridge * (1 - hiding)
     if edge_folds:
         supervised = state.step % edge_folds
         batch = batch._replace(weights=batch.weights * (batch.fold == supervised))
@@ -73,8 +75,7 @@ def train_step(state, batch, data, key, *, model, optimizer, penalty, edge_folds
             mutable=list(state.collections),
         )
         loss = pair_loss(logits, batch.labels, batch.weights)
-        scale = jnp.maximum(jnp.sum(data.train.weights), 1.0)
-        return loss + penalty(parameters) / scale, collections
+        return loss + ridge * penalty(parameters), collections
 
     (loss, collections), gradient = jax.value_and_grad(loss_of, has_aux=True)(state.parameters)
     updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.parameters)

@@ -1,0 +1,157 @@
+"""`grnjax evaluate`: judge any program's network file against a true network."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tyro.conf import Positional
+
+from grnjax import config as settings
+from grnjax.data.edges import read_edges
+from grnjax.data.names import match_names
+from grnjax.errors import ConfigError, GeneMismatchError
+from grnjax.evaluation.early_precision import areas_over_all_pairs, early_precision
+from grnjax.evaluation.metrics import evaluate_pairs
+from grnjax.evaluation.report import format_table, summarise
+from grnjax.progress import logger
+from grnjax.storage.files import lock_run, open_run, write_json
+from grnjax.tasks.record import digest_inputs
+
+SUBMITTED = "this network"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EvaluateCommand:
+    """Judge a ranked network, of any program, against a true one.
+
+    The candidates are the labelled pairs of the truth if it has labels 0 and 1; otherwise each TF
+    of the truth with each of its genes, self pairs left out. Pairs that the network does not
+    rank share the last place. Pairs of --train are left out.
+    """
+
+    edges: Positional[Path]
+    """Network file: TF, target and a weight; .tsv, .csv, rankedEdges.csv, .h5ad with .varp."""
+    truth: Path
+    """True network."""
+    train: Path | None = None
+    """Edges (or labelled pairs) the network was trained on; they make the trivial rows."""
+    out: Path | None = None
+    """Folder for evaluation.json."""
+
+
+def run(args: list[str]) -> None:
+    """Runs the command with these arguments."""
+    command = settings.parse(EvaluateCommand, args, program="grnjax evaluate")
+    predicted = read_edges(command.edges)
+    if "weight" not in predicted:
+        raise ConfigError(f"{command.edges} has no column of weights, so nothing ranks its edges.")
+    truth = rename(read_edges(command.truth), predicted, command.truth)
+    known = None if command.train is None else read_edges(command.train)
+    known = known if known is None else rename(known, truth, command.train)
+    candidates = list_candidates(truth, known)
+    rows = [judge(SUBMITTED, candidates, look_up(predicted, candidates, command.edges))]
+    if known is not None:
+        scores = rate_rows(known, candidates)
+        rows += [judge(name, candidates, column) for name, column in scores.items()]
+    positives = truth[truth["label"] == 1] if "label" in truth else truth
+    beeline = {
+        "all_edges": early_precision(predicted, positives),
+        "tf_edges": early_precision(predicted, positives, tf_edges=True),
+        "areas_over_all_pairs": areas_over_all_pairs(predicted, positives),
+    }
+    print("\n" + format_table(summarise(rows)).rpartition("\n")[0])
+    early = beeline["tf_edges"]["early_precision_ratio"]
+    print(f"\nEarly precision ratio by BEELINE's rule, TF edges: {early:.3f}")
+    if command.out is not None:
+        write_evaluation(command, rows, beeline)
+
+
+def rename(frame: pd.DataFrame, like: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """The edges with names spelt as in `like` where they differ by case only."""
+    theirs = sorted(set(like["tf"]) | set(like["target"]))
+    ours = sorted(set(frame["tf"]) | set(frame["target"]))
+    match = match_names(ours, theirs)
+    if (match.positions < 0).all():
+        raise GeneMismatchError(
+            f"{path}: none of its {len(ours):,} genes ({', '.join(ours[:5])}) is among the "
+            f"{len(theirs):,} of the other network ({', '.join(theirs[:5])}). Give both the same "
+            "kind of gene names."
+        )
+    if match.rule != "exact":
+        logger.info("%s: names joined by %s spelling", path, match.rule)
+    spelling = {
+        name: theirs[place] if place >= 0 else name
+        for name, place in zip(ours, match.positions, strict=True)
+    }
+    renamed = frame.assign(tf=frame["tf"].map(spelling), target=frame["target"].map(spelling))
+    return renamed
+
+
+def list_candidates(truth: pd.DataFrame, known: pd.DataFrame | None) -> pd.DataFrame:
+    """The pairs to judge: columns tf, target, label."""
+    if "label" in truth:
+        candidates = truth[["tf", "target", "label"]]
+    else:
+        genes = sorted(set(truth["tf"]) | set(truth["target"]))
+        pairs = pd.MultiIndex.from_product([sorted(set(truth["tf"])), genes])
+        pairs = pairs[pairs.get_level_values(0) != pairs.get_level_values(1)]
+        candidates = pairs.to_frame(index=False, name=["tf", "target"])
+        true = pd.MultiIndex.from_frame(truth[["tf", "target"]])
+        candidates["label"] = pairs.isin(true).astype(int)
+    if known is not None:
+        trained = pd.MultiIndex.from_frame(known[["tf", "target"]])
+        is_trained = pd.MultiIndex.from_frame(candidates[["tf", "target"]]).isin(trained)
+        logger.info("%d candidates were trained on and are left out", is_trained.sum())
+        candidates = candidates[~is_trained]
+    return candidates.reset_index(drop=True)
+
+
+def look_up(predicted: pd.DataFrame, candidates: pd.DataFrame, path: Path) -> np.ndarray:
+    """The absolute weight of each candidate; 0, the last place, where the network has none."""
+    weights = predicted.set_index(["tf", "target"])["weight"].abs()
+    found = weights.reindex(pd.MultiIndex.from_frame(candidates[["tf", "target"]])).to_numpy()
+    missing = np.isnan(found)
+    if missing.all():
+        raise GeneMismatchError(
+            f"{path}: it ranks none of the {len(candidates):,} candidate pairs; check that TF and "
+            "target stand in the right columns and that the gene names are of one kind."
+        )
+    if missing.any():
+        logger.warning("%s: %d of %d candidates are not ranked", path, missing.sum(), len(found))
+    return np.where(missing, 0.0, found)
+
+
+def rate_rows(known: pd.DataFrame, candidates: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Scores from degrees in the training edges alone."""
+    edges = known[known["label"] == 1] if "label" in known else known
+    out_degree, in_degree = edges["tf"].value_counts(), edges["target"].value_counts()
+    both = out_degree.add(in_degree, fill_value=0)
+
+    def count(degrees: pd.Series, column: str) -> np.ndarray:
+        return np.log1p(candidates[column].map(degrees).fillna(0).to_numpy(float))
+
+    return {
+        "TF degree": count(out_degree, "tf"),
+        "target degree": count(in_degree, "target"),
+        "degree product": count(both, "tf") + count(both, "target"),
+    }
+
+
+def judge(method: str, candidates: pd.DataFrame, scores: np.ndarray) -> dict:
+    """A results row."""
+    names, codes = pd.factorize(candidates[["tf", "target"]].to_numpy().ravel(), sort=True)[::-1]
+    pairs = codes.reshape(-1, 2)
+    metrics = evaluate_pairs(pairs, candidates["label"].to_numpy(np.float32), scores)
+    return {"method": method, "draw": 0, "seed": 0, **metrics}
+
+
+def write_evaluation(command: EvaluateCommand, rows: list[dict], beeline: dict) -> None:
+    """evaluation.json in the folder that was asked for."""
+    paths = {"edges": command.edges, "truth": command.truth, "train": command.train}
+    record = {"command": "evaluate", "inputs": digest_inputs(paths)}
+    with lock_run(command.out):
+        open_run(command.out, record)
+        path = command.out / "evaluation.json"
+        write_json(path, {**record, "rows": rows, "beeline": beeline})
+    print(f"Written to {path}")
