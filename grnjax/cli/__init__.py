@@ -40,7 +40,9 @@ def main(args: list[str] | None = None) -> int:
     try:
         command.run(rest)
     except GrnjaxError as error:
-        print(f"grnjax {name}: {str(error).removeprefix(f'grnjax {name}: ')}", file=sys.stderr)
+        message = str(error)
+        own = message.startswith(f"grnjax {name}")
+        print(message if own else f"grnjax {name}: {message}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"grnjax {name}: stopped; the same command goes on from here.", file=sys.stderr)

@@ -1,12 +1,15 @@
-"""Model inputs from a data set, and the controls that show whether an input is used."""
+"""Model, inputs and controls: what the tasks hand to the training loop."""
 
 import dataclasses
+import functools
 from typing import Literal
 
 import numpy as np
 
 from grnjax.data.blocks import coexpression_block, principal_components, standardise
+from grnjax.models.scregnet import ScRegNet, ScRegNetConfig, ridge_penalty, without_ridge
 from grnjax.training.batches import ModelInputs, Sizes
+from grnjax.training.loop import Trainer, TrainingConfig, make_trainer
 from grnjax.types import GeneTable
 
 Control = Literal[
@@ -38,6 +41,16 @@ class InputConfig:
             raise ValueError(f"components must be at least 1, got {self.components}")
         if not 0 < self.negative_weight <= 1:
             raise ValueError(f"negative_weight must be in (0, 1], got {self.negative_weight}")
+
+
+def make_scregnet_trainer(model: ScRegNetConfig, training: TrainingConfig) -> Trainer:
+    """The trainer of scRegNet with these settings."""
+    return make_trainer(
+        ScRegNet(model),
+        training,
+        penalty=functools.partial(ridge_penalty, config=model),
+        decayed=without_ridge,
+    )
 
 
 def model_inputs(

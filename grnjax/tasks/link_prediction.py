@@ -9,6 +9,7 @@ import functools
 from pathlib import Path
 from typing import Literal
 
+import jax
 import numpy as np
 
 from grnjax import config as settings
@@ -16,16 +17,16 @@ from grnjax.baselines.controls import scores_at, trivial_rows
 from grnjax.evaluation.metrics import evaluate_pairs
 from grnjax.evaluation.report import paired_differences, summarise
 from grnjax.evaluation.splits import check_split, draw_split
-from grnjax.models.scregnet import ScRegNet, ScRegNetConfig, ridge_penalty, without_ridge
+from grnjax.models.scregnet import ScRegNetConfig
 from grnjax.progress import logger
-from grnjax.tasks.inputs import Control, InputConfig, model_inputs
+from grnjax.tasks.inputs import Control, InputConfig, make_scregnet_trainer, model_inputs
 from grnjax.training.batches import (
     ModelInputs,
     build_fit_data,
     build_pair_batch,
     shared_sizes,
 )
-from grnjax.training.loop import FitResult, Trainer, TrainingConfig, make_trainer
+from grnjax.training.loop import FitResult, Trainer, TrainingConfig
 from grnjax.training.step import FitData
 from grnjax.training.study import Study, derive_seed
 from grnjax.types import Dataset, LabelledPairs, Split
@@ -55,6 +56,8 @@ class LinkPredictionConfig:
     """Seeds of the model; each is fitted on every draw."""
     controls: tuple[Control, ...] = ()
     """Altered inputs on which the model is fitted again."""
+    reference_selection: bool = False
+    """Select on the test pairs, as the published code does; only to show the size of the effect."""
     choose: tuple[str, ...] = ()
     """Options tried on each draw with the first seed; the best on validation serves all seeds.
     Each is one or more settings, such as training.edge-folds=0,inputs.negative-weight=0.2."""
@@ -149,6 +152,7 @@ class Bench:
         parts = [part for s in splits for part in (s.train, s.validation, s.test)]
         self.tfs = np.unique(np.concatenate([part.pairs[:, 0] for part in parts]))
         self.validation_size = max(len(split.validation) for split in splits)
+        self.test_size = max(len(split.test) for split in splits)
         self.trainer = functools.cache(make_scregnet_trainer)
         self.inputs = functools.cache(self._inputs)
 
@@ -171,7 +175,8 @@ class Bench:
         """The row of one fit."""
         fitted = self.fit(study, split, config, seed, control)
         batch = build_pair_batch(fitted.inputs, split.test, len(split.test))
-        logits = fitted.trainer.score(fitted.result.variables, fitted.data.genes, batch)
+        key = jax.random.key(derive_seed(seed, split.draw))
+        logits = fitted.trainer.score(fitted.result.variables, fitted.data.genes, batch, key)
         method = MODEL if control is None else f"{MODEL}, {control.replace('-', ' ')}"
         return judge(method, split, seed, np.asarray(logits))
 
@@ -191,11 +196,13 @@ class Bench:
         data = build_fit_data(
             inputs,
             split.train,
-            split.validation,
+            split.test if config.reference_selection else split.validation,
             folds=config.training.edge_folds,
             seed=own_seed,
             negative_weight=config.inputs.negative_weight,
-            validation_size=self.validation_size,
+            validation_size=(
+                self.test_size if config.reference_selection else self.validation_size
+            ),
         )
         name = f"draw{split.draw}-{label or control or 'model'}-seed{seed}"
         return Fitted(study.fit(trainer, data, name=name, seed=own_seed), inputs, data, trainer)
@@ -213,16 +220,6 @@ class Bench:
             coexpression=coexpression,
             control=control,
         )
-
-
-def make_scregnet_trainer(model: ScRegNetConfig, training: TrainingConfig) -> Trainer:
-    """The trainer of scRegNet with these settings."""
-    return make_trainer(
-        ScRegNet(model),
-        training,
-        penalty=functools.partial(ridge_penalty, config=model),
-        decayed=without_ridge,
-    )
 
 
 def choose_on_validation(

@@ -7,9 +7,9 @@ off those out-of-fold scores, beside the trivial rows on the same folds.
 """
 
 import dataclasses
-import functools
 from pathlib import Path
 
+import jax
 import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
@@ -18,13 +18,13 @@ from grnjax.baselines.controls import scores_at, trivial_rows
 from grnjax.data.expression import DataConfig
 from grnjax.evaluation.calibration import fit_calibration, reliability_error
 from grnjax.evaluation.metrics import evaluate_pairs
-from grnjax.models.scregnet import ScRegNet, ScRegNetConfig, ridge_penalty, without_ridge
+from grnjax.models.scregnet import ScRegNetConfig
 from grnjax.progress import logger
 from grnjax.tasks.cross_fitting import CrossFitConfig, Fold, deal_folds, list_candidates
-from grnjax.tasks.inputs import InputConfig, model_inputs
+from grnjax.tasks.inputs import InputConfig, make_scregnet_trainer, model_inputs
 from grnjax.tasks.loading import load_dataset, load_embedding
 from grnjax.training.batches import ModelInputs, build_fit_data, build_pair_batch, shared_sizes
-from grnjax.training.loop import FitResult, Trainer, TrainingConfig, make_trainer
+from grnjax.training.loop import FitResult, Trainer, TrainingConfig
 from grnjax.training.step import FitData
 from grnjax.training.study import Study, derive_seed
 from grnjax.types import Dataset, LabelledPairs
@@ -130,8 +130,7 @@ def cross_fit(
         sizes,
         coexpression=config.model.coexpression,
     )
-    penalty = functools.partial(ridge_penalty, config=config.model)
-    trainer = make_trainer(ScRegNet(config.model), config.training, penalty)
+    trainer = make_scregnet_trainer(config.model, config.training)
     validation_size = max(len(fold.validation) for fold in folds)
     logits = np.full((config.members, len(candidates)), np.nan)
     for fold in folds:
@@ -148,13 +147,18 @@ def cross_fit(
         name = f"member{fold.member}-fold{fold.fold}"
         result = study.fit(trainer, data, name=name, seed=own_seed)
         logits[fold.member, fold.held_out] = score_pairs(
-            trainer, result, inputs, data, candidates.take(fold.held_out)
+            trainer, result, inputs, data, candidates.take(fold.held_out), own_seed
         )
     return logits
 
 
 def score_pairs(
-    trainer: Trainer, result: FitResult, inputs: ModelInputs, data: FitData, pairs: LabelledPairs
+    trainer: Trainer,
+    result: FitResult,
+    inputs: ModelInputs,
+    data: FitData,
+    pairs: LabelledPairs,
+    seed: int,
 ) -> np.ndarray:
     """Logits [pair] of the selected model, in blocks of one size so that they compile once."""
     size = min(SCORED_AT_ONCE, -(-len(pairs) // 1024) * 1024)
@@ -162,7 +166,7 @@ def score_pairs(
     for start in range(0, len(pairs), size):
         block = pairs.take(slice(start, start + size))
         batch = build_pair_batch(inputs, block, size)
-        logits = trainer.score(result.variables, data.genes, batch)
+        logits = trainer.score(result.variables, data.genes, batch, jax.random.key(seed))
         scores.append(np.asarray(logits)[: len(block)])
     return np.concatenate(scores)
 

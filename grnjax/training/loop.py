@@ -15,6 +15,7 @@ from grnjax.errors import NonFiniteError
 from grnjax.storage.checkpoints import CheckpointStore
 from grnjax.training.losses import ranking_scores
 from grnjax.training.step import FitData, Model, TrainState, train_epoch, train_step
+from grnjax.types import GeneBatch, PairBatch
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -79,7 +80,7 @@ class Trainer:
     optimizer: optax.GradientTransformation
     start: Callable[[jax.Array, FitData], TrainState]
     chunk: Callable[[TrainState, FitData, jax.Array], tuple[TrainState, dict]]
-    score: Callable[[dict, Any, Any], jax.Array]
+    score: Callable[[dict, GeneBatch, PairBatch, jax.Array], jax.Array]
 
 
 def make_trainer(
@@ -131,7 +132,7 @@ def make_trainer(
 
         def go_on(state):
             state, losses = jax.lax.scan(one_epoch, state, length=config.evaluate_every)
-            state, scores = select(model, state, data, config)
+            state, scores = select(model, state, data, config, key)
             return state, {"loss": losses[-1], **scores, "trained": jnp.ones((), bool)}
 
         def stay(state):
@@ -147,8 +148,8 @@ def make_trainer(
             "stopped": state.stopped,
         }
 
-    def score(variables, genes, pairs):
-        return model.apply(variables, genes, pairs, train=False)
+    def score(variables, genes, pairs, key):
+        return model.apply(variables, genes, pairs, train=False, rngs={"dropout": key})
 
     return Trainer(model, config, optimizer, jax.jit(start), jax.jit(chunk), jax.jit(score))
 
@@ -166,10 +167,14 @@ def make_optimizer(
     return optax.chain(decay, rule, optax.scale(-config.learning_rate))
 
 
-def select(model, state, data, config) -> tuple[TrainState, dict]:
-    """Scores the validation pairs and keeps the parameters if they are the best so far."""
+def select(model, state, data, config, key) -> tuple[TrainState, dict]:
+    """Scores the validation pairs and keeps the parameters if they are the best so far.
+
+    The key matters only to a model that asks for dropout at evaluation.
+    """
     variables = {"params": state.parameters, **state.collections}
-    logits = model.apply(variables, data.genes, data.validation, train=False)
+    rngs = {"dropout": jax.random.fold_in(key, state.step)}
+    logits = model.apply(variables, data.genes, data.validation, train=False, rngs=rngs)
     auroc, average_precision = ranking_scores(
         logits, data.validation.labels, data.validation.weights
     )

@@ -43,7 +43,7 @@ class Model(Protocol):
     def init(self, rngs, genes: GeneBatch, pairs: PairBatch, *, train: bool):
         """Fresh variables."""
 
-    def apply(self, variables, genes: GeneBatch, pairs: PairBatch, *, train: bool, **options):
+    def apply(self, variables, genes: GeneBatch, pairs: PairBatch, *, train: bool, rngs: dict):
         """Logits [pair]."""
 
 
