@@ -43,7 +43,7 @@ class ScRegNetConfig:
     """The published code leaves MLP dropout on at evaluation; True restores that."""
     identity_ridge: float = 8.0
     """Ridge of the learned vectors, per summed loss."""
-    bias_ridge: float = 0.5
+    bias_ridge: float = 1.0
     """Ridge of the learned biases, per summed loss."""
 
     def __post_init__(self):
