@@ -18,7 +18,7 @@ from grnjax.baselines.factors import (
     label_matrix,
     row_of_tf,
 )
-from grnjax.data.blocks import expression_statistics, principal_components
+from grnjax.data.blocks import expression_features
 from grnjax.progress import logger
 from grnjax.types import GeneTable, LabelledPairs
 
@@ -148,25 +148,16 @@ def best_on_validation(
 
 
 def linear_expression(genes: GeneTable, train: LabelMatrix) -> Scores:
-    """Ridge logistic on the target's expression, shared and per TF: the floor on unseen targets."""
+    """Ridge logistic on the target's expression, shared and per TF: the floor on unseen targets.
+
+    Five statistics and 30 principal components, each with deviation 1 over the measured genes.
+    """
+    features = expression_features(genes, COMPONENTS)
+    spread = features[genes.measured].std(axis=0)
     return fit_factor_model(
         train,
         rank=0,
         ridge=FactorRidge(),
-        features=expression_features(genes),
+        features=features / np.where(spread > 1e-9, spread, 1),
         target_bias=False,
     )
-
-
-def expression_features(genes: GeneTable) -> Float[np.ndarray, "gene dim"]:
-    """Five statistics and 30 principal components of each gene's expression.
-
-    Columns have mean 0 and deviation 1 over the measured genes; other genes are all zeros.
-    """
-    raw = np.concatenate(
-        [expression_statistics(genes), principal_components(genes, COMPONENTS)], axis=1
-    )
-    measured = raw[genes.measured]
-    spread = measured.std(axis=0)
-    scaled = (raw - measured.mean(axis=0)) / np.where(spread > 1e-9, spread, 1)
-    return np.where(genes.measured[:, None], scaled, 0).astype(np.float32)

@@ -10,6 +10,8 @@ RIDGE = 0.1
 
 def standardise(expression: Float[np.ndarray, "cell gene"]) -> Float[np.ndarray, "cell gene"]:
     """Each gene with mean 0 and population deviation 1 over cells; a constant gene gets zeros."""
+    if not len(expression):
+        return np.zeros(expression.shape, np.float32)
     centred = expression - expression.mean(axis=0, dtype=np.float64)
     deviation = np.sqrt(np.mean(centred**2, axis=0))
     constant = deviation <= 1e-8 * np.maximum(1, np.abs(expression).max(axis=0, initial=0))
@@ -19,7 +21,7 @@ def standardise(expression: Float[np.ndarray, "cell gene"]) -> Float[np.ndarray,
 def correlation(genes: GeneTable, tfs: np.ndarray) -> Float[np.ndarray, "tf gene"]:
     """Pearson r of every TF with every gene; 0 for a gene that is constant or not measured."""
     z = standardise(genes.expression)
-    return z[:, tfs].T @ z / np.float32(len(z))
+    return z[:, tfs].T @ z / np.float32(max(len(z), 1))
 
 
 def joint_regression(genes: GeneTable, tfs: np.ndarray) -> Float[np.ndarray, "tf gene"]:
@@ -31,12 +33,9 @@ def joint_regression(genes: GeneTable, tfs: np.ndarray) -> Float[np.ndarray, "tf
     marginal = correlation(genes, tfs).astype(np.float64)
     among = marginal[:, tfs] + RIDGE * np.eye(len(tfs))
     coefficients = np.linalg.solve(among, marginal)
-    for row, gene in enumerate(tfs):  # a TF is no predictor of itself
-        others = np.arange(len(tfs)) != row
-        coefficients[others, gene] = np.linalg.solve(
-            among[np.ix_(others, others)], marginal[others, gene]
-        )
-        coefficients[row, gene] = 0
+    precision = np.linalg.inv(among)  # column j over -precision[j, j]: TF j on all other TFs
+    coefficients[:, tfs] = -precision / np.diag(precision)
+    coefficients[np.arange(len(tfs)), tfs] = 0
     return coefficients.astype(np.float32)
 
 
@@ -56,13 +55,21 @@ def principal_components(
     return components
 
 
-def expression_statistics(genes: GeneTable) -> Float[np.ndarray, "gene statistic"]:
-    """Mean, deviation, detection rate, log mean and root detection of each gene's expression."""
-    x = genes.expression.astype(np.float64)
+def expression_features(genes: GeneTable, count: int) -> Float[np.ndarray, "gene dim"]:
+    """Five statistics of each gene's expression, which standardising loses, and its components.
+
+    The statistics are mean, deviation, detection rate, log mean and root detection, each with
+    mean 0 and deviation 1 over the measured genes; genes that are not measured are zeros.
+    """
+    x = genes.expression[:, genes.measured].astype(np.float64)
     mean, detection = x.mean(axis=0), (x > 0).mean(axis=0)
-    return np.stack(
+    raw = np.stack(
         [mean, x.std(axis=0), detection, np.log1p(np.abs(mean)), np.sqrt(detection)], axis=1
     )
+    spread = raw.std(axis=0)
+    statistics = np.zeros((len(genes.names), raw.shape[1]), np.float32)
+    statistics[genes.measured] = (raw - raw.mean(axis=0)) / np.where(spread > 1e-9, spread, 1)
+    return np.concatenate([statistics, principal_components(genes, count)], axis=1)
 
 
 def coexpression_block(genes: GeneTable, tfs: np.ndarray) -> Float[np.ndarray, "tf gene feature"]:

@@ -27,7 +27,11 @@ def gcn_weights(graph: jraph.GraphsTuple, nodes: int) -> Float[Array, " edge"]:
 def aggregate(
     nodes: Float[Array, "node dim"], graph: jraph.GraphsTuple, weights: Float[Array, " edge"]
 ) -> Float[Array, "node dim"]:
-    """Weighted sum of each node's senders, accumulated in float32 whatever the compute type."""
-    messages = nodes[graph.senders].astype(jnp.float32) * weights[:, None]
+    """Weighted sum of each node's senders, accumulated in float32 whatever the compute type.
+
+    The cast comes before the gather, so that the backward pass, which sums over the edges of a
+    hub TF, accumulates in float32 too.
+    """
+    messages = nodes.astype(jnp.float32)[graph.senders] * weights[:, None]
     total = jax.ops.segment_sum(messages, graph.receivers, len(nodes), indices_are_sorted=True)
     return total.astype(nodes.dtype)

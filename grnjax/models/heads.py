@@ -39,12 +39,10 @@ class BilinearHead(nn.Module):
     ) -> Float[Array, " pair"]:
         del train
         dim = genes.shape[-1]
-        tf, target = genes[pairs[:, 0]], genes[pairs[:, 1]]
         as_tf = nn.Dense(1, use_bias=False, name="tf_bias")(genes)[:, 0]
         as_target = nn.Dense(1, name="target_bias")(genes)[:, 0]
         mixed = nn.Dense(dim, use_bias=False, name="interaction")(genes)[pairs[:, 0]]
-        interaction = jnp.sum(mixed * target, axis=-1) / jnp.sqrt(float(dim))
-        del tf
+        interaction = jnp.sum(mixed * genes[pairs[:, 1]], axis=-1) / jnp.sqrt(float(dim))
         return interaction + as_tf[pairs[:, 0]] + as_target[pairs[:, 1]]
 
 

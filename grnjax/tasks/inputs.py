@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from grnjax.data.blocks import coexpression_block, principal_components, standardise
+from grnjax.data.blocks import coexpression_block, expression_features, standardise
 from grnjax.models.scregnet import ScRegNet, ScRegNetConfig, ridge_penalty, without_ridge
 from grnjax.training.batches import ModelInputs, Sizes
 from grnjax.training.loop import Trainer, TrainingConfig, make_trainer
@@ -27,7 +27,7 @@ class InputConfig:
     """What the graph encoder is given."""
 
     nodes: Literal["components", "profile"] = "components"
-    """Features of a gene: principal components of the standardised expression, or the whole
+    """Features of a gene: statistics and principal components of its expression, or the whole
     standardised profile over cells, as scRegNet has it."""
     components: int = 64
     """How many principal components."""
@@ -94,7 +94,7 @@ def node_features(genes: GeneTable, config: InputConfig) -> np.ndarray:
     if not genes.measured.any():
         return np.zeros((len(genes.names), 1), np.float32)
     if config.nodes == "components":
-        return principal_components(genes, config.components)
+        return expression_features(genes, config.components)
     return standardise(genes.expression).T
 
 

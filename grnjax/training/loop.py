@@ -118,7 +118,7 @@ def make_trainer(
             finite=jnp.ones((), bool),
             best_parameters=jax.tree.map(jnp.copy, parameters),
             best_collections=jax.tree.map(jnp.copy, variables),
-            best_score=jnp.full((), -jnp.inf),
+            best_score=jnp.full((), -jnp.inf, jnp.float32),
             best_epoch=jnp.zeros((), jnp.int32),
             worse=jnp.zeros((), jnp.int32),
             stopped=jnp.zeros((), bool),
@@ -215,7 +215,8 @@ def fit(
     """
     init_key, train_key = jax.random.split(jax.random.key(seed))
     state = trainer.start(init_key, data)
-    restored = None if store is None else store.latest(state)
+    # a target of numpy arrays: arrays restored onto a device would compile the chunk once more
+    restored = None if store is None else store.latest(jax.device_get(state))
     if restored is not None:
         state = jax.tree.map(jnp.asarray, restored.state)
     saved_epoch, saved_at = int(state.epoch) if restored else -1, time.monotonic()

@@ -85,9 +85,16 @@ def train_step(state, batch, data, key, *, model, optimizer, penalty, edge_folds
         optimizer=optimizer_state,
         step=state.step + 1,
     )
-    finite = jnp.isfinite(loss) & jnp.isfinite(optax.global_norm(gradient)) & state.finite
+    reached = loss, moved.parameters, moved.collections, moved.optimizer
+    finite = state.finite & all_finite(reached)
     kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), moved, state)
     return kept._replace(finite=finite), loss
+
+
+def all_finite(tree) -> Bool[Array, ""]:
+    """Whether no number of the tree is infinite or NaN."""
+    numbers = [x for x in jax.tree.leaves(tree) if jnp.issubdtype(x.dtype, jnp.inexact)]
+    return jnp.stack([jnp.isfinite(x).all() for x in numbers]).all()
 
 
 def hide_genes(genes: GeneBatch, key: Array, *, share) -> GeneBatch:
