@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 from grnjax.storage.files import JsonLines, read_json_lines
+from grnjax.tasks.link_prediction import MODEL
 
 RESULTS = Path(__file__).parent / "results"
 KEYS = ("set", "split", "method", "draw", "seed")
@@ -34,6 +35,11 @@ class ResultsFile:
                 if tuple(row[key] for key in KEYS) not in done:
                     lines.append(row)
                     self.rows.append(row)
+
+
+def rename_model(rows: list[dict], name: str) -> list[dict]:
+    """The rows of the model itself under another name, for a variant of its settings."""
+    return [{**row, "method": name} for row in rows if row["method"] == MODEL]
 
 
 def describe_provenance() -> dict:

@@ -13,7 +13,8 @@ for the embedding and the expression that are missing here.
 import os
 from pathlib import Path
 
-from experiments.record import ResultsFile
+from experiments.record import ResultsFile, rename_model
+from grnjax import config as settings
 from grnjax.data.beeline import read_splits
 from grnjax.data.expression import DataConfig
 from grnjax.models.gcn import GCNConfig
@@ -28,7 +29,9 @@ from grnjax.tasks.link_prediction import (
 )
 from grnjax.tasks.loading import load_folder
 from grnjax.training.loop import TrainingConfig
+from grnjax.types import Dataset, Split
 
+MESSAGES = "scRegNet, messages over train edges"
 MDC_DRAWS = (0, 1, 2)
 SEEDS = (0, 1, 2)
 
@@ -38,7 +41,7 @@ def published_hesc() -> LinkPredictionConfig:
     encoder = GCNConfig(widths=(227, 29, 34), dropout=0.1748)
     return LinkPredictionConfig(
         model=faithful(encoder, (198,), 0.1748),
-        inputs=InputConfig(nodes="profile"),
+        inputs=InputConfig(nodes="profile", messages="symmetric"),
         training=TrainingConfig(
             epochs=300,
             batch_size=193,
@@ -65,8 +68,7 @@ def main() -> None:
         data = DataConfig(expression=str(expression / "mDC_TFs500.csv.gz"))
         dataset, _ = load_folder(labels / "mDC/TFs+500", data)
         splits = draw_splits(dataset, SplitConfig(draws=MDC_DRAWS))
-        rows = run_study(dataset, splits, config).rows
-        results.add(rows, set="mDC TFs+500", split="standard")
+        results.add(study(dataset, splits, config), set="mDC TFs+500", split="standard")
 
     data = DataConfig(expression=str(expression / "hESC_541genes.csv.gz"))
     dataset, beeline = load_folder(labels / "hESC/TFs+500", data)
@@ -74,10 +76,17 @@ def main() -> None:
     splits = [read_splits(published, beeline, dataset)]
     where = {"set": "hESC TFs+500", "split": "published"}
     if not results.has(**where):
-        results.add(run_study(dataset, splits, config).rows, **where)
+        results.add(study(dataset, splits, config), **where)
     if not results.has(method="scRegNet, published form", **where):
         rows = run_study(dataset, splits, published_hesc()).rows
-        results.add([{**rows[-1], "method": "scRegNet, published form"}], **where)
+        results.add(rename_model(rows, "scRegNet, published form"), **where)
+
+
+def study(dataset: Dataset, splits: list[Split], config: LinkPredictionConfig) -> list[dict]:
+    """The rows of the model, of its variant with messages, and of the trivial methods."""
+    with_messages = settings.replace(config, {"inputs.messages": "symmetric"})
+    variant = run_study(dataset, splits, with_messages).rows
+    return run_study(dataset, splits, config).rows + rename_model(variant, MESSAGES)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ them; then `infer` with 60 % of the edges known: held-out known edges against un
 import dataclasses
 import sys
 
-from experiments.record import ResultsFile
+from experiments.record import ResultsFile, rename_model
 from grnjax import config as settings
 from grnjax.data.simulator import EmbeddedConfig
 from grnjax.progress import logger, start_logging
@@ -25,6 +25,7 @@ from grnjax.tasks.link_prediction import (
 from grnjax.tasks.loading import load_embedded
 from grnjax.tasks.network_inference import InferenceConfig, infer, judge_hidden
 
+MESSAGES = "scRegNet, messages over train edges"
 KINDS = ("standard", "target-disjoint")
 
 
@@ -48,7 +49,10 @@ def main() -> None:
                 whole = EmbeddedConfig(seed=simulator_seed, known_share=1.0)
                 dataset = load_embedded(whole).dataset
                 splits = draw_splits(dataset, SplitConfig(kind=kind, draws=config.split.draws))
-                results.add(run_study(dataset, splits, config).rows, set=name, split=kind)
+                rows = run_study(dataset, splits, config).rows
+                with_messages = settings.replace(config, {"inputs.messages": "symmetric"})
+                rows += rename_model(run_study(dataset, splits, with_messages).rows, MESSAGES)
+                results.add(rows, set=name, split=kind)
         if not results.has(set=name, split="infer, hidden"):
             embedded = load_embedded(EmbeddedConfig(seed=simulator_seed))
             network = infer(embedded.dataset, InferenceConfig(), seed=0)

@@ -44,6 +44,10 @@ def main(args: list[str] | None = None) -> int:
         own = message.startswith(f"grnjax {name}")
         print(message if own else f"grnjax {name}: {message}", file=sys.stderr)
         return 2
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"grnjax {name}: {where}{error.strerror or error}.", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print(f"grnjax {name}: stopped; the same command goes on from here.", file=sys.stderr)
         return 130

@@ -1,8 +1,10 @@
 """`grnjax infer`: from expression and known regulation to a ranked network."""
 
+import contextlib
 import dataclasses
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from tyro.conf import Positional
@@ -10,7 +12,7 @@ from tyro.conf import Positional
 from grnjax import config as settings
 from grnjax.data.expression import DataConfig
 from grnjax.data.simulator import EmbeddedConfig
-from grnjax.errors import ConfigError
+from grnjax.errors import ConfigError, GrnjaxError
 from grnjax.evaluation.report import format_table, summarise
 from grnjax.progress import logger
 from grnjax.storage.files import lock_run, open_run, write_json
@@ -55,9 +57,7 @@ def run(args: list[str]) -> None:
     else:
         dataset = load_dataset(command.expression, command.network, command.tfs, command.data)
     embedding = load_embedding(command.data, dataset)
-    with lock_run(command.out):
-        if open_run(command.out, record):
-            logger.info("%s: going on with an unfinished run", command.out)
+    with enter_run(command.out, record):
         network = network_inference.infer(
             dataset, command, seed=command.seed, embedding=embedding, folder=command.out
         )
@@ -86,6 +86,8 @@ def check_inputs(command: InferCommand) -> None:
             "infer takes the expression file as its first argument and no splits; drop "
             "--data.expression and --data.splits."
         )
+    if command.seed < 0 or command.embedded.seed < 0:
+        raise ConfigError("a seed cannot be negative: give --seed and --embedded.seed 0 or more.")
     if command.expression is None and (command.network or command.tfs):
         raise ConfigError(
             "--network and --tfs need an expression file: grnjax infer EXPRESSION --network EDGES."
@@ -110,7 +112,7 @@ def inputs_of(command: InferCommand) -> dict[str, str]:
             "expression": command.expression,
             "network": command.network,
             "tfs": command.tfs,
-            "embedding": command.data.embedding,
+            "embedding": command.data.embedding and command.data.embedding.split(".h5ad:")[0],
             "gene_names": command.data.gene_names,
         }
     )
@@ -123,6 +125,24 @@ def already_finished(out: Path, record: dict) -> bool:
     open_run(out, record)  # refuses a folder of another run
     logger.info("%s: this run has already finished; nothing to do.", out)
     return True
+
+
+@contextlib.contextmanager
+def enter_run(out: Path, record: dict) -> Iterator[None]:
+    """Keeps the run folder for this process; a mistake seen before training leaves no new one."""
+    before = list(out.iterdir()) if out.is_dir() else None
+    with lock_run(out):
+        if open_run(out, record):
+            logger.info("%s: going on with an unfinished run", out)
+        try:
+            yield
+        except GrnjaxError:
+            if not before and not (out / "checkpoints").exists():
+                for path in out.iterdir():
+                    path.unlink()
+                if before is None:
+                    out.rmdir()
+            raise
 
 
 def print_results(network, metrics: dict, out: Path) -> None:

@@ -7,12 +7,11 @@ from pathlib import Path
 from tyro.conf import Positional
 
 from grnjax import config as settings
-from grnjax.cli.infer import already_finished, identity
+from grnjax.cli.infer import already_finished, enter_run, identity
 from grnjax.data.beeline import read_splits
 from grnjax.data.expression import DataConfig
 from grnjax.evaluation.report import format_table
-from grnjax.progress import logger
-from grnjax.storage.files import lock_run, open_run, write_json
+from grnjax.storage.files import write_json
 from grnjax.tasks import link_prediction
 from grnjax.tasks.link_prediction import MODEL, LinkPredictionConfig
 from grnjax.tasks.loading import load_embedding, load_folder
@@ -55,9 +54,7 @@ def run(args: list[str]) -> None:
     else:
         splits = [read_splits(published, beeline, dataset)]
     embedding = load_embedding(command.data, dataset)
-    with lock_run(command.out):
-        if open_run(command.out, record):
-            logger.info("%s: going on with an unfinished run", command.out)
+    with enter_run(command.out, record):
         results = link_prediction.run_study(
             dataset, splits, command, embedding=embedding, folder=command.out
         )

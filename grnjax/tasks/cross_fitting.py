@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from grnjax.errors import ConfigError
+from grnjax.errors import ConfigError, SplitError
 from grnjax.evaluation.splits import cross_fit_folds
 from grnjax.progress import logger
 from grnjax.training.study import derive_seed
@@ -66,6 +66,13 @@ def deal_folds(
     concordance of exactly one half within a fold and not across).
     """
     outer = cross_fit_folds(candidates, config.folds, seed=derive_seed(seed))
+    known = len(candidates.positives)
+    fewest = known - -(-known // config.folds)
+    if fewest < INNER_FOLDS:
+        raise SplitError(
+            f"{known:,} known edges in {config.folds} folds leave a fit {fewest:,} to learn from "
+            f"and to be validated on, and it needs {INNER_FOLDS}; add known edges."
+        )
     for fold in range(config.folds):
         held_out = outer == fold
         seen = candidates.take(~held_out)

@@ -31,8 +31,10 @@ class InputConfig:
     standardised profile over cells, as scRegNet has it."""
     components: int = 64
     """How many principal components."""
-    symmetric: bool = True
-    """Whether messages pass both ways along an edge, as published."""
+    messages: Literal["symmetric", "directed", "none"] = "none"
+    """Whether messages pass both ways along a train edge, as published, from TF to target, or not
+    at all: each gene then has its own features only, and labels act through the identity term.
+    None is the default because it was never worse in what we measured (README)."""
     negative_weight: float = 1.0
     """Weight of a pair labelled 0 in the loss; below 1 where 0 only means unlabelled."""
 
@@ -85,7 +87,7 @@ def model_inputs(
             nodes = np.eye(len(nodes), dtype=np.float32)
         block = None if block is None else np.zeros_like(block)
     return ModelInputs(
-        genes, nodes, embedding, block, tfs, sizes.pairs, sizes.edges, config.symmetric
+        genes, nodes, embedding, block, tfs, sizes.pairs, sizes.edges, config.messages
     )
 
 

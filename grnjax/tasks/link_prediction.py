@@ -14,6 +14,7 @@ import numpy as np
 
 from grnjax import config as settings
 from grnjax.baselines.controls import scores_at, trivial_rows
+from grnjax.errors import ConfigError
 from grnjax.evaluation.metrics import evaluate_pairs
 from grnjax.evaluation.report import paired_differences, summarise
 from grnjax.evaluation.splits import check_split, draw_split
@@ -34,6 +35,12 @@ from grnjax.types import Dataset, LabelledPairs, Split
 MODEL = "scRegNet"
 
 
+def check_seeds(name: str, seeds: tuple[int, ...]) -> None:
+    """Refuses seeds that are missing, repeated or negative."""
+    if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
+        raise ValueError(f"{name} must be different whole numbers from 0 on, got {seeds}")
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SplitConfig:
     """Which pairs train, validate and test."""
@@ -42,6 +49,9 @@ class SplitConfig:
     """What a test pair may share with the train pairs; unused with published files."""
     draws: tuple[int, ...] = (0,)
     """Seeds of the draws."""
+
+    def __post_init__(self):
+        check_seeds("draws", self.draws)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -61,6 +71,9 @@ class LinkPredictionConfig:
     choose: tuple[str, ...] = ()
     """Options tried on each draw with the first seed; the best on validation serves all seeds.
     Each is one or more settings, such as training.edge-folds=0,inputs.negative-weight=0.2."""
+
+    def __post_init__(self):
+        check_seeds("seeds", self.seeds)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -114,8 +127,14 @@ def run_study(
 
     Raises:
         SplitError: a split leaks, or a part of it lacks a class.
+        ConfigError: an option or a control cannot be had.
     """
     reports = [check_split(split) for split in splits]
+    for option in config.choose:
+        with_options(config, option)
+    for control in config.controls:
+        if control.startswith("embedding") and embedding is None:
+            raise ConfigError(f"the control {control} needs an embedding: give --data.embedding.")
     rows, chosen = [], {}
     variants = [None, *config.controls]
     tried = len(config.choose) + 1 if config.choose else 0

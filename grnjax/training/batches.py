@@ -1,6 +1,7 @@
 """From genes and labelled pairs to the padded arrays of a fit."""
 
 import dataclasses
+from typing import Literal
 
 import jraph
 import numpy as np
@@ -22,7 +23,7 @@ class ModelInputs:
     tfs: Int[np.ndarray, " tf"]  # gene index of each row of `coexpression`
     padded_pairs: int
     padded_edges: int
-    symmetric: bool = True
+    messages: Literal["symmetric", "directed", "none"] = "symmetric"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,11 +72,12 @@ def build_fit_data(
 
 
 def train_graph(inputs: ModelInputs, train: LabelledPairs) -> jraph.GraphsTuple:
-    """The message-passing graph: train positives, symmetric as published, with self loops."""
+    """The message-passing graph: train positives as the inputs say, with self loops."""
+    edges = train.positives[:0] if inputs.messages == "none" else train.positives
     return build_graph(
-        train.positives,
+        edges,
         len(inputs.genes.names),
-        symmetric=inputs.symmetric,
+        symmetric=inputs.messages == "symmetric",
         self_loops=True,
         padded_edges=inputs.padded_edges,
     )

@@ -23,7 +23,7 @@ class TrainingConfig:
     """How a model is fitted."""
 
     epochs: int = 400
-    """Passes over the train pairs at most."""
+    """Passes over the train pairs at most, rounded up to whole evaluations."""
     batch_size: int = 0
     """Pairs a step; 0 takes all of them, and the graph is then encoded once an epoch."""
     optimizer: Literal["adam", "rmsprop", "sgd"] = "adam"
@@ -238,8 +238,8 @@ def fit(
         store.save(int(state.epoch), state, {"name": name})
     if not state.finite:
         raise NonFiniteError(
-            f"{name}: the loss stopped being finite in epoch {int(state.epoch)} "
-            f"(step {int(state.step)}); the last good state is kept. Lower "
+            f"{name}: the loss stopped being finite by epoch {int(state.epoch)}, "
+            f"after step {int(state.step)}; the last good state is kept. Lower "
             f"--training.learning-rate (now {trainer.config.learning_rate:g})."
         )
     variables = {"params": state.best_parameters, **state.best_collections}

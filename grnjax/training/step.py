@@ -55,10 +55,10 @@ def train_step(state, batch, data, key, *, model, optimizer, penalty, edge_folds
     """
     dropout_key, unseen_key = jax.random.split(jax.random.fold_in(key, state.step))
     genes, ridge = data.genes, 1.0 / jnp.maximum(jnp.sum(data.train.weights), 1.0)
-    if unseen_share:  # every second step; a learned vector that is hidden must not shrink
-        hiding = state.step % 2
+    if unseen_share:  # every second step, or round of folds, so that no fold is always hidden
+        hiding = state.step // max(edge_folds, 1) % 2
         genes = hide_genes(genes, unseen_key, share=unseen_share * hiding)
-        ridge = ridge * (1 - hiding)
+        ridge = ridge * (1 - hiding)  # a learned vector that is hidden must not shrink
     if edge_folds:
         supervised = state.step % edge_folds
         batch = batch._replace(weights=batch.weights * (batch.fold == supervised))
