@@ -53,7 +53,7 @@ def describe_provenance() -> dict:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "commit": git("rev-parse", "--short", "HEAD") + changed,
-        "command": f"python -m experiments.{Path(sys.argv[0]).stem} {' '.join(sys.argv[1:])}".strip(),
+        "command": " ".join([f"python -m experiments.{Path(sys.argv[0]).stem}", *sys.argv[1:]]),
         "hardware": f"{os.cpu_count()} cores, {memory:.0f} GiB, {jax.devices()[0].device_kind}",
         "versions": {"python": platform.python_version()}
         | {name: metadata.version(name) for name in ("jax", "flax", "optax")},

@@ -1,12 +1,29 @@
-"""Where the reference outputs of other programs lie."""
+"""Shared by all tests: reference outputs, a small simulated set, and the command line."""
 
+import contextlib
+import dataclasses
+import io
 import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 GOLDEN = Path(__file__).parent / "golden"
+SPLIT = {"Train": (0, 0.62), "Validation": (0.62, 0.75), "Test": (0.75, 1)}
+
+
+def pytest_configure(config):
+    """Lets every test and every process it starts reuse what another one has compiled."""
+    folder = tempfile.mkdtemp(prefix="grnjax-compiled-")
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", folder)
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +40,116 @@ def parity_folder() -> Callable[[str], Path]:
         pytest.skip(f"no parity fixtures at {' or '.join(map(str, folders))}")
 
     return find
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What a command came to."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session")
+def cli() -> Callable[..., Outcome]:
+    """Runs `grnjax` with the given arguments in this process."""
+    from grnjax.cli import main
+
+    def run(*args: object) -> Outcome:
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                status = main([str(arg) for arg in args])
+            except SystemExit as stop:  # --help
+                status = stop.code
+        return Outcome(status, out.getvalue(), err.getvalue())
+
+    return run
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SmallSet:
+    """A simulated set in files: counts, some of the true edges as known ones, all TFs.
+
+    It has gaps: a TF and a target are not in the expression file, and another TF of the list
+    has no known target.
+    """
+
+    folder: Path
+    counts: pd.DataFrame  # [gene, cell]
+    known: pd.DataFrame  # columns tf, target
+    truth: pd.DataFrame  # columns tf, target
+    genes: list[str]
+    tfs: list[str]
+    unmeasured: tuple[str, ...] = ("G50", "TF04")
+    silent_tf: str = "TF02"
+
+    @property
+    def arguments(self) -> list[Path | str]:
+        """What `grnjax infer` takes."""
+        files = [self.folder / name for name in ("expression.csv", "network.csv", "tfs.txt")]
+        return [files[0], "--network", files[1], "--tfs", files[2]]
+
+
+@pytest.fixture(scope="session")
+def small_set(tmp_path_factory) -> SmallSet:
+    """80 genes, 8 TFs, 120 cells."""
+    from grnjax.data.simulator import EmbeddedConfig, SimulatorConfig
+
+    simulator = SimulatorConfig(
+        genes=80, tfs=8, master_regulators=3, cells=120, cell_types=3, programmes=3,
+        tfs_per_programme=3, steps=60,
+    )  # fmt: skip
+    data, known = EmbeddedConfig(simulator=simulator, known_share=0.7).make()
+    cells = [f"cell{i}" for i in range(len(data.counts))]
+    counts = pd.DataFrame(data.counts.T, index=data.genes, columns=cells)
+    counts = counts.drop(index=list(SmallSet.unmeasured))
+    known = known.loc[known["tf"] != SmallSet.silent_tf, ["tf", "target"]]
+    folder = tmp_path_factory.mktemp("small-set")
+    counts.to_csv(folder / "expression.csv")
+    known.to_csv(folder / "network.csv", index=False)
+    data.edges.to_csv(folder / "truth.csv", index=False)
+    (folder / "tfs.txt").write_text("\n".join(data.tfs))
+    truth = data.edges[["tf", "target"]]
+    return SmallSet(folder, counts, known, truth, data.genes.tolist(), data.tfs.tolist())
+
+
+@pytest.fixture(scope="session")
+def inferred(small_set, cli, tmp_path_factory) -> Path:
+    """The run folder of `grnjax infer` on the small set: two members, three folds."""
+    folder = tmp_path_factory.mktemp("inferred") / "run"
+    arguments = ["--members", 2, "--folds", 3, "--training.epochs", 40, "--seed", 5]
+    outcome = cli("infer", *small_set.arguments, *arguments, "--out", folder)
+    assert outcome.status == 0, outcome.err
+    return folder
+
+
+@pytest.fixture
+def genelink_folder(small_set, tmp_path) -> Callable[..., Path]:
+    """Writes the small set as GENELink has it: numbered genes, edges, the split files asked for."""
+
+    def write(*parts: str, expression: bool = True) -> Path:
+        folder = tmp_path / "genelink"
+        folder.mkdir()
+        rng = np.random.default_rng(0)
+        number = {gene: i for i, gene in enumerate(rng.permutation(small_set.genes))}
+        lists = {"Target": ("Gene", list(number)), "TF": ("TF", small_set.tfs)}
+        for name, (heading, genes) in lists.items():
+            table = pd.DataFrame({heading: genes, "index": [number[gene] for gene in genes]})
+            table.to_csv(folder / f"{name}.csv")
+        edges = small_set.truth.map(number.get).set_axis(["TF", "Target"], axis=1)
+        edges.to_csv(folder / "Label.csv")
+        if expression:
+            small_set.counts.to_csv(folder / "BL--ExpressionData.csv")
+        pairs = pd.MultiIndex.from_product([[number[tf] for tf in small_set.tfs], number.values()])
+        pairs = pairs[pairs.get_level_values(0) != pairs.get_level_values(1)]
+        pairs = pairs[rng.permutation(len(pairs))]
+        labels = pairs.isin(pd.MultiIndex.from_frame(edges)).astype(int)
+        table = pairs.to_frame(index=False, name=["TF", "Target"]).assign(Label=labels)
+        for part in parts:
+            start, end = (round(share * len(table)) for share in SPLIT[part])
+            table[start:end].to_csv(folder / f"{part}_set.csv")
+        return folder
+
+    return write

@@ -63,6 +63,13 @@ class SimulatorConfig:
                 f"need 0 < master_regulators <= tfs < genes, got {self.master_regulators}, "
                 f"{self.tfs}, {self.genes}"
             )
+        if not 0 < self.tfs_per_programme <= self.tfs:
+            raise ValueError(
+                f"need 0 < tfs_per_programme <= tfs, got {self.tfs_per_programme}, {self.tfs}"
+            )
+        for name in ("cells", "cell_types", "programmes", "max_in_degree"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

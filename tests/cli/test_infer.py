@@ -1,0 +1,168 @@
+"""What a run of `grnjax infer` leaves behind is complete, consistent and better than chance."""
+
+import hashlib
+import json
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+import grnjax
+from grnjax.evaluation.calibration import reliability_error
+
+TRIVIAL_ROWS = {
+    "TF rate", "target rate", "degree product", "nearest TF profile", "additive logistic",
+    "ID-only rank 4", "ID-only ensemble", "absolute Pearson", "linear expression",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def edges(inferred):
+    return pd.read_csv(inferred / "edges.tsv", sep="\t")
+
+
+@pytest.fixture(scope="module")
+def record(inferred):
+    return json.loads((inferred / "run.json").read_text())
+
+
+def index_of(frame, tf="TF"):
+    return pd.MultiIndex.from_frame(frame[[tf, "target"]])
+
+
+def test_every_tf_is_paired_once_with_every_other_gene(edges, small_set):
+    assert list(edges) == ["TF", "target", "importance", "probability", "spread", "status"]
+    expected = {(tf, gene) for tf in small_set.tfs for gene in small_set.genes if tf != gene}
+    assert len(edges) == len(expected)
+    assert set(index_of(edges)) == expected
+
+
+def test_edges_stand_by_falling_importance(edges):
+    importance = edges["importance"].to_numpy()
+    assert (np.diff(importance) <= 0).all()
+    assert len(np.unique(importance)) > len(edges) / 2
+
+
+def test_probabilities_rise_with_importance(edges):
+    probability = edges["probability"].to_numpy()
+    assert probability.min() >= 0 and probability.max() <= 1
+    assert (np.diff(probability) <= 0).all() and probability[0] > probability[-1]
+
+
+def test_two_members_disagree_somewhere_and_a_spread_is_never_negative(edges):
+    assert edges["spread"].min() >= 0
+    assert (edges["spread"] > 0).mean() > 0.9
+
+
+def test_exactly_the_known_edges_are_called_known(edges, small_set):
+    known = set(index_of(edges[edges["status"] == "known"]))
+    assert known == set(index_of(small_set.known, "tf"))
+    assert set(edges["status"]) == {"known", "new"}
+
+
+def test_hidden_true_edges_rank_above_pairs_that_are_no_edges(edges, small_set):
+    new = edges[edges["status"] == "new"]
+    is_true = index_of(new).isin(index_of(small_set.truth, "tf"))
+    assert 30 < is_true.sum() < len(new) / 2
+    assert roc_auc_score(is_true, new["importance"]) > 0.6
+
+
+def test_a_tf_without_known_targets_still_tells_targets_apart(edges, small_set):
+    scores = edges.loc[edges["TF"] == small_set.silent_tf, "importance"]
+    assert scores.nunique() > 0.9 * len(scores)
+    assert scores.max() - scores.min() > 0.05
+
+
+def test_genes_without_expression_get_candidates_and_are_reported(edges, record, small_set):
+    others = len(small_set.tfs) - 1
+    assert (edges["target"] == "G50").sum() == others + 1
+    assert (edges["target"] == "TF04").sum() == others
+    assert (edges["TF"] == "TF04").sum() == len(small_set.genes) - 1
+    assert record["data"]["unmeasured"] == {"count": 2, "first": ["G50", "TF04"]}
+
+
+def test_ranked_edges_are_what_beeline_reads(inferred, edges):
+    ranked = pd.read_csv(inferred / "rankedEdges.csv", sep="\t")
+    assert list(ranked) == ["Gene1", "Gene2", "EdgeWeight"]
+    expected = edges[["TF", "target", "importance"]].set_axis(list(ranked), axis=1)
+    pd.testing.assert_frame_equal(ranked, expected)
+
+
+def test_the_h5ad_holds_the_same_network_with_tfs_in_rows(inferred, edges, small_set):
+    table = anndata.read_h5ad(inferred / "network.h5ad")
+    tf, target = (table.var_names.get_indexer(edges[role]) for role in ("TF", "target"))
+    for key, column in (("grn", "importance"), ("grn_probability", "probability")):
+        matrix = table.varp[key].toarray()
+        np.testing.assert_allclose(matrix[tf, target], edges[column], rtol=1e-6)
+        assert np.count_nonzero(matrix) == len(edges)
+    is_tf = table.var_names.isin(small_set.tfs)
+    assert (table.var["is_tf"] == is_tf).all()
+    assert not table.varp["grn"].toarray()[~is_tf].any()
+    assert list(table.var_names[~table.var["measured"]]) == ["G50", "TF04"]
+    assert {"config", "inputs", "versions", "device"} <= set(table.uns["grn"])
+
+
+def test_the_record_names_settings_inputs_and_machine(record, small_set):
+    assert record["command"] == "infer" and record["seed"] == 5
+    assert record["config"]["members"] == 2 and record["config"]["training"]["epochs"] == 40
+    assert record["config"]["model"]["class"] == "ScRegNetConfig"
+    files = {"expression": "expression.csv", "network": "network.csv", "tfs": "tfs.txt"}
+    for role, name in files.items():
+        content = (small_set.folder / name).read_bytes()
+        assert record["inputs"][role] == hashlib.sha256(content).hexdigest()
+    assert {"python", "jax", "numpy", "grnjax"} <= set(record["versions"])
+    assert record["device"]["backend"] and record["device"]["count"] >= 1
+    assert record["seconds"] > 0
+
+
+def test_the_record_judges_every_fold_beside_the_trivial_rows(record):
+    rows = pd.DataFrame(record["metrics"]["rows"])
+    assert set(rows["method"]) == {"grnjax", *TRIVIAL_ROWS}
+    assert (rows.groupby("method")["draw"].agg(set) == {0, 1, 2}).all()
+    assert rows["auroc"].between(0, 1).all()
+
+
+def test_the_reliability_error_is_out_of_sample_and_small(record, edges):
+    calibration = record["metrics"]["calibration"]
+    share = (edges["status"] == "known").mean()
+    assert calibration["prevalence_known"] == pytest.approx(share)
+    assert calibration["prevalence_assumed"] == pytest.approx(share)
+    in_sample = reliability_error(edges["probability"], edges["status"] == "known")
+    assert calibration["reliability_error"] != pytest.approx(in_sample, abs=1e-9)
+    assert calibration["reliability_error"] < 0.1
+
+
+def test_python_gives_the_ranking_of_the_command_line(edges, small_set):
+    from grnjax.config import replace
+
+    counts = small_set.counts.sample(frac=1, random_state=3).T
+    data = anndata.AnnData(counts.astype(np.float32))
+    settings = {"members": 2, "folds": 3, "training.epochs": 40}
+    network = grnjax.infer_network(
+        data,
+        small_set.known.sample(frac=1, random_state=4),
+        small_set.tfs[::-1],
+        config=replace(grnjax.InferenceConfig(), settings),
+        seed=5,
+    )
+    ours = network.edges.rename(columns={"tf": "TF"})
+    floats = ["importance", "probability", "spread"]
+    assert (index_of(ours) == index_of(edges)).all()
+    assert (ours["status"] == edges["status"]).all()
+    np.testing.assert_array_equal(ours[floats].astype("f4"), edges[floats].astype("f4"))
+
+
+def test_without_arguments_the_embedded_set_is_ranked(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    size = {"genes": 60, "tfs": 8, "master-regulators": 3, "cells": 80, "tfs-per-programme": 3}
+    small = [f"--embedded.simulator.{name}={value}" for name, value in size.items()]
+    outcome = cli("infer", *small, "--members=1", "--folds=2", "--training.epochs=10")
+    assert outcome.status == 0, outcome.err
+    record = json.loads((tmp_path / "grnjax-run" / "run.json").read_text())
+    assert {row["method"] for row in record["metrics"]["hidden_rows"]} == {"grnjax", *TRIVIAL_ROWS}
+    assert "True edges that were hidden against true non-edges" in outcome.out
+    assert f"{8 * 59} ranked pairs in grnjax-run/" in outcome.out
+    hidden, known = (record["metrics"][key][0]["positives"] for key in ("hidden_rows", "rows"))
+    assert 0 < hidden < known

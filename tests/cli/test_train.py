@@ -1,0 +1,191 @@
+"""`grnjax train` on a GENELink folder: splits, seeds, controls, choices and the published form."""
+
+import hashlib
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from grnjax.storage.files import read_json_lines
+
+QUICK = ["--training.epochs", 20]
+MODEL = "scRegNet"
+TRIVIAL_ROWS = [
+    "TF rate", "target rate", "degree product", "nearest TF profile", "additive logistic",
+    "ID-only rank 4", "ID-only ensemble", "absolute Pearson", "linear expression",
+]  # fmt: skip
+
+
+@pytest.fixture
+def train(cli, tmp_path):
+    """Runs `grnjax train` with few epochs and gives run.json, the rows and what was printed."""
+
+    def run(folder, *flags, out="run"):
+        outcome = cli("train", folder, *QUICK, *flags, "--out", tmp_path / out)
+        assert outcome.status == 0, outcome.err
+        record = json.loads((tmp_path / out / "run.json").read_text())
+        return record, pd.DataFrame(record["metrics"]["rows"]), outcome
+
+    return run
+
+
+def row_of(rows, method, metric):
+    [value] = rows.loc[rows["method"] == method, metric]
+    return value
+
+
+@pytest.mark.parametrize(
+    "kind, blind_rows",
+    [
+        ("standard", []),
+        ("tf-disjoint", ["TF rate"]),
+        ("target-disjoint", ["target rate"]),
+        ("both-disjoint", ["TF rate", "target rate"]),
+    ],
+)
+def test_a_drawn_split_leaves_the_rates_of_unseen_genes_blind(
+    kind, blind_rows, train, genelink_folder
+):
+    record, rows, outcome = train(genelink_folder(), "--split.kind", kind)
+    assert list(rows["method"]) == [*TRIVIAL_ROWS, MODEL]
+    assert rows.set_index("method")["auroc"].between(0.05, 0.999).all()
+    for method in ("TF rate", "target rate"):
+        assert (row_of(rows, method, "auroc") == 0.5) == (method in blind_rows)
+    [split] = record["metrics"]["splits"]
+    assert split["kind"] == kind
+    for part in ("train", "validation", "test"):
+        assert 0 < split[part]["positives"] < split[part]["pairs"]
+    for method in [*TRIVIAL_ROWS, MODEL]:
+        assert re.search(rf"^{method}  +\S+", outcome.out, re.MULTILINE)
+    assert f"{MODEL} minus" in outcome.out and "One draw of the split." in outcome.out
+
+
+def test_published_files_leave_the_rest_to_validation(train, genelink_folder, small_set):
+    folder = genelink_folder("Train", "Test")
+    record, rows, outcome = train(folder)
+    [split] = record["metrics"]["splits"]
+    universe = len(small_set.tfs) * (len(small_set.genes) - 1)
+    assert split["kind"] == "published"
+    assert sum(split[part]["pairs"] for part in ("train", "validation", "test")) == universe
+    positives = sum(split[part]["positives"] for part in ("train", "validation", "test"))
+    assert positives == len(small_set.truth)
+    assert f"the {split['validation']['pairs']} pairs outside train and test" in outcome.err
+    assert row_of(rows, MODEL, "auroc") > 0.6
+
+    elsewhere = folder.parent / "splits"
+    elsewhere.mkdir()
+    for part in ("Train", "Test"):
+        (folder / f"{part}_set.csv").rename(elsewhere / f"{part}_set.csv")
+    _, moved, _ = train(folder, "--data.splits", elsewhere, out="moved")
+    pd.testing.assert_frame_equal(moved, rows)
+
+
+def test_every_seed_is_fitted_on_every_draw_and_draws_are_the_sample(
+    train, genelink_folder, tmp_path
+):
+    record, rows, outcome = train(genelink_folder(), "--seeds", 0, 7, "--split.draws", 1, 2)
+    ours = rows[rows["method"] == MODEL]
+    assert list(zip(ours["draw"], ours["seed"])) == [(1, 0), (1, 7), (2, 0), (2, 7)]
+    assert ours["auroc"].nunique() == 4
+    summary = pd.DataFrame(record["metrics"]["summary"]).set_index(["method", "metric"])
+    line = summary.loc[(MODEL, "auroc")]
+    by_draw = ours.groupby("draw")["auroc"].mean()
+    assert line["draws"] == 2 and line["mean"] == pytest.approx(by_draw.mean())
+    difference = record["metrics"]["paired_differences"]["target rate"]["auroc"]
+    reference = rows[rows["method"] == "target rate"].groupby("draw")["auroc"].mean()
+    assert difference["mean"] == pytest.approx((by_draw - reference).mean())
+    assert difference["draws"] == 2
+    assert "Mean over 2 draws of the split" in outcome.out
+    fits = {f"draw{draw}-model-seed{seed}" for draw in (1, 2) for seed in (0, 7)}
+    assert {path.name for path in (tmp_path / "run" / "checkpoints").iterdir()} == fits
+    assert {line["fit"] for line in read_json_lines(tmp_path / "run" / "metrics.jsonl")} == fits
+
+
+def test_controls_alter_the_inputs_they_name(train, genelink_folder, small_set, tmp_path):
+    rng = np.random.default_rng(0)
+    covered = small_set.genes[5:]
+    vectors = rng.normal(size=(len(covered), 6)).astype(np.float32)
+    np.savez(tmp_path / "table.npz", genes=covered, embedding=vectors)
+    controls = ["expression-permuted", "features-random", "features-one-hot"]
+    controls += ["embedding-zero", "embedding-random", "embedding-permuted"]
+    record, rows, outcome = train(
+        genelink_folder(), "--controls", *controls, "--data.embedding", tmp_path / "table.npz"
+    )
+    methods = [f"{MODEL}, {control.replace('-', ' ')}" for control in controls]
+    assert list(rows["method"]) == [*TRIVIAL_ROWS, MODEL, *methods]
+    figures = [row_of(rows, method, "average_precision") for method in (MODEL, *methods)]
+    assert len(set(figures)) == len(figures)
+    assert record["data"]["embedding"]["absent"]["count"] == 5
+    assert record["inputs"]["embedding"] == digest(tmp_path / "table.npz")
+    assert f"embedding of {len(covered)} of {len(small_set.genes)} genes" in outcome.err
+
+
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_the_option_that_is_best_on_validation_is_used(train, genelink_folder):
+    options = ["inputs.negative-weight=0.01", "inputs.negative-weight=0.3,training.batch-size=0"]
+    folder = genelink_folder()
+    record, rows, outcome = train(folder, "--choose", *options)
+    scores = {
+        option: float(score)
+        for option, score in re.findall(r"^draw 0, (.+): validation (\S+)$", outcome.err, re.M)
+    }
+    assert list(scores) == ["as given", *options]
+    best = max(scores, key=scores.get)
+    assert record["metrics"]["chosen_on_validation"] == {"0": best}
+    assert len(set(scores.values())) == 3
+    alone = [f"--{item}" for item in best.split(",")] if best != "as given" else []
+    _, rows_alone, _ = train(folder, *alone, out="alone")
+    pd.testing.assert_frame_equal(rows, rows_alone)
+
+
+def test_reference_selection_looks_at_the_test_pairs(train, genelink_folder, tmp_path):
+    folder = genelink_folder()
+    for flags, is_test in ((["--reference-selection"], True), ([], False)):
+        out = f"test-{is_test}"
+        record, rows, _ = train(folder, *flags, out=out)
+        assert record["config"]["reference_selection"] is is_test
+        lines = read_json_lines(tmp_path / out / "metrics.jsonl")
+        selected = max(line["average_precision"] for line in lines)
+        on_test = row_of(rows, MODEL, "average_precision")
+        assert (selected == pytest.approx(on_test, abs=1e-4)) == is_test
+
+
+def test_the_published_form_cannot_rank_targets_by_tf(train, genelink_folder):
+    record, rows, _ = train(
+        genelink_folder("Train", "Validation", "Test"),
+        "--model.head=additive", "--model.identity-rank=0", "--model.no-coexpression",
+        "--model.missing=zeros", "--inputs.nodes=profile", "--inputs.messages=symmetric",
+        "--training.batch-size=64", "--training.optimizer=rmsprop",
+        "--training.learning-rate=0.003",
+    )  # fmt: skip
+    assert record["config"]["model"]["coexpression"] is False
+    assert row_of(rows, MODEL, "swap_micro") == 0.5
+    assert row_of(rows, MODEL, "swap_macro") == 0.5
+    assert row_of(rows, MODEL, "swap_quadruples") > 20
+    assert row_of(rows, MODEL, "auroc") > 0.55
+    assert row_of(rows, "nearest TF profile", "swap_micro") != 0.5
+
+
+def test_the_record_is_complete_and_the_same_command_is_done(train, genelink_folder, tmp_path):
+    folder = genelink_folder("Train", "Test", expression=False)
+    record, rows, _ = train(folder, "--seeds", 3)
+    assert record["command"] == "train"
+    assert record["config"]["seeds"] == [3] and record["config"]["training"]["epochs"] == 20
+    assert {"python", "jax", "flax", "optax", "grnjax"} <= set(record["versions"])
+    assert set(record["device"]) == {"backend", "kind", "count"}
+    names = ["Label.csv", "TF.csv", "Target.csv", "Test_set.csv", "Train_set.csv"]
+    assert record["inputs"] == {f"folder/{name}": digest(folder / name) for name in names}
+    assert {"rows", "splits", "summary", "paired_differences"} <= set(record["metrics"])
+    assert record["seconds"] > 0
+    assert record["data"]["unmeasured"]["count"] == record["data"]["genes"]
+    assert list(rows["method"]) == [*TRIVIAL_ROWS[:-2], MODEL]  # nothing to correlate
+
+    before = (tmp_path / "run" / "run.json").stat().st_mtime_ns
+    _, _, outcome = train(folder, "--seeds", 3)
+    assert "this run has already finished; nothing to do." in outcome.err
+    assert (tmp_path / "run" / "run.json").stat().st_mtime_ns == before

@@ -1,0 +1,147 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from grnjax.graphs.build import build_graph
+from grnjax.models.gcn import GCN, GCNConfig
+
+NODES, DIM = 10, 4
+CONFIG = GCNConfig(widths=(7, 5, 3), dropout=0.5)
+GCN_OF_CONFIG = GCN(CONFIG)
+PATH = np.array([[i, i + 1] for i in range(NODES - 1)])  # 0 -> 1 -> 2 -> ...
+
+
+@jax.jit
+def encode(variables, nodes, graph):
+    return GCN_OF_CONFIG.apply(variables, nodes, graph, train=False)
+
+
+@pytest.fixture(scope="module")
+def edges():
+    rng = np.random.default_rng(0)
+    pairs = np.argwhere(np.triu(rng.random((NODES, NODES)) < 0.4, k=1))
+    return rng.permutation(pairs)
+
+
+@pytest.fixture(scope="module")
+def nodes():
+    values = np.random.default_rng(1).normal(size=(NODES + 1, DIM)).astype(np.float32)
+    values[NODES] = 0
+    return values
+
+
+@pytest.fixture(scope="module")
+def variables(nodes):
+    """Random parameters, biases too."""
+    start = functools.partial(GCN_OF_CONFIG.init, train=False)
+    shapes = jax.eval_shape(start, jax.random.key(0), nodes, build(PATH))
+    rng = np.random.default_rng(2)
+    return jax.tree.map(lambda s: rng.normal(size=s.shape, scale=0.5).astype(np.float32), shapes)
+
+
+def build(edges, nodes=NODES, *, symmetric=False, padded_edges=64):
+    return build_graph(
+        edges, nodes, symmetric=symmetric, self_loops=True, padded_edges=padded_edges
+    )
+
+
+def encode_dense(variables, nodes, edges):
+    """H_l = ReLU(Ahat H_{l-1} W_l + b_l), the last layer without ReLU, in float64."""
+    adjacency = np.eye(NODES)
+    adjacency[tuple(edges.T)] = 1
+    scale = adjacency.sum(axis=0) ** -0.5
+    normalised = (scale[:, None] * adjacency * scale).T
+    x = nodes[:NODES].astype(np.float64)
+    layers = len(CONFIG.widths)
+    for layer in range(layers):
+        parameters = variables["params"][f"layer_{layer}"]
+        x = normalised @ x @ parameters["linear"]["kernel"] + parameters["bias"]
+        x = np.maximum(x, 0) if layer < layers - 1 else x
+    return x
+
+
+def test_it_equals_its_dense_formula(variables, nodes, edges):
+    result = encode(variables, nodes, build(edges))[:NODES]
+    np.testing.assert_allclose(result, encode_dense(variables, nodes, edges), atol=1e-5)
+    assert (result < 0).any(), "the last layer is linear"
+
+
+def test_padding_nodes_and_edges_change_no_output_and_no_gradient(variables, nodes, edges):
+    def loss(variables, nodes, graph):
+        encoded = GCN_OF_CONFIG.apply(variables, nodes, graph, train=False)
+        return jnp.sum(jnp.sin(encoded[:NODES])), encoded
+
+    grow = jax.jit(jax.value_and_grad(loss, argnums=(0, 1), has_aux=True))
+    (_, encoded), (by_parameter, by_node) = grow(variables, nodes, build(edges))
+    more = np.pad(nodes, [(0, 5), (0, 0)], constant_values=3.0)
+    (_, padded), (padded_by_parameter, padded_by_node) = grow(
+        variables, more, build(edges, padded_edges=200)
+    )
+    np.testing.assert_allclose(encoded[:NODES], padded[:NODES], atol=1e-5)
+    np.testing.assert_allclose(by_node[:NODES], padded_by_node[:NODES], atol=1e-5)
+    assert not padded_by_node[NODES:].any()
+    jax.tree.map(
+        lambda one, other: np.testing.assert_allclose(one, other, atol=1e-4),
+        by_parameter,
+        padded_by_parameter,
+    )
+
+
+def test_direction_matters_unless_the_graph_is_symmetric(variables, nodes, edges):
+    there, back = (encode(variables, nodes, build(e)) for e in (edges, edges[:, ::-1]))
+    assert np.abs(there - back)[:NODES].max() > 0.1
+    there, back = (
+        encode(variables, nodes, build(e, symmetric=True)) for e in (edges, edges[:, ::-1])
+    )
+    np.testing.assert_allclose(there, back, atol=1e-5)
+
+
+def test_relabelling_genes_permutes_their_vectors(variables, nodes, edges):
+    new = np.random.default_rng(3).permutation(NODES)  # gene i is now called new[i]
+    relabelled = nodes.copy()
+    relabelled[new] = nodes[:NODES]
+    original = encode(variables, nodes, build(edges))
+    permuted = encode(variables, relabelled, build(new[edges]))
+    np.testing.assert_allclose(permuted[new], original[:NODES], atol=1e-5)
+
+
+def test_a_gene_hears_of_its_regulators_as_far_as_there_are_layers(variables, nodes):
+    jacobian = jax.jit(jax.jacobian(lambda x: encode(variables, x, build(PATH))[:NODES]))(nodes)
+    influence = np.abs(jacobian).sum(axis=(1, 3))[:, :NODES]  # [hearer, speaker]
+    hearer, speaker = np.indices(influence.shape)
+    distance = hearer - speaker
+    reached = (0 <= distance) & (distance <= len(CONFIG.widths))
+    assert not influence[~reached].any()
+    assert (influence[distance == 0] > 0).all()
+    assert (influence[reached] > 0).mean() > 0.8  # ReLU may shut a path
+
+
+def test_dropout_is_random_in_training_only_and_spares_the_last_layer(variables, nodes, edges):
+    nodes, graph = jax.tree.map(jnp.asarray, (nodes, build(edges)))
+
+    def run(model, variables, train, seed=0):
+        rngs = {"dropout": jax.random.key(seed)}
+        return np.asarray(model.apply(variables, nodes, graph, train=train, rngs=rngs))
+
+    one, same, other = (run(GCN_OF_CONFIG, variables, True, seed) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(one, same)
+    assert not np.allclose(one, other)
+    single = GCN(GCNConfig(widths=(3,), dropout=0.9))
+    shallow = single.init(jax.random.key(0), nodes, graph, train=False)
+    np.testing.assert_array_equal(run(single, shallow, True), run(single, shallow, False))
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"widths": ()}, "one or more positive"),
+        ({"widths": (8, 0)}, "one or more positive"),
+        ({"dropout": 1.0}, r"\[0, 1\), got 1.0"),
+    ],
+)
+def test_settings_without_meaning_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        GCNConfig(**settings)

@@ -1,0 +1,131 @@
+"""Which pairs a fit learns from, is selected on and is judged on; and which option wins."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from grnjax.data.expression import DataConfig
+from grnjax.errors import ConfigError, SplitError
+from grnjax.tasks import link_prediction as prediction
+from grnjax.tasks.inputs import InputConfig
+from grnjax.tasks.loading import load_folder
+from grnjax.training.loop import FitResult
+
+CONFIG = prediction.LinkPredictionConfig()
+
+
+class FakeStudy:
+    """Stands for training: keeps the names and the data of the fits; scores are dealt out."""
+
+    def __init__(self, scores=(0.5,)):
+        self.names, self.data, self.scores = [], [], list(scores)
+
+    def fit(self, trainer, data, *, name, seed):
+        score = self.scores[len(self.names) % len(self.scores)]
+        self.names.append(name)
+        self.data.append(data)
+        return FitResult({}, 10, score, 20)
+
+
+@pytest.fixture
+def dataset(genelink_folder):
+    return load_folder(genelink_folder(), DataConfig())[0]
+
+
+@pytest.fixture
+def splits(dataset):
+    return prediction.draw_splits(dataset, prediction.SplitConfig(draws=(3, 4)))
+
+
+def pairs_in(batch):
+    weighed = batch.weights > 0
+    return set(map(tuple, np.asarray(batch.pairs)[weighed].tolist()))
+
+
+def edges_in(graph):
+    """Sender and receiver of the edges that carry messages between two genes."""
+    ends = np.stack([graph.senders, graph.receivers], axis=1)[graph.edges > 0]
+    return {(tf, target) for tf, target in ends.tolist() if tf != target}
+
+
+def as_set(pairs):
+    return set(map(tuple, pairs.tolist()))
+
+
+@pytest.mark.parametrize("messages", ["symmetric", "directed", "none"])
+def test_a_fit_learns_from_train_and_is_selected_on_validation(messages, dataset, splits):
+    config = dataclasses.replace(CONFIG, inputs=InputConfig(messages=messages))
+    bench, study = prediction.Bench(dataset, splits, None), FakeStudy()
+    for split in splits:
+        bench.fit(study, split, config, seed=0)
+    for split, data in zip(splits, study.data, strict=True):
+        assert pairs_in(data.train) == as_set(split.train.pairs)
+        assert pairs_in(data.validation) == as_set(split.validation.pairs)
+        positives = as_set(split.train.positives)
+        expected = {
+            "symmetric": positives | {(target, tf) for tf, target in positives},
+            "directed": positives,
+            "none": set(),
+        }
+        assert edges_in(data.genes.graph) == expected[messages]
+    assert study.names == ["draw3-model-seed0", "draw4-model-seed0"]
+
+
+def test_reference_selection_puts_the_test_pairs_in_the_place_of_validation(dataset, splits):
+    bench, study = prediction.Bench(dataset, splits, None), FakeStudy()
+    config = dataclasses.replace(CONFIG, reference_selection=True)
+    bench.fit(study, splits[0], config, seed=0)
+    [data] = study.data
+    assert pairs_in(data.validation) == as_set(splits[0].test.pairs)
+
+
+def test_every_fit_of_a_run_has_the_same_shapes(dataset):
+    import jax
+
+    config = prediction.SplitConfig(kind="both-disjoint", draws=(0, 1, 2))
+    splits = prediction.draw_splits(dataset, config)
+    assert len({len(split.train) for split in splits}) > 1
+    bench, study = prediction.Bench(dataset, splits, None), FakeStudy()
+    for split in splits:
+        bench.fit(study, split, CONFIG, seed=0)
+    shapes = {str(jax.tree.map(np.shape, data)) for data in study.data}
+    assert len(shapes) == 1
+
+
+@pytest.mark.parametrize("winner", [0, 1, 2])
+def test_the_option_with_the_best_validation_score_is_chosen(winner, dataset, splits):
+    scores = np.full(3, 0.4)
+    scores[winner] = 0.6
+    options = ("training.edge-folds=2", "inputs.negative-weight=0.2,model.head=additive")
+    config = dataclasses.replace(CONFIG, choose=options, seeds=(7, 8))
+    bench, study = prediction.Bench(dataset, splits, None), FakeStudy(scores)
+    option, used = prediction.choose_on_validation(bench, study, splits[0], config)
+    assert option == ("as given", *options)[winner]
+    assert study.names == [f"draw3-option{i}-seed7" for i in range(3)]
+    assert used.training.edge_folds == (2 if winner == 1 else 0)
+    assert used.inputs.negative_weight == (0.2 if winner == 2 else 1)
+    assert used.model.head == ("additive" if winner == 2 else "bilinear")
+
+
+def test_a_tie_keeps_the_settings_as_given(dataset, splits):
+    config = dataclasses.replace(CONFIG, choose=("training.edge-folds=2",))
+    bench, study = prediction.Bench(dataset, splits, None), FakeStudy([0.5])
+    option, used = prediction.choose_on_validation(bench, study, splits[0], config)
+    assert option == "as given" and used == config
+
+
+def test_what_cannot_be_had_is_refused_before_any_fit(dataset, splits):
+    for setting, words in (
+        ({"controls": ("embedding-permuted",)}, "embedding-permuted needs an embedding"),
+        ({"choose": ("model.head=additive", "model.heads=additive")}, "has no flag --model.heads"),
+    ):
+        config = dataclasses.replace(CONFIG, **setting)
+        with pytest.raises(ConfigError, match=words):
+            prediction.run_study(dataset, splits, config)
+
+
+def test_a_split_that_leaks_is_refused(dataset, splits):
+    leaking = dataclasses.replace(splits[0], test=splits[0].train)
+    with pytest.raises(SplitError, match="train and test share"):
+        prediction.run_study(dataset, [leaking], CONFIG)

@@ -1,0 +1,110 @@
+"""The same data set whatever it is read from."""
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+from grnjax.data.expression import DataConfig
+from grnjax.data.simulator import EmbeddedConfig, SimulatorConfig
+from grnjax.errors import EdgeFormatError
+from grnjax.tasks.loading import load_dataset, load_embedded, load_embedding, load_folder
+
+SIMULATOR = SimulatorConfig(
+    genes=50, tfs=6, master_regulators=2, cells=60, tfs_per_programme=2, steps=30
+)
+
+
+@pytest.fixture(scope="module")
+def from_files(small_set):
+    expression, _, network, _, tfs = small_set.arguments
+    return load_dataset(expression, network, tfs, DataConfig())
+
+
+def expect_same(dataset, expected):
+    for name in ("names", "is_tf", "expression", "measured"):
+        one, other = getattr(dataset.genes, name), getattr(expected.genes, name)
+        assert one.dtype == other.dtype, name
+        np.testing.assert_array_equal(one, other, err_msg=name)
+    np.testing.assert_array_equal(dataset.known.pairs, expected.known.pairs)
+    np.testing.assert_array_equal(dataset.known.labels, expected.known.labels)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint16, np.float32, np.float64])
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix, sparse.csc_matrix])
+def test_an_object_in_memory_is_what_the_files_are(kind, dtype, small_set, from_files):
+    counts = small_set.counts.sample(frac=1, random_state=1).sample(frac=1, axis=1, random_state=2)
+    obs, var = pd.DataFrame(index=counts.columns), pd.DataFrame(index=counts.index)
+    data = anndata.AnnData(kind(counts.T.to_numpy(dtype)), obs=obs, var=var)
+    network = small_set.known.sample(frac=1, random_state=3)
+    expect_same(load_dataset(data, network, small_set.tfs, DataConfig()), from_files)
+
+
+def test_what_is_given_in_memory_stays_as_it_was(small_set):
+    data = anndata.AnnData(small_set.counts.T.astype(np.float32))
+    before, network = data.X.copy(), small_set.known.copy()
+    load_dataset(data, network, list(small_set.tfs), DataConfig())
+    np.testing.assert_array_equal(data.X, before)
+    pd.testing.assert_frame_equal(network, small_set.known)
+
+
+def test_without_a_list_the_sources_are_the_tfs(small_set, from_files):
+    expression, _, network, *_ = small_set.arguments
+    dataset = load_dataset(expression, network, None, DataConfig())
+    assert set(dataset.genes.names[dataset.genes.tfs]) == set(small_set.known["tf"])
+    assert set(from_files.genes.names[from_files.genes.tfs]) == set(small_set.tfs)
+
+
+def test_without_expression_the_network_alone_is_the_data_set(small_set):
+    dataset = load_dataset(None, small_set.known, None, DataConfig())
+    assert dataset.genes.expression.shape[0] == 0 and not dataset.genes.measured.any()
+    named = set(small_set.known["tf"]) | set(small_set.known["target"])
+    assert set(dataset.genes.names) == named
+
+
+def test_an_empty_frame_is_refused_by_name(small_set):
+    with pytest.raises(EdgeFormatError, match="network: no edges"):
+        load_dataset(None, small_set.known.iloc[:0], None, DataConfig())
+
+
+def test_the_embedded_set_knows_a_share_of_its_own_truth():
+    config = EmbeddedConfig(simulator=SIMULATOR, known_share=0.5, seed=3)
+    embedded, again = load_embedded(config), load_embedded(config)
+    expect_same(again.dataset, embedded.dataset)
+    names = embedded.dataset.genes.names
+    known = set(map(tuple, names[embedded.dataset.known.pairs].tolist()))
+    true = set(embedded.truth[["tf", "target"]].itertuples(index=False, name=None))
+    assert known < true and len(known) == round(0.5 * len(true))
+    other = load_embedded(EmbeddedConfig(simulator=SIMULATOR, known_share=0.5, seed=4))
+    assert (other.dataset.genes.expression != embedded.dataset.genes.expression).any()
+
+
+def test_a_folder_is_read_with_its_own_genes_and_another_expression_comes_first(
+    genelink_folder, small_set, tmp_path
+):
+    folder = genelink_folder()
+    dataset, beeline = load_folder(folder, DataConfig())
+    assert dataset.genes.names.tolist() == sorted(small_set.genes)
+    assert len(dataset.known) == len(small_set.truth) and beeline.splits is None
+    assert dataset.genes.names[~dataset.genes.measured].tolist() == ["G50", "TF04"]
+    half = tmp_path / "half.csv"
+    small_set.counts.iloc[:, :50].to_csv(half)
+    dataset, _ = load_folder(folder, DataConfig(expression=str(half)))
+    assert len(dataset.genes.expression) == 50
+
+
+def test_an_embedding_follows_the_order_of_the_genes(from_files, small_set, tmp_path):
+    genes = small_set.genes[::-1][:60]
+    vectors = np.arange(60 * 3, dtype=np.float32).reshape(60, 3) + 1
+    np.savez(tmp_path / "table.npz", genes=genes, embedding=vectors)
+    table = anndata.AnnData(np.zeros((1, 60), np.float32), var=pd.DataFrame(index=genes))
+    table.varm["X_model"] = vectors
+    table.write_h5ad(tmp_path / "table.h5ad")
+    assert load_embedding(DataConfig(), from_files) is None
+    for path in (tmp_path / "table.npz", f"{tmp_path / 'table.h5ad'}:X_model"):
+        embedding = load_embedding(DataConfig(embedding=str(path)), from_files)
+        for gene, vector in zip(from_files.genes.names, embedding):
+            expected = vectors[genes.index(gene)] if gene in genes else np.zeros(3)
+            np.testing.assert_array_equal(vector, expected)
+        assert from_files.report["embedding"]["absent"]["count"] == 20

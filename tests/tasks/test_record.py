@@ -1,0 +1,71 @@
+"""Inputs are digested by role, and the .h5ad keeps the direction of regulation."""
+
+import hashlib
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+
+from grnjax.tasks.record import describe_environment, digest_inputs, write_network
+from grnjax.types import Dataset, GeneTable, LabelledPairs
+
+
+@pytest.fixture
+def dataset():
+    genes = GeneTable(
+        names=np.array(["A", "B", "C"]),
+        is_tf=np.array([True, False, True]),
+        expression=np.zeros((2, 3), np.float32),
+        measured=np.array([True, True, False]),
+    )
+    known = LabelledPairs(np.array([[0, 1]], np.int32), np.ones(1, np.float32))
+    return Dataset(genes, known, {})
+
+
+@pytest.fixture
+def edges():
+    return pd.DataFrame(
+        {
+            "tf": ["C", "A", "A", "C"],
+            "target": ["A", "B", "C", "B"],
+            "importance": [0.9, 0.7, 0.4, 0.1],
+            "probability": [0.5, 0.3, 0.2, 0.01],
+            "spread": [0.1, 0.0, 0.2, 0.0],
+            "status": ["new", "known", "new", "new"],
+        }
+    )
+
+
+def test_rows_of_the_matrix_are_tfs_and_columns_targets(dataset, edges, tmp_path):
+    write_network(tmp_path, edges, dataset, {"command": "infer", "inputs": {"tfs": "x"}})
+    table = anndata.read_h5ad(tmp_path / "network.h5ad")
+    assert list(table.var_names) == ["A", "B", "C"] and table.n_obs == 0
+    expected = [[0, 0.7, 0.4], [0, 0, 0], [0.9, 0.1, 0]]
+    np.testing.assert_allclose(table.varp["grn"].toarray(), expected, rtol=1e-6)
+    expected = [[0, 0.3, 0.2], [0, 0, 0], [0.5, 0.01, 0]]
+    np.testing.assert_allclose(table.varp["grn_probability"].toarray(), expected, rtol=1e-6)
+    assert table.uns["grn"]["command"] == "infer"
+    names = {"edges.tsv", "rankedEdges.csv", "network.h5ad"}
+    assert {path.name for path in tmp_path.iterdir()} == names
+
+
+def test_each_file_is_digested_by_its_role(tmp_path):
+    (tmp_path / "b.csv").write_bytes(b"edges")
+    folder = tmp_path / "folder"
+    (folder / "deeper").mkdir(parents=True)
+    (folder / "a.csv").write_bytes(b"expression")
+    paths = {"network": str(tmp_path / "b.csv"), "folder": folder, "tfs": None, "out": "absent"}
+    assert digest_inputs(paths) == {
+        "network": hashlib.sha256(b"edges").hexdigest(),
+        "folder/a.csv": hashlib.sha256(b"expression").hexdigest(),
+    }
+
+
+def test_the_environment_names_the_device_that_computes():
+    import jax
+
+    environment = describe_environment()
+    assert environment["versions"]["jax"] == jax.__version__
+    assert environment["device"]["backend"] == jax.default_backend()
+    assert environment["device"]["count"] == jax.device_count()

@@ -1,0 +1,352 @@
+"""Every mistake of a user's gets one clear sentence, exit status 2, and leaves nothing behind."""
+
+import gzip
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+SENTENCE_END = re.compile(r"[.?!](?= [A-Z-])")
+
+
+@pytest.fixture
+def refuse(cli, tmp_path):
+    """Runs a command that must fail, and gives its one line of complaint."""
+
+    def run(*args, out=None):
+        given = out is not None
+        out = out or tmp_path / "run"
+        before = sorted(tmp_path.rglob("*"))
+        outcome = cli(*args, "--out", out)
+        assert outcome.status == 2, outcome
+        assert "Traceback" not in outcome.err
+        *log, complaint = outcome.err.splitlines()
+        assert complaint.startswith("grnjax ")
+        assert not any(line.startswith("grnjax ") for line in log)
+        assert len(SENTENCE_END.findall(complaint)) <= 1, "more than two sentences"
+        assert sorted(tmp_path.rglob("*")) == before, "something was left behind"
+        assert given or not out.exists()
+        return complaint
+
+    return run
+
+
+@pytest.fixture
+def infer(refuse, small_set, tmp_path):
+    """`infer` on the small set with one file replaced: its complaint."""
+    files = {
+        "expression": small_set.folder / "expression.csv",
+        "network": small_set.folder / "network.csv",
+        "tfs": small_set.folder / "tfs.txt",
+    }
+
+    def run(*extra, out=None, **replaced):
+        files.update(replaced)
+        used = [files["expression"], "--network", files["network"], "--tfs", files["tfs"]]
+        return refuse("infer", *used, *extra, out=out)
+
+    return run
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Writes a table or bytes under a name and gives the path."""
+
+    def run(content, name):
+        path = tmp_path / name
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            content.to_csv(path, index=not name.startswith("network"))
+        return path
+
+    return run
+
+
+def expect(complaint, *parts):
+    for part in parts:
+        assert str(part) in complaint, complaint
+
+
+# Expression
+
+
+def test_genes_on_both_axes(infer, small_set, write):
+    square = small_set.counts.iloc[:70, :70].set_axis(small_set.counts.index[:70], axis=1)
+    path = write(square, "square.csv")
+    complaint = infer(expression=path)
+    expect(complaint, path, "orientation is unclear", "--data.orientation=genes-by-cells")
+    assert re.search(r"\d+ row names and \d+ column names", complaint)
+
+
+def test_ensembl_ids_against_symbols(infer, small_set, write):
+    ids = [f"ENSG{i:011d}" for i in range(len(small_set.counts))]
+    path = write(small_set.counts.set_axis(ids), "ensembl.csv")
+    complaint = infer(expression=path)
+    expect(complaint, path, "Ensembl ids", "symbols", "0 are among the 78 rows")
+    expect(complaint, "--data.gene-names")
+
+
+@pytest.mark.parametrize(
+    "value, words, next_step",
+    [
+        ("nan", "1 of 9,360 values are missing (NaN)", "Remove or fill them"),
+        (np.inf, "1 of 9,360 values are infinite", "Remove them"),
+        (-1.5, "1 of 9,360 values are negative", "--data.scaled"),
+    ],
+)
+def test_a_value_that_is_no_expression(value, words, next_step, infer, small_set, write):
+    counts = small_set.counts.astype(object)
+    counts.loc["G31", "cell7"] = value
+    path = write(counts, "expression.csv")
+    expect(infer(expression=path), path, words, "gene G31 in cell cell7", next_step)
+
+
+@pytest.mark.parametrize("role", ["expression", "network", "tfs"])
+def test_an_empty_file(role, infer, write):
+    path = write(b"", f"{role}.csv")
+    expect(infer(**{role: path}), path, "the file is empty")
+
+
+@pytest.mark.parametrize("role", ["expression", "network", "tfs"])
+def test_a_missing_file(role, infer, tmp_path):
+    path = tmp_path / "absent.csv"
+    expect(infer(**{role: path}), path, "No such file")
+
+
+@pytest.mark.parametrize("role", ["expression", "network"])
+def test_a_truncated_gzip(role, infer, small_set, write):
+    whole = gzip.compress((small_set.folder / f"{role}.csv").read_bytes())
+    path = write(whole[: len(whole) // 2], f"{role}.csv.gz")
+    expect(infer(**{role: path}), path, "truncated")
+
+
+@pytest.mark.parametrize("role", ["expression", "network"])
+@pytest.mark.parametrize("content", [b"no HDF5", b""])
+def test_a_file_that_is_no_h5ad(content, role, infer, write):
+    path = write(content, f"{role}.h5ad")
+    expect(infer(**{role: path}), path, "not a readable .h5ad file")
+
+
+# Networks and TF lists
+
+
+def test_no_tf_of_the_list_is_there(infer, write):
+    path = write(b"SOX2\nPOU5F1\nNANOG\n", "other.txt")
+    complaint = infer(tfs=path)
+    expect(complaint, "none of the 3 TFs", "SOX2, POU5F1, NANOG", "Give a TF list")
+
+
+def test_labels_other_than_0_and_1(infer, small_set, write):
+    edges = small_set.known.assign(label=1)
+    edges.iloc[3, 2] = 2
+    path = write(edges, "network.csv")
+    count = f"1 of {len(edges)} are not"
+    expect(infer(network=path), path, "labels must be 0 or 1", count, "'2' in row 4")
+
+
+def test_conflicting_labels(infer, small_set, write):
+    edges = small_set.known.assign(label=1)
+    path = write(pd.concat([edges, edges.iloc[:2].assign(label=0)]), "network.csv")
+    shown = " -> ".join(small_set.known.iloc[0])
+    expect(infer(network=path), path, "2 pairs are labelled both 0 and 1", shown, "Keep one label")
+
+
+def test_too_few_known_edges(infer, small_set, write):
+    path = write(small_set.known.iloc[:8], "network.csv")
+    expect(infer("--folds", 3, network=path), "8 known edges in 3 folds", "needs 8", "add known")
+
+
+def test_no_known_regulation(refuse, small_set):
+    complaint = refuse("infer", small_set.folder / "expression.csv")
+    expect(complaint, "known regulation is needed", "add --network EDGES")
+
+
+def test_a_network_without_expression(refuse, small_set):
+    complaint = refuse("infer", "--network", small_set.folder / "network.csv")
+    expect(complaint, "need an expression file", "grnjax infer EXPRESSION --network EDGES")
+
+
+# Splits
+
+
+def test_no_positives_in_validation(refuse, genelink_folder):
+    folder = genelink_folder("Train", "Test", "Validation")
+    path = folder / "Validation_set.csv"
+    table = pd.read_csv(path, index_col=0)
+    table[table["Label"] == 0].to_csv(path)
+    negatives = (table["Label"] == 0).sum()
+    expect(refuse("train", folder), folder, "no positives in validation", f"{negatives} pairs")
+
+
+def test_a_draw_without_positives_in_validation(refuse, genelink_folder):
+    folder = genelink_folder()
+    edges = pd.read_csv(folder / "Label.csv", index_col=0)
+    edges.groupby("TF").head(2).to_csv(folder / "Label.csv")
+    expect(refuse("train", folder), "No positives in validation", "another draw")
+
+
+def test_a_pair_in_two_parts(refuse, genelink_folder):
+    folder = genelink_folder("Train", "Test")
+    train, test = (pd.read_csv(folder / f"{p}_set.csv", index_col=0) for p in ("Train", "Test"))
+    pd.concat([test, train.iloc[:3]]).to_csv(folder / "Test_set.csv")
+    expect(refuse("train", folder), folder, "3 pairs are in train and in test")
+
+
+def test_a_split_of_another_network(refuse, genelink_folder):
+    folder = genelink_folder("Train", "Test")
+    path = folder / "Test_set.csv"
+    table = pd.read_csv(path, index_col=0)
+    table.assign(Label=1 - table["Label"]).to_csv(path)
+    expect(refuse("train", folder), path, "belongs to another network")
+
+
+def test_a_missing_folder(refuse, tmp_path):
+    expect(refuse("train", tmp_path / "absent"), tmp_path / "absent", "no such folder")
+
+
+def test_a_control_that_cannot_be_had(refuse, genelink_folder):
+    complaint = refuse("train", genelink_folder(), "--controls", "embedding-zero")
+    expect(complaint, "embedding-zero needs an embedding", "give --data.embedding")
+
+
+@pytest.mark.parametrize(
+    "option, words",
+    [
+        ("training.edge-fold=2", "did you mean --training.edge-folds?"),
+        ("model.head=linear", "one of additive, bilinear, hadamard"),
+    ],
+)
+def test_an_option_that_cannot_be_chosen(option, words, refuse, genelink_folder):
+    options = ["model.head=additive", option]
+    complaint = refuse("train", genelink_folder(), "--choose", *options)
+    expect(complaint, "--choose", words)
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        (["--trainig.epochs", 3], "no flag --trainig.epochs; did you mean --training.epochs?"),
+        (["--network-file", "x"], "no flag --network-file"),
+        (["--model.dropout", 2], "dropout must be in [0, 1), got 2.0"),
+        (["--model.dropout", "high"], "--model.dropout cannot be 'high': it takes a number"),
+        (["--model.head", "linear"], "one of additive, bilinear, hadamard"),
+        (["--folds", 1], "folds must be at least 2, got 1"),
+        (["--folds", 1000], "1000 folds for"),
+        (["--members", 0], "members must be at least 1, got 0"),
+        (["--prevalence", 1.5], "prevalence must be in (0, 1), got 1.5"),
+        (["--seed", -1], "a seed cannot be negative"),
+        (["--seed", "one"], "--seed cannot be 'one': it takes a whole number"),
+        (["--most-train-pairs", 10], "raise --most-train-pairs"),
+        (["--data.splits", "folder"], "drop --data.expression and --data.splits"),
+        (["--data.embedding", "absent.npz"], "absent.npz: not a readable .npz file"),
+        (["--data.gene-names", "absent.csv"], "absent.csv: cannot be read"),
+        (["--data.scaled", "--data.normalise=always"], "contradict each other"),
+        (["second.csv"], "has no use for 'second.csv'"),
+    ],
+)
+def test_a_setting_that_cannot_be(flags, words, infer):
+    expect(infer(*flags), words)
+
+
+def test_an_unknown_command(cli):
+    outcome = cli("inferr")
+    assert outcome.status == 2
+    assert outcome.err == "grnjax has no command inferr; did you mean infer?\n"
+
+
+def test_train_and_evaluate_name_what_they_lack(cli, genelink_folder, small_set):
+    for args, lacking in (
+        (["train", "--out", "run"], "grnjax train needs FOLDER"),
+        (["train", genelink_folder()], "grnjax train needs --out"),
+        (["evaluate", small_set.folder / "network.csv"], "grnjax evaluate needs --truth"),
+    ):
+        outcome = cli(*args)
+        assert outcome.status == 2
+        assert outcome.err.startswith(lacking) and outcome.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("flag", ["--seeds", "--split.draws"])
+@pytest.mark.parametrize("values", [[], [0, 0], [-1]], ids=["none", "repeated", "negative"])
+def test_seeds_are_different_whole_numbers(values, flag, refuse, genelink_folder):
+    complaint = refuse("train", genelink_folder(), flag, *values)
+    expect(complaint, f"{flag.rpartition('.')[2].strip('-')} must be different whole numbers")
+
+
+# Run folders
+
+
+def test_out_is_a_file(infer, write):
+    path = write(b"mine", "notes.txt")
+    expect(infer(out=path), path, "is a file", "choose another --out")
+    assert path.read_bytes() == b"mine"
+
+
+def test_out_lies_below_a_file(infer, write):
+    path = write(b"mine", "notes.txt")
+    expect(infer(out=path / "run"), path / "run", "Not a directory")
+
+
+def test_out_is_a_folder_of_something_else(infer, tmp_path, write):
+    folder = tmp_path / "thesis"
+    folder.mkdir()
+    write(b"mine", "thesis/chapter.txt")
+    expect(infer(out=folder), folder, "not a run of grnjax", "choose another --out")
+
+
+def test_a_mistake_found_late_leaves_an_empty_folder_empty(infer, tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    expect(infer("--folds", 1000, out=folder), "1000 folds")
+
+
+# What is no error but counted and reported
+
+
+def test_gaps_and_repeats_are_handled_and_counted(cli, small_set, tmp_path, write):
+    edges = small_set.known
+    of_one = edges[edges["tf"] == "TF01"].iloc[1:].index  # TF01 keeps one target
+    edges = edges.drop(index=of_one)
+    loops = pd.DataFrame({"tf": ["TF05"], "target": ["TF05"]})
+    network = write(pd.concat([edges, edges.iloc[:7], loops]), "network.csv")
+    out = tmp_path / "run"
+    files = [small_set.folder / "expression.csv", "--network", network]
+    files += ["--tfs", write(b"TF01\nTF02\nTF03\nTF05\nTF06\nTF07\nTF08\nNANOG", "tfs.txt")]
+    quick = ["--members", 1, "--folds", 2, "--training.epochs", 10]
+    outcome = cli("infer", *files, *quick, "--out", out)
+    assert outcome.status == 0, outcome.err
+    report = json.loads((out / "run.json").read_text())["data"]
+
+    not_a_tf = int((edges["tf"] == "TF04").sum())
+    assert report["edges"] == {
+        "read": len(edges) + 8, "duplicates": 7, "repeated_pairs": 0, "self_loops": 1,
+        "unknown": 0, "source_not_a_tf": not_a_tf, "kept": len(edges) - not_a_tf,
+    }  # fmt: skip
+    assert report["unmeasured"] == {"count": 2, "first": ["G50", "TF04"]}
+    assert report["tfs_not_found"] == {"count": 1, "first": ["NANOG"]}
+    assert report["tfs"] == 7 and report["tfs_with_targets"] == 6
+    assert report["tfs_with_one_target"] == 1
+    assert report["raw_counts"] is True and report["expression"]["normalised"] is True
+    assert report["orientation"] == "genes-by-cells"
+    for words in (
+        "raw counts: scaled to 10,000 a cell and log-transformed",
+        f"dropped: 7 duplicates, 1 self loops, {not_a_tf} source not a tf",
+        "2 genes without expression, kept as nodes: G50, TF04",
+        "1 TFs of the list outside the gene list: NANOG",
+    ):
+        assert words in outcome.err
+
+
+def test_negative_values_are_welcome_where_the_data_are_scaled(cli, small_set, tmp_path, write):
+    scaled = small_set.counts.sub(small_set.counts.mean(axis=1), axis=0)
+    files = [write(scaled, "scaled.csv"), *small_set.arguments[1:]]
+    quick = ["--members", 1, "--folds", 2, "--training.epochs", 10, "--data.scaled"]
+    outcome = cli("infer", *files, *quick, "--out", tmp_path / "run")
+    assert outcome.status == 0, outcome.err
+    expression = json.loads((tmp_path / "run" / "run.json").read_text())["data"]["expression"]
+    assert expression["raw_counts"] is False and expression["normalised"] is False

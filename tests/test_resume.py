@@ -1,0 +1,207 @@
+"""A run that was killed goes on with the same command and ends as if nothing had happened.
+
+Each kill is a SIGKILL of a process of its own, at random moments spread over the whole run: while
+it starts, between any two evaluations, while it saves, and while it writes the results.
+GRNJAX_KILLS sets their number.
+"""
+
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import numpy as np
+import orbax.checkpoint as ocp
+import pytest
+
+from grnjax.storage.files import LOCK, read_json_lines
+
+KILLS = int(os.environ.get("GRNJAX_KILLS", 4))
+DEADLINE = 240  # seconds for any one process
+SIZE = {"genes": 60, "tfs": 8, "master-regulators": 3, "cells": 80, "tfs-per-programme": 3}
+SETTINGS = [
+    *(f"--embedded.simulator.{name}={value}" for name, value in SIZE.items()),
+    "--members=2", "--folds=3", "--training.epochs=60", "--training.checkpoint-seconds=0",
+]  # fmt: skip
+FITS, EVALUATIONS = 6, 6
+LINES = FITS * EVALUATIONS
+COMMAND = [sys.executable, "-c", "import sys; from grnjax.cli import main; sys.exit(main())"]
+RESULTS = ("edges.tsv", "rankedEdges.csv")
+
+pytestmark = pytest.mark.slow
+
+
+def start(folder, log):
+    """A process of its own that runs `grnjax infer` in the folder."""
+    command = [*COMMAND, "infer", *SETTINGS, "--out", folder]
+    return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+
+
+def run_to_the_end(folder, log):
+    with open(log, "ab") as file:
+        assert start(folder, file).wait(DEADLINE) == 0, log.read_text()
+    return log.read_text()
+
+
+def kill_after(folder, log, lines, delay):
+    """Starts the run and kills it `delay` seconds after metrics.jsonl has so many lines.
+
+    True if that was in time, False if the run had ended.
+    """
+    metrics = folder / "metrics.jsonl"
+    with open(log, "ab") as file:
+        process = start(folder, file)
+        end = time.monotonic() + DEADLINE
+        while process.poll() is None and time.monotonic() < end:
+            if not lines or metrics.exists() and metrics.read_bytes().count(b"\n") >= lines:
+                break
+            time.sleep(0.002)
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+        return process.wait(DEADLINE) == -signal.SIGKILL
+
+
+def draw_moments(rng):
+    """Lines and delays of the kills: one while it starts, one after the last fit, others between.
+
+    A chunk of ten epochs with its checkpoint takes a few tenths of a second.
+    """
+    lines = sorted(rng.randint(1, LINES - 1) for _ in range(KILLS - 2))
+    between = [(count, rng.uniform(0, 0.4)) for count in lines]
+    return [(0, rng.uniform(0, 3)), *between, (LINES, rng.uniform(0, 1))]
+
+
+def read_states(folder):
+    """Every array of the newest checkpoint of every fit, by fit and name."""
+    states = {}
+    for fit in sorted((folder / "checkpoints").iterdir()):
+        newest = max((path for path in fit.iterdir()), key=lambda path: int(path.name))
+        with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as reader:
+            arrays = reader.restore(newest / "state")
+        states[fit.name, newest.name] = {name: np.asarray(x) for name, x in arrays.items()}
+    return states
+
+
+def expect_same_run(folder, reference):
+    """The results, the log and the final states of two run folders are equal, bit for bit."""
+    for name in RESULTS:
+        assert (folder / name).read_bytes() == (reference / name).read_bytes(), name
+    lines, expected = (read_json_lines(run / "metrics.jsonl") for run in (folder, reference))
+    assert set(Counter((line["fit"], line["epoch"]) for line in lines).values()) == {1}
+    assert lines == expected
+    states, expected = read_states(folder), read_states(reference)
+    assert states.keys() == expected.keys()
+    for fit, arrays in expected.items():
+        assert states[fit].keys() == arrays.keys()
+        for name, array in arrays.items():
+            assert states[fit][name].dtype == array.dtype
+            np.testing.assert_array_equal(states[fit][name], array, err_msg=f"{fit} {name}")
+
+
+def take_stock(folder):
+    """Bytes and time of change of every file but the lock."""
+    paths = [path for path in folder.rglob("*") if path.is_file() and path.name != LOCK]
+    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in paths}
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    run_to_the_end(folder / "run", folder / "log")
+    return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def cut_off(uninterrupted, tmp_path_factory):
+    """A run that was killed in its second fit, which has two checkpoints or more."""
+    del uninterrupted  # has compiled everything, so that the kill comes in time
+    folder = tmp_path_factory.mktemp("cut-off")
+    assert kill_after(folder / "run", folder / "log", EVALUATIONS + 4, 0)
+    return folder / "run"
+
+
+def test_an_uninterrupted_run_logs_every_evaluation_once(uninterrupted):
+    lines = read_json_lines(uninterrupted / "metrics.jsonl")
+    fits = [f"member{member}-fold{fold}" for fold in range(3) for member in range(2)]
+    epochs = range(10, 61, 10)
+    assert [(x["fit"], x["epoch"]) for x in lines] == [(f, e) for f in fits for e in epochs]
+    states = read_states(uninterrupted)
+    assert list(states) == [(fit, "60") for fit in sorted(fits)]
+    first, second, *_ = states.values()
+    differing = [name for name in first if not np.array_equal(first[name], second[name])]
+    assert sum("parameters" in name for name in differing) > 10  # the comparison sees the weights
+
+
+def test_kills_at_random_moments_change_nothing(uninterrupted, tmp_path):
+    folder, log = tmp_path / "run", tmp_path / "log"
+    for lines, delay in draw_moments(random.Random(20)):
+        killed = kill_after(folder, log, lines, delay)
+        assert killed or lines == LINES, log.read_text()
+        for name in RESULTS:  # whole or absent at any moment
+            if (folder / name).exists():
+                assert (folder / name).read_bytes() == (uninterrupted / name).read_bytes()
+    text = run_to_the_end(folder, log)
+    assert "going on with an unfinished run" in text
+    assert "read back after epoch" in text
+    expect_same_run(folder, uninterrupted)
+
+
+@pytest.mark.parametrize("which", ["manifest.json", "the largest file"])
+def test_a_flipped_byte_is_named_and_the_step_before_is_used(
+    which, cut_off, uninterrupted, cli, tmp_path
+):
+    folder = tmp_path / "run"
+    shutil.copytree(cut_off, folder)
+    fit = folder / "checkpoints" / "member1-fold0"
+    *_, before, newest = sorted(int(path.name) for path in fit.iterdir() if path.name.isdecimal())
+    files = [path for path in (fit / str(newest)).rglob("*") if path.is_file()]
+    path = max(files, key=lambda p: (p.name == which, p.stat().st_size))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+    outcome = cli("infer", *SETTINGS, "--out", folder)
+    assert outcome.status == 0, outcome.err
+    assert re.search(f"{re.escape(str(path))}: .*; using step {before} instead", outcome.err)
+    assert f"member1-fold0: read back after epoch {before}" in outcome.err
+    expect_same_run(folder, uninterrupted)
+
+
+def test_a_flipped_byte_in_the_only_checkpoint_is_an_error_that_names_it(cut_off, cli, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(cut_off, folder)
+    fit = folder / "checkpoints" / "member1-fold0"
+    newest = str(max(int(path.name) for path in fit.iterdir() if path.name.isdecimal()))
+    for step in fit.iterdir():
+        if step.name != newest:
+            shutil.rmtree(step)
+    path = fit / newest / "manifest.json"
+    path.write_bytes(path.read_bytes().replace(b"1", b"2", 1))
+    outcome = cli("infer", *SETTINGS, "--out", folder)
+    assert outcome.status == 2
+    complaint = outcome.err.splitlines()[-1]
+    assert str(path) in complaint and "delete that folder to start again" in complaint
+
+
+def test_the_same_command_on_a_finished_run_changes_nothing(uninterrupted, cli):
+    before = take_stock(uninterrupted)
+    outcome = cli("infer", *SETTINGS, "--out", uninterrupted)
+    assert outcome.status == 0
+    assert f"{uninterrupted}: this run has already finished; nothing to do." in outcome.err
+    assert take_stock(uninterrupted) == before
+
+
+@pytest.mark.parametrize("run", ["uninterrupted", "cut_off"])
+def test_another_seed_on_the_same_folder_is_refused(run, cli, request):
+    folder = request.getfixturevalue(run)
+    before = take_stock(folder)
+    outcome = cli("infer", *SETTINGS, "--seed", 1, "--out", folder)
+    assert outcome.status == 2
+    complaint = outcome.err.splitlines()[-1]
+    assert "config.seed was 0 and is now 1" in complaint and "choose another --out" in complaint
+    assert take_stock(folder) == before
