@@ -18,6 +18,7 @@ class ResultsFile:
     """The rows of one study; a row is named by its set, split, method, draw and seed."""
 
     def __init__(self, study: str):
+        RESULTS.mkdir(exist_ok=True)
         self.path = RESULTS / f"{study}.jsonl"
         self.rows = read_json_lines(self.path)
         self.provenance = describe_provenance()
