@@ -49,6 +49,10 @@ def test_public_names_resolve(name):
     assert getattr(grnjax, name).__name__ == name
 
 
+def test_the_version_is_that_of_the_package(cli):
+    assert cli("--version").out == f"grnjax {grnjax.__version__}\n"
+
+
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="module 'grnjax' has no attribute 'infer_netwrk'"):
         grnjax.infer_netwrk  # noqa: B018

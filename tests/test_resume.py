@@ -80,7 +80,7 @@ def read_states(folder):
     """Every array of the newest checkpoint of every fit, by fit and name."""
     states = {}
     for fit in sorted((folder / "checkpoints").iterdir()):
-        newest = max((path for path in fit.iterdir()), key=lambda path: int(path.name))
+        newest = max(fit.iterdir(), key=lambda path: int(path.name))
         with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as reader:
             arrays = reader.restore(newest / "state")
         states[fit.name, newest.name] = {name: np.asarray(x) for name, x in arrays.items()}

@@ -22,9 +22,9 @@ def main(args: list[str] | None = None) -> int:
         print(describe_commands())
         return 0
     if args[0] in ("-V", "--version"):
-        from grnjax import __version__
+        from importlib import metadata
 
-        print(f"grnjax {__version__}")
+        print(f"grnjax {metadata.version('grnjax')}")
         return 0
     name, *rest = args
     if name not in COMMANDS:

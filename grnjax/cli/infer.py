@@ -11,6 +11,7 @@ from tyro.conf import Positional
 
 from grnjax import config as settings
 from grnjax.data.expression import DataConfig
+from grnjax.data.genes import split_embedding
 from grnjax.data.simulator import EmbeddedConfig
 from grnjax.errors import ConfigError, GrnjaxError
 from grnjax.evaluation.report import format_table, summarise
@@ -112,7 +113,7 @@ def inputs_of(command: InferCommand) -> dict[str, str]:
             "expression": command.expression,
             "network": command.network,
             "tfs": command.tfs,
-            "embedding": command.data.embedding and command.data.embedding.split(".h5ad:")[0],
+            "embedding": command.data.embedding and split_embedding(command.data.embedding)[0],
             "gene_names": command.data.gene_names,
         }
     )

@@ -10,6 +10,7 @@ from grnjax import config as settings
 from grnjax.cli.infer import already_finished, enter_run, identity
 from grnjax.data.beeline import read_splits
 from grnjax.data.expression import DataConfig
+from grnjax.data.genes import split_embedding
 from grnjax.evaluation.report import format_table
 from grnjax.storage.files import write_json
 from grnjax.tasks import link_prediction
@@ -81,7 +82,7 @@ def inputs_of(command: TrainCommand) -> dict[str, str]:
             "folder": command.folder,
             "expression": command.data.expression,
             "splits": command.data.splits,
-            "embedding": command.data.embedding and command.data.embedding.split(".h5ad:")[0],
+            "embedding": command.data.embedding and split_embedding(command.data.embedding)[0],
             "gene_names": command.data.gene_names,
         }
     )

@@ -45,11 +45,14 @@ def principal_components(
     """Each gene's leading components of the standardised gene x cell matrix, mean square 1.
 
     A change of basis that keeps most of the similarity between profiles and loses most of their
-    noise; genes that are not measured are zeros.
+    noise; genes that are not measured are zeros. A component's largest entry is positive, which
+    settles the sign that the decomposition leaves open.
     """
     profiles = standardise(genes.expression[:, genes.measured]).T.astype(np.float64)
     left, singular, _ = np.linalg.svd(profiles, full_matrices=False)
     scores = left[:, :count] * singular[:count]
+    largest = np.take_along_axis(scores, np.abs(scores).argmax(axis=0)[None], axis=0)
+    scores *= np.where(largest < 0, -1, 1)
     components = np.zeros((len(genes.names), scores.shape[1]), np.float32)
     components[genes.measured] = scores / max(np.sqrt(np.mean(scores**2)), 1e-12)
     return components

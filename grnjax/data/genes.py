@@ -228,9 +228,8 @@ def read_embedding(
         names: the genes of the run.
         key: the .varm key of an .h5ad.
     """
-    path = str(path)
-    if key is None and ".h5ad:" in path:
-        path, _, key = path.rpartition(":")
+    path, named_key = split_embedding(path)
+    key = key or named_key
     genes, table = load_annotated(path, key) if path.endswith(".h5ad") else load_arrays(path)
     if table.ndim != 2 or len(table) != len(genes):
         raise ConfigError(f"{path}: {len(genes):,} genes and an embedding of shape {table.shape}.")
@@ -257,6 +256,12 @@ def read_embedding(
     report |= {"dim": table.shape[1], "case_rule": match.rule}
     logger.info(f"{path}: embedding of {report['found']:,} of {len(names):,} genes, others zero")
     return embedding, is_found, report
+
+
+def split_embedding(path: str | Path) -> tuple[str, str | None]:
+    """File and .varm key of FILE.h5ad:KEY; None for the key of any other path."""
+    file, mark, key = str(path).rpartition(".h5ad:")
+    return (f"{file}.h5ad", key) if mark else (str(path), None)
 
 
 def load_arrays(path: str) -> tuple[list[str], np.ndarray]:

@@ -66,13 +66,7 @@ def deal_folds(
     concordance of exactly one half within a fold and not across).
     """
     outer = cross_fit_folds(candidates, config.folds, seed=derive_seed(seed))
-    known = len(candidates.positives)
-    fewest = known - -(-known // config.folds)
-    if fewest < INNER_FOLDS:
-        raise SplitError(
-            f"{known:,} known edges in {config.folds} folds leave a fit {fewest:,} to learn from "
-            f"and to be validated on, and it needs {INNER_FOLDS}; add known edges."
-        )
+    check_counts(candidates, config.folds)
     for fold in range(config.folds):
         held_out = outer == fold
         seen = candidates.take(~held_out)
@@ -84,6 +78,22 @@ def deal_folds(
                 derive_seed(seed, member, fold, 1),
             )
             yield Fold(member, fold, held_out, train, seen.take(inner == 0), weight)
+
+
+def check_counts(candidates: LabelledPairs, folds: int) -> None:
+    """Refuses candidates of which a fit would see too few of a class."""
+    known = len(candidates.positives)
+    others = len(drop_unknown_tfs(candidates)) - known
+    for count, what, next_step in (
+        (known, "known edges", "add known edges"),
+        (others, "other pairs of their TFs", "add genes, or leave out TFs that regulate all"),
+    ):
+        seen = count - -(-count // folds)
+        if seen < INNER_FOLDS:
+            raise SplitError(
+                f"{count:,} {what} in {folds} folds leave a fit {seen:,} to learn from and to be "
+                f"validated on, and it needs {INNER_FOLDS}; {next_step}."
+            )
 
 
 def drop_unknown_tfs(pairs: LabelledPairs) -> LabelledPairs:

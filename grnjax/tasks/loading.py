@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 
 from grnjax.data.beeline import BeelineFolder, read_folder
-from grnjax.data.edges import clean_edges, read_edges
+from grnjax.data.edges import PARSERS, clean_edges, find_columns, read_edges
 from grnjax.data.expression import DataConfig, read_expression
 from grnjax.data.genes import build_dataset, read_embedding, read_tf_list
+from grnjax.data.names import list_names
 from grnjax.data.simulator import EmbeddedConfig
+from grnjax.errors import EdgeFormatError
 from grnjax.types import Dataset
 
 
@@ -28,16 +30,33 @@ def load_dataset(expression, network, tfs, config: DataConfig) -> Dataset:
     Args:
         expression: path, AnnData object, or None for genes without expression.
         network: path, or a data frame with columns tf and target (perhaps label, sign, weight).
-        tfs: path, list of names, or None for the sources of the network.
+        tfs: path, names, or None for the sources of the network.
     """
     if isinstance(network, pd.DataFrame):
-        edges, source = clean_edges(network, "network"), "network"
+        edges, source = take_edges(network), "network"
     else:
         edges, source = read_edges(network), str(network)
     tf_names = read_tf_list(tfs) if isinstance(tfs, (str, Path)) else tfs
+    tf_names = None if tf_names is None else list(map(str, tf_names))
     reference = set(edges["tf"]) | set(edges["target"]) | set(tf_names or [])
     read = None if expression is None else read_expression(expression, config, reference)
     return build_dataset(read, edges, tfs=tf_names, universe=None, source=source)
+
+
+def take_edges(frame: pd.DataFrame) -> pd.DataFrame:
+    """A network in memory as `read_edges` gives that of a file: same headings, same checks."""
+    columns = find_columns(list(map(str, frame.columns)))
+    if "tf" not in columns or "target" not in columns:
+        raise EdgeFormatError(
+            f"network: no TF and target among its columns ({list_names(frame.columns)}). "
+            "Name them tf and target."
+        )
+    edges = {}
+    for role, place in columns.items():
+        column = frame.iloc[:, place].reset_index(drop=True).astype(object)
+        text = column.where(column.notna(), "").astype(str).str.strip()
+        edges[role] = PARSERS[role](text, "network") if role in PARSERS else text
+    return clean_edges(pd.DataFrame(edges), "network")
 
 
 def load_embedded(config: EmbeddedConfig) -> EmbeddedData:

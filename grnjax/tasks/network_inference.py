@@ -101,7 +101,7 @@ def infer_network(
 
     Args:
         expression: AnnData object, or the path of an .h5ad or text file.
-        network: data frame with columns tf and target, or the path of a table: known edges.
+        network: known edges: data frame with columns tf and target, or the path of a table.
         tfs: names or the path of a list; by default the sources of the network.
     """
     data = data or DataConfig()

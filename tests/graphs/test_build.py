@@ -92,7 +92,8 @@ def test_padded_sizes_are_few_and_little_of_them_is_padding(count):
 
 
 def test_padded_sizes_start_with_the_documented_series():
-    assert sorted({padded_size(count) for count in range(100)}) == [8, 12, 16, 24, 32, 48, 64, 96, 128]
+    sizes = sorted({padded_size(count) for count in range(100)})
+    assert sizes == [8, 12, 16, 24, 32, 48, 64, 96, 128]
 
 
 def test_the_gene_batch_pads_one_gene_that_nothing_is_known_of():

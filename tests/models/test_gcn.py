@@ -35,11 +35,19 @@ def nodes():
 
 @pytest.fixture(scope="module")
 def variables(nodes):
-    """Random parameters, biases too."""
+    """Random parameters, biases too, under the names that the module gives them."""
     start = functools.partial(GCN_OF_CONFIG.init, train=False)
     shapes = jax.eval_shape(start, jax.random.key(0), nodes, build(PATH))
-    rng = np.random.default_rng(2)
-    return jax.tree.map(lambda s: rng.normal(size=s.shape, scale=0.5).astype(np.float32), shapes)
+    widths = zip((DIM, *CONFIG.widths), CONFIG.widths)
+    layers = {f"layer_{i}": draw_layer(*width) for i, width in enumerate(widths)}
+    assert jax.tree.map(np.shape, layers) == jax.tree.map(np.shape, shapes["params"])
+    return {"params": layers}
+
+
+def draw_layer(wide, narrow):
+    rng = np.random.default_rng(wide)
+    kernel, bias = rng.normal(size=(wide, narrow)), rng.normal(size=narrow)
+    return {"linear": {"kernel": np.float32(kernel / 2)}, "bias": np.float32(bias / 2)}
 
 
 def build(edges, nodes=NODES, *, symmetric=False, padded_edges=64):
@@ -120,17 +128,18 @@ def test_a_gene_hears_of_its_regulators_as_far_as_there_are_layers(variables, no
 
 
 def test_dropout_is_random_in_training_only_and_spares_the_last_layer(variables, nodes, edges):
-    nodes, graph = jax.tree.map(jnp.asarray, (nodes, build(edges)))
+    graph = build(edges)
 
     def run(model, variables, train, seed=0):
+        apply = jax.jit(model.apply, static_argnames="train")
         rngs = {"dropout": jax.random.key(seed)}
-        return np.asarray(model.apply(variables, nodes, graph, train=train, rngs=rngs))
+        return np.asarray(apply(variables, nodes, graph, train=train, rngs=rngs))
 
     one, same, other = (run(GCN_OF_CONFIG, variables, True, seed) for seed in (0, 0, 1))
     np.testing.assert_array_equal(one, same)
     assert not np.allclose(one, other)
     single = GCN(GCNConfig(widths=(3,), dropout=0.9))
-    shallow = single.init(jax.random.key(0), nodes, graph, train=False)
+    shallow = {"params": {"layer_0": draw_layer(DIM, 3)}}
     np.testing.assert_array_equal(run(single, shallow, True), run(single, shallow, False))
 
 

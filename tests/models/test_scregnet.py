@@ -25,9 +25,10 @@ CONFIGS = {
 }
 ALL_PAIRS = np.argwhere(~np.eye(GENES, dtype=bool)[:TFS]).astype(np.int32)
 EDGES = ALL_PAIRS[np.random.default_rng(0).random(len(ALL_PAIRS)) < 0.3]
+NAMES = np.arange(GENES)
 
 
-def make_genes(edges=EDGES, names=np.arange(GENES), *, padded_edges=96):
+def make_genes(edges=EDGES, names=NAMES, *, padded_edges=96):
     """The genes of a network, gene i standing at index names[i]."""
     rng = np.random.default_rng(1)
     measured = np.arange(GENES) != UNMEASURED

@@ -180,5 +180,4 @@ def test_the_fixture_tells_the_published_activation_from_the_paper_s(inputs, pub
     mlp = LeakyMLP(config.mlp_widths)
     vectors = jax.jit(lambda x: mlp.apply({"params": parameters["mlp"]}, x, train=False))(joined)
     assert_close(vectors, arrays["expected_gene_vector"])
-    negative = arrays["expected_gene_vector"] < 0
-    assert negative.any() and not np.allclose(arrays["expected_gene_vector"][negative], 0, atol=1e-4)
+    assert arrays["expected_gene_vector"].min() < -10 * TOLERANCE

@@ -121,6 +121,12 @@ def test_no_room_for_negatives_and_too_few_edges_are_errors(candidates):
         list(deal_folds(LabelledPairs(candidates.pairs, labels), CONFIG, seed=3))
 
 
+def test_a_network_of_all_pairs_leaves_nothing_to_rank(candidates):
+    everything = LabelledPairs(candidates.pairs, np.ones_like(candidates.labels))
+    with pytest.raises(SplitError, match="0 other pairs of their TFs in 3 folds"):
+        list(deal_folds(everything, CONFIG, seed=3))
+
+
 @pytest.mark.parametrize("setting", [{"members": 0}, {"folds": 1}])
 def test_settings_that_deal_nothing_are_refused(setting):
     with pytest.raises(ValueError, match="must be at least"):

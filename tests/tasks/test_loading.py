@@ -108,3 +108,41 @@ def test_an_embedding_follows_the_order_of_the_genes(from_files, small_set, tmp_
             expected = vectors[genes.index(gene)] if gene in genes else np.zeros(3)
             np.testing.assert_array_equal(vector, expected)
         assert from_files.report["embedding"]["absent"]["count"] == 20
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda frame: frame.rename(columns={"tf": "TF", "target": "Target"}),
+        lambda frame: frame.rename(columns={"tf": "source"}).assign(note="from a paper"),
+        lambda frame: frame.astype("category"),
+        lambda frame: frame.assign(label=1.0, weight=2, sign="Activation"),
+        lambda frame: frame.set_index(np.arange(len(frame))[::-1] * 3),
+    ],
+)
+def test_a_frame_may_look_as_a_file_may(change, small_set, from_files):
+    expression, _, _, _, tfs = small_set.arguments
+    frame = change(small_set.known)
+    expect_same(load_dataset(expression, frame, tfs, DataConfig()), from_files)
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda frame: frame.rename(columns={"tf": "factor"}), "no TF and target among"),
+        (lambda frame: frame.assign(label=2), "labels must be 0 or 1"),
+        (lambda frame: frame.assign(label=np.nan), "labels must be 0 or 1"),
+        (lambda frame: frame.assign(weight=np.inf), "weights are not finite"),
+        (lambda frame: frame.assign(target=None), "row 1 has no target"),
+        (lambda frame: frame.assign(tf=0.5), "the tf column holds numbers"),
+    ],
+)
+def test_a_frame_is_checked_as_a_file_is(change, words, small_set):
+    with pytest.raises(EdgeFormatError, match=f"^network: .*{words}"):
+        load_dataset(None, change(small_set.known), None, DataConfig())
+
+
+@pytest.mark.parametrize("kind", [tuple, np.array, pd.Series, set, iter])
+def test_tfs_are_any_kind_of_names(kind, small_set, from_files):
+    expression, _, network, *_ = small_set.arguments
+    expect_same(load_dataset(expression, network, kind(small_set.tfs), DataConfig()), from_files)
