@@ -193,11 +193,11 @@ class Bench:
     ) -> dict:
         """The row of one fit."""
         fitted = self.fit(study, split, config, seed, control)
-        batch = build_pair_batch(fitted.inputs, split.test, len(split.test))
+        batch = build_pair_batch(fitted.inputs, split.test, self.test_size)
         key = jax.random.key(derive_seed(seed, split.draw))
         logits = fitted.trainer.score(fitted.result.variables, fitted.data.genes, batch, key)
         method = MODEL if control is None else f"{MODEL}, {control.replace('-', ' ')}"
-        return judge(method, split, seed, np.asarray(logits))
+        return judge(method, split, seed, np.asarray(logits)[: len(split.test)])
 
     def fit(
         self,

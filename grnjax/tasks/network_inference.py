@@ -171,12 +171,21 @@ def score_pairs(
     return np.concatenate(scores)
 
 
+def has_known_targets(candidates: LabelledPairs) -> np.ndarray:
+    """Mask of the candidates whose TF has a known target.
+
+    Of the other TFs nothing is known, so that their pairs tell neither right from wrong.
+    """
+    return np.isin(candidates.pairs[:, 0], candidates.positives[:, 0])
+
+
 def rank(
     dataset: Dataset, candidates: LabelledPairs, logits: np.ndarray, config: InferenceConfig
 ) -> tuple[pd.DataFrame, dict]:
     """The candidates by falling mean logit of the members, and how they were calibrated."""
     mean = logits.mean(axis=0)
-    calibration = fit_calibration(mean, candidates.labels)
+    told = has_known_targets(candidates)
+    calibration = fit_calibration(mean[told], candidates.labels[told])
     shift = 0.0
     if config.prevalence is not None:
         shift = logit(config.prevalence) - logit(calibration.prevalence)
@@ -201,7 +210,8 @@ def rank(
         "offset": calibration.b + shift,
         "prevalence_assumed": config.prevalence or calibration.prevalence,
         "prevalence_known": calibration.prevalence,
-        "reliability_error": out_of_sample_error(mean, candidates.labels),
+        "reliability_error": out_of_sample_error(mean[told], candidates.labels[told]),
+        "pairs_of_tfs_without_known_targets": int((~told).sum()),
     }
     return edges.iloc[order].reset_index(drop=True), figures
 
@@ -248,9 +258,9 @@ def judge_folds(
     """Results rows: each method on the held-out pairs of each fold, a fold being a draw.
 
     Args:
-        among: mask of the candidates that count; all by default.
+        among: mask of the candidates that count; by default those of TFs with a known target.
     """
-    among = np.ones(len(candidates), bool) if among is None else among
+    among = has_known_targets(candidates) if among is None else among
     rows = []
     for fold in folds:
         if fold.member == 0:
