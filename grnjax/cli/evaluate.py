@@ -12,7 +12,7 @@ from grnjax.data.edges import read_edges
 from grnjax.data.names import match_names
 from grnjax.errors import ConfigError, GeneMismatchError
 from grnjax.evaluation.early_precision import areas_over_all_pairs, early_precision
-from grnjax.evaluation.metrics import evaluate_pairs
+from grnjax.evaluation.metrics import evaluate_pairs, to_logits
 from grnjax.evaluation.report import format_table, summarise
 from grnjax.progress import logger
 from grnjax.storage.files import lock_run, open_run, write_json
@@ -54,11 +54,12 @@ def run(args: list[str]) -> None:
     if known is not None:
         scores = rate_rows(known, candidates)
         rows += [judge(name, candidates, column) for name, column in scores.items()]
-    positives = truth[truth["label"] == 1] if "label" in truth else truth
+    positives = leave_out(truth[truth["label"] == 1] if "label" in truth else truth, known)
+    untrained = leave_out(predicted, known)
     beeline = {
-        "all_edges": early_precision(predicted, positives),
-        "tf_edges": early_precision(predicted, positives, tf_edges=True),
-        "areas_over_all_pairs": areas_over_all_pairs(predicted, positives),
+        "all_edges": early_precision(untrained, positives),
+        "tf_edges": early_precision(untrained, positives, tf_edges=True),
+        "areas_over_all_pairs": areas_over_all_pairs(untrained, positives),
     }
     print("\n" + format_table(summarise(rows)).rpartition("\n")[0])
     early = beeline["tf_edges"]["early_precision_ratio"]
@@ -99,16 +100,27 @@ def list_candidates(truth: pd.DataFrame, known: pd.DataFrame | None) -> pd.DataF
         candidates = pairs.to_frame(index=False, name=["tf", "target"])
         true = pd.MultiIndex.from_frame(truth[["tf", "target"]])
         candidates["label"] = pairs.isin(true).astype(int)
+    judged = leave_out(candidates, known).reset_index(drop=True)
     if known is not None:
-        trained = pd.MultiIndex.from_frame(known[["tf", "target"]])
-        is_trained = pd.MultiIndex.from_frame(candidates[["tf", "target"]]).isin(trained)
-        logger.info("%d candidates were trained on and are left out", is_trained.sum())
-        candidates = candidates[~is_trained]
-    return candidates.reset_index(drop=True)
+        trained = len(candidates) - len(judged)
+        logger.info("%d candidates were trained on and are left out", trained)
+    return judged
+
+
+def leave_out(edges: pd.DataFrame, known: pd.DataFrame | None) -> pd.DataFrame:
+    """The edges that are not among the known ones."""
+    if known is None:
+        return edges
+    trained = pd.MultiIndex.from_frame(known[["tf", "target"]])
+    return edges[~pd.MultiIndex.from_frame(edges[["tf", "target"]]).isin(trained)]
 
 
 def look_up(predicted: pd.DataFrame, candidates: pd.DataFrame, path: Path) -> np.ndarray:
-    """The absolute weight of each candidate; 0, the last place, where the network has none."""
+    """The absolute weight of each candidate; 0, the last place, where the network has none.
+
+    Weights that all lie in [0, 1] count as probabilities and are turned into logits: ranks stay,
+    and swap concordance, which adds and subtracts scores, becomes that of the model behind them.
+    """
     weights = predicted.set_index(["tf", "target"])["weight"].abs()
     found = weights.reindex(pd.MultiIndex.from_frame(candidates[["tf", "target"]])).to_numpy()
     missing = np.isnan(found)
@@ -119,7 +131,8 @@ def look_up(predicted: pd.DataFrame, candidates: pd.DataFrame, path: Path) -> np
         )
     if missing.any():
         logger.warning("%s: %d of %d candidates are not ranked", path, missing.sum(), len(found))
-    return np.where(missing, 0.0, found)
+    scores = np.where(missing, 0.0, found)
+    return to_logits(scores) if scores.max() <= 1 else scores
 
 
 def rate_rows(known: pd.DataFrame, candidates: pd.DataFrame) -> dict[str, np.ndarray]:

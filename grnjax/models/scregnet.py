@@ -49,6 +49,11 @@ class ScRegNetConfig:
     def __post_init__(self):
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must be in [0, 1), got {self.dropout}")
+        if not self.mlp_widths or min(self.mlp_widths) < 1:
+            raise ValueError(f"mlp_widths must be positive numbers, got {self.mlp_widths}")
+        for name in ("identity_rank", "identity_ridge", "bias_ridge"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
 
 
 def faithful(encoder: EncoderConfig, mlp_widths: tuple[int, ...], dropout: float) -> ScRegNetConfig:

@@ -210,7 +210,13 @@ class Bench:
     ) -> Fitted:
         """One fit on one split; `label` tells its checkpoints from those of other settings."""
         trainer = self.trainer(config.model, config.training)
-        inputs = self.inputs(config.inputs, config.training, config.model.coexpression, control)
+        inputs = self.inputs(
+            config.inputs,
+            config.training,
+            config.model.coexpression,
+            control,
+            0 if control is None else split.draw,
+        )
         own_seed = derive_seed(seed, split.draw)
         data = build_fit_data(
             inputs,
@@ -226,7 +232,7 @@ class Bench:
         name = f"draw{split.draw}-{label or control or 'model'}-seed{seed}"
         return Fitted(study.fit(trainer, data, name=name, seed=own_seed), inputs, data, trainer)
 
-    def _inputs(self, config, training, coexpression, control) -> ModelInputs:
+    def _inputs(self, config, training, coexpression, control, draw) -> ModelInputs:
         trains = [split.train for split in self.splits]
         genes = self.dataset.genes
         sizes = shared_sizes(trains, len(genes.names), training.batch_size)
@@ -238,6 +244,7 @@ class Bench:
             sizes,
             coexpression=coexpression,
             control=control,
+            seed=draw,
         )
 
 

@@ -45,6 +45,15 @@ class TrainingConfig:
     """Time between two checkpoints of a fit."""
 
     def __post_init__(self):
+        least_of = {"epochs": 1, "evaluate_every": 1, "patience": 1, "batch_size": 0}
+        for name, least in least_of.items():
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        if self.learning_rate <= 0 or self.weight_decay < 0:
+            raise ValueError(
+                f"learning_rate must be above 0 and weight_decay at least 0, got "
+                f"{self.learning_rate} and {self.weight_decay}"
+            )
         if self.edge_folds == 1 or self.edge_folds < 0:
             raise ValueError(f"edge_folds must be 0 or at least 2, got {self.edge_folds}")
         if not 0 <= self.unseen_share < 1:
@@ -219,7 +228,9 @@ def fit(
     restored = None if store is None else store.latest(jax.device_get(state))
     if restored is not None:
         state = jax.tree.map(jnp.asarray, restored.state)
-    saved_epoch, saved_at = int(state.epoch) if restored else -1, time.monotonic()
+    elif store is not None:  # so that a damaged later checkpoint has one before it
+        store.save(0, state, {"name": name})
+    saved_epoch, saved_at = int(state.epoch), time.monotonic()
     if log is not None:
         log.start(int(state.epoch))
     stopped, pending = bool(state.stopped), None
@@ -240,7 +251,8 @@ def fit(
         raise NonFiniteError(
             f"{name}: the loss stopped being finite by epoch {int(state.epoch)}, "
             f"after step {int(state.step)}; the last good state is kept. Lower "
-            f"--training.learning-rate (now {trainer.config.learning_rate:g})."
+            f"--training.learning-rate (now {trainer.config.learning_rate:g}) and choose another "
+            "--out."
         )
     variables = {"params": state.best_parameters, **state.best_collections}
     return FitResult(variables, int(state.best_epoch), float(state.best_score), int(state.epoch))

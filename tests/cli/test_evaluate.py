@@ -111,6 +111,28 @@ def test_pairs_trained_on_are_left_out_and_make_the_trivial_rows(weights, truth,
     assert rows["this network"]["auroc"] == pytest.approx(ours)
     degree = [{"A": 1, "B": 1}.get(tf, 0) for tf, _ in pairs]
     assert rows["TF degree"]["auroc"] == pytest.approx(roc_auc_score(labels, degree))
+    beeline = json.loads((tmp_path / "out" / "evaluation.json").read_text())["beeline"]
+    assert beeline["all_edges"]["k"] == len(TRUE - set(trained))
+
+
+def test_an_additive_network_of_probabilities_has_a_swap_of_one_half(cli, tmp_path):
+    """Importances between 0 and 1 count as probabilities: additive on the logit scale."""
+    tfs, targets = [f"TF{i}" for i in range(4)], [f"G{i}" for i in range(8)]
+    rng = np.random.default_rng(0)
+    of_tf, of_target = rng.normal(size=4), rng.normal(size=8)
+    lines, labels = [], []
+    for tf, a in zip(tfs, of_tf, strict=True):
+        for target, b in zip(targets, of_target, strict=True):
+            lines.append((tf, target, 1 / (1 + np.exp(-a - b))))
+            labels.append((tf, target, int(rng.random() < 0.5)))
+    columns = ["TF", "target"]
+    pd.DataFrame(lines, columns=[*columns, "importance"]).to_csv(tmp_path / "n.csv", index=False)
+    pd.DataFrame(labels, columns=[*columns, "label"]).to_csv(tmp_path / "t.csv", index=False)
+    files = [tmp_path / "n.csv", "--truth", tmp_path / "t.csv", "--out", tmp_path / "out"]
+    outcome = cli("evaluate", *files)
+    assert outcome.status == 0, outcome.err
+    [row] = json.loads((tmp_path / "out" / "evaluation.json").read_text())["rows"]
+    assert row["swap_quadruples"] > 0 and row["swap_micro"] == 0.5
 
 
 def test_names_that_differ_in_case_are_joined_and_it_is_said(weights, truth, cli, tmp_path):

@@ -119,19 +119,24 @@ def test_the_record_names_settings_inputs_and_machine(record, small_set):
     assert record["seconds"] > 0
 
 
-def test_the_record_judges_every_fold_beside_the_trivial_rows(record):
+def test_the_record_judges_every_fold_beside_the_trivial_rows(record, small_set):
     rows = pd.DataFrame(record["metrics"]["rows"])
     assert set(rows["method"]) == {"grnjax", *TRIVIAL_ROWS}
     assert (rows.groupby("method")["draw"].agg(set) == {0, 1, 2}).all()
     assert rows["auroc"].between(0, 1).all()
+    told = (len(small_set.tfs) - 1) * (len(small_set.genes) - 1)
+    assert (rows.groupby("method")["pairs"].sum() == told).all()
+    assert (rows.groupby("method")["positives"].sum() == len(small_set.known)).all()
 
 
-def test_the_reliability_error_is_out_of_sample_and_small(record, edges):
+def test_the_reliability_error_is_out_of_sample_and_small(record, edges, small_set):
     calibration = record["metrics"]["calibration"]
-    share = (edges["status"] == "known").mean()
+    told = edges[edges["TF"] != small_set.silent_tf]
+    share = (told["status"] == "known").mean()
     assert calibration["prevalence_known"] == pytest.approx(share)
     assert calibration["prevalence_assumed"] == pytest.approx(share)
-    in_sample = reliability_error(edges["probability"], edges["status"] == "known")
+    assert calibration["pairs_of_tfs_without_known_targets"] == len(edges) - len(told)
+    in_sample = reliability_error(told["probability"], told["status"] == "known")
     assert calibration["reliability_error"] != pytest.approx(in_sample, abs=1e-9)
     assert calibration["reliability_error"] < 0.1
 

@@ -66,8 +66,9 @@ def test_the_rank_is_that_of_the_mean_logit(dataset, candidates, logits):
     np.testing.assert_allclose(edges["importance"], expit(ranked))
 
 
-def test_probabilities_mean_what_they_say(dataset, candidates, logits):
+def test_probabilities_mean_what_they_say(dataset, candidates, logits, small_set):
     edges, calibration = inference.rank(dataset, candidates, logits, CONFIG)
+    edges = edges[edges["tf"] != small_set.silent_tf]  # of its pairs nothing is known
     is_known = edges["status"] == "known"
     assert edges["probability"].mean() == pytest.approx(is_known.mean(), abs=0.01)
     best = edges.head(100)
@@ -88,6 +89,17 @@ def test_an_assumed_prevalence_moves_probabilities_and_nothing_else(dataset, can
     np.testing.assert_allclose(shift, logit(0.5) - logit(known), rtol=1e-6)
     assert figures["prevalence_assumed"] == 0.5 and figures["prevalence_known"] == known
     assert figures["reliability_error"] == calibration["reliability_error"]
+
+
+def test_pairs_of_a_tf_without_known_targets_calibrate_nothing(
+    dataset, candidates, logits, small_set
+):
+    _, calibration = inference.rank(dataset, candidates, logits, CONFIG)
+    is_silent = dataset.genes.names[candidates.pairs[:, 0]] == small_set.silent_tf
+    moved = np.where(is_silent, logits + 7, logits)
+    _, again = inference.rank(dataset, candidates, moved, CONFIG)
+    assert again == calibration
+    assert calibration["pairs_of_tfs_without_known_targets"] == is_silent.sum() > 0
 
 
 def test_members_that_agree_have_no_spread(dataset, candidates, logits):

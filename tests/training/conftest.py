@@ -36,7 +36,7 @@ class Problem:
         return build_fit_data(inputs or self.inputs, split.train, split.validation, **settings)
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def compile_quickly():
     """What these tests ask of a program holds at any optimisation, and they compile many."""
     jax.config.update("jax_disable_most_optimizations", True)
