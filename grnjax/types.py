@@ -71,7 +71,7 @@ class Dataset:
     """What a task works on: genes, labelled pairs, and the notes gathered while reading."""
 
     genes: GeneTable
-    known: LabelledPairs  # every labelled pair; for `infer`, the known edges only
+    known: LabelledPairs  # every labelled pair of the network; label 1 where it has no labels
     report: dict  # counts and names, ready for run.json
 
 

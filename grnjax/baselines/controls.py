@@ -85,7 +85,7 @@ def shrunk_logit_rate(labels, observed, prevalence, axis) -> np.ndarray:
 def degree_product(train: LabelMatrix) -> Scores:
     """Log of (1 + degree of the TF) (1 + degree of the target) in the train network.
 
-    Symmetric in the network's sense: a gene's degree counts its edges in both roles.
+    A gene's degree counts its edges in both roles.
     """
     degree = train.labels.sum(axis=0)
     degree[train.tfs] += train.labels.sum(axis=1)

@@ -54,16 +54,19 @@ def run(args: list[str]) -> None:
     if known is not None:
         scores = rate_rows(known, candidates)
         rows += [judge(name, candidates, column) for name, column in scores.items()]
-    positives = leave_out(truth[truth["label"] == 1] if "label" in truth else truth, known)
-    untrained = leave_out(predicted, known)
-    beeline = {
-        "all_edges": early_precision(untrained, positives),
-        "tf_edges": early_precision(untrained, positives, tf_edges=True),
-        "areas_over_all_pairs": areas_over_all_pairs(untrained, positives),
-    }
     print("\n" + format_table(summarise(rows)).rpartition("\n")[0])
-    early = beeline["tf_edges"]["early_precision_ratio"]
-    print(f"\nEarly precision ratio by BEELINE's rule, TF edges: {early:.3f}")
+    beeline = None
+    if known is None:
+        positives = truth[truth["label"] == 1] if "label" in truth else truth
+        beeline = {
+            "all_edges": early_precision(predicted, positives),
+            "tf_edges": early_precision(predicted, positives, tf_edges=True),
+            "areas_over_all_pairs": areas_over_all_pairs(predicted, positives),
+        }
+        early = beeline["tf_edges"]["early_precision_ratio"]
+        print(f"\nEarly precision ratio by BEELINE's rule, TF edges: {early:.3f}")
+    else:
+        print("\nBEELINE's own figures are left out: they know no trained pairs.")
     if command.out is not None:
         write_evaluation(command, rows, beeline)
 
@@ -100,19 +103,12 @@ def list_candidates(truth: pd.DataFrame, known: pd.DataFrame | None) -> pd.DataF
         candidates = pairs.to_frame(index=False, name=["tf", "target"])
         true = pd.MultiIndex.from_frame(truth[["tf", "target"]])
         candidates["label"] = pairs.isin(true).astype(int)
-    judged = leave_out(candidates, known).reset_index(drop=True)
     if known is not None:
-        trained = len(candidates) - len(judged)
-        logger.info("%d candidates were trained on and are left out", trained)
-    return judged
-
-
-def leave_out(edges: pd.DataFrame, known: pd.DataFrame | None) -> pd.DataFrame:
-    """The edges that are not among the known ones."""
-    if known is None:
-        return edges
-    trained = pd.MultiIndex.from_frame(known[["tf", "target"]])
-    return edges[~pd.MultiIndex.from_frame(edges[["tf", "target"]]).isin(trained)]
+        trained = pd.MultiIndex.from_frame(known[["tf", "target"]])
+        is_trained = pd.MultiIndex.from_frame(candidates[["tf", "target"]]).isin(trained)
+        logger.info("%d candidates were trained on and are left out", is_trained.sum())
+        candidates = candidates[~is_trained]
+    return candidates.reset_index(drop=True)
 
 
 def look_up(predicted: pd.DataFrame, candidates: pd.DataFrame, path: Path) -> np.ndarray:
@@ -159,7 +155,9 @@ def judge(method: str, candidates: pd.DataFrame, scores: np.ndarray) -> dict:
     return {"method": method, "draw": 0, "seed": 0, **metrics}
 
 
-def write_evaluation(command: EvaluateCommand, rows: list[dict], beeline: dict) -> None:
+def write_evaluation(
+    command: EvaluateCommand, rows: list[dict], beeline: dict | None
+) -> None:
     """evaluation.json in the folder that was asked for."""
     paths = {"edges": command.edges, "truth": command.truth, "train": command.train}
     record = {"command": "evaluate", "inputs": digest_inputs(paths)}

@@ -53,7 +53,7 @@ def run(args: list[str]) -> None:
         return
     truth = None
     if command.expression is None:
-        embedded = load_embedded(command.embedded)
+        embedded = load_embedded(command.embedded, command.data)
         dataset, truth = embedded.dataset, embedded.truth
     else:
         dataset = load_dataset(command.expression, command.network, command.tfs, command.data)
@@ -92,6 +92,10 @@ def check_inputs(command: InferCommand) -> None:
     if command.expression is None and (command.network or command.tfs):
         raise ConfigError(
             "--network and --tfs need an expression file: grnjax infer EXPRESSION --network EDGES."
+        )
+    if command.expression is not None and command.embedded != EmbeddedConfig():
+        raise ConfigError(
+            "--embedded settings describe the simulated data set; drop them or the expression file."
         )
     if command.expression is not None and command.network is None:
         raise ConfigError(
@@ -135,6 +139,8 @@ def enter_run(out: Path, record: dict) -> Iterator[None]:
     with lock_run(out):
         if open_run(out, record):
             logger.info("%s: going on with an unfinished run", out)
+        device = describe_environment()["device"]
+        logger.info("computing on %(count)d x %(kind)s", device)
         try:
             yield
         except GrnjaxError:

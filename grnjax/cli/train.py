@@ -12,6 +12,7 @@ from grnjax.data.beeline import read_splits
 from grnjax.data.expression import DataConfig
 from grnjax.data.genes import split_embedding
 from grnjax.evaluation.report import format_table
+from grnjax.progress import logger
 from grnjax.storage.files import write_json
 from grnjax.tasks import link_prediction
 from grnjax.tasks.link_prediction import MODEL, LinkPredictionConfig
@@ -54,6 +55,7 @@ def run(args: list[str]) -> None:
         splits = link_prediction.draw_splits(dataset, command.split)
     else:
         splits = [read_splits(published, beeline, dataset)]
+        logger.info("the published split in %s is used; --split settings do not apply", published)
     embedding = load_embedding(command.data, dataset)
     with enter_run(command.out, record):
         results = link_prediction.run_study(

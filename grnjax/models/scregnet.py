@@ -2,8 +2,8 @@
 
 Kommu, Wang, Wang and Wang 2025 (bioRxiv 2024.12.16.628715), Methods; `faithful()` gives the
 published form. The default adds what that form cannot express: a head in which TF and target
-interact, learned identity vectors, and the co-expression of the pair, so that every trivial
-row but the curve-fitting ones is a special case of the model.
+interact, learned identity vectors, and the co-expression of the pair, so that the additive, the
+identity-only and the Pearson rows are special cases of the model.
 """
 
 import dataclasses
@@ -29,7 +29,7 @@ class ScRegNetConfig:
     mlp_widths: tuple[int, ...] = (64,)
     """Widths of the MLP that TF and target share."""
     dropout: float = 0.5
-    """Dropout between MLP layers and in the Hadamard head."""
+    """Dropout between MLP layers, of which one alone has none, and in the Hadamard head."""
     head: Literal["additive", "bilinear", "hadamard"] = "bilinear"
     """How two gene vectors become a logit; `additive` is the published one."""
     identity_rank: int = 8

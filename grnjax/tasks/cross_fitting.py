@@ -69,7 +69,7 @@ def deal_folds(
     check_counts(candidates, config.folds)
     for fold in range(config.folds):
         held_out = outer == fold
-        seen = candidates.take(~held_out)
+        seen = drop_unknown_tfs(candidates.take(~held_out))
         for member in range(config.members):
             inner = cross_fit_folds(seen, INNER_FOLDS, seed=derive_seed(seed, member, fold))
             train, weight = thin_out(

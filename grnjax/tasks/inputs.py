@@ -34,7 +34,7 @@ class InputConfig:
     messages: Literal["symmetric", "directed", "none"] = "none"
     """Whether messages pass both ways along a train edge, as published, from TF to target, or not
     at all: each gene then has its own features only, and labels act through the identity term.
-    None is the default: where messages made a difference they cost precision (README)."""
+    `none` is the default: where messages made a difference they cost precision (README)."""
     negative_weight: float = 1.0
     """Weight of a pair labelled 0 in the loss; below 1 where 0 only means unlabelled."""
 

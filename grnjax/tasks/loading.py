@@ -59,19 +59,19 @@ def take_edges(frame: pd.DataFrame) -> pd.DataFrame:
     return clean_edges(pd.DataFrame(edges), "network")
 
 
-def load_embedded(config: EmbeddedConfig) -> EmbeddedData:
-    """The simulated data set, read by the same readers as a file."""
+def load_embedded(config: EmbeddedConfig, data: DataConfig | None = None) -> EmbeddedData:
+    """The simulated data set, read by the same readers as a file, with the same settings."""
     import anndata
 
-    data, known = config.make()
-    cells = [f"cell{i}" for i in range(len(data.counts))]
+    simulated, known = config.make()
+    cells = [f"cell{i}" for i in range(len(simulated.counts))]
     matrix = anndata.AnnData(
-        data.counts.astype(np.float32),
+        simulated.counts.astype(np.float32),
         obs=pd.DataFrame(index=cells),
-        var=pd.DataFrame(index=data.genes),
+        var=pd.DataFrame(index=simulated.genes),
     )
-    dataset = load_dataset(matrix, known, data.tfs.tolist(), DataConfig())
-    return EmbeddedData(dataset, data.edges)
+    dataset = load_dataset(matrix, known, simulated.tfs.tolist(), data or DataConfig())
+    return EmbeddedData(dataset, simulated.edges)
 
 
 def load_folder(folder: Path, config: DataConfig) -> tuple[Dataset, BeelineFolder]:

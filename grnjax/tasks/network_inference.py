@@ -79,6 +79,9 @@ def infer(
         folder: run folder for checkpoints and metrics; None keeps nothing.
     """
     candidates = list_candidates(dataset)
+    negatives = len(dataset.known) - len(dataset.known.positives)
+    if negatives:
+        logger.warning("%d pairs labelled 0 count as unlabelled, like all that is new", negatives)
     folds = list(deal_folds(candidates, config, seed))
     with Study(folder, len(folds), config.training.epochs, "inferring") as study:
         logits = cross_fit(dataset, candidates, folds, config, study, seed, embedding)

@@ -1,5 +1,6 @@
 """What a run leaves behind: its record and the network in the formats of other tools."""
 
+import json
 import platform
 from importlib import metadata
 from pathlib import Path
@@ -76,6 +77,9 @@ def write_h5ad(path: Path, edges: pd.DataFrame, dataset: Dataset, about: dict) -
     for key, column in (("grn", "importance"), ("grn_probability", "probability")):
         values = edges[column].to_numpy(np.float32)
         table.varp[key] = sparse.csr_matrix((values, at), shape=shape)
-    table.uns["grn"] = {key: str(value) for key, value in to_plain(about).items()}
+    table.uns["grn"] = {
+        key: value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+        for key, value in to_plain(about).items()
+    }
     with replace_whole(path) as partial:
         table.write_h5ad(partial)

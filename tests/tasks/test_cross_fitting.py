@@ -84,7 +84,7 @@ def test_no_fit_learns_that_a_tf_without_known_targets_has_none(dataset, folds, 
     assert dataset.genes.is_tf[silent]
     for fold in folds:
         assert silent not in fold.train.pairs[:, 0]
-    assert any(silent in fold.validation.pairs[:, 0] for fold in folds)
+    assert not any(silent in fold.validation.pairs[:, 0] for fold in folds)
 
 
 def test_another_seed_deals_anew_and_the_same_one_does_not(candidates, folds):
