@@ -16,9 +16,7 @@ Types of settings: bool, int, float, str, Path, None, Literal, tuple, unions of 
 import contextlib
 import dataclasses
 import difflib
-import hashlib
 import io
-import json
 import numbers
 import types
 import typing
@@ -190,25 +188,6 @@ def replace(config: Config, overrides: dict[str, Any]) -> Config:
             place = place.setdefault(parent, {})
         place[name] = value
     return from_json(config, nested)
-
-
-def flatten(config: Any) -> dict[str, Any]:
-    """The settings by dotted key, JSON values all; a part's own key has the name of its class."""
-
-    def visit(values: dict, prefix: str) -> Iterator[tuple[str, Any]]:
-        for name, value in values.items():
-            if isinstance(value, dict):
-                yield prefix + name, value[CLASS]
-                yield from visit(value, f"{prefix}{name}.")
-            elif name != CLASS:
-                yield prefix + name, value
-
-    return dict(visit(to_json(config), ""))
-
-
-def digest(config: Any) -> str:
-    """SHA-256 of the settings and the names of their classes."""
-    return hashlib.sha256(json.dumps(to_json(config), sort_keys=True).encode()).hexdigest()
 
 
 def _make_plain(value: Any) -> Any:

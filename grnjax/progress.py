@@ -6,12 +6,12 @@ import sys
 logger = logging.getLogger("grnjax")
 
 
-def start_logging(verbose: bool = False) -> None:
+def start_logging() -> None:
     """Sends grnjax's messages to standard error; only the command line calls this."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     logger.handlers[:] = [handler]
-    logger.setLevel(logging.DEBUG if verbose else logging.INFO)
+    logger.setLevel(logging.INFO)
     logger.propagate = False
 
 

@@ -198,36 +198,6 @@ def test_from_json_names_what_it_does_not_know():
         config.from_json(InferConfig, {"model": {"encoder": {"class": "MyEncoder", "depth": 3}}})
 
 
-def test_flat_settings_name_the_classes():
-    assert config.flatten(OTHER) == {
-        "expression": None,
-        "out": "x",
-        "seed": 3,
-        "quantiles": [0.1, 0.9],
-        "data": "DataConfig",
-        "data.scaled": False,
-        "data.shuffled": True,
-        "data.max_cells": None,
-        "model": "ModelConfig",
-        "model.encoder": "SageConfig",
-        "model.encoder.width": 4,
-        "model.head": "additive",
-    }
-
-
-def test_digests_tell_settings_apart():
-    @dataclasses.dataclass(frozen=True)
-    class OtherConfig(EncoderConfig):
-        width: int = 16
-
-    made = [
-        config.digest(changed(model=ModelConfig(encoder)))
-        for encoder in (SageConfig(), SageConfig(17), OtherConfig(), EncoderConfig())
-    ]
-    assert len(set(made)) == 4
-    assert config.digest(GCNConfig(dropout=0)) == config.digest(GCNConfig(dropout=0.0))
-
-
 @pytest.mark.parametrize(
     "overrides, expected",
     [

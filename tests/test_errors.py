@@ -243,6 +243,7 @@ def test_an_option_that_cannot_be_chosen(option, words, refuse, genelink_folder)
         (["--training.learning-rate", 0], "learning_rate must be above 0"),
         (["--model.mlp-widths", 0], "mlp_widths must be positive numbers, got (0,)"),
         (["--model.identity-rank", -1], "identity_rank must be at least 0, got -1"),
+        (["--embedded.seed", 3], "drop them or the expression file"),
         (["--folds", 1], "folds must be at least 2, got 1"),
         (["--folds", 1000], "1000 folds for"),
         (["--members", 0], "members must be at least 1, got 0"),
@@ -339,7 +340,7 @@ def test_gaps_and_repeats_are_counted(without_trivial_rows, cli, small_set, tmp_
     assert report["edges"] == {
         "read": len(edges) + 8, "duplicates": 7, "repeated_pairs": 0, "self_loops": 1,
         "unknown": 0, "source_not_a_tf": not_a_tf, "kept": len(edges) - not_a_tf,
-    }  # fmt: skip
+    }
     assert report["unmeasured"] == {"count": 2, "first": ["G50", "TF04"]}
     assert report["tfs_not_found"] == {"count": 1, "first": ["NANOG"]}
     assert report["tfs"] == 7 and report["tfs_with_targets"] == 6

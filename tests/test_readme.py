@@ -7,9 +7,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 
-from experiments.tables import RESULTS, fill_in
+from experiments.tables import fill_in
 from grnjax.graphs.build import build_graph
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -20,8 +19,6 @@ def blocks(language: str) -> list[str]:
 
 
 def test_tables_are_those_of_the_measured_rows():
-    if not any(RESULTS.glob("*.jsonl")):
-        pytest.skip("no measured rows in this copy")
     assert fill_in(README) == README, "run python -m experiments.tables"
 
 

@@ -27,7 +27,7 @@ SIZE = {"genes": 60, "tfs": 8, "master-regulators": 3, "cells": 80, "tfs-per-pro
 SETTINGS = [
     *(f"--embedded.simulator.{name}={value}" for name, value in SIZE.items()),
     "--members=2", "--folds=3", "--training.epochs=60", "--training.checkpoint-seconds=0",
-]  # fmt: skip
+]
 FITS, EVALUATIONS = 6, 6
 LINES = FITS * EVALUATIONS
 COMMAND = [sys.executable, "-c", "import sys; from grnjax.cli import main; sys.exit(main())"]

@@ -13,7 +13,7 @@ RANK = {
     "foundation": 4, "baselines": 4, "training": 4,
     "tasks": 5,
     "cli": 6,
-}  # fmt: skip
+}
 LONGEST = 400
 
 
@@ -72,7 +72,7 @@ def test_a_wrong_import_is_caught_wherever_it_stands():
     assert find("models/gcn.py", "def f():\n    import grnjax.foundation.reader") == [upward]
     assert find("data/edges.py", "import grnjax.graphs.build as b") != []  # of equal rank
     assert find("plotting.py", "from grnjax.data.edges import read_edges") != []
-    assert find("config.py", "from grnjax.storage.files import digest_json") != []
+    assert find("config.py", "from grnjax.storage.files import write_json") != []
     assert find("training/loop.py", "from orbax import checkpoint") != []
     assert find("storage/checkpoints.py", "import orbax.checkpoint as ocp") == []
     assert find("data/edges.py", "from . import genes") != []

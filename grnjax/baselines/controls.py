@@ -41,21 +41,26 @@ def trivial_rows(
 ) -> dict[str, Scores]:
     """Every trivial row by name, fitted on `train`; `validation` only chooses ridges and ranks."""
     matrix = label_matrix(train, tfs, len(genes.names))
-    rows = {
-        "TF rate": tf_rate(matrix),
-        "target rate": target_rate(matrix),
-        "degree product": degree_product(matrix),
-        "nearest TF profile": nearest_tf_profile(matrix),
-        "additive logistic": fit_factor_model(matrix, rank=0, ridge=FactorRidge()),
-        "ID-only rank 4": identity_model(matrix, validation),
-        "ID-only ensemble": identity_ensemble(matrix, validation),
-    }
+    rows = label_rows(matrix)
+    rows["ID-only rank 4"] = identity_model(matrix, validation)
+    rows["ID-only ensemble"] = identity_ensemble(matrix, validation)
     if genes.measured.any():
         rows["absolute Pearson"] = absolute_pearson(genes, tfs)
         rows["linear expression"] = linear_expression(genes, matrix)
     else:
         logger.info("No gene has expression: no Pearson and no linear expression row.")
     return rows
+
+
+def label_rows(train: LabelMatrix) -> dict[str, Scores]:
+    """The rows that need train labels and nothing else, no choice on validation either."""
+    return {
+        "TF rate": tf_rate(train),
+        "target rate": target_rate(train),
+        "degree product": degree_product(train),
+        "nearest TF profile": nearest_tf_profile(train),
+        "additive logistic": fit_factor_model(train, rank=0, ridge=FactorRidge()),
+    }
 
 
 def scores_at(scores: Scores, pairs: LabelledPairs, tfs: np.ndarray) -> Float[np.ndarray, " pair"]:

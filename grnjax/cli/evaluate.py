@@ -8,6 +8,8 @@ import pandas as pd
 from tyro.conf import Positional
 
 from grnjax import config as settings
+from grnjax.baselines.controls import label_rows
+from grnjax.baselines.factors import label_matrix
 from grnjax.data.edges import read_edges
 from grnjax.data.names import match_names
 from grnjax.errors import ConfigError, GeneMismatchError
@@ -17,6 +19,7 @@ from grnjax.evaluation.report import format_table, summarise
 from grnjax.progress import logger
 from grnjax.storage.files import lock_run, open_run, write_json
 from grnjax.tasks.record import digest_inputs
+from grnjax.types import LabelledPairs
 
 SUBMITTED = "this network"
 
@@ -52,7 +55,7 @@ def run(args: list[str]) -> None:
     candidates = list_candidates(truth, known)
     rows = [judge(SUBMITTED, candidates, look_up(predicted, candidates, command.edges))]
     if known is not None:
-        scores = rate_rows(known, candidates)
+        scores = trivial_scores(known, candidates)
         rows += [judge(name, candidates, column) for name, column in scores.items()]
     print("\n" + format_table(summarise(rows)).rpartition("\n")[0])
     beeline = None
@@ -88,8 +91,7 @@ def rename(frame: pd.DataFrame, like: pd.DataFrame, path: Path) -> pd.DataFrame:
         name: theirs[place] if place >= 0 else name
         for name, place in zip(ours, match.positions, strict=True)
     }
-    renamed = frame.assign(tf=frame["tf"].map(spelling), target=frame["target"].map(spelling))
-    return renamed
+    return frame.assign(tf=frame["tf"].map(spelling), target=frame["target"].map(spelling))
 
 
 def list_candidates(truth: pd.DataFrame, known: pd.DataFrame | None) -> pd.DataFrame:
@@ -131,27 +133,30 @@ def look_up(predicted: pd.DataFrame, candidates: pd.DataFrame, path: Path) -> np
     return to_logits(scores) if scores.max() <= 1 else scores
 
 
-def rate_rows(known: pd.DataFrame, candidates: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Scores from degrees in the training edges alone."""
-    edges = known[known["label"] == 1] if "label" in known else known
-    out_degree, in_degree = edges["tf"].value_counts(), edges["target"].value_counts()
-    both = out_degree.add(in_degree, fill_value=0)
+def trivial_scores(known: pd.DataFrame, candidates: pd.DataFrame) -> dict[str, np.ndarray]:
+    """What the training labels alone say of each candidate, by trivial row.
 
-    def count(degrees: pd.Series, column: str) -> np.ndarray:
-        return np.log1p(candidates[column].map(degrees).fillna(0).to_numpy(float))
-
-    return {
-        "TF degree": count(out_degree, "tf"),
-        "target degree": count(in_degree, "target"),
-        "degree product": count(both, "tf") + count(both, "target"),
-    }
+    Without labels in `known`, every other pair of the candidates' TFs and genes counts as 0. The
+    identity-only and the expression rows need what a network file lacks: `grnjax train` has them.
+    """
+    columns = ["tf", "target"]
+    names = np.unique(np.concatenate([known[columns], candidates[columns]]))
+    pairs, trained = (np.searchsorted(names, frame[columns]) for frame in (candidates, known))
+    tfs = np.unique(np.concatenate([pairs[:, 0], trained[:, 0]]))
+    labels = known["label"] if "label" in known else np.ones(len(known))
+    train = LabelledPairs(trained, np.asarray(labels, np.float32))
+    matrix = label_matrix(train, tfs, len(names))
+    if "label" not in known:
+        matrix = dataclasses.replace(matrix, observed=np.ones_like(matrix.observed))
+    row = np.searchsorted(tfs, pairs[:, 0])
+    return {name: block[row, pairs[:, 1]] for name, block in label_rows(matrix).items()}
 
 
 def judge(method: str, candidates: pd.DataFrame, scores: np.ndarray) -> dict:
     """A results row."""
-    names, codes = pd.factorize(candidates[["tf", "target"]].to_numpy().ravel(), sort=True)[::-1]
-    pairs = codes.reshape(-1, 2)
-    metrics = evaluate_pairs(pairs, candidates["label"].to_numpy(np.float32), scores)
+    codes, _ = pd.factorize(candidates[["tf", "target"]].to_numpy().ravel(), sort=True)
+    labels = candidates["label"].to_numpy(np.float32)
+    metrics = evaluate_pairs(codes.reshape(-1, 2), labels, scores)
     return {"method": method, "draw": 0, "seed": 0, **metrics}
 
 

@@ -1,22 +1,19 @@
 """`grnjax infer`: from expression and known regulation to a ranked network."""
 
-import contextlib
 import dataclasses
-import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from tyro.conf import Positional
 
 from grnjax import config as settings
+from grnjax.cli.run_folder import already_finished, enter_run, identity
 from grnjax.data.expression import DataConfig
 from grnjax.data.genes import split_embedding
 from grnjax.data.simulator import EmbeddedConfig
-from grnjax.errors import ConfigError, GrnjaxError
+from grnjax.errors import ConfigError
 from grnjax.evaluation.report import format_table, summarise
-from grnjax.progress import logger
-from grnjax.storage.files import lock_run, open_run, write_json
+from grnjax.storage.files import write_json
 from grnjax.tasks import network_inference
 from grnjax.tasks.loading import load_dataset, load_embedded, load_embedding
 from grnjax.tasks.network_inference import InferenceConfig
@@ -104,12 +101,6 @@ def check_inputs(command: InferCommand) -> None:
         )
 
 
-def identity(command: InferCommand) -> dict:
-    """The settings that make a run this run; where it is written does not."""
-    values = settings.to_json(command)
-    return {key: value for key, value in values.items() if key != "out"}
-
-
 def inputs_of(command: InferCommand) -> dict[str, str]:
     """Digests of the files the run reads."""
     return digest_inputs(
@@ -121,35 +112,6 @@ def inputs_of(command: InferCommand) -> dict[str, str]:
             "gene_names": command.data.gene_names,
         }
     )
-
-
-def already_finished(out: Path, record: dict) -> bool:
-    """Whether `out` holds the finished results of this very run; says so if it does."""
-    if not (out / "run.json").exists():
-        return False
-    open_run(out, record)  # refuses a folder of another run
-    logger.info("%s: this run has already finished; nothing to do.", out)
-    return True
-
-
-@contextlib.contextmanager
-def enter_run(out: Path, record: dict) -> Iterator[None]:
-    """Keeps the run folder for this process; a mistake seen before training leaves no new one."""
-    before = list(out.iterdir()) if out.is_dir() else None
-    with lock_run(out):
-        if open_run(out, record):
-            logger.info("%s: going on with an unfinished run", out)
-        device = describe_environment()["device"]
-        logger.info("computing on %(count)d x %(kind)s", device)
-        try:
-            yield
-        except GrnjaxError:
-            if not before and not (out / "checkpoints").exists():
-                for path in out.iterdir():
-                    path.unlink()
-                if before is None:
-                    out.rmdir()
-            raise
 
 
 def print_results(network, metrics: dict, out: Path) -> None:
@@ -168,4 +130,3 @@ def print_results(network, metrics: dict, out: Path) -> None:
         print(f"  {edge.tf} -> {edge.target}  p {edge.probability:.3f} +- {edge.spread:.3f}")
     files = "edges.tsv, rankedEdges.csv, network.h5ad, run.json"
     print(f"\n{len(network.edges):,} ranked pairs in {out}/ ({files})")
-    logger.debug("calibration: %s", json.dumps(metrics["calibration"]))

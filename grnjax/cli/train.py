@@ -7,7 +7,7 @@ from pathlib import Path
 from tyro.conf import Positional
 
 from grnjax import config as settings
-from grnjax.cli.infer import already_finished, enter_run, identity
+from grnjax.cli.run_folder import already_finished, enter_run, identity
 from grnjax.data.beeline import read_splits
 from grnjax.data.expression import DataConfig
 from grnjax.data.genes import split_embedding

@@ -81,12 +81,6 @@ def digest_file(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def digest_json(value: object) -> str:
-    """SHA-256 of `value` as compact JSON with sorted keys: equal values, equal digests."""
-    text = json.dumps(to_plain(value), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 # Logs of lines
 
 

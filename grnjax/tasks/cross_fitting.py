@@ -7,7 +7,6 @@ import numpy as np
 
 from grnjax.errors import ConfigError, SplitError
 from grnjax.evaluation.splits import cross_fit_folds
-from grnjax.progress import logger
 from grnjax.training.study import derive_seed
 from grnjax.types import Dataset, LabelledPairs
 
@@ -115,5 +114,4 @@ def thin_out(pairs: LabelledPairs, most: int, seed: int) -> tuple[LabelledPairs,
         return pairs, 1.0
     kept = np.random.default_rng(seed).choice(unlabelled, room, replace=False)
     chosen = np.sort(np.concatenate([np.flatnonzero(pairs.labels > 0), kept]))
-    logger.debug("%d of %d unlabelled pairs train a fit", room, len(unlabelled))
     return pairs.take(chosen), len(unlabelled) / room

@@ -7,7 +7,6 @@ rows fitted on the same train pairs. Validation pairs alone choose epochs, ridge
 import dataclasses
 import functools
 from pathlib import Path
-from typing import Literal
 
 import jax
 import numpy as np
@@ -17,7 +16,7 @@ from grnjax.baselines.controls import scores_at, trivial_rows
 from grnjax.errors import ConfigError
 from grnjax.evaluation.metrics import evaluate_pairs
 from grnjax.evaluation.report import paired_differences, summarise
-from grnjax.evaluation.splits import check_split, draw_split
+from grnjax.evaluation.splits import SplitKind, check_split, draw_split
 from grnjax.models.scregnet import ScRegNetConfig
 from grnjax.progress import logger
 from grnjax.tasks.inputs import Control, InputConfig, make_scregnet_trainer, model_inputs
@@ -45,7 +44,7 @@ def check_seeds(name: str, seeds: tuple[int, ...]) -> None:
 class SplitConfig:
     """Which pairs train, validate and test."""
 
-    kind: Literal["standard", "tf-disjoint", "target-disjoint", "both-disjoint"] = "standard"
+    kind: SplitKind = "standard"
     """What a test pair may share with the train pairs; unused with published files."""
     draws: tuple[int, ...] = (0,)
     """Seeds of the draws."""

@@ -83,6 +83,12 @@ def infer(
     if negatives:
         logger.warning("%d pairs labelled 0 count as unlabelled, like all that is new", negatives)
     folds = list(deal_folds(candidates, config, seed))
+    if any(fold.negative_weight > 1 for fold in folds):
+        logger.warning(
+            "more than %d pairs: each fit takes a random part of the unlabelled ones, weighted up "
+            "(--most-train-pairs)",
+            config.most_train_pairs,
+        )
     with Study(folder, len(folds), config.training.epochs, "inferring") as study:
         logits = cross_fit(dataset, candidates, folds, config, study, seed, embedding)
     scores = {MODEL: logits.mean(axis=0), **trivial_out_of_fold(dataset, candidates, folds)}

@@ -14,7 +14,7 @@ from grnjax.storage.files import digest_file, replace_whole, to_plain
 from grnjax.types import Dataset
 
 PACKAGES = ("grnjax", "jax", "jaxlib", "flax", "optax", "jraph", "orbax-checkpoint", "numpy",
-            "scipy", "pandas", "anndata", "scikit-learn")  # fmt: skip
+            "scipy", "pandas", "anndata", "scikit-learn")
 
 
 def describe_environment() -> dict:

@@ -38,7 +38,6 @@ class Study:
         result = fit(trainer, data, seed=seed, name=name, store=store, log=log)
         self.begun += 1
         self.bar.update(self.begun * self.epochs - self.bar.n)
-        logger.debug("%s: best epoch %d of %d", name, result.best_epoch, result.epochs)
         return result
 
     def __enter__(self) -> "Study":

@@ -71,7 +71,7 @@ def test_every_row_scores_every_tf_with_every_gene(rows):
     assert list(rows) == [
         "TF rate", "target rate", "degree product", "nearest TF profile", "additive logistic",
         "ID-only rank 4", "ID-only ensemble", "absolute Pearson", "linear expression",
-    ]  # fmt: skip
+    ]
     for name, scores in rows.items():
         assert scores.shape == (len(TFS), GENES), name
         assert np.isfinite(scores).all(), name

@@ -103,14 +103,15 @@ def test_pairs_trained_on_are_left_out_and_make_the_trivial_rows(weights, truth,
     assert "2 candidates were trained on and are left out" in outcome.err
     rows = json.loads((tmp_path / "out" / "evaluation.json").read_text())["rows"]
     rows = {row["method"]: row for row in rows}
-    assert list(rows) == ["this network", "TF degree", "target degree", "degree product"]
+    rates = ["TF rate", "target rate", "degree product", "nearest TF profile"]
+    assert list(rows) == ["this network", *rates, "additive logistic"]
     pairs = candidates(exclude=trained)
     labels = [pair in TRUE for pair in pairs]
     assert all(row["pairs"] == len(pairs) == 7 for row in rows.values())
     ours = roc_auc_score(labels, weights.abs()[pairs])
     assert rows["this network"]["auroc"] == pytest.approx(ours)
     degree = [{"A": 1, "B": 1}.get(tf, 0) for tf, _ in pairs]
-    assert rows["TF degree"]["auroc"] == pytest.approx(roc_auc_score(labels, degree))
+    assert rows["TF rate"]["auroc"] == pytest.approx(roc_auc_score(labels, degree))
     beeline = json.loads((tmp_path / "out" / "evaluation.json").read_text())["beeline"]
     assert beeline is None and "BEELINE's own figures are left out" in outcome.out
 

@@ -15,7 +15,7 @@ MODEL = "scRegNet"
 TRIVIAL_ROWS = [
     "TF rate", "target rate", "degree product", "nearest TF profile", "additive logistic",
     "ID-only rank 4", "ID-only ensemble", "absolute Pearson", "linear expression",
-]  # fmt: skip
+]
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ def test_the_published_form_cannot_rank_targets_by_tf(train, genelink_folder):
         "--model.missing=zeros", "--inputs.nodes=profile", "--inputs.messages=symmetric",
         "--training.batch-size=64", "--training.optimizer=rmsprop",
         "--training.learning-rate=0.003",
-    )  # fmt: skip
+    )
     assert record["config"]["model"]["coexpression"] is False
     assert row_of(rows, MODEL, "swap_micro") == 0.5
     assert row_of(rows, MODEL, "swap_macro") == 0.5

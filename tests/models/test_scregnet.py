@@ -210,7 +210,7 @@ def test_training_is_random_by_its_key():
     run = functools.partial(
         jax.jit(ScRegNet(DEFAULT).apply, static_argnames="train"),
         draw_variables(DEFAULT), genes, pairs, train=True,
-    )  # fmt: skip
+    )
     one, same, other = (run(rngs={"dropout": jax.random.key(seed)}) for seed in (0, 0, 1))
     np.testing.assert_array_equal(one, same)
     assert not np.allclose(one, other)

@@ -6,24 +6,10 @@ import numpy as np
 import pytest
 
 from grnjax.errors import ConfigError, SplitError
-from grnjax.tasks.cross_fitting import CrossFitConfig, deal_folds, list_candidates
-from grnjax.tasks.loading import load_dataset
+from grnjax.tasks.cross_fitting import CrossFitConfig, deal_folds
 from grnjax.types import LabelledPairs
 
 CONFIG = CrossFitConfig(members=2, folds=3)
-
-
-@pytest.fixture(scope="module")
-def dataset(small_set):
-    from grnjax.data.expression import DataConfig
-
-    expression, _, network, _, tfs = small_set.arguments
-    return load_dataset(expression, network, tfs, DataConfig())
-
-
-@pytest.fixture(scope="module")
-def candidates(dataset):
-    return list_candidates(dataset)
 
 
 @pytest.fixture(scope="module")

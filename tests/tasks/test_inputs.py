@@ -32,7 +32,7 @@ def make(genes, embedding):
         return model_inputs(
             genes, embedding, genes.tfs, config, SIZES,
             coexpression=coexpression, control=control, seed=seed,
-        )  # fmt: skip
+        )
 
     return run
 

@@ -8,23 +8,10 @@ import pandas as pd
 import pytest
 from scipy.special import expit, logit
 
-from grnjax.data.expression import DataConfig
 from grnjax.tasks import network_inference as inference
-from grnjax.tasks.cross_fitting import deal_folds, list_candidates
-from grnjax.tasks.loading import load_dataset
+from grnjax.tasks.cross_fitting import deal_folds
 
 CONFIG = inference.InferenceConfig(members=2, folds=3)
-
-
-@pytest.fixture(scope="module")
-def dataset(small_set):
-    expression, _, network, _, tfs = small_set.arguments
-    return load_dataset(expression, network, tfs, DataConfig())
-
-
-@pytest.fixture(scope="module")
-def candidates(dataset):
-    return list_candidates(dataset)
 
 
 @pytest.fixture(scope="module")
