@@ -1,93 +1,159 @@
-"""scRegNet and the trivial rows on BEELINE cell-type-specific networks (paper: Table 2).
+"""scRegNet and the trivial rows on BEELINE networks (paper: Tables 2 and 3).
 
-Run:     GRNJAX_DATA=... python -m experiments.scregnet_beeline
-Cost:    about 15 min on two cores, 2 GB memory; nearly all of it the published form on hESC
-Expect:  AUROC/AP: mDC additive .813/.181, scRegNet .821/.202; hESC additive .885/.620, ID-only
-         rank 4 .886/.628, scRegNet .882/.614, published form .877/.603; all in the README
+Run:     python -m experiments.scregnet_beeline
+         python -m experiments.scregnet_beeline --sets '*/mDC/TFs+500' --data.split draw
+         python -m experiments.scregnet_beeline --sets Specific/MyCells/TFs+500 --data.root FOLDER
+Cost:
+Expect:
 
-mDC TFs+500: complete expression, ten draws of the standard split. hESC TFs+500: the split files
-scRegNet published, expression of 537 of 910 genes. There the model is fitted in its published
-form too, with the published settings of that network but selected on validation, and with zeros
-for the embedding and the expression that are missing here.
+Without options: every set of the data folder for which scRegNet published its split, in the
+published form and in ours. Sets are found from the layout of --data.root, so the same command runs
+on sets nobody has seen. With --data.split draw the pairs are drawn by GENELink's rules: on
+Non-Specific, STRING and LOF/GOF networks the balanced one, corrected (--split.protocol), on all
+others the cell-type-specific one, and --split.kind target-disjoint and its kin on all.
+
+The published form has the published settings of the network where there are any, else those of
+hESC TFs+500, but is selected on validation, and has zeros for the foundation embedding and the
+expression that are missing here. Its graph is encoded once a step over all pairs; with
+--reference-schedule for every small batch, as published, on the sets that have settings.
+Ours is chosen on validation among a few options, on each draw anew; without learned gene vectors
+it is the row "scRegNet, no gene vectors".
 """
 
-import os
+import dataclasses
+import functools
+import sys
 from pathlib import Path
 
+import numpy as np
+
+from experiments.published_settings import PUBLISHED, STAND_INS, encode_once, published_config
 from experiments.record import ResultsFile, rename_model
 from grnjax import config as settings
-from grnjax.data.beeline import read_splits
+from grnjax.data.benchmark import BenchmarkSet, find_sets
 from grnjax.data.expression import DataConfig
-from grnjax.models.gcn import GCNConfig
-from grnjax.models.scregnet import faithful
-from grnjax.progress import start_logging
-from grnjax.tasks.inputs import InputConfig
+from grnjax.progress import logger, start_logging
 from grnjax.tasks.link_prediction import (
+    MODEL,
     LinkPredictionConfig,
     SplitConfig,
     draw_splits,
     run_study,
 )
-from grnjax.tasks.loading import load_folder
-from grnjax.training.loop import TrainingConfig
+from grnjax.tasks.loading import load_embedding, load_folder, load_splits
 from grnjax.types import Dataset, Split
 
-MESSAGES = "scRegNet, messages over train edges"
-MDC_DRAWS = tuple(range(10))
-SEEDS = (0, 1, 2)
+OTHERWISE = "Specific/hESC/TFs+500"  # whose published settings serve sets that have none
+BALANCED_NETWORKS = ("Non-Specific", "STRING", "LOF-GOF")
+ALL_SEEN = "training.unseen-share=0"
+TOPOLOGY = "model.topology=true"
+OPTIONS = (
+    ALL_SEEN,
+    f"{ALL_SEEN},training.weight-decay=0.03",
+    f"{ALL_SEEN},{TOPOLOGY}",
+)
+BALANCED_OPTIONS = (
+    *OPTIONS,
+    f"{ALL_SEEN},{TOPOLOGY},inputs.unlabelled-weight=0.05",
+    f"{TOPOLOGY},inputs.unlabelled-weight=0.05",
+)
 
 
-def published_hesc() -> LinkPredictionConfig:
-    """The published settings of hESC TFs+500: SGD, batch 193, GCN 227-29-34, MLP 198."""
-    encoder = GCNConfig(widths=(227, 29, 34), dropout=0.1748)
-    return LinkPredictionConfig(
-        model=faithful(encoder, (198,), 0.1748),
-        inputs=InputConfig(nodes="profile", messages="symmetric"),
-        training=TrainingConfig(
-            epochs=300,
-            batch_size=193,
-            optimizer="sgd",
-            learning_rate=1.4411e-3,
-            weight_decay=1.045e-5,
-            evaluate_every=5,
-            select_on="auroc",
-            edge_folds=0,
-            unseen_share=0.0,
-        ),
-    )
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BeelineStudy:
+    """scRegNet and the trivial rows on the sets that fit the patterns."""
+
+    sets: tuple[str, ...] = ("Specific/*/*",)
+    """Names or patterns of sets, NETWORK/CELL/SIZE."""
+    data: DataConfig = DataConfig(split="scRegNet")
+    split: SplitConfig = SplitConfig(draws=(0, 1, 2, 3, 4))
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    """Seeds of our form; its variant and the published form take the first."""
+    reference_schedule: bool = False
+    """Fit the published form as published, one pass over the graph a batch, and nothing else."""
 
 
 def main() -> None:
     """Measures what has not been measured yet."""
     start_logging()
-    root = Path(os.environ["GRNJAX_DATA"])
-    labels, expression = root / "beeline_labels/Specific", root / "beeline_expression"
+    study = settings.parse(BeelineStudy, sys.argv[1:], program="scregnet_beeline")
     results = ResultsFile("scregnet_beeline")
-    config = LinkPredictionConfig(seeds=SEEDS)
-
-    if not results.has(set="mDC TFs+500"):
-        data = DataConfig(expression=str(expression / "mDC_TFs500.csv.gz"))
-        dataset, _ = load_folder(labels / "mDC/TFs+500", data)
-        splits = draw_splits(dataset, SplitConfig(draws=MDC_DRAWS))
-        results.add(study(dataset, splits, config), set="mDC TFs+500", split="standard")
-
-    data = DataConfig(expression=str(expression / "hESC_541genes.csv.gz"))
-    dataset, beeline = load_folder(labels / "hESC/TFs+500", data)
-    published = root / "beeline_splits/scRegNet/Specific/hESC/TFs+500"
-    splits = [read_splits(published, beeline, dataset)]
-    where = {"set": "hESC TFs+500", "split": "published"}
-    if not results.has(**where):
-        results.add(study(dataset, splits, config), **where)
-    if not results.has(method="scRegNet, published form", **where):
-        rows = run_study(dataset, splits, published_hesc()).rows
-        results.add(rename_model(rows, "scRegNet, published form"), **where)
+    for pattern in study.sets:
+        for found in find_sets(study.data.root, pattern):
+            if has_split(found, study.data.split):
+                measure(found, study, results)
+            else:
+                logger.info("%s: left out, %s has no split of it", found.name, study.data.split)
 
 
-def study(dataset: Dataset, splits: list[Split], config: LinkPredictionConfig) -> list[dict]:
-    """The rows of the model, of its variant with messages, and of the trivial methods."""
-    with_messages = settings.replace(config, {"inputs.messages": "symmetric"})
-    variant = run_study(dataset, splits, with_messages).rows
-    return run_study(dataset, splits, config).rows + rename_model(variant, MESSAGES)
+def has_split(found: BenchmarkSet, source: str) -> bool:
+    """Whether the split can be had for this set."""
+    samples = any(name.split("/")[0] == source for name in found.splits)
+    return source in ("draw", *found.splits) or samples or Path(source).is_dir()
+
+
+def measure(found: BenchmarkSet, study: BeelineStudy, results: ResultsFile) -> None:
+    """The rows of one set that are not there yet."""
+    dataset, beeline = load_folder(found.labels, study.data)
+    splits, source = load_splits(beeline, dataset, study.split.protocol), study.data.split
+    if splits is None:
+        splits = draw_splits(dataset, split_settings(found, study))
+        source = splits[0].kind
+    elif splits[0].kind != "published":
+        source = f"{source}, as published"
+    where = {"set": found.name, "split": source}
+    embedding = load_embedding(study.data, dataset)
+    own = found.name if found.name in PUBLISHED else STAND_INS.get(found.name, OTHERWISE)
+    published = dataclasses.replace(published_config(own), seeds=study.seeds[:1])
+    fit = functools.partial(
+        add_variant, dataset=dataset, splits=splits, embedding=embedding, where=where,
+        results=results,
+    )
+    if study.reference_schedule:
+        fit("published form and schedule", published)
+        return
+    ours = LinkPredictionConfig(
+        seeds=study.seeds, choose=BALANCED_OPTIONS if is_balanced(found) else OPTIONS
+    )
+    if not results.has(method=MODEL, **where):
+        measured = run_study(dataset, splits, ours, embedding=embedding)
+        rows = [
+            {**row, "chosen": measured.chosen[row["draw"]]}
+            if row["method"].startswith(MODEL) else row
+            for row in measured.rows
+        ]
+        results.add(rows, **where)
+    labels_only_through_features = {"model.identity_rank": 0, "seeds": study.seeds[:1]}
+    fit("no gene vectors", settings.replace(ours, labels_only_through_features))
+    fit("published form", encode_once(published))
+
+
+def is_balanced(found: BenchmarkSet) -> bool:
+    """Whether GENELink's rule balances the train pairs of this kind of network."""
+    return found.network in BALANCED_NETWORKS
+
+
+def split_settings(found: BenchmarkSet, study: BeelineStudy) -> SplitConfig:
+    """How pairs are drawn: by the rule of the network's kind, unless the settings name another."""
+    if study.split.kind == "standard" and is_balanced(found):
+        return dataclasses.replace(study.split, kind="balanced")
+    return study.split
+
+
+def add_variant(
+    name: str,
+    config: LinkPredictionConfig,
+    dataset: Dataset,
+    splits: list[Split],
+    embedding: np.ndarray | None,
+    where: dict,
+    results: ResultsFile,
+) -> None:
+    """The rows of other settings of the model, unless they are there."""
+    method = f"{MODEL}, {name}"
+    if not results.has(method=method, **where):
+        rows = run_study(dataset, splits, config, embedding=embedding).rows
+        results.add(rename_model(rows, method), **where)
 
 
 if __name__ == "__main__":

@@ -57,12 +57,12 @@ class LabelledPairs:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Split:
-    """Disjoint train, validation and test pairs of one draw."""
+    """Train, validation and test pairs of one draw: disjoint, but for two published oddities."""
 
     train: LabelledPairs
     validation: LabelledPairs
     test: LabelledPairs
-    kind: str  # "published", "standard", "tf-disjoint", "target-disjoint" or "both-disjoint"
+    kind: str  # a SplitKind, "published", or one of the OVERLAPPING_KINDS (evaluation/splits.py)
     draw: int  # the seed of the draw; the sample number of a published file
 
 
@@ -90,6 +90,7 @@ class PairBatch(NamedTuple):
 
     pairs: Int[Array, "pair 2"]
     features: Float[Array, "pair feature"]  # co-expression of the pair, width 0 if unused
+    topology: Float[Array, "pair feature2"]  # what train edges say of the pair, width 0 if unused
     labels: Float[Array, " pair"]
     weights: Float[Array, " pair"]
     fold: Int[Array, " pair"]  # which fold supervises the pair when folds are edge-disjoint

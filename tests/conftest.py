@@ -153,3 +153,28 @@ def genelink_folder(small_set, tmp_path) -> Callable[..., Path]:
         return folder
 
     return write
+
+
+@pytest.fixture
+def benchmark_root(genelink_folder, small_set, tmp_path) -> Path:
+    """The small set as Perturbed/axolotl/TFs+7 of a benchmark root, with two published draws."""
+    root, name = tmp_path / "root", "Perturbed/axolotl/TFs+7"
+    written = genelink_folder(*SPLIT, expression=False)
+    files = [written / f"{part}_set.csv" for part in SPLIT]
+    pairs = pd.concat(pd.read_csv(file, index_col=0) for file in files)
+    for draw in (1, 3):
+        folder = root / "beeline_splits/Cave" / name / f"sample{draw}"
+        folder.mkdir(parents=True)
+        table = pairs.sample(frac=1, random_state=draw)
+        for part, shares in SPLIT.items():
+            start, end = (round(share * len(table)) for share in shares)
+            table[start:end].to_csv(folder / f"{part}_set.csv.gz")
+    for file in files:
+        file.unlink()
+    (root / "beeline_labels" / name).parent.mkdir(parents=True)
+    written.rename(root / "beeline_labels" / name)
+    expression = root / "beeline_expression"
+    expression.mkdir()
+    small_set.counts.to_csv(expression / "axolotl_120cells.csv.gz")
+    small_set.counts[:10].to_csv(expression / "axolotl_10genes.csv")
+    return root

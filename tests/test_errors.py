@@ -191,10 +191,11 @@ def test_a_draw_without_positives_in_validation(refuse, genelink_folder):
 
 
 def test_a_pair_in_two_parts(refuse, genelink_folder):
-    folder = genelink_folder("Train", "Test")
-    train, test = (pd.read_csv(folder / f"{p}_set.csv", index_col=0) for p in ("Train", "Test"))
-    pd.concat([test, train.iloc[:3]]).to_csv(folder / "Test_set.csv")
-    expect(refuse("train", folder), folder, "3 pairs are in train and in test")
+    folder = genelink_folder("Train", "Validation", "Test")
+    parts = (folder / f"{part}_set.csv" for part in ("Train", "Validation"))
+    train, validation = (pd.read_csv(path, index_col=0) for path in parts)
+    pd.concat([validation, train.iloc[:3]]).to_csv(folder / "Validation_set.csv")
+    expect(refuse("train", folder), folder, "3 pairs are in train and in validation")
 
 
 def test_a_split_of_another_network(refuse, genelink_folder):
@@ -205,8 +206,19 @@ def test_a_split_of_another_network(refuse, genelink_folder):
     expect(refuse("train", folder), path, "belongs to another network")
 
 
-def test_a_missing_folder(refuse, tmp_path):
+def test_a_missing_folder(refuse, tmp_path, monkeypatch):
+    monkeypatch.delenv("GRNJAX_DATA", raising=False)
     expect(refuse("train", tmp_path / "absent"), tmp_path / "absent", "no such folder")
+    complaint = refuse("train", tmp_path / "absent", "--data.root", tmp_path)
+    expect(complaint, tmp_path, "no folder beeline_labels/ in it")
+
+
+def test_a_set_or_a_split_that_the_root_lacks(refuse, benchmark_root):
+    root = ["--data.root", benchmark_root]
+    complaint = refuse("train", "Perturbed/axolotl/TFs+8", *root)
+    expect(complaint, "no such set in", "the nearest are Perturbed/axolotl/TFs+7.")
+    complaint = refuse("train", "Perturbed/axolotl/TFs+7", *root, "--data.split=cave")
+    expect(complaint, "--data.split=cave", "has Cave/sample1, Cave/sample3")
 
 
 def test_a_control_that_cannot_be_had(refuse, genelink_folder):
@@ -251,7 +263,8 @@ def test_an_option_that_cannot_be_chosen(option, words, refuse, genelink_folder)
         (["--seed", -1], "a seed cannot be negative"),
         (["--seed", "one"], "--seed cannot be 'one': it takes a whole number"),
         (["--most-train-pairs", 10], "raise --most-train-pairs"),
-        (["--data.splits", "folder"], "drop --data.expression and --data.splits"),
+        (["--data.split", "folder"], "drop --data.expression, --data.root and --data.split"),
+        (["--data.root", "folder"], "drop --data.expression, --data.root and --data.split"),
         (["--data.embedding", "absent.npz"], "absent.npz: not a readable .npz file"),
         (["--data.gene-names", "absent.csv"], "absent.csv: cannot be read"),
         (["--data.scaled", "--data.normalise=always"], "contradict each other"),

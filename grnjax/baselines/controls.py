@@ -19,6 +19,7 @@ from grnjax.baselines.factors import (
     row_of_tf,
 )
 from grnjax.data.blocks import expression_features
+from grnjax.graphs.topology import adamic_adar
 from grnjax.progress import logger
 from grnjax.types import GeneTable, LabelledPairs
 
@@ -58,6 +59,7 @@ def label_rows(train: LabelMatrix) -> dict[str, Scores]:
         "TF rate": tf_rate(train),
         "target rate": target_rate(train),
         "degree product": degree_product(train),
+        "Adamic-Adar": adamic_adar(train_edges(train), train.tfs, train.labels.shape[1]),
         "nearest TF profile": nearest_tf_profile(train),
         "additive logistic": fit_factor_model(train, rank=0, ridge=FactorRidge()),
     }
@@ -95,6 +97,12 @@ def degree_product(train: LabelMatrix) -> Scores:
     degree = train.labels.sum(axis=0)
     degree[train.tfs] += train.labels.sum(axis=1)
     return np.log1p(degree[train.tfs])[:, None] + np.log1p(degree)[None, :]
+
+
+def train_edges(train: LabelMatrix) -> np.ndarray:
+    """The train positives [edge, 2] as gene indices."""
+    row, target = np.nonzero(train.labels)
+    return np.stack([train.tfs[row], target], axis=1)
 
 
 def nearest_tf_profile(train: LabelMatrix) -> Scores:

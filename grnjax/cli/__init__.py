@@ -1,4 +1,4 @@
-"""The command line: `grnjax infer | train | evaluate | doctor`.
+"""The command line: `grnjax infer | train | evaluate | data | doctor`.
 
 This file stays light, so that `grnjax --help` answers at once; each command is a file of its own.
 """
@@ -11,6 +11,7 @@ COMMANDS = {
     "infer": "rank every TF-gene pair from expression and known regulation",
     "train": "fit and evaluate on a benchmark folder, beside the trivial rows",
     "evaluate": "judge any program's network file against a true network",
+    "data": "list, fetch and build public data sets; convert network files",
     "doctor": "versions, devices, memory and a self-test",
 }
 

@@ -34,7 +34,7 @@ class EvaluateCommand:
     """
 
     edges: Positional[Path]
-    """Network file: TF, target and a weight; .tsv, .csv, rankedEdges.csv, .h5ad with .varp."""
+    """Network: TF, target and weight in text or .parquet; .h5ad or .zarr with .varp['grn']."""
     truth: Path
     """True network."""
     train: Path | None = None

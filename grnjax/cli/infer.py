@@ -28,7 +28,7 @@ class InferCommand(InferenceConfig):
     """
 
     expression: Positional[str | None] = None
-    """Expression: .h5ad, or text with names on both axes, either way round, gzip too."""
+    """Expression with names on both axes, either way round: .h5ad, .zarr, .parquet or text."""
     network: str | None = None
     """Known edges: TF and target columns, perhaps labels or signs."""
     tfs: str | None = None
@@ -79,10 +79,10 @@ def run(args: list[str]) -> None:
 
 def check_inputs(command: InferCommand) -> None:
     """Refuses combinations of inputs that cannot be meant."""
-    if command.data.expression is not None or command.data.splits is not None:
+    if (command.data.expression, command.data.root, command.data.split) != (None, None, "auto"):
         raise ConfigError(
-            "infer takes the expression file as its first argument and no splits; drop "
-            "--data.expression and --data.splits."
+            "infer takes the expression file as its first argument, and no benchmark root or "
+            "split; drop --data.expression, --data.root and --data.split."
         )
     if command.seed < 0 or command.embedded.seed < 0:
         raise ConfigError("a seed cannot be negative: give --seed and --embedded.seed 0 or more.")

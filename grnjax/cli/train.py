@@ -8,7 +8,7 @@ from tyro.conf import Positional
 
 from grnjax import config as settings
 from grnjax.cli.run_folder import already_finished, enter_run, identity
-from grnjax.data.beeline import read_splits
+from grnjax.data.beeline import BeelineFolder
 from grnjax.data.expression import DataConfig
 from grnjax.data.genes import split_embedding
 from grnjax.evaluation.report import format_table
@@ -16,7 +16,7 @@ from grnjax.progress import logger
 from grnjax.storage.files import write_json
 from grnjax.tasks import link_prediction
 from grnjax.tasks.link_prediction import MODEL, LinkPredictionConfig
-from grnjax.tasks.loading import load_embedding, load_folder
+from grnjax.tasks.loading import load_embedding, load_folder, load_splits
 from grnjax.tasks.record import describe_environment, digest_inputs
 
 DIFFERENCES = {
@@ -29,14 +29,15 @@ DIFFERENCES = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainCommand(LinkPredictionConfig):
-    """Fit a model on a GENELink or BEELINE folder and judge it beside the trivial rows.
+    """Fit a model on a benchmark folder or set and judge it beside the trivial rows.
 
-    Published split files are used where the folder or --data.splits has them; otherwise the
-    split is drawn.
+    Published split files are used where the folder has them or --data.split names them; otherwise
+    the split is drawn.
     """
 
-    folder: Positional[Path]
-    """Folder with Target.csv and Label.csv (GENELink), or with a network and its expression."""
+    folder: Positional[str]
+    """Folder with Target.csv and Label.csv (GENELink), or with a network and its expression; or
+    the name of a set under --data.root, such as Specific/hESC/TFs+500."""
     out: Path
     """Run folder; the same command on it resumes."""
     data: DataConfig = DataConfig()
@@ -46,16 +47,17 @@ def run(args: list[str]) -> None:
     """Runs the command with these arguments."""
     command = settings.parse(TrainCommand, args, program="grnjax train")
     begun = time.monotonic()
-    record = {"command": "train", "config": identity(command), "inputs": inputs_of(command)}
+    dataset, beeline = load_folder(command.folder, command.data)
+    inputs = inputs_of(command, beeline)
+    record = {"command": "train", "config": identity(command), "inputs": inputs}
     if already_finished(command.out, record):
         return
-    dataset, beeline = load_folder(command.folder, command.data)
-    published = command.data.splits or beeline.splits
-    if published is None:
+    splits = load_splits(beeline, dataset, command.split.protocol)
+    if splits is None:
         splits = link_prediction.draw_splits(dataset, command.split)
     else:
-        splits = [read_splits(published, beeline, dataset)]
-        logger.info("the published split in %s is used; --split settings do not apply", published)
+        names = ", ".join(map(str, beeline.splits))
+        logger.info(f"published pairs: {names}; --split.kind and --split.draws do not apply")
     embedding = load_embedding(command.data, dataset)
     with enter_run(command.out, record):
         results = link_prediction.run_study(
@@ -77,17 +79,17 @@ def run(args: list[str]) -> None:
     print(f"\nEverything else is in {command.out / 'run.json'}")
 
 
-def inputs_of(command: TrainCommand) -> dict[str, str]:
+def inputs_of(command: TrainCommand, beeline: BeelineFolder) -> dict[str, str]:
     """Digests of the files the run reads."""
-    return digest_inputs(
-        {
-            "folder": command.folder,
-            "expression": command.data.expression,
-            "splits": command.data.splits,
-            "embedding": command.data.embedding and split_embedding(command.data.embedding)[0],
-            "gene_names": command.data.gene_names,
-        }
-    )
+    inside = {beeline.path, *beeline.path.iterdir()}
+    outside = {
+        "expression": beeline.expression,
+        **{f"splits/{folder.name}": folder for folder in beeline.splits},
+        "embedding": command.data.embedding and split_embedding(command.data.embedding)[0],
+        "gene_names": command.data.gene_names,
+    }
+    outside = {role: path for role, path in outside.items() if path not in inside}
+    return digest_inputs({"folder": beeline.path, **outside})
 
 
 def format_differences(differences: dict) -> str:

@@ -1,4 +1,4 @@
-"""BEELINE and GENELink folders, and the train, validation and test pairs published with them.
+"""BEELINE and GENELink folders: genes, TFs and the network that labels their pairs.
 
 GENELink's files name genes by number. The numbers are those of the `index` column of the same
 folder's Target.csv, never row numbers, and each kind of network has its own order.
@@ -7,30 +7,28 @@ folder's Target.csv, never row numbers, and each kind of network has its own ord
 import dataclasses
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from grnjax.data.edges import read_edges
-from grnjax.data.names import list_names, match_names
+from grnjax.data.names import list_names
 from grnjax.data.tables import read_rows
-from grnjax.errors import EdgeFormatError, GeneMismatchError, SplitError
+from grnjax.errors import EdgeFormatError
 from grnjax.progress import logger
-from grnjax.types import Dataset, LabelledPairs, Split
 
 NETWORK_FILES = ("BL--network.csv", "GroundTruthNetwork.csv", "refNetwork.csv")
 EXPRESSION_FILES = ("BL--ExpressionData.csv", "ExpressionData.csv")
-PARTS = ("train", "validation", "test")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class BeelineFolder:
-    """What a folder holds, by name."""
+    """What a folder holds, by name, and which files go with it."""
 
+    path: Path
     genes: list[str] | None  # as Target.csv lists them; None for a folder without one
     tfs: list[str] | None  # TF.csv; None for a folder without one
     edges: pd.DataFrame  # as `read_edges` returns them
     expression: Path | None
-    splits: Path | None  # the folder itself, if Train_set.csv stands in it
+    splits: tuple[Path, ...]  # folders of published pairs, one a draw: itself if it has them
     numbers: dict[int, str]  # the genes by their number in Target.csv
 
 
@@ -66,11 +64,12 @@ def read_folder(folder: str | Path) -> BeelineFolder:
     else:
         edges = read_edges(network)
     return BeelineFolder(
+        path=folder,
         genes=list(numbers.values()) or None,
         tfs=list(tfs.values()) or None,
         edges=edges,
         expression=find_file(folder, *EXPRESSION_FILES),
-        splits=folder if find_file(folder, "Train_set.csv") else None,
+        splits=(folder,) if find_file(folder, "Train_set.csv") else (),
         numbers=numbers,
     )
 
@@ -131,115 +130,3 @@ def compare_networks(labels: pd.DataFrame, network: pd.DataFrame, folder: Path) 
             f"{folder}: Label.csv and the network file differ: {len(one - other):,} edges stand "
             f"in Label.csv only, {len(other - one):,} in the network only; Label.csv counts"
         )
-
-
-def read_splits(folder: str | Path, beeline: BeelineFolder, dataset: Dataset) -> Split:
-    """The published train, validation and test pairs as gene indices of the data set.
-
-    A missing validation set is what the other two leave of the pairs (TFs of the files) x (all
-    genes but the TF itself), labelled by the network of the folder.
-    """
-    folder = Path(folder)
-    if not beeline.numbers:
-        raise EdgeFormatError(f"{folder}: split files need the Target.csv that numbers the genes.")
-    paths = {part: find_file(folder, f"{part.capitalize()}_set.csv") for part in PARTS}
-    for part in ("train", "test"):
-        if paths[part] is None:
-            raise EdgeFormatError(f"{folder}: no {part.capitalize()}_set.csv (or .csv.gz).")
-
-    place = place_genes(beeline, dataset)
-    size = len(dataset.genes.names)
-    network = beeline.edges
-    if "label" in network:
-        network = network[network["label"] == 1]
-    edges = encode(network, place, size)
-    parts = {}
-    for part, path in paths.items():
-        if path is not None:
-            frame = read_part(path, beeline.numbers)
-            codes = encode(frame, place, size)
-            check_labels(codes, frame["label"].to_numpy(), edges, path)
-            parts[part] = np.sort(codes)
-    if "validation" not in parts:
-        genes = np.array(list(place.values()))
-        parts["validation"] = find_rest(np.concatenate([*parts.values()]), genes, size)
-        logger.info(
-            f"{folder}: no Validation_set.csv; the {len(parts['validation']):,} pairs outside "
-            "train and test are taken"
-        )
-    check_parts(parts, edges, folder)
-    labelled = {part: label_pairs(codes, edges, size) for part, codes in parts.items()}
-    return Split(**labelled, kind="published", draw=0)
-
-
-def read_part(path: Path, numbers: dict[int, str]) -> pd.DataFrame:
-    """The pairs of a split file by name, with their labels."""
-    frame = name_pairs(read_edges(path), numbers, path)
-    if "label" not in frame:
-        raise EdgeFormatError(f"{path}: no column Label.")
-    for what in ("duplicates", "self_loops"):
-        count = frame.attrs["report"][what]
-        if count:
-            logger.warning(f"{path}: {count:,} {what.replace('_', ' ')} dropped")
-    return frame
-
-
-def find_rest(used: np.ndarray, genes: np.ndarray, size: int) -> np.ndarray:
-    """The codes of all pairs of the TFs in use with other genes that are not used themselves."""
-    tfs = np.unique(used // size)
-    every = (tfs[:, None] * size + genes).ravel()
-    return np.setdiff1d(every[every // size != every % size], used)
-
-
-def place_genes(beeline: BeelineFolder, dataset: Dataset) -> dict[str, int]:
-    """The index of every gene of Target.csv in the data set."""
-    match = match_names(beeline.genes, dataset.genes.names.tolist())
-    absent = [name for name, at in zip(beeline.genes, match.positions, strict=True) if at < 0]
-    if absent:
-        raise GeneMismatchError(
-            f"{len(absent):,} of {len(beeline.genes):,} genes of Target.csv are not in the data "
-            f"set ({list_names(absent)}). Build it with the gene list of the same folder."
-        )
-    return dict(zip(beeline.genes, match.positions.tolist(), strict=True))
-
-
-def encode(frame: pd.DataFrame, place: dict[str, int], size: int) -> np.ndarray:
-    """One whole number a pair: TF index x number of genes + target index."""
-    known = frame[frame["tf"].isin(place) & frame["target"].isin(place)]
-    return (known["tf"].map(place) * size + known["target"].map(place)).to_numpy(np.int64)
-
-
-def label_pairs(codes: np.ndarray, edges: np.ndarray, size: int) -> LabelledPairs:
-    """The pairs behind the codes, labelled 1 where the network has the edge."""
-    pairs = np.stack([codes // size, codes % size], axis=1).astype(np.int32)
-    return LabelledPairs(pairs, np.isin(codes, edges).astype(np.float32))
-
-
-def check_labels(codes: np.ndarray, labels: np.ndarray, edges: np.ndarray, path: Path) -> None:
-    """Refuses labels that contradict the network of the folder."""
-    is_edge = np.isin(codes, edges)
-    invented, denied = int((labels > is_edge).sum()), int((labels < is_edge).sum())
-    if invented or denied:
-        raise SplitError(
-            f"{path}: {invented:,} pairs labelled 1 are no edges of the folder's network, and "
-            f"{denied:,} labelled 0 are. The split belongs to another network, or is damaged."
-        )
-
-
-def check_parts(parts: dict[str, np.ndarray], edges: np.ndarray, folder: Path) -> None:
-    """Refuses pairs in two parts, and parts without both classes."""
-    for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
-        shared = len(np.intersect1d(parts[one], parts[other]))
-        if shared:
-            raise SplitError(
-                f"{folder}: {shared:,} pairs are in {one} and in {other}; a pair may be in one "
-                "part only."
-            )
-    for part, codes in parts.items():
-        positives = int(np.isin(codes, edges).sum())
-        for what, count in (("positives", positives), ("negatives", len(codes) - positives)):
-            if not count:
-                raise SplitError(
-                    f"{folder}: no {what} in {part} ({len(codes):,} pairs); "
-                    "its scores cannot be judged."
-                )

@@ -53,7 +53,10 @@ def order_rows(values: np.ndarray) -> np.ndarray:
 
 
 def normalise_counts(values: np.ndarray) -> None:
-    """Turns counts in place into log(1 + counts per 10,000), cell by cell in float64."""
+    """Turns counts in place into log(1 + counts per 10,000), cell by cell in float64.
+
+    A cell without counts stays at zero.
+    """
     for cell in values:
         counts = cell.astype(np.float64)
-        cell[:] = np.log1p(counts * (COUNTS_PER_CELL / counts.sum()))
+        cell[:] = np.log1p(counts * (COUNTS_PER_CELL / max(counts.sum(), 1)))

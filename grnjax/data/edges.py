@@ -7,7 +7,7 @@ import pandas as pd
 from scipy import sparse
 
 from grnjax.data.names import list_names
-from grnjax.data.tables import is_number, read_h5ad, read_rows
+from grnjax.data.tables import ANNOTATED, is_number, read_annotated, read_parquet, read_rows
 from grnjax.errors import EdgeFormatError
 from grnjax.storage.files import write_atomic
 
@@ -29,12 +29,18 @@ def read_edges(path: str | Path) -> pd.DataFrame:
     `label` is 0 or 1; `sign` is +1, -1, or 0 where it is unknown or the file contradicts itself;
     `weight` is a float. Without a header the first two columns are TF and target, and a third
     one is a label if it holds only 0 and 1, a sign if it holds only words such as + or
-    Activation, and a weight otherwise. An .h5ad file brings its edges as `.varp['grn']`.
+    Activation, and a weight otherwise. A parquet table needs headings. An .h5ad file or a .zarr
+    folder brings its edges as `.varp['grn']` or, as geneRNIB has them, as `.uns['prediction']`.
 
     `frame.attrs["report"]` counts what was dropped on the way.
     """
-    if str(path).endswith(".h5ad"):
-        return clean_edges(read_annotated_edges(path), str(path))
+    suffix = Path(path).suffix
+    if suffix in ANNOTATED:
+        return read_annotated_edges(path)
+    if suffix == ".parquet":
+        frame = read_parquet(path, EdgeFormatError)
+        has_names = not isinstance(frame.index, pd.RangeIndex)
+        return take_edges(frame.reset_index() if has_names else frame, str(path))
     headings, table = read_table(path)
     if headings is None:
         columns = dict(zip(("tf", "target", "third"), table, strict=False))
@@ -44,15 +50,31 @@ def read_edges(path: str | Path) -> pd.DataFrame:
         headings = [f"column {position + 1}" for position in table]
     else:
         columns = find_columns(headings)
-    frame = pd.DataFrame(
-        {
-            role: PARSERS[role](table[column], path) if role in PARSERS else table[column]
-            for role, column in columns.items()
-        }
-    )
-    frame = clean_edges(frame, str(path))
+    return parse_edges(headings, columns, table, str(path))
+
+
+def take_edges(frame: pd.DataFrame, source: str) -> pd.DataFrame:
+    """A network in memory as `read_edges` gives that of a file: same headings, same checks."""
+    headings = list(map(str, frame.columns))
+    columns = find_columns(headings)
+    if "tf" not in columns or "target" not in columns:
+        raise lack_of_columns(headings, source)
+    table = {}
+    for place in columns.values():
+        column = frame.iloc[:, place].reset_index(drop=True).astype(object)
+        table[place] = column.where(column.notna(), "").astype(str).str.strip()
+    return parse_edges(headings, columns, pd.DataFrame(table), source)
+
+
+def parse_edges(
+    headings: list[str], columns: dict[str, int], table: pd.DataFrame, source: str
+) -> pd.DataFrame:
+    """The clean edges of a table of text; `columns` says where in it each role stands."""
+    roles = {role: table[place] for role, place in columns.items()}
+    roles |= {role: parse(roles[role], source) for role, parse in PARSERS.items() if role in roles}
+    frame = clean_edges(pd.DataFrame(roles), source)
     used = columns.values()
-    ignored = [name for i, name in enumerate(headings) if i not in used and name]
+    ignored = [name for place, name in enumerate(headings) if place not in used and name]
     frame.attrs["report"]["ignored_columns"] = ignored
     return frame
 
@@ -64,10 +86,7 @@ def read_table(path: str | Path) -> tuple[list[str] | None, pd.DataFrame]:
     headings = first if "tf" in columns and "target" in columns else None
     if headings is None:
         if columns or not 2 <= len(first) <= 4:
-            raise EdgeFormatError(
-                f"{path}: no TF and target among its {len(first):,} columns "
-                f"({list_names(first)}). Name them TF and target (or Gene1 and Gene2)."
-            )
+            raise lack_of_columns(first, path)
         body = [first, *body]
     elif body and len(body[0]) == len(first) + 1:  # R writes no heading over the row names
         headings = ["", *first]
@@ -91,6 +110,14 @@ def find_columns(headings: list[str]) -> dict[str, int]:
         for role, known in HEADINGS.items()
         if not set(known).isdisjoint(headings)
     }
+
+
+def lack_of_columns(headings: list[str], source: str | Path) -> EdgeFormatError:
+    """The error about a table whose headings name no TF and target."""
+    return EdgeFormatError(
+        f"{source}: no TF and target among its {len(headings):,} columns "
+        f"({list_names(headings)}). Name them TF and target (or Gene1 and Gene2)."
+    )
 
 
 def classify(third: pd.Series) -> str:
@@ -137,15 +164,23 @@ PARSERS = {"label": parse_labels, "sign": parse_signs, "weight": parse_weights}
 
 
 def read_annotated_edges(path: str | Path) -> pd.DataFrame:
-    """The non-zero entries of `.varp['grn']`, whose rows are TFs and columns targets."""
-    data = read_h5ad(path, EdgeFormatError)
-    if "grn" not in data.varp:
-        raise EdgeFormatError(
-            f"{path}: no network: .varp holds {list_names(data.varp) or 'nothing'}, not 'grn'."
-        )
-    weights = sparse.coo_array(data.varp["grn"])
+    """The edges of an AnnData file, as `.varp['grn']`, [tf, target], or as geneRNIB keeps them."""
+    data = read_annotated(path, EdgeFormatError)
+    if "grn" in data.varp:
+        return clean_edges(take_matrix(data.varp["grn"], data.var_names, path), str(path))
+    if isinstance(data.uns.get("prediction"), pd.DataFrame):
+        return take_edges(data.uns["prediction"], str(path))
+    raise EdgeFormatError(
+        f"{path}: no network: .varp holds {list_names(data.varp) or 'nothing'}, not 'grn', and "
+        f".uns {list_names(data.uns) or 'nothing'}, not the table 'prediction'."
+    )
+
+
+def take_matrix(matrix, genes: pd.Index, path: str | Path) -> pd.DataFrame:
+    """The non-zero entries of a matrix of weights, [tf, target]."""
+    weights = sparse.coo_array(matrix)
     weights.eliminate_zeros()
-    names = np.asarray(data.var_names, dtype=object)
+    names = np.asarray(genes, dtype=object)
     tf, target = weights.coords
     frame = pd.DataFrame({"tf": names[tf], "target": names[target]})
     frame["weight"] = parse_weights(pd.Series(weights.data), path)
@@ -156,9 +191,12 @@ def clean_edges(frame: pd.DataFrame, source: str) -> pd.DataFrame:
     """The same edges once each, without self loops; `attrs["report"]` counts what went.
 
     Rows that repeat a pair with another weight or sign become one: the largest absolute weight
-    stays, as in BEELINE's evaluation, and a contradicted sign becomes 0.
+    stays, as in BEELINE's evaluation, and a contradicted sign becomes 0. Weights of +1 and -1
+    alone, as in decoupler's tables, are signs too.
     """
     check_names(frame, source)
+    if "weight" in frame and "sign" not in frame and set(frame["weight"]) == {1, -1}:
+        frame = frame.assign(sign=frame["weight"].astype(np.int8))
     report = {"source": source, "rows": len(frame)}
     is_loop = frame["tf"] == frame["target"]
     report["self_loops"] = int(is_loop.sum())

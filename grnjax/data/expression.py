@@ -18,7 +18,15 @@ from grnjax.data.canonical import (
     sort_axes,
 )
 from grnjax.data.names import ENSEMBL, identifier_kind, list_names
-from grnjax.data.tables import NamedMatrix, read_h5ad, read_rows, read_text_matrix, to_dense
+from grnjax.data.tables import (
+    ANNOTATED,
+    NamedMatrix,
+    read_annotated,
+    read_parquet_matrix,
+    read_rows,
+    read_text_matrix,
+    to_dense,
+)
 from grnjax.errors import ConfigError, ExpressionFormatError, GeneMismatchError
 from grnjax.progress import logger
 
@@ -35,17 +43,21 @@ class DataConfig:
     """What to read and how to understand it."""
 
     expression: str | None = None
-    """Expression matrix: .h5ad, or text (comma, tab; gzip too) with names on both axes."""
-    splits: str | None = None
-    """Folder with published Train_set.csv, Test_set.csv and perhaps Validation_set.csv."""
+    """Expression matrix with names on both axes: .h5ad, .zarr, .parquet, or text (gzip too)."""
+    root: str | None = None
+    """Folder of benchmark sets: beeline_labels/, beeline_expression/ and beeline_splits/; the
+    environment variable GRNJAX_DATA names it otherwise."""
+    split: str = "auto"
+    """Published pairs: SOURCE[/sampleK] of the root, or a folder with Train_set.csv and
+    Test_set.csv; draw draws pairs, and auto does where FOLDER itself has none."""
     orientation: Literal["auto", "cells-by-genes", "genes-by-cells"] = "auto"
     """What the rows and columns of the file are; auto asks which axis names the known genes."""
     gene_column: str | None = None
-    """Column of an .h5ad's .var that holds the gene symbols."""
+    """Column of .var, in an .h5ad or .zarr, that holds the gene symbols."""
     gene_names: str | None = None
     """Table of two columns, identifier and name, by which genes are renamed."""
     layer: str | None = None
-    """Layer of an .h5ad to read in the place of X."""
+    """Layer of an .h5ad or .zarr to read in the place of X."""
     scaled: bool = False
     """The values are scaled: negative ones are allowed and nothing is normalised."""
     normalise: Literal["auto", "always", "never"] = "auto"
@@ -76,7 +88,7 @@ def read_expression(
     """The expression matrix as float32 [cell, gene] on a log scale.
 
     Args:
-        source: an .h5ad file, a text table, or an AnnData object.
+        source: an .h5ad file, a .zarr folder, a parquet or text table, or an AnnData object.
         config: how to understand it.
         reference: gene names of the network and the TF list; they tell genes from cells.
     """
@@ -118,22 +130,26 @@ def load_matrix(
 ) -> tuple[NamedMatrix, dict]:
     """The matrix as it was given, its names translated as the settings ask, and a report."""
     path = str(source) if isinstance(source, (str, Path)) else "AnnData object"
+    suffix = Path(path).suffix
     report = {"source": path}
     if not isinstance(source, (str, Path)):
         matrix = take_annotated_matrix(source, config, path)
         report["format"] = "h5ad"
-    elif path.endswith(".h5ad"):
-        data = read_h5ad(path, ExpressionFormatError)
+    elif suffix in ANNOTATED:
+        data = read_annotated(path, ExpressionFormatError)
         matrix = take_annotated_matrix(data, config, path)
-        report["format"] = "h5ad"
+        report["format"] = suffix.removeprefix(".")
     else:
         for setting in ("gene_column", "layer"):
             if getattr(config, setting):
                 raise ConfigError(
-                    f"--data.{setting.replace('_', '-')} applies to .h5ad files; {path} is none."
+                    f"--data.{setting.replace('_', '-')} applies to .h5ad files and .zarr "
+                    f"folders; {path} is neither."
                 )
-        matrix = read_text_matrix(path, ExpressionFormatError)
-        report["format"] = "text"
+        is_parquet = suffix == ".parquet"
+        read = read_parquet_matrix if is_parquet else read_text_matrix
+        matrix = read(path, ExpressionFormatError)
+        report["format"] = "parquet" if is_parquet else "text"
     if config.gene_names:
         matrix, report["renamed"] = rename_genes(matrix, config.gene_names, path)
     return matrix, report
@@ -285,7 +301,7 @@ def log_report(path: str | Path, report: dict) -> None:
         f"{path}: {report['cells']:,} cells, {report['genes']:,} genes ({kind}), "
         f"{report['orientation']}"
     )
-    if report["format"] == "h5ad" and report["orientation"] == "genes-by-cells":
+    if report["format"] in ("h5ad", "zarr") and report["orientation"] == "genes-by-cells":
         logger.warning(f"{path}: the genes stand in obs, not in var; the matrix is transposed")
     if report["normalised"]:
         cause = "raw counts" if report["raw_counts"] else "as asked"

@@ -1,4 +1,4 @@
-"""Files opened: text tables, plain or gzipped, and .h5ad files.
+"""Files opened: text tables, plain or gzipped, parquet tables, .h5ad files and .zarr folders.
 
 Every complaint names the file and is of the class that the caller passes as `error`, because
 only the caller knows whether the file was meant to be a network or an expression matrix.
@@ -15,10 +15,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
 
 from grnjax.errors import GrnjaxError
 
+ANNOTATED = (".h5ad", ".zarr")
+NEEDS_PYARROW = "parquet files need pyarrow, which pip install 'grnjax[formats]' brings."
 MISSING = {"", "na", "n/a", "nan", "null", "none", "<na>"}
 
 
@@ -89,13 +92,20 @@ def read_text_matrix(path: str | Path, error: type[GrnjaxError]) -> NamedMatrix:
         values.append(parse_numbers(fields[1:], path, rows[-1], columns, error))
     if not values or not columns:
         raise error(f"{path}: no matrix found: one line or one column only.")
+    check_matrix_names(rows, columns, path, error)
+    return NamedMatrix(np.stack(values), rows, columns)
+
+
+def check_matrix_names(
+    rows: list[str], columns: list[str], path: str | Path, error: type[GrnjaxError]
+) -> None:
+    """Refuses measurements where the names of the rows and columns should stand."""
     for axis, names in (("first line", columns), ("first column", rows)):
         if hold_measurements(names):
             raise error(
                 f"{path}: the {axis} holds numbers ({', '.join(names[:3])}) where names are "
                 "expected. Add the names of the genes and of the cells."
             )
-    return NamedMatrix(np.stack(values), rows, columns)
 
 
 def parse_numbers(
@@ -137,6 +147,46 @@ def hold_measurements(names: list[str]) -> bool:
     return len(set(names)) < len(names) or not all(float(name).is_integer() for name in names)
 
 
+def read_parquet(path: str | Path, error: type[GrnjaxError]) -> pd.DataFrame:
+    """The table of a parquet file; what pandas or another program saved as its index is that."""
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as problem:
+        raise error(f"{path}: {NEEDS_PYARROW}") from problem
+    try:
+        with open(path, "rb") as file:
+            return parquet.ParquetFile(file).read().to_pandas()
+    except (pyarrow.ArrowException, OSError) as problem:
+        reason = getattr(problem, "strerror", None) or f"not a readable parquet file: {problem}"
+        raise error(f"{path}: {reason}.") from problem
+
+
+def read_parquet_matrix(path: str | Path, error: type[GrnjaxError]) -> NamedMatrix:
+    """The numbers of a parquet table; its index or else its first column names the rows.
+
+    Without either, the rows go by their running numbers: cells need no names.
+    """
+    frame = read_parquet(path, error)
+    if isinstance(frame.index, pd.RangeIndex) and len(frame.columns):
+        first = frame.iloc[:, 0]
+        if not pd.api.types.is_numeric_dtype(first):
+            frame = frame.iloc[:, 1:].set_axis(first, axis=0)
+    if frame.empty:
+        raise error(f"{path}: no matrix found: no rows or no columns of numbers.")
+    for column, dtype in zip(frame.columns, frame.dtypes, strict=True):
+        if not pd.api.types.is_numeric_dtype(dtype):
+            raise error(f"{path}: column {column} holds {dtype}, not numbers.")
+    rows, columns = list(map(str, frame.index)), list(map(str, frame.columns))
+    check_matrix_names(rows, columns, path, error)
+    return NamedMatrix(round_once(frame.to_numpy(np.float64, na_value=np.nan)), rows, columns)
+
+
+def read_annotated(path: str | Path, error: type[GrnjaxError]):
+    """The AnnData object of an .h5ad file or a .zarr folder."""
+    return (read_zarr if Path(path).suffix == ".zarr" else read_h5ad)(path, error)
+
+
 def read_h5ad(path: str | Path, error: type[GrnjaxError]):
     """The AnnData object of an .h5ad file."""
     import anndata
@@ -152,6 +202,30 @@ def read_h5ad(path: str | Path, error: type[GrnjaxError]):
     except (OSError, KeyError, ValueError, TypeError, RuntimeError) as problem:
         raise error(f"{path}: not a readable .h5ad file ({problem}).") from problem
     raise error(f"{path}: not an .h5ad file: it is HDF5, but without obs and var.")
+
+
+def read_zarr(path: str | Path, error: type[GrnjaxError]):
+    """The AnnData object of a .zarr folder.
+
+    Of all that zarr can hold, only pickled arrays may execute code when read; they are refused.
+    """
+    import anndata
+    import zarr
+
+    if not os.path.isdir(path):
+        raise error(f"{path}: no such folder.")
+    try:
+        store = zarr.open_group(str(path), mode="r")
+        for name, array in store.members(max_depth=None):
+            metadata = array.metadata.to_dict()
+            codecs = [metadata.get(key) for key in ("filters", "compressor", "codecs")]
+            if "pickle" in str(codecs).lower():
+                raise error(f"{path}: {name} is pickled, so reading it could execute code.")
+        if "obs" in store and "var" in store:
+            return anndata.io.read_zarr(store)
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as problem:
+        raise error(f"{path}: not a readable .zarr folder ({problem}).") from problem
+    raise error(f"{path}: not an AnnData folder: it is zarr, but without obs and var.")
 
 
 def to_dense(values) -> np.ndarray:

@@ -7,8 +7,6 @@ Ties are never broken by the order of the rows: tied pairs enter a curve togethe
 comparison counts one half.
 """
 
-import itertools
-
 import numpy as np
 
 from grnjax.errors import ConfigError, NonFiniteError, SplitError
@@ -132,22 +130,8 @@ def swap_concordance(
             additive score cancels only up to rounding, which grows with the scores.
         scale: the largest absolute score unless given; 1 makes the tolerance absolute.
     """
-    label, score = _tabulate(pairs, labels, scores)  # [tf, target] each
-    margin = tolerance * (np.abs(score).max() if scale is None else scale)
-    regulated, is_negative = [np.flatnonzero(row == 1) for row in label], label == 0
-    won, possible = [], []
-    for a, c in itertools.combinations(range(len(label)), 2):
-        of_a = regulated[a][is_negative[c, regulated[a]]]  # the targets of a that c lacks
-        of_c = regulated[c][is_negative[a, regulated[c]]]
-        if not len(of_a) or not len(of_c):
-            continue
-        gap = score[a, of_a] - score[c, of_a]  # should be larger than any of those below
-        gaps_of_c = np.sort(score[a, of_c] - score[c, of_c])
-        clearly_below = np.searchsorted(gaps_of_c, gap - margin, side="left")
-        below_or_tied = np.searchsorted(gaps_of_c, gap + margin, side="right")
-        won.append((clearly_below.sum() + below_or_tied.sum()) / 2)
-        possible.append(len(of_a) * len(of_c))
-    won, possible = np.array(won), np.array(possible)
+    won, possible = count_swaps(pairs, labels, scores, tolerance=tolerance, scale=scale)
+    won, possible = won[possible > 0], possible[possible > 0]
     return {
         "micro": float(won.sum() / possible.sum()) if len(won) else np.nan,
         "macro": float(np.mean(won / possible)) if len(won) else np.nan,
@@ -156,18 +140,52 @@ def swap_concordance(
     }
 
 
-def _tabulate(pairs: np.ndarray, labels: np.ndarray, scores: np.ndarray) -> tuple:
-    """Labels (-1 where not evaluated) and scores as matrices [tf, target]."""
+def count_swaps(
+    pairs: np.ndarray,
+    labels: np.ndarray,
+    scores: np.ndarray,
+    *,
+    tolerance: float = 1e-5,
+    scale: float | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """For TFs a < c: the label swaps the scores get right, and all there are, [tf, tf] each.
+
+    The TFs are those of the pairs, ascending; entries on and below the diagonal are zero. See
+    `swap_concordance` for the rest.
+    """
+    row, column, label = tabulate_labels(pairs, labels)
+    score = np.zeros(label.shape)
+    score[row, column] = _read_scores(scores)
+    margin = tolerance * (np.abs(score).max() if scale is None else scale)
+    regulated, is_negative = [np.flatnonzero(of_tf == 1) for of_tf in label], label == 0
+    lacking = (label == 1).astype(np.float32) @ is_negative.T.astype(np.float32)
+    lacking = lacking.astype(np.int64)  # [a, c]: how many targets of a are none of c
+    possible = np.triu(lacking * lacking.T, 1)
+    won = np.zeros(possible.shape)
+    for a, c in np.argwhere(possible):
+        of_a = regulated[a][is_negative[c, regulated[a]]]  # the targets of a that c lacks
+        of_c = regulated[c][is_negative[a, regulated[c]]]
+        gap = score[a, of_a] - score[c, of_a]  # should be larger than any of those below
+        gaps_of_c = np.sort(score[a, of_c] - score[c, of_c])
+        clearly_below = np.searchsorted(gaps_of_c, gap - margin, side="left")
+        below_or_tied = np.searchsorted(gaps_of_c, gap + margin, side="right")
+        won[a, c] = (clearly_below.sum() + below_or_tied.sum()) / 2
+    return won, possible
+
+
+def tabulate_labels(pairs: np.ndarray, labels: np.ndarray) -> tuple:
+    """Row and column of each pair, and the labels [tf, target], -1 where there is no pair.
+
+    TFs and targets are those of the pairs, ascending.
+    """
     tfs, row = np.unique(np.asarray(pairs)[:, 0], return_inverse=True)
     targets, column = np.unique(np.asarray(pairs)[:, 1], return_inverse=True)
     label = np.full((len(tfs), len(targets)), -1, np.int8)
-    score = np.zeros(label.shape)
     label[row, column] = np.asarray(labels) > 0
-    score[row, column] = _read_scores(scores)
     repeated = len(pairs) - np.count_nonzero(label >= 0)
     if repeated:
         raise SplitError(f"{repeated:,} of {len(pairs):,} pairs repeat others: evaluate each once.")
-    return label, score
+    return row, column, label
 
 
 def evaluate_pairs(

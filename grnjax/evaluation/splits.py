@@ -1,22 +1,29 @@
 """Train, validation and test pairs drawn from a known network, and the checks that nothing leaks.
 
-Every kind of split deals out the same universe: each TF that has a target, paired with every gene
-but itself. The kinds differ in what a test pair may have in common with the training pairs.
+All kinds but the last deal out the same universe: each TF that has a target, paired with every
+gene but itself. The kinds differ in what a test pair may have in common with the training pairs.
 
     standard          its TF and its target, never the pair: the split of the published tables
     target-disjoint   its TF only
     tf-disjoint       its target only
     both-disjoint     neither; pairs of a test TF with a training gene, and so on, stay unused
+    balanced          its TF and its target: GENELink's rule for networks other than cell-type
+                      specific ones, drawn in `balanced_split`
 """
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, get_args
 
 import numpy as np
 
 from grnjax.errors import ConfigError, SplitError
+from grnjax.evaluation.balanced_split import Protocol, draw_balanced_parts
 from grnjax.types import LabelledPairs, Split
 
-SplitKind = Literal["standard", "tf-disjoint", "target-disjoint", "both-disjoint"]
+SplitKind = Literal["standard", "tf-disjoint", "target-disjoint", "both-disjoint", "balanced"]
+
+AS_PUBLISHED = "balanced, as published"
+OVERLAPPING_KINDS = (AS_PUBLISHED, "published, overlapping")  # their test part repeats train pairs
 
 # Shares of validation and test: of each TF's pairs in the standard split, else of TFs and genes.
 SHARES = {
@@ -37,8 +44,14 @@ def draw_split(
     *,
     validation: float | None = None,
     test: float | None = None,
+    tfs: Sequence[int] | None = None,
+    protocol: Protocol = "corrected",
+    prevalence: float | None = None,
 ) -> Split:
     """The split of this kind and draw, each part sorted by TF and target.
+
+    A balanced split needs `tfs`, and fixes its shares; only it has a `protocol` and a `prevalence`,
+    which `draw_balanced_parts` explains.
 
     Args:
         edges: [edge, 2], the known positives as gene indices; self loops are no candidates.
@@ -46,18 +59,28 @@ def draw_split(
         draw: the seed; the same edges and draw always give the same split.
         validation: share of validation, `SHARES[kind]` unless given.
         test: share of test, likewise.
+        tfs: gene indices of all annotated TFs, with or without a known target.
     """
-    if kind not in SHARES:
-        raise ConfigError(f"There is no split {kind!r}; choose one of {', '.join(SHARES)}.")
-    validation = SHARES[kind][0] if validation is None else validation
-    test = SHARES[kind][1] if test is None else test
-    if not (0 < validation and 0 < test and validation + test < 1):
+    if kind not in get_args(SplitKind):
+        kinds = ", ".join(get_args(SplitKind))
+        raise ConfigError(f"There is no split {kind!r}; choose one of {kinds}.")
+    edges, rng = np.asarray(edges), np.random.default_rng(draw)
+    if kind == "balanced":
+        if tfs is None or validation is not None or test is not None:
+            raise ConfigError(
+                "A balanced split needs the list of all TFs and fixes its shares of validation "
+                "and test: give tfs, and neither validation nor test."
+            )
+        tfs, is_known = _tabulate(edges, genes, tfs)
+        parts = draw_balanced_parts(is_known, tfs, rng, protocol=protocol, prevalence=prevalence)
+        return Split(**parts, kind=kind if protocol == "corrected" else AS_PUBLISHED, draw=draw)
+    if protocol != "corrected" or prevalence is not None:
         raise ConfigError(
-            f"Shares of {validation:g} for validation and {test:g} for test leave a part of the "
-            "split empty; both must be above 0 and their sum below 1."
+            f"A {kind} split has no protocol and no prevalence to choose: leave them out, or "
+            "draw a balanced split."
         )
-    tfs, is_known = _tabulate(np.asarray(edges), genes)
-    rng = np.random.default_rng(draw)
+    validation, test = _settle_shares(kind, validation, test)
+    tfs, is_known = _tabulate(edges, genes)
     if kind == "standard":
         part = _cut_each_tf(tfs, is_known, rng, validation, test)
     else:
@@ -71,17 +94,33 @@ def draw_split(
     return Split(**_collect_parts(part, tfs, is_known), kind=kind, draw=draw)
 
 
-def _tabulate(edges: np.ndarray, genes: int) -> tuple[np.ndarray, np.ndarray]:
-    """The TFs with a target other than themselves, ascending, and their targets [tf, gene]."""
+def _settle_shares(
+    kind: str, validation: float | None, test: float | None
+) -> tuple[float, float]:
+    """The shares of validation and test: those given, else those of the kind."""
+    validation = SHARES[kind][0] if validation is None else validation
+    test = SHARES[kind][1] if test is None else test
+    if not (0 < validation and 0 < test and validation + test < 1):
+        raise ConfigError(
+            f"Shares of {validation:g} for validation and {test:g} for test leave a part of the "
+            "split empty; both must be above 0 and their sum below 1."
+        )
+    return validation, test
+
+
+def _tabulate(
+    edges: np.ndarray, genes: int, annotated: Sequence[int] = ()
+) -> tuple[np.ndarray, np.ndarray]:
+    """The TFs annotated or with a target but themselves, ascending; their targets [tf, gene]."""
     edges = edges[edges[:, 0] != edges[:, 1]]
     if not len(edges):
         raise SplitError(
             f"No TF has a target other than itself among {genes:,} genes: there is nothing to "
             "split; check that network and expression name their genes alike."
         )
-    tfs, row = np.unique(edges[:, 0], return_inverse=True)
+    tfs = np.union1d(edges[:, 0], np.asarray(annotated, edges.dtype))
     is_known = np.zeros((len(tfs), genes), bool)
-    is_known[row, edges[:, 1]] = True
+    is_known[np.searchsorted(tfs, edges[:, 0]), edges[:, 1]] = True
     return tfs, is_known
 
 
@@ -152,15 +191,19 @@ def check_split(split: Split) -> dict:
     """Sizes of the parts, and how many reversed training pairs they hold; leaks raise SplitError.
 
     A pair (a, b) whose reverse (b, a) was trained on is no leak, since regulation has a direction,
-    but a score that ignores the direction profits from it, so it is counted.
+    but a score that ignores the direction profits from it, so it is counted. Of the kinds that
+    leak as they were published, the test pairs that train or validate as well are counted.
     """
     parts = {name: getattr(split, name) for name in PARTS}
     for name, part in parts.items():
         _check_part(name, part)
-    for first, second in (("train", "validation"), ("train", "test"), ("validation", "test")):
-        _check_overlap(split.kind, first, parts[first].pairs, second, parts[second].pairs)
-    trained = _encode(split.train.pairs)
     report = {"kind": split.kind, "draw": split.draw}
+    for first, second in (("train", "validation"), ("train", "test"), ("validation", "test")):
+        if second == "test" and split.kind in OVERLAPPING_KINDS:
+            report |= _count_overlap(first, parts[first], split.test)
+        else:
+            _check_overlap(split.kind, first, parts[first].pairs, second, parts[second].pairs)
+    trained = _encode(split.train.pairs)
     for name, part in parts.items():
         report[name] = {
             "pairs": len(part),
@@ -204,6 +247,14 @@ def _check_overlap(
                 f"{first} and {second} share {len(common):,} {what}, which a {kind} split must "
                 "not: remove them from one of the two."
             )
+
+
+def _count_overlap(name: str, part: LabelledPairs, test: LabelledPairs) -> dict[str, int]:
+    negatives = _encode(test.pairs[test.labels == 0])
+    return {
+        f"{name}_pairs_in_test": int(np.isin(_encode(part.pairs), _encode(test.pairs)).sum()),
+        f"{name}_positives_labelled_0": int(np.isin(_encode(part.positives), negatives).sum()),
+    }
 
 
 def _encode(pairs: np.ndarray) -> np.ndarray:

@@ -1,10 +1,22 @@
 """Edge list -> padded `jraph.GraphsTuple`; gene table -> the batch a model sees."""
 
+from typing import NamedTuple
+
 import jraph
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Array, Float, Int
 
 from grnjax.types import GeneBatch, GeneTable, LabelledPairs
+
+
+class Regulators(NamedTuple):
+    """The few genes of which every edge but a self loop has one; the `globals` of a graph.
+
+    Both lists end in padding nodes, so that graphs of a run share their shapes.
+    """
+
+    sending: Int[Array, " tf"]
+    receiving: Int[Array, " tf2"]  # the same genes where edges also lead back, else empty
 
 
 def padded_size(count: int) -> int:
@@ -23,6 +35,7 @@ def build_graph(
     self_loops: bool,
     weights: Float[np.ndarray, " edge"] | None = None,
     padded_edges: int | None = None,
+    padded_regulators: int | None = None,
 ) -> jraph.GraphsTuple:
     """A graph of `nodes` genes and one padding node; `edges` of the result are weights [edge].
 
@@ -31,9 +44,12 @@ def build_graph(
     loop keeps its weight, as in PyTorch Geometric). Real edges come sorted by receiver, then
     padding edges of weight 0 from and to the padding node, so the whole list is sorted.
 
+    With `padded_regulators` the graph also lists the distinct TFs of `edges`, padded to that
+    number, so that `aggregate` may sum through blocks of genes by TFs.
+
     Raises:
         ValueError: an index outside 0..nodes-1 (XLA would drop or clamp it in silence), or more
-            edges than `padded_edges`.
+            edges or TFs than `padded_edges` or `padded_regulators`.
     """
     edges = np.asarray(edges).reshape(-1, 2)
     if edges.size and not (0 <= edges.min() and edges.max() < nodes):
@@ -41,6 +57,9 @@ def build_graph(
             f"edge indices must lie in 0..{nodes - 1}, found {edges.min()}..{edges.max()}"
         )
     weights = np.ones(len(edges)) if weights is None else np.asarray(weights)
+    regulators = None
+    if padded_regulators is not None:
+        regulators = list_regulators(edges, nodes, symmetric=symmetric, size=padded_regulators)
     if symmetric:
         edges = np.concatenate([edges, edges[:, ::-1]])
         weights = np.concatenate([weights, weights])
@@ -65,10 +84,21 @@ def build_graph(
         edges=padded_weights,
         senders=senders,
         receivers=receivers,
-        globals=None,
+        globals=regulators,
         n_node=np.array([nodes, 1], np.int32),
         n_edge=np.array([len(first), size - len(first)], np.int32),
     )
+
+
+def list_regulators(
+    edges: Int[np.ndarray, "edge 2"], nodes: int, *, symmetric: bool, size: int
+) -> Regulators:
+    """The distinct senders of `edges`, padded to `size` with the padding node `nodes`."""
+    found = np.unique(edges[:, 0])
+    if size < len(found):
+        raise ValueError(f"{len(found)} regulators do not fit into {size} padded ones")
+    sending = pad_rows(found.astype(np.int32), size, fill=nodes)
+    return Regulators(sending, sending if symmetric else sending[:0])
 
 
 def build_gene_batch(

@@ -15,6 +15,7 @@ import jraph
 from jaxtyping import Array, Float
 
 from grnjax.models.encoder import EncoderConfig
+from grnjax.models.fusion import CrossAttentionConfig, CrossModalFusion
 from grnjax.models.gcn import GCNConfig
 from grnjax.models.heads import AdditiveHead, BilinearHead, HadamardHead, IdentityTerm
 from grnjax.models.layers import LeakyMLP
@@ -26,6 +27,11 @@ class ScRegNetConfig:
     """Settings of `ScRegNet`; the defaults are the interacting form."""
 
     encoder: EncoderConfig = GCNConfig()
+    fusion: Literal["concatenate", "cross-attention"] = "concatenate"
+    """How the frozen embedding and the graph embedding of a gene are joined; `concatenate` is
+    the published way."""
+    cross_attention: CrossAttentionConfig = CrossAttentionConfig()
+    """Used if they are joined by cross-attention."""
     mlp_widths: tuple[int, ...] = (64,)
     """Widths of the MLP that TF and target share."""
     dropout: float = 0.5
@@ -36,6 +42,8 @@ class ScRegNetConfig:
     """Width of the learned per-gene vectors; 0 leaves them and the learned biases out."""
     coexpression: bool = True
     """Whether the score sees the pair's correlation and joint regression coefficient."""
+    topology: bool = False
+    """Whether the score sees the pair's degrees, shared neighbours and paths in the train graph."""
     missing: Literal["learned", "zeros"] = "learned"
     """What stands for the expression of a gene without any: one learned vector and a mask
     column, or zeros."""
@@ -87,6 +95,8 @@ class ScRegNet(nn.Module):
             logits = logits + identity(genes.seen, pairs.pairs)
         if config.coexpression:
             logits = logits + nn.Dense(1, use_bias=False, name="coexpression")(pairs.features)[:, 0]
+        if config.topology:
+            logits = logits + nn.Dense(1, use_bias=False, name="topology")(pairs.topology)[:, 0]
         return logits
 
     @nn.nowrap
@@ -97,7 +107,7 @@ class ScRegNet(nn.Module):
         return {"additive": AdditiveHead, "bilinear": BilinearHead}[self.config.head](name="head")
 
     def encode(self, genes: GeneBatch, *, train: bool) -> Float[Array, "node dim"]:
-        """A vector for each gene: MLP of [frozen embedding, graph encoder output]."""
+        """A vector for each gene: MLP of its frozen embedding joined with the encoder's output."""
         config = self.config
         nodes = genes.nodes
         if config.missing == "learned":
@@ -106,7 +116,11 @@ class ScRegNet(nn.Module):
             nodes = jnp.concatenate([nodes + absent * stand_in, genes.measured[:, None]], axis=-1)
         graph: jraph.GraphsTuple = genes.graph
         encoded = config.encoder.make("encoder")(nodes, graph, train=train)
-        joined = jnp.concatenate([genes.embedding, encoded], axis=-1)
+        if config.fusion == "cross-attention":
+            fuse = CrossModalFusion(config.cross_attention, name="fusion")
+            joined = fuse(genes.embedding, encoded, train=train)
+        else:
+            joined = jnp.concatenate([genes.embedding, encoded], axis=-1)
         mlp = LeakyMLP(
             config.mlp_widths, config.dropout, config.dropout_at_evaluation, name="mlp"
         )

@@ -12,6 +12,8 @@ from grnjax.training.batches import ModelInputs, Sizes
 from grnjax.training.loop import Trainer, TrainingConfig, make_trainer
 from grnjax.types import GeneTable
 
+STATISTICS = 5  # the first columns of `expression_features`
+
 Control = Literal[
     "expression-permuted",
     "features-random",
@@ -19,6 +21,7 @@ Control = Literal[
     "embedding-zero",
     "embedding-random",
     "embedding-permuted",
+    "labels-rewired",
 ]
 
 
@@ -26,9 +29,10 @@ Control = Literal[
 class InputConfig:
     """What the graph encoder is given."""
 
-    nodes: Literal["components", "profile"] = "components"
-    """Features of a gene: statistics and principal components of its expression, or the whole
-    standardised profile over cells, as scRegNet has it."""
+    nodes: Literal["components", "profile", "statistics"] = "components"
+    """Features of a gene: statistics and principal components of its expression, the whole
+    standardised profile over cells, as scRegNet has it, or the statistics alone, the only ones
+    that mean the same in another data set."""
     components: int = 64
     """How many principal components."""
     messages: Literal["symmetric", "directed", "none"] = "none"
@@ -37,12 +41,17 @@ class InputConfig:
     `none` is the default: where messages made a difference they cost precision (README)."""
     negative_weight: float = 1.0
     """Weight of a pair labelled 0 in the loss; below 1 where 0 only means unlabelled."""
+    unlabelled_weight: float = 0.0
+    """Above 0, every pair outside the train pairs counts as a negative of this weight; for labels
+    with few negatives, such as the balanced ones of Non-Specific and STRING networks."""
 
     def __post_init__(self):
         if self.components < 1:
             raise ValueError(f"components must be at least 1, got {self.components}")
         if not 0 < self.negative_weight <= 1:
             raise ValueError(f"negative_weight must be in (0, 1], got {self.negative_weight}")
+        if not 0 <= self.unlabelled_weight <= 1:
+            raise ValueError(f"unlabelled_weight must be in [0, 1], got {self.unlabelled_weight}")
 
 
 def make_scregnet_trainer(model: ScRegNetConfig, training: TrainingConfig) -> Trainer:
@@ -95,9 +104,11 @@ def node_features(genes: GeneTable, config: InputConfig) -> np.ndarray:
     """Features [gene, dim] of the graph encoder; zeros for a gene that was not measured."""
     if not genes.measured.any():
         return np.zeros((len(genes.names), 1), np.float32)
-    if config.nodes == "components":
-        return expression_features(genes, config.components)
-    return standardise(genes.expression).T
+    if config.nodes == "profile":
+        return standardise(genes.expression).T
+    if config.nodes == "statistics":
+        return expression_features(genes, 1)[:, :STATISTICS]
+    return expression_features(genes, config.components)
 
 
 def permute_expression(genes: GeneTable, rng: np.random.Generator) -> GeneTable:

@@ -5,33 +5,27 @@ rows fitted on the same train pairs. Validation pairs alone choose epochs, ridge
 """
 
 import dataclasses
-import functools
 from pathlib import Path
 
-import jax
 import numpy as np
 
 from grnjax import config as settings
-from grnjax.baselines.controls import scores_at, trivial_rows
 from grnjax.errors import ConfigError
+from grnjax.evaluation.balanced_split import Protocol
+from grnjax.evaluation.bootstrap import bootstrap_over_tfs
 from grnjax.evaluation.metrics import evaluate_pairs
 from grnjax.evaluation.report import paired_differences, summarise
 from grnjax.evaluation.splits import SplitKind, check_split, draw_split
 from grnjax.models.scregnet import ScRegNetConfig
 from grnjax.progress import logger
-from grnjax.tasks.inputs import Control, InputConfig, make_scregnet_trainer, model_inputs
-from grnjax.training.batches import (
-    ModelInputs,
-    build_fit_data,
-    build_pair_batch,
-    shared_sizes,
-)
-from grnjax.training.loop import FitResult, Trainer, TrainingConfig
-from grnjax.training.step import FitData
-from grnjax.training.study import Study, derive_seed
-from grnjax.types import Dataset, LabelledPairs, Split
+from grnjax.tasks.bench import Bench, FitSettings
+from grnjax.tasks.inputs import Control, InputConfig
+from grnjax.training.loop import TrainingConfig
+from grnjax.training.study import Study
+from grnjax.types import Dataset, Split
 
 MODEL = "scRegNet"
+CHOSEN_ON = ("auroc", "average_precision", "swap_micro")
 
 
 def check_seeds(name: str, seeds: tuple[int, ...]) -> None:
@@ -45,7 +39,11 @@ class SplitConfig:
     """Which pairs train, validate and test."""
 
     kind: SplitKind = "standard"
-    """What a test pair may share with the train pairs; unused with published files."""
+    """What a test pair may share with the train pairs, or `balanced`, the published rule of
+    Non-Specific, STRING and LOF/GOF networks; unused with published files."""
+    protocol: Protocol = "corrected"
+    """Whether balanced splits, drawn or published, keep the train pairs that their published
+    rule puts among the test pairs, labelled 0 (as-published), or not (corrected)."""
     draws: tuple[int, ...] = (0,)
     """Seeds of the draws."""
 
@@ -64,15 +62,21 @@ class LinkPredictionConfig:
     seeds: tuple[int, ...] = (0,)
     """Seeds of the model; each is fitted on every draw."""
     controls: tuple[Control, ...] = ()
-    """Altered inputs on which the model is fitted again."""
+    """Altered inputs, or rewired labels, on which the model is fitted again."""
     reference_selection: bool = False
     """Select on the test pairs, as the published code does; only to show the size of the effect."""
     choose: tuple[str, ...] = ()
     """Options tried on each draw with the first seed; the best on validation serves all seeds.
     Each is one or more settings, such as training.edge-folds=0,inputs.negative-weight=0.2."""
 
+    bootstrap: int = 0
+    """How many times the TFs are resampled for the intervals of each draw, with the first seed;
+    0 leaves them out."""
+
     def __post_init__(self):
         check_seeds("seeds", self.seeds)
+        if self.bootstrap < 0:
+            raise ValueError(f"bootstrap must be at least 0, got {self.bootstrap}")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -82,6 +86,7 @@ class Results:
     rows: list[dict]
     splits: list[dict]  # sizes and leakage counts of each draw
     chosen: dict  # draw -> the option chosen on validation
+    intervals: list[dict]  # of the resampled TFs: one line per draw, method and metric
 
     @property
     def summary(self):
@@ -95,6 +100,7 @@ class Results:
             "rows": self.rows,
             "splits": self.splits,
             "chosen_on_validation": self.chosen,
+            "bootstrap_over_tfs": self.intervals,
             "summary": self.summary.to_dict("records"),
             "paired_differences": {
                 method: paired_differences(self.rows, MODEL, method)
@@ -106,8 +112,13 @@ class Results:
 
 def draw_splits(dataset: Dataset, config: SplitConfig) -> list[Split]:
     """One split for each draw of the settings, from the data set's positives."""
-    edges, genes = dataset.known.positives, len(dataset.genes.names)
-    return [draw_split(config.kind, edges, genes, draw) for draw in config.draws]
+    edges, genes = dataset.known.positives, dataset.genes
+    return [
+        draw_split(
+            config.kind, edges, len(genes.names), draw, tfs=genes.tfs, protocol=config.protocol
+        )
+        for draw in config.draws
+    ]
 
 
 def run_study(
@@ -129,135 +140,95 @@ def run_study(
         ConfigError: an option or a control cannot be had.
     """
     reports = [check_split(split) for split in splits]
+    for report in reports:
+        if report.get("train_pairs_in_test"):
+            logger.warning(
+                "%(kind)s split, draw %(draw)d: %(train_pairs_in_test)d train pairs are test pairs "
+                "labelled 0, of which %(train_positives_labelled_0)d are train positives",
+                report,
+            )
     for option in config.choose:
         with_options(config, option)
     for control in config.controls:
         if control.startswith("embedding") and embedding is None:
             raise ConfigError(f"the control {control} needs an embedding: give --data.embedding.")
-    rows, chosen = [], {}
+    rows, chosen, intervals = [], {}, []
     variants = [None, *config.controls]
     tried = len(config.choose) + 1 if config.choose else 0
     fits = len(splits) * (len(variants) * len(config.seeds) + tried)
     bench = Bench(dataset, splits, embedding)
     with Study(folder, fits, config.training.epochs, "fitting") as study:
         for split in splits:
-            rows += bench.trivial(split)
+            scores = {(name, 0): values for name, values in bench.trivial(split).items()}
             used = config
             if config.choose:
                 option, used = choose_on_validation(bench, study, split, config)
                 chosen[split.draw] = option
             for control in variants:
                 for seed in config.seeds:
-                    rows.append(bench.model(study, split, used, seed, control))
-    return Results(rows, reports, chosen)
+                    label = control or "model"
+                    fitted = bench.fit(study, split, fit_settings(used, control), seed, label)
+                    scores[name_row(control), seed] = bench.score(fitted, split.test)
+            if len(config.seeds) > 1:
+                own = [scores[MODEL, seed] for seed in config.seeds]
+                scores[f"{MODEL}, mean of {len(own)} seeds", 0] = np.mean(own, axis=0)
+            rows += [bench.judge(name, split, seed, x) for (name, seed), x in scores.items()]
+            if config.bootstrap:
+                intervals += resample_tfs(split, scores, config)
+    return Results(rows, reports, chosen, intervals)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Fitted:
-    """One fit with what it was made from."""
-
-    result: FitResult
-    inputs: ModelInputs
-    data: FitData
-    trainer: Trainer
+def name_row(control: Control | None) -> str:
+    """The method's name in the results."""
+    return MODEL if control is None else f"{MODEL}, {control.replace('-', ' ')}"
 
 
-class Bench:
-    """A data set with its splits; every fit on it has the same padded shapes."""
+def fit_settings(config: LinkPredictionConfig, control: Control | None = None) -> FitSettings:
+    """The part of the settings that one fit needs."""
+    return FitSettings(
+        model=config.model,
+        inputs=config.inputs,
+        training=config.training,
+        reference_selection=config.reference_selection,
+        control=control,
+    )
 
-    def __init__(self, dataset: Dataset, splits: list[Split], embedding: np.ndarray | None):
-        self.dataset, self.splits, self.embedding = dataset, splits, embedding
-        parts = [part for s in splits for part in (s.train, s.validation, s.test)]
-        self.tfs = np.unique(np.concatenate([part.pairs[:, 0] for part in parts]))
-        self.validation_size = max(len(split.validation) for split in splits)
-        self.test_size = max(len(split.test) for split in splits)
-        self.trainer = functools.cache(make_scregnet_trainer)
-        self.inputs = functools.cache(self._inputs)
 
-    def trivial(self, split: Split) -> list[dict]:
-        """The rows of the trivial methods on one split."""
-        scores = trivial_rows(self.dataset.genes, split.train, split.validation, self.tfs)
-        return [
-            judge(name, split, 0, scores_at(block, split.test, self.tfs))
-            for name, block in scores.items()
-        ]
-
-    def model(
-        self,
-        study: Study,
-        split: Split,
-        config: LinkPredictionConfig,
-        seed: int,
-        control: Control | None = None,
-    ) -> dict:
-        """The row of one fit."""
-        fitted = self.fit(study, split, config, seed, control)
-        batch = build_pair_batch(fitted.inputs, split.test, self.test_size)
-        key = jax.random.key(derive_seed(seed, split.draw))
-        logits = fitted.trainer.score(fitted.result.variables, fitted.data.genes, batch, key)
-        method = MODEL if control is None else f"{MODEL}, {control.replace('-', ' ')}"
-        return judge(method, split, seed, np.asarray(logits)[: len(split.test)])
-
-    def fit(
-        self,
-        study: Study,
-        split: Split,
-        config: LinkPredictionConfig,
-        seed: int,
-        control: Control | None = None,
-        label: str = "",
-    ) -> Fitted:
-        """One fit on one split; `label` tells its checkpoints from those of other settings."""
-        trainer = self.trainer(config.model, config.training)
-        inputs = self.inputs(
-            config.inputs,
-            config.training,
-            config.model.coexpression,
-            control,
-            0 if control is None else split.draw,
-        )
-        own_seed = derive_seed(seed, split.draw)
-        data = build_fit_data(
-            inputs,
-            split.train,
-            split.test if config.reference_selection else split.validation,
-            folds=config.training.edge_folds,
-            seed=own_seed,
-            negative_weight=config.inputs.negative_weight,
-            validation_size=(
-                self.test_size if config.reference_selection else self.validation_size
-            ),
-        )
-        name = f"draw{split.draw}-{label or control or 'model'}-seed{seed}"
-        return Fitted(study.fit(trainer, data, name=name, seed=own_seed), inputs, data, trainer)
-
-    def _inputs(self, config, training, coexpression, control, draw) -> ModelInputs:
-        trains = [split.train for split in self.splits]
-        genes = self.dataset.genes
-        sizes = shared_sizes(trains, len(genes.names), training.batch_size)
-        return model_inputs(
-            genes,
-            self.embedding,
-            self.tfs,
-            config,
-            sizes,
-            coexpression=coexpression,
-            control=control,
-            seed=draw,
-        )
+def resample_tfs(split: Split, scores: dict, config: LinkPredictionConfig) -> list[dict]:
+    """Intervals over resampled TFs of each method, and of the model's difference from it."""
+    first: dict[str, np.ndarray] = {}
+    for (name, _), values in scores.items():
+        first.setdefault(name, values)
+    table = bootstrap_over_tfs(
+        split.test.pairs,
+        split.test.labels,
+        first,
+        seed=split.draw,
+        samples=config.bootstrap,
+        reference=MODEL,
+    )
+    return table.assign(draw=split.draw).to_dict("records")
 
 
 def choose_on_validation(
     bench: Bench, study: Study, split: Split, config: LinkPredictionConfig
 ) -> tuple[str, LinkPredictionConfig]:
-    """The option with the best validation score on this split, and the settings with it."""
+    """The option with the best figures on the validation pairs, and the settings with it.
+
+    The figure is the mean of AUROC, AP and swap concordance, so that an option is not chosen for
+    base rates alone.
+    """
     best = (-np.inf, "", config)
     for place, option in enumerate(("", *config.choose)):
         option, tried = option or "as given", with_options(config, option)
-        fitted = bench.fit(study, split, tried, config.seeds[0], label=f"option{place}")
-        score = fitted.result.best_score
-        logger.info("draw %d, %s: validation %.4f", split.draw, option, score)
-        best = max(best, (score, option, tried), key=lambda entry: entry[0])
+        fitted = bench.fit(
+            study, split, fit_settings(tried), config.seeds[0], f"option{place}"
+        )
+        pairs = split.validation
+        metrics = evaluate_pairs(pairs.pairs, pairs.labels, bench.score(fitted, pairs))
+        known = [metrics[name] for name in CHOSEN_ON if metrics[name] is not None]
+        logger.info("draw %d, %s: validation %.4f", split.draw, option, np.mean(known))
+        best = max(best, (np.mean(known), option, tried), key=lambda entry: entry[0])
     return best[1:]
 
 
@@ -265,10 +236,3 @@ def with_options(config: LinkPredictionConfig, option: str) -> LinkPredictionCon
     """The settings with `key=value,key=value` applied."""
     flags = [f"--{item.strip()}" for item in option.split(",") if item]
     return settings.parse(config, flags, program="--choose")
-
-
-def judge(method: str, split: Split, seed: int, scores: np.ndarray) -> dict:
-    """A results row: the method's metrics on the test pairs of a split."""
-    test: LabelledPairs = split.test
-    metrics = evaluate_pairs(test.pairs, test.labels, scores)
-    return {"method": method, "draw": split.draw, "seed": seed, **metrics}

@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 
 from grnjax.data.beeline import BeelineFolder, read_folder
-from grnjax.data.edges import PARSERS, clean_edges, find_columns, read_edges
+from grnjax.data.benchmark import choose_expression, choose_splits, find_set
+from grnjax.data.edges import read_edges, take_edges
 from grnjax.data.expression import DataConfig, read_expression
 from grnjax.data.genes import build_dataset, read_embedding, read_tf_list
-from grnjax.data.names import list_names
 from grnjax.data.simulator import EmbeddedConfig
-from grnjax.errors import EdgeFormatError
-from grnjax.types import Dataset
+from grnjax.data.split_files import Protocol, read_splits
+from grnjax.progress import logger
+from grnjax.types import Dataset, Split
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -33,7 +34,7 @@ def load_dataset(expression, network, tfs, config: DataConfig) -> Dataset:
         tfs: path, names, or None for the sources of the network.
     """
     if isinstance(network, pd.DataFrame):
-        edges, source = take_edges(network), "network"
+        edges, source = take_edges(network, "network"), "network"
     else:
         edges, source = read_edges(network), str(network)
     tf_names = read_tf_list(tfs) if isinstance(tfs, (str, Path)) else tfs
@@ -41,22 +42,6 @@ def load_dataset(expression, network, tfs, config: DataConfig) -> Dataset:
     reference = set(edges["tf"]) | set(edges["target"]) | set(tf_names or [])
     read = None if expression is None else read_expression(expression, config, reference)
     return build_dataset(read, edges, tfs=tf_names, universe=None, source=source)
-
-
-def take_edges(frame: pd.DataFrame) -> pd.DataFrame:
-    """A network in memory as `read_edges` gives that of a file: same headings, same checks."""
-    columns = find_columns(list(map(str, frame.columns)))
-    if "tf" not in columns or "target" not in columns:
-        raise EdgeFormatError(
-            f"network: no TF and target among its columns ({list_names(frame.columns)}). "
-            "Name them tf and target."
-        )
-    edges = {}
-    for role, place in columns.items():
-        column = frame.iloc[:, place].reset_index(drop=True).astype(object)
-        text = column.where(column.notna(), "").astype(str).str.strip()
-        edges[role] = PARSERS[role](text, "network") if role in PARSERS else text
-    return clean_edges(pd.DataFrame(edges), "network")
 
 
 def load_embedded(config: EmbeddedConfig, data: DataConfig | None = None) -> EmbeddedData:
@@ -74,17 +59,43 @@ def load_embedded(config: EmbeddedConfig, data: DataConfig | None = None) -> Emb
     return EmbeddedData(dataset, simulated.edges)
 
 
-def load_folder(folder: Path, config: DataConfig) -> tuple[Dataset, BeelineFolder]:
-    """Genes and labelled pairs of a GENELink or BEELINE folder; `data.expression` comes first."""
-    beeline = read_folder(folder)
-    path = config.expression or beeline.expression
+def load_folder(folder: str | Path, config: DataConfig) -> tuple[Dataset, BeelineFolder]:
+    """Genes and labelled pairs of a GENELink or BEELINE folder, with the files that go with it.
+
+    Expression is that of the settings, else of the folder, else the file of the benchmark root
+    that covers most of the genes.
+
+    Args:
+        folder: a path, or the name of a benchmark set such as Specific/hESC/TFs+500.
+        config: what else to read; `root`, `expression` and `split` may replace what the folder has.
+    """
+    found = find_set(folder, config.root)
+    beeline = read_folder(folder if found is None else found.labels)
     edges = beeline.edges
     names = set(beeline.genes or []) | set(edges["tf"]) | set(edges["target"])
+    path, coverage = config.expression or beeline.expression, None
+    if path is None and found is not None:
+        path, coverage = choose_expression(found, beeline.genes or names)
     expression = None if path is None else read_expression(path, config, names)
     dataset = build_dataset(
         expression, edges, tfs=beeline.tfs, universe=beeline.genes, source=str(folder)
     )
-    return dataset, beeline
+    if coverage is not None:
+        dataset.report["genes_in_expression_files"] = coverage
+    splits = beeline.splits
+    if config.split != "auto":
+        splits = () if config.split == "draw" else choose_splits(config.split, found)
+    elif found is not None and found.splits and not splits:
+        logger.info(f"{found.name}: published splits for --data.split: {', '.join(found.splits)}")
+    return dataset, dataclasses.replace(beeline, expression=path and Path(path), splits=splits)
+
+
+def load_splits(
+    beeline: BeelineFolder, dataset: Dataset, protocol: Protocol
+) -> list[Split] | None:
+    """The published splits that `load_folder` found, one a draw; None where pairs must be drawn."""
+    splits = [read_splits(folder, beeline, dataset, protocol) for folder in beeline.splits]
+    return splits or None
 
 
 def load_embedding(config: DataConfig, dataset: Dataset) -> np.ndarray | None:

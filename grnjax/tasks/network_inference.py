@@ -23,7 +23,13 @@ from grnjax.progress import logger
 from grnjax.tasks.cross_fitting import CrossFitConfig, Fold, deal_folds, list_candidates
 from grnjax.tasks.inputs import InputConfig, make_scregnet_trainer, model_inputs
 from grnjax.tasks.loading import load_dataset, load_embedding
-from grnjax.training.batches import ModelInputs, build_fit_data, build_pair_batch, shared_sizes
+from grnjax.training.batches import (
+    ModelInputs,
+    add_topology,
+    build_fit_data,
+    build_pair_batch,
+    shared_sizes,
+)
 from grnjax.training.loop import FitResult, Trainer, TrainingConfig
 from grnjax.training.step import FitData
 from grnjax.training.study import Study, derive_seed
@@ -49,6 +55,11 @@ class InferenceConfig(CrossFitConfig):
         super().__post_init__()
         if self.prevalence is not None and not 0 < self.prevalence < 1:
             raise ValueError(f"prevalence must be in (0, 1), got {self.prevalence}")
+        if self.inputs.unlabelled_weight:
+            raise ValueError(
+                "unlabelled_weight must be 0 here: every candidate is dealt out as labelled "
+                f"already, got {self.inputs.unlabelled_weight}"
+            )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -144,8 +155,9 @@ def cross_fit(
     logits = np.full((config.members, len(candidates)), np.nan)
     for fold in folds:
         own_seed = derive_seed(seed, fold.member, fold.fold)
+        fold_inputs = add_topology(inputs, fold.train) if config.model.topology else inputs
         data = build_fit_data(
-            inputs,
+            fold_inputs,
             fold.train,
             fold.validation,
             folds=config.training.edge_folds,
@@ -156,7 +168,7 @@ def cross_fit(
         name = f"member{fold.member}-fold{fold.fold}"
         result = study.fit(trainer, data, name=name, seed=own_seed)
         logits[fold.member, fold.held_out] = score_pairs(
-            trainer, result, inputs, data, candidates.take(fold.held_out), own_seed
+            trainer, result, fold_inputs, data, candidates.take(fold.held_out), own_seed
         )
     return logits
 

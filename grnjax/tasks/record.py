@@ -41,8 +41,8 @@ def digest_inputs(paths: dict[str, str | Path | None]) -> dict[str, str]:
             continue
         path = Path(path)
         if path.is_dir():
-            files = sorted(file for file in path.iterdir() if file.is_file())
-            digests |= {f"{role}/{file.name}": digest_file(file) for file in files}
+            files = sorted(file for file in path.rglob("*") if file.is_file())
+            digests |= {f"{role}/{file.relative_to(path)}": digest_file(file) for file in files}
         elif path.is_file():
             digests[role] = digest_file(path)
     return digests

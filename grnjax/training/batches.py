@@ -8,8 +8,11 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from grnjax.graphs.build import build_gene_batch, build_graph, pad_rows, padded_size
+from grnjax.graphs.topology import topology_block
 from grnjax.training.step import FitData
 from grnjax.types import GeneTable, LabelledPairs, PairBatch
+
+TOPOLOGY_FOLDS = 8  # parts of the train pairs whose topology comes from the edges of the others
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -20,10 +23,11 @@ class ModelInputs:
     nodes: Float[np.ndarray, "gene dim"]  # input of the graph encoder
     embedding: Float[np.ndarray, "gene dim2"] | None
     coexpression: Float[np.ndarray, "tf gene feature"] | None
-    tfs: Int[np.ndarray, " tf"]  # gene index of each row of `coexpression`
+    tfs: Int[np.ndarray, " tf"]  # gene index of each row of the blocks
     padded_pairs: int
     padded_edges: int
     messages: Literal["symmetric", "directed", "none"] = "symmetric"
+    topology: Float[np.ndarray, "tf gene feature"] | None = None  # of one fit's train edges
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,12 +38,20 @@ class Sizes:
     edges: int
 
 
-def shared_sizes(trains: list[LabelledPairs], genes: int, batch_size: int) -> Sizes:
+def shared_sizes(
+    trains: list[LabelledPairs], genes: int, batch_size: int, *, least_pairs: int = 0
+) -> Sizes:
     """Sizes for the largest of the train sets, so that one compilation serves them all."""
-    pairs = max(len(train) for train in trains)
+    pairs = max(least_pairs, *map(len, trains))
     pairs = -(-pairs // batch_size) * batch_size if batch_size else pairs
     edges = max(2 * len(train.positives) for train in trains) + genes
     return Sizes(pairs, padded_size(edges))
+
+
+def add_topology(inputs: ModelInputs, train: LabelledPairs) -> ModelInputs:
+    """The inputs of one fit whose model sees what its train edges say of a pair."""
+    block = topology_block(train.positives, inputs.tfs, len(inputs.genes.names))
+    return dataclasses.replace(inputs, topology=block)
 
 
 def build_fit_data(
@@ -50,6 +62,7 @@ def build_fit_data(
     folds: int,
     seed: int,
     negative_weight: float = 1.0,
+    unlabelled_weight: float = 0.0,
     validation_size: int | None = None,
 ) -> FitData:
     """Arrays of one fit: the graph holds train positives only.
@@ -58,17 +71,54 @@ def build_fit_data(
         folds: parts of the train pairs for edge-disjoint message passing; 0 for none.
         negative_weight: weight of a pair labelled 0 against one labelled 1; below 1 where 0
             means unlabelled.
+        unlabelled_weight: above 0, every pair outside the train pairs joins them, labelled 0 and
+            with this weight.
     """
     genes = len(inputs.genes.names)
     graph = train_graph(inputs, train)
-    fold = pair_folds(train.pairs, genes, folds, seed)
+    topology = left_out_topology(inputs, train, seed)
     weights = np.where(train.labels > 0, 1.0, negative_weight).astype(np.float32)
+    if unlabelled_weight:
+        others = list_other_pairs(train, inputs.tfs, genes)
+        topology = np.concatenate([topology, look_up(inputs, inputs.topology, others)])
+        weights = np.pad(weights, (0, len(others)), constant_values=unlabelled_weight)
+        train = LabelledPairs(
+            np.concatenate([train.pairs, others]), np.pad(train.labels, (0, len(others)))
+        )
+    fold = pair_folds(train.pairs, genes, folds, seed)
+    batch = build_pair_batch(inputs, train, inputs.padded_pairs, weights=weights, fold=fold)
     return FitData(
         genes=build_gene_batch(inputs.genes, inputs.nodes, inputs.embedding, train, graph),
-        train=build_pair_batch(inputs, train, inputs.padded_pairs, weights=weights, fold=fold),
+        train=batch._replace(topology=pad_rows(topology, inputs.padded_pairs)),
         validation=build_pair_batch(inputs, validation, validation_size or len(validation)),
         edge_fold=edge_folds(graph, train, fold, genes),
     )
+
+
+def left_out_topology(
+    inputs: ModelInputs, train: LabelledPairs, seed: int
+) -> Float[np.ndarray, "pair feature"]:
+    """Topology of each train pair by the edges of the other folds: no pair sees its own label."""
+    rows = look_up(inputs, inputs.topology, train.pairs).copy()
+    if inputs.topology is None:
+        return rows
+    fold = pair_folds(train.pairs, len(inputs.genes.names), TOPOLOGY_FOLDS, seed)
+    for left_out in range(TOPOLOGY_FOLDS):
+        here = fold == left_out
+        block = add_topology(inputs, train.take(~here)).topology
+        rows[here] = look_up(inputs, block, train.pairs[here])
+    return rows
+
+
+def list_other_pairs(
+    train: LabelledPairs, tfs: Int[np.ndarray, " tf"], genes: int
+) -> Int[np.ndarray, "pair 2"]:
+    """Every pair of a TF with another gene that is no train pair."""
+    free = np.ones((len(tfs), genes), bool)
+    free[np.arange(len(tfs)), tfs] = False
+    free[np.searchsorted(tfs, train.pairs[:, 0]), train.pairs[:, 1]] = False
+    row, target = np.nonzero(free)
+    return np.stack([tfs[row], target], axis=1).astype(np.int32)
 
 
 def train_graph(inputs: ModelInputs, train: LabelledPairs) -> jraph.GraphsTuple:
@@ -80,6 +130,7 @@ def train_graph(inputs: ModelInputs, train: LabelledPairs) -> jraph.GraphsTuple:
         symmetric=inputs.messages == "symmetric",
         self_loops=True,
         padded_edges=inputs.padded_edges,
+        padded_regulators=len(inputs.tfs),
     )
 
 
@@ -97,21 +148,23 @@ def build_pair_batch(
     fold = np.zeros(len(pairs), np.int32) if fold is None else fold
     return PairBatch(
         pairs=pad_rows(pairs.pairs.astype(np.int32), size, fill=genes),
-        features=pad_rows(pair_features(inputs, pairs.pairs), size),
+        features=pad_rows(look_up(inputs, inputs.coexpression, pairs.pairs), size),
+        topology=pad_rows(look_up(inputs, inputs.topology, pairs.pairs), size),
         labels=pad_rows(pairs.labels.astype(np.float32), size),
         weights=pad_rows(weights, size),
         fold=pad_rows(fold, size, fill=-1),
     )
 
 
-def pair_features(
-    inputs: ModelInputs, pairs: Int[np.ndarray, "pair 2"]
+def look_up(
+    inputs: ModelInputs,
+    block: Float[np.ndarray, "tf gene feature"] | None,
+    pairs: Int[np.ndarray, "pair 2"],
 ) -> Float[np.ndarray, "pair feature"]:
-    """The co-expression block's rows for the pairs; width 0 where the model does not use it."""
-    if inputs.coexpression is None:
+    """The rows of a block for the pairs; width 0 where the model does not use it."""
+    if block is None:
         return np.zeros((len(pairs), 0), np.float32)
-    row = np.searchsorted(inputs.tfs, pairs[:, 0])
-    return inputs.coexpression[row, pairs[:, 1]]
+    return block[np.searchsorted(inputs.tfs, pairs[:, 0]), pairs[:, 1]]
 
 
 def pair_folds(

@@ -57,7 +57,9 @@ def train_step(state, batch, data, key, *, model, optimizer, penalty, edge_folds
     genes, ridge = data.genes, 1.0 / jnp.maximum(jnp.sum(data.train.weights), 1.0)
     if unseen_share:  # every second step, or round of folds, so that no fold is always hidden
         hiding = state.step // max(edge_folds, 1) % 2
-        genes = hide_genes(genes, unseen_key, share=unseen_share * hiding)
+        drawn = jax.random.uniform(unseen_key, (len(genes.nodes),))
+        kept = (drawn >= unseen_share * hiding).astype(jnp.float32)
+        genes, batch = hide_genes(genes, kept), hide_topology(batch, kept)
         ridge = ridge * (1 - hiding)  # a learned vector that is hidden must not shrink
     if edge_folds:
         supervised = state.step % edge_folds
@@ -98,18 +100,23 @@ def all_finite(tree) -> Bool[Array, ""]:
     return jnp.stack([jnp.isfinite(x).all() for x in numbers]).all()
 
 
-def hide_genes(genes: GeneBatch, key: Array, *, share) -> GeneBatch:
-    """The batch with a random share of the genes made unseen: no learned vectors, no edges.
+def hide_genes(genes: GeneBatch, kept: Float[Array, " node"]) -> GeneBatch:
+    """The batch with the genes where `kept` is 0 made unseen: no learned vectors, no edges.
 
     What a model learns on such a step must hold for genes it knows from their features alone.
     """
-    kept = (jax.random.uniform(key, (len(genes.nodes),)) >= share).astype(jnp.float32)
     graph = genes.graph
     both = jnp.minimum(kept[graph.senders], kept[graph.receivers])
     alive = jnp.where(graph.senders == graph.receivers, 1.0, both)
     return genes._replace(
         seen=genes.seen * kept[:, None], graph=graph._replace(edges=graph.edges * alive)
     )
+
+
+def hide_topology(batch: PairBatch, kept: Float[Array, " node"]) -> PairBatch:
+    """The pairs without what train edges say of those whose TF or target is hidden."""
+    both = jnp.minimum(kept[batch.pairs[:, 0]], kept[batch.pairs[:, 1]])
+    return batch._replace(topology=batch.topology * both[:, None])
 
 
 def train_epoch(state, data, key, *, batch_size, step):

@@ -18,8 +18,9 @@ from grnjax.baselines.controls import (
 )
 from grnjax.baselines.correlation import absolute_pearson
 from grnjax.baselines.factors import FactorRidge, fit_factor_model, label_matrix
-from grnjax.data.beeline import read_folder, read_splits
+from grnjax.data.beeline import read_folder
 from grnjax.data.genes import build_dataset
+from grnjax.data.split_files import read_splits
 from grnjax.evaluation.metrics import swap_concordance
 from grnjax.evaluation.splits import draw_split
 from grnjax.types import Dataset, GeneTable, LabelledPairs, Split
@@ -69,8 +70,9 @@ def judge(scores, pairs):
 
 def test_every_row_scores_every_tf_with_every_gene(rows):
     assert list(rows) == [
-        "TF rate", "target rate", "degree product", "nearest TF profile", "additive logistic",
-        "ID-only rank 4", "ID-only ensemble", "absolute Pearson", "linear expression",
+        "TF rate", "target rate", "degree product", "Adamic-Adar", "nearest TF profile",
+        "additive logistic", "ID-only rank 4", "ID-only ensemble", "absolute Pearson",
+        "linear expression",
     ]
     for name, scores in rows.items():
         assert scores.shape == (len(TFS), GENES), name
@@ -79,7 +81,7 @@ def test_every_row_scores_every_tf_with_every_gene(rows):
 
 def test_every_row_but_the_correlation_knows_more_than_chance(rows, split):
     for name, scores in rows.items():
-        if name != "absolute Pearson":
+        if name not in ("absolute Pearson", "Adamic-Adar"):  # TFs here share no neighbours
             assert judge(scores, split.test)[0] > 0.58, name
 
 
@@ -153,7 +155,7 @@ def test_a_network_without_expression_has_no_row_of_it(genes, split, caplog):
     empty = GeneTable(genes.names, genes.is_tf, *nothing)
     with caplog.at_level(logging.INFO, logger="grnjax"):
         rows = trivial_rows(empty, split.train, split.validation, TFS)
-    assert "absolute Pearson" not in rows and "linear expression" not in rows and len(rows) == 7
+    assert "absolute Pearson" not in rows and "linear expression" not in rows and len(rows) == 8
     assert "no Pearson and no linear expression row" in caplog.text
 
 

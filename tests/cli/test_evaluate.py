@@ -103,7 +103,7 @@ def test_pairs_trained_on_are_left_out_and_make_the_trivial_rows(weights, truth,
     assert "2 candidates were trained on and are left out" in outcome.err
     rows = json.loads((tmp_path / "out" / "evaluation.json").read_text())["rows"]
     rows = {row["method"]: row for row in rows}
-    rates = ["TF rate", "target rate", "degree product", "nearest TF profile"]
+    rates = ["TF rate", "target rate", "degree product", "Adamic-Adar", "nearest TF profile"]
     assert list(rows) == ["this network", *rates, "additive logistic"]
     pairs = candidates(exclude=trained)
     labels = [pair in TRUE for pair in pairs]

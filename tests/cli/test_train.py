@@ -13,8 +13,9 @@ from grnjax.storage.files import read_json_lines
 QUICK = ["--training.epochs", 20]
 MODEL = "scRegNet"
 TRIVIAL_ROWS = [
-    "TF rate", "target rate", "degree product", "nearest TF profile", "additive logistic",
-    "ID-only rank 4", "ID-only ensemble", "absolute Pearson", "linear expression",
+    "TF rate", "target rate", "degree product", "Adamic-Adar", "nearest TF profile",
+    "additive logistic", "ID-only rank 4", "ID-only ensemble", "absolute Pearson",
+    "linear expression",
 ]
 
 
@@ -82,8 +83,30 @@ def test_published_files_leave_the_rest_to_validation(train, genelink_folder, sm
     elsewhere.mkdir()
     for part in ("Train", "Test"):
         (folder / f"{part}_set.csv").rename(elsewhere / f"{part}_set.csv")
-    _, moved, _ = train(folder, "--data.splits", elsewhere, out="moved")
+    record, moved, _ = train(folder, "--data.split", elsewhere, out="moved")
     pd.testing.assert_frame_equal(moved, rows)
+    read = {name for name in record["inputs"] if name.startswith("splits")}
+    assert read == {"splits/splits/Train_set.csv", "splits/splits/Test_set.csv"}
+
+
+def test_a_set_of_invented_names_runs_from_its_layout(train, benchmark_root, small_set, tmp_path):
+    name = "Perturbed/axolotl/TFs+7"
+    where = ["--data.root", benchmark_root, "--data.split", "Cave"]
+    record, rows, outcome = train(name, *where, "--training.epochs", 8)
+    ours = rows[rows["method"] == MODEL]
+    assert ours["draw"].tolist() == [1, 3] and ours["auroc"].nunique() == 2
+    assert list(rows.loc[rows["draw"] == 1, "method"]) == [*TRIVIAL_ROWS, MODEL]
+    assert [split["kind"] for split in record["metrics"]["splits"]] == ["published"] * 2
+    assert record["data"]["measured"] == len(small_set.counts)
+    assert "expression of 78 of 80 genes in axolotl_120cells.csv.gz (others" in outcome.err
+    assert "--split.kind and --split.draws do not apply" in outcome.err
+    inputs = record["inputs"]
+    [expression] = benchmark_root.rglob("axolotl_120cells.csv.gz")
+    assert inputs["expression"] == digest(expression)
+    assert "splits/sample3/Test_set.csv.gz" in inputs and "folder/Label.csv" in inputs
+
+    _, _, outcome = train(name, *where, "--training.epochs", 8)
+    assert "this run has already finished; nothing to do." in outcome.err
 
 
 def test_every_seed_is_fitted_on_every_draw_and_draws_are_the_sample(

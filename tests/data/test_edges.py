@@ -38,7 +38,12 @@ PLAIN = {"tf": ["A", "B"], "target": ["B", "C"]}
         ("Gene1\tGene2\tEdgeWeight\nA\tB\t0.5\nB\tC\t1e-3\n", {"weight": [0.5, 0.001]}),
         ("TF\ttarget\timportance\nA\tB\t2\nB\tC\t1\n", {"weight": [2.0, 1.0]}),
         (",TF,Target,Label\n0,A,B,1\n1,B,C,0\n", {"label": [1, 0]}),
-        ('"source","target","weight"\n"A","B",1\n"B","C",-1\n', {"weight": [1.0, -1.0]}),
+        (
+            '"source","target","weight"\r\n"A","B",1\r\n"B","C",-1\r\n',
+            {"weight": [1.0, -1.0], "sign": [1, -1]},
+        ),
+        ("source,cre,target,score,pval\nA,chr1-1-9,B,2,0.1\nB,chr1-3-9,C,-3,0\n",
+         {"weight": [2.0, -3.0]}),
         ("REGULATOR,TARGET\nA,B\nB,C\n", {}),
         ("TF\ttarget\n1\tA\tB\n2\tB\tC\n", {}),
         ("tf,confidence,target,mor\nA,E,B,1.0\nB,D,C,-1.0\n", {"sign": [1, -1]}),
@@ -79,6 +84,12 @@ def test_a_repeated_pair_keeps_its_largest_weight(read):
     assert frame.attrs["report"]["repeated_pairs"] == 1
 
 
+def test_weights_of_one_are_signs_only_if_both_occur(read):
+    assert "sign" not in read("source,target,weight\nA,B,1\nB,C,1\n")
+    frame = read("source,target,weight\nA,B,1\nA,B,-1\nB,C,-1\n")
+    assert columns_of(frame)["sign"] == [0, -1]
+
+
 def test_a_contradicted_sign_is_unknown_and_a_confirmed_one_stays(read):
     frame = read("A,B,Activation\nA,B,Repression\nB,C,Unknown\nB,C,Repression\n")
     assert columns_of(frame) == PLAIN | {"sign": [0, -1]}
@@ -109,19 +120,67 @@ def test_what_is_no_network_is_refused_with_numbers(read, text, complaint):
 
 
 @pytest.mark.parametrize("pack", [sparse.csr_matrix, np.asarray], ids=["sparse", "dense"])
-def test_an_annotated_network_is_read_from_tf_to_target(tmp_path, pack):
+@pytest.mark.parametrize("form", ["h5ad", "zarr"])
+def test_an_annotated_network_is_read_from_tf_to_target(tmp_path, pack, form):
     weights = np.array([[0, 0.5, 0], [0, 0, -2], [0, 0, 0]])
     data = anndata.AnnData(np.zeros((2, 3), np.float32), var=pd.DataFrame(index=list("ABC")))
     data.varp["grn"] = pack(weights)
-    data.write_h5ad(tmp_path / "network.h5ad")
+    path = tmp_path / f"network.{form}"
+    getattr(data, f"write_{form}")(path)
+    assert columns_of(read_edges(path)) == PLAIN | {"weight": [0.5, -2.0]}
+
+
+def test_the_prediction_table_of_genernib_is_read(tmp_path):
+    table = pd.DataFrame(
+        {"source": ["A", "B", "B"], "target": ["B", "C", "B"], "weight": ["0.25", "-3", "1"],
+         "cell_type": ["x", "x", "y"]}
+    )
+    uns = {"dataset_id": "op", "method_id": "any", "prediction": table.astype(object)}
+    anndata.AnnData(uns=uns).write_h5ad(tmp_path / "network.h5ad")
     frame = read_edges(tmp_path / "network.h5ad")
-    assert columns_of(frame) == PLAIN | {"weight": [0.5, -2.0]}
+    assert columns_of(frame) == PLAIN | {"weight": [0.25, -3.0]}
+    assert frame.attrs["report"]["self_loops"] == 1
+    assert frame.attrs["report"]["ignored_columns"] == ["cell_type"]
 
 
 def test_an_h5ad_without_network_is_refused(tmp_path):
-    anndata.AnnData(np.zeros((2, 3), np.float32)).write_h5ad(tmp_path / "plain.h5ad")
-    with pytest.raises(EdgeFormatError, match="plain.h5ad: no network: .varp holds nothing"):
+    anndata.AnnData(np.zeros((2, 3), np.float32), uns={"a": 1}).write_h5ad(tmp_path / "plain.h5ad")
+    complaint = "plain.h5ad: no network: .varp holds nothing, not 'grn', and .uns a, not the table"
+    with pytest.raises(EdgeFormatError, match=complaint):
         read_edges(tmp_path / "plain.h5ad")
+
+
+TABLE = pd.DataFrame(
+    {"note": ["x", "y", "z"], "target": ["B", "C", "B"], "TF": ["A", "B", "B"],
+     "importance": np.array([0.5, 2, 1], np.float32)}
+)
+
+
+@pytest.mark.parametrize("by_index", [False, True], ids=["columns", "index"])
+def test_a_parquet_table_is_read_like_text(tmp_path, by_index):
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "network.parquet"
+    (TABLE.set_index(["TF", "target"]) if by_index else TABLE).to_parquet(path)
+    frame = read_edges(path)
+    assert columns_of(frame) == PLAIN | {"weight": [0.5, 2.0]}
+    assert frame.attrs["report"]["self_loops"] == 1
+    assert frame.attrs["report"]["ignored_columns"] == ["note"]
+
+
+@pytest.mark.parametrize(
+    "table, complaint",
+    [
+        (TABLE.rename(columns={"TF": "who"}), "no TF and target among its 4 columns"),
+        (TABLE.assign(importance=[1, None, 2.5]), "1 of 3 weights are not finite .* in row 2"),
+        (TABLE.assign(TF=["A", None, "B"]), "row 2 has no tf"),
+        (TABLE[:0], "no edges"),
+    ],
+)
+def test_a_parquet_table_that_is_no_network_is_refused(tmp_path, table, complaint):
+    pytest.importorskip("pyarrow")
+    table.to_parquet(tmp_path / "network.parquet")
+    with pytest.raises(EdgeFormatError, match=f"network.parquet: .*{complaint}"):
+        read_edges(tmp_path / "network.parquet")
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 import gzip
 import logging
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import anndata
@@ -39,7 +40,13 @@ def write_h5ad(path: Path, values, genes: list[str], by_cells: bool = True, **pa
     )
     for name, part in parts.items():
         getattr(data, name).update(part) if name == "layers" else data.var.update(part)
-    data.write_h5ad(path)
+    (data.write_zarr if path.suffix == ".zarr" else data.write_h5ad)(path)
+    return path
+
+
+def write_parquet(path: Path, values: np.ndarray, genes: list[str]) -> Path:
+    cells = [f"cell{i}" for i in range(len(values))]
+    pd.DataFrame(values.T, pd.Index(genes, name="gene"), cells).to_parquet(path)
     return path
 
 
@@ -80,7 +87,11 @@ def test_order_orientation_and_encoding_of_the_file_change_no_bit(
         write_csv(folder / "genes.csv", shuffled, names, by_cells=False),
         write_h5ad(folder / "sparse.h5ad", sparse.csr_matrix(double), names),
         write_h5ad(folder / "turned.h5ad", sparse.csc_matrix(shuffled), names, by_cells=False),
+        write_h5ad(folder / "dense.zarr", double, names),
+        write_h5ad(folder / "turned.zarr", sparse.csr_matrix(shuffled), names, by_cells=False),
     ]
+    if find_spec("pyarrow"):
+        forms.append(write_parquet(folder / "genes.parquet", double, names))
     for path in forms:
         assert bits(read(path)) == expected, path.name
 

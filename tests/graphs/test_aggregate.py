@@ -3,7 +3,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from grnjax.graphs.aggregate import aggregate, gcn_weights
+from grnjax.graphs.aggregate import (
+    aggregate,
+    aggregate_maximum,
+    attention_weights,
+    gcn_weights,
+    mean_weights,
+    prefers_blocks,
+    remove_self_loops,
+    sum_by_edge,
+    sum_by_regulator,
+)
 from grnjax.graphs.build import build_graph
 
 NODES = 9
@@ -37,6 +47,24 @@ def build(network, **options):
 
 def on_device(graph):
     return jax.tree.map(jnp.asarray, graph)
+
+
+def build_hub(blocks, *, outwards):
+    """A gene with many neighbours, and edges towards these or from them."""
+    targets = np.arange(MESSAGES) + 1
+    edges = np.stack([np.zeros_like(targets), targets], axis=1)
+    graph = on_device(
+        build_graph(
+            edges,
+            MESSAGES + 1,
+            symmetric=True,
+            self_loops=False,
+            padded_regulators=1 if blocks else None,
+        )
+    )
+    assert prefers_blocks(graph, MESSAGES + 2) == blocks
+    wanted = graph.senders if outwards else graph.receivers
+    return graph._replace(edges=graph.edges * (wanted == 0))
 
 
 def convolve(graph, nodes):
@@ -122,24 +150,159 @@ def test_direction_matters_unless_the_graph_is_symmetric(network, features):
     np.testing.assert_allclose(there, back, atol=1e-6)
 
 
-def test_messages_in_bfloat16_add_up_in_float32():
+@pytest.mark.parametrize("blocks", [False, True])
+def test_messages_in_bfloat16_add_up_in_float32(blocks):
     """Sums of ones in bfloat16 stop at 256, where one more is below the resolution."""
-    leaves = np.arange(MESSAGES)
-    to_hub = np.stack([leaves + 1, np.zeros_like(leaves)], axis=1)
-    graph = on_device(build_graph(to_hub, MESSAGES + 1, symmetric=False, self_loops=False))
+    graph = build_hub(blocks, outwards=False)
     ones = jnp.ones((MESSAGES + 2, 1), jnp.bfloat16)
     total = aggregate(ones, graph, graph.edges)
     assert total.dtype == jnp.bfloat16
     assert float(total[0, 0]) == pytest.approx(MESSAGES, rel=1e-2)
 
 
-def test_the_gradient_of_a_hub_in_bfloat16_adds_up_in_float32():
-    leaves = np.arange(MESSAGES)
-    from_hub = np.stack([np.zeros_like(leaves), leaves + 1], axis=1)
-    graph = on_device(build_graph(from_hub, MESSAGES + 1, symmetric=False, self_loops=False))
+@pytest.mark.parametrize("blocks", [False, True])
+def test_the_gradient_of_a_hub_in_bfloat16_adds_up_in_float32(blocks):
+    graph = build_hub(blocks, outwards=True)
     ones = jnp.ones((MESSAGES + 2, 1), jnp.bfloat16)
 
     def loss(nodes):
         return jnp.sum(aggregate(nodes, graph, graph.edges).astype(jnp.float32))
 
     assert float(jax.grad(loss)(ones)[0, 0]) == pytest.approx(MESSAGES, rel=1e-2)
+
+
+# Both forms of the sum
+
+
+@pytest.fixture(scope="module", params=["symmetric", "directed"])
+def regulated(request):
+    """Three regulators, edges between them both ways, a loop, dead and padding edges."""
+    edges = np.array([[2, 5], [2, 7], [5, 2], [7, 7], [7, 2], [5, 0], [7, 8], [2, 3], [5, 1]])
+    weights = np.random.default_rng(5).uniform(0.5, 2, len(edges))
+    weights[3] = weights[7] = 0
+    return on_device(
+        build_graph(
+            edges,
+            NODES,
+            symmetric=request.param == "symmetric",
+            self_loops=True,
+            weights=weights,
+            padded_edges=40,
+            padded_regulators=6,
+        )
+    )
+
+
+def test_blocks_and_edges_give_the_same_sums_and_gradients(regulated, features):
+    def differentiate(summed):
+        def loss(nodes, weights):
+            total = summed(nodes, regulated, weights)
+            return jnp.sum(jnp.sin(total)), total
+
+        return jax.jit(jax.value_and_grad(loss, argnums=(0, 1), has_aux=True))
+
+    # as in attention, the two directions of an edge do not weigh the same
+    weights = regulated.edges * jnp.asarray(np.random.default_rng(6).uniform(0.5, 2, 40))
+    by_edge, by_regulator = (
+        differentiate(summed)(features, weights) for summed in (sum_by_edge, sum_by_regulator)
+    )
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), by_edge, by_regulator)
+    (_, total), (_, by_weight) = by_edge
+    assert np.abs(total[:NODES]).min() > 1e-3, "loops reach every gene"
+    assert np.count_nonzero(by_weight) >= int(regulated.n_edge[0])
+
+
+def test_the_form_follows_from_the_shapes(features):
+    def products(graph):
+        def summed(nodes, weights):
+            return aggregate(nodes, graph, weights)
+
+        return str(jax.make_jaxpr(summed)(features, graph.edges)).count("dot_general")
+
+    star = np.array([[0, gene] for gene in range(1, NODES)])
+    settings = {"symmetric": True, "self_loops": False, "padded_edges": 16}
+    few, many, unlisted = (
+        build_graph(star, NODES, padded_regulators=size, **settings) for size in (4, 400, None)
+    )
+    assert [products(graph) for graph in (few, many, unlisted)] == [2, 0, 0]
+    directed = build_graph(star, NODES, padded_regulators=4, **settings | {"symmetric": False})
+    assert products(directed) == 1, "nothing leads back"
+
+
+# Other weights
+
+
+def test_the_mean_is_taken_over_senders_by_weight(network, features):
+    graph = build(network, self_loops=False, padded_edges=60)
+    result = aggregate(features, graph, mean_weights(graph, NODES + 1))
+    edges, weights = network
+    for gene in range(NODES):
+        senders, by = (x[edges[:, 1] == gene] for x in (edges[:, 0], weights))
+        wanted = np.average(features[senders], axis=0, weights=by) if len(senders) else 0
+        np.testing.assert_allclose(result[gene], np.broadcast_to(wanted, (5,)), atol=1e-6)
+    assert not result[ISOLATED].any() and not result[NODES].any()
+
+
+def test_the_maximum_is_taken_over_senders_that_are_there(network, features):
+    edges, weights = network
+    kept = np.arange(len(edges)) % 3 > 0
+    graph = build((edges, weights * kept), self_loops=False, padded_edges=60)
+    result = aggregate_maximum(features, graph)
+    for gene in range(NODES):
+        senders = edges[kept & (edges[:, 1] == gene), 0]
+        wanted = np.max(features[senders], axis=0) if len(senders) else np.zeros(5)
+        np.testing.assert_array_equal(result[gene], wanted)
+    gradient = jax.grad(lambda x: jnp.sum(jnp.sin(aggregate_maximum(x, graph))))(features)
+    assert np.isfinite(gradient).all() and not gradient[NODES].any()
+
+
+def test_attention_is_a_softmax_over_the_senders_that_are_there(network):
+    edges, weights = network
+    kept = np.arange(len(edges)) % 3 > 0
+    ones = np.ones(len(edges))
+    hidden, absent = (
+        build(n, self_loops=False, padded_edges=60)
+        for n in ((edges, ones * kept), (edges[kept], ones[kept]))
+    )
+    drawn = jax.random.normal(jax.random.key(7), (NODES + 1, NODES + 1, 2))
+    dense = np.zeros((NODES, NODES, 2))
+    dense[tuple(edges[kept].T)] = jnp.exp(drawn)[tuple(edges[kept].T)]
+    total = dense.sum(axis=0)
+    dense = np.divide(dense, total, out=np.zeros_like(dense), where=total > 0)
+    for graph in (hidden, absent):
+        attention = attention_weights(drawn[graph.senders, graph.receivers], graph, NODES + 1)
+        result = np.zeros((NODES + 1, NODES + 1, 2))
+        np.add.at(result, (graph.senders, graph.receivers), attention)
+        np.testing.assert_allclose(result[:NODES, :NODES], dense, atol=1e-6)
+        assert not result[NODES].any() and not result[:, NODES].any()
+
+
+def test_an_edge_of_weight_three_draws_as_much_attention_as_three():
+    def attend_to(weights):
+        edges = np.array([[gene, 8] for gene in range(len(weights))])
+        graph = build((edges, np.array(weights)), self_loops=False)
+        scores = jnp.where(graph.senders == 0, 0.7, -0.2)[:, None]
+        return attention_weights(scores, graph, NODES + 1)[0, 0]
+
+    assert attend_to([1.0, 3.0]) == pytest.approx(float(attend_to([1.0, 1.0, 1.0, 1.0])))
+
+
+def test_attention_stays_finite_for_huge_scores_and_for_genes_that_lost_all_edges(network):
+    graph = build(network, self_loops=False, padded_edges=60)
+    graph = graph._replace(edges=graph.edges * (graph.receivers != 8))
+    huge = jnp.where(graph.receivers == 8, 1e6, 1e4 * (-1.0) ** graph.senders)[:, None]
+
+    def loss(scores, edges):
+        return jnp.sum(attention_weights(scores, graph._replace(edges=edges), NODES + 1) ** 2)
+
+    value, gradients = jax.value_and_grad(loss, argnums=(0, 1))(huge, graph.edges)
+    assert np.isfinite(value) and value > 0
+    assert all(np.isfinite(gradient).all() for gradient in gradients)
+
+
+def test_self_loops_can_be_left_out(network, features):
+    edges, weights = network
+    others = edges[:, 0] != edges[:, 1]
+    graph, without = build(network), build((edges[others], weights[others]), self_loops=False)
+    result, wanted = (convolve(g, features) for g in (remove_self_loops(graph), without))
+    np.testing.assert_allclose(result, wanted, atol=1e-6)

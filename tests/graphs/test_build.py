@@ -75,6 +75,31 @@ def test_more_edges_than_there_is_room_for_are_refused():
     assert graph.n_edge.tolist() == [6, 0]
 
 
+@pytest.mark.parametrize("symmetric", [True, False])
+@given(rows=EDGES)
+def test_every_edge_but_a_loop_has_one_of_the_listed_regulators(symmetric, rows):
+    edges, _ = split_columns(rows)
+    graph = build_graph(
+        edges, NODES, symmetric=symmetric, self_loops=True, padded_regulators=NODES + 2
+    )
+    sending, receiving = graph.globals
+    assert sorted({*edges[:, 0].tolist(), NODES}) == sorted(set(sending.tolist()))
+    assert receiving.tolist() == (sending.tolist() if symmetric else [])
+    for sender, receiver in list_weights(graph):
+        assert sender == receiver or sender in sending or receiver in receiving
+
+
+def test_more_regulators_than_there_is_room_for_are_refused():
+    edges = np.array([[0, 1], [0, 2], [1, 2], [2, 3]])
+    settings = {"symmetric": True, "self_loops": False}
+    with pytest.raises(ValueError, match="3 regulators do not fit into 2"):
+        build_graph(edges, NODES, padded_regulators=2, **settings)
+    assert build_graph(edges, NODES, padded_regulators=3, **settings).globals.sending.tolist() == [
+        0, 1, 2,
+    ]
+    assert build_graph(edges, NODES, **settings).globals is None
+
+
 def test_a_graph_may_have_no_edges():
     none = np.zeros((0, 2), int)
     assert build_graph(none, NODES, symmetric=True, self_loops=False).n_edge[0] == 0

@@ -41,7 +41,7 @@ def sort_rows(matrix):
     return matrix[np.lexsort(matrix.T)]
 
 
-@pytest.mark.parametrize("nodes", ["components", "profile"])
+@pytest.mark.parametrize("nodes", ["components", "profile", "statistics"])
 def test_genes_without_expression_are_zeros(nodes, make, genes):
     inputs = make(config=InputConfig(nodes=nodes))
     assert inputs.nodes.shape[0] == len(genes.names)
@@ -56,6 +56,15 @@ def test_a_profile_is_the_standardised_expression(make, genes):
     np.testing.assert_allclose(profile[genes.measured].std(axis=1), 1, rtol=1e-4)
     expected = np.corrcoef(genes.expression[:, genes.measured].T)
     np.testing.assert_allclose(np.corrcoef(profile[genes.measured]), expected, atol=1e-4)
+
+
+def test_statistics_are_the_part_of_the_components_that_needs_no_other_cell(make, genes):
+    """They are level, spread and detection; the components change with the cells and signs."""
+    statistics = make(config=InputConfig(nodes="statistics")).nodes
+    assert statistics.shape == (len(genes.names), 5)
+    np.testing.assert_array_equal(statistics, make().nodes[:, :5])
+    mean = genes.expression[:, genes.measured].mean(axis=0)
+    assert np.corrcoef(statistics[genes.measured, 0], mean)[0, 1] == pytest.approx(1)
 
 
 def test_permuted_expression_is_the_same_profiles_at_other_genes(make, genes):

@@ -8,6 +8,7 @@ import pytest
 from grnjax.data.expression import DataConfig
 from grnjax.errors import ConfigError, SplitError
 from grnjax.tasks import link_prediction as prediction
+from grnjax.tasks.bench import Bench
 from grnjax.tasks.inputs import InputConfig
 from grnjax.tasks.loading import load_folder
 from grnjax.training.loop import FitResult
@@ -26,6 +27,13 @@ class FakeStudy:
         self.names.append(name)
         self.data.append(data)
         return FitResult({}, 10, score, 20)
+
+
+class TellingBench(Bench):
+    """Scores pairs by their labels, the right way round where the fit's score is high."""
+
+    def score(self, fitted, pairs):
+        return pairs.labels * np.sign(fitted.result.best_score - 0.5)
 
 
 @pytest.fixture
@@ -56,9 +64,9 @@ def as_set(pairs):
 @pytest.mark.parametrize("messages", ["symmetric", "directed", "none"])
 def test_a_fit_learns_from_train_and_is_selected_on_validation(messages, dataset, splits):
     config = dataclasses.replace(CONFIG, inputs=InputConfig(messages=messages))
-    bench, study = prediction.Bench(dataset, splits, None), FakeStudy()
+    bench, study = Bench(dataset, splits, None), FakeStudy()
     for split in splits:
-        bench.fit(study, split, config, seed=0)
+        bench.fit(study, split, prediction.fit_settings(config), 0, "model")
     for split, data in zip(splits, study.data, strict=True):
         assert pairs_in(data.train) == as_set(split.train.pairs)
         assert pairs_in(data.validation) == as_set(split.validation.pairs)
@@ -73,11 +81,36 @@ def test_a_fit_learns_from_train_and_is_selected_on_validation(messages, dataset
 
 
 def test_reference_selection_puts_the_test_pairs_in_the_place_of_validation(dataset, splits):
-    bench, study = prediction.Bench(dataset, splits, None), FakeStudy()
+    bench, study = Bench(dataset, splits, None), FakeStudy()
     config = dataclasses.replace(CONFIG, reference_selection=True)
-    bench.fit(study, splits[0], config, seed=0)
+    bench.fit(study, splits[0], prediction.fit_settings(config), 0, "model")
     [data] = study.data
     assert pairs_in(data.validation) == as_set(splits[0].test.pairs)
+
+
+def test_rewired_labels_keep_the_degrees_and_the_test_pairs_are_untouched(dataset, splits):
+    bench, study = Bench(dataset, splits, None), FakeStudy()
+    rewired = prediction.fit_settings(CONFIG, "labels-rewired")
+    bench.fit(study, splits[0], prediction.fit_settings(CONFIG), 0, "model")
+    bench.fit(study, splits[0], rewired, 0, "rewired")
+    true, shuffled = (data.train for data in study.data)
+    np.testing.assert_array_equal(true.pairs, shuffled.pairs)
+    assert (true.labels != shuffled.labels).any()
+    for end in (0, 1):
+        degrees = [np.bincount(x.pairs[:, end], x.labels) for x in (true, shuffled)]
+        np.testing.assert_array_equal(*degrees)
+
+
+def test_the_matched_figures_are_those_of_positives_against_negatives_of_their_degrees(
+    dataset, splits
+):
+    """Scores that say nothing but the label of the pair itself are perfect there too."""
+    bench, [split, _] = Bench(dataset, splits, None), splits
+    row = bench.judge("oracle", split, 0, split.test.labels)
+    assert row["matched_auroc"] == row["matched_average_precision"] == 1
+    row = bench.judge("constant", split, 0, np.zeros(len(split.test)))
+    assert row["matched_auroc"] == 0.5
+    assert row["matched_average_precision"] > row["average_precision"]
 
 
 def test_every_fit_of_a_run_has_the_same_shapes(dataset):
@@ -86,9 +119,9 @@ def test_every_fit_of_a_run_has_the_same_shapes(dataset):
     config = prediction.SplitConfig(kind="both-disjoint", draws=(0, 1, 2))
     splits = prediction.draw_splits(dataset, config)
     assert len({len(split.train) for split in splits}) > 1
-    bench, study = prediction.Bench(dataset, splits, None), FakeStudy()
+    bench, study = Bench(dataset, splits, None), FakeStudy()
     for split in splits:
-        bench.fit(study, split, CONFIG, seed=0)
+        bench.fit(study, split, prediction.fit_settings(CONFIG), 0, "model")
     shapes = {str(jax.tree.map(np.shape, data)) for data in study.data}
     assert len(shapes) == 1
 
@@ -99,7 +132,7 @@ def test_the_option_with_the_best_validation_score_is_chosen(winner, dataset, sp
     scores[winner] = 0.6
     options = ("training.edge-folds=2", "inputs.negative-weight=0.2,model.head=additive")
     config = dataclasses.replace(CONFIG, choose=options, seeds=(7, 8))
-    bench, study = prediction.Bench(dataset, splits, None), FakeStudy(scores)
+    bench, study = TellingBench(dataset, splits, None), FakeStudy(scores)
     option, used = prediction.choose_on_validation(bench, study, splits[0], config)
     assert option == ("as given", *options)[winner]
     assert study.names == [f"draw3-option{i}-seed7" for i in range(3)]
@@ -110,7 +143,7 @@ def test_the_option_with_the_best_validation_score_is_chosen(winner, dataset, sp
 
 def test_a_tie_keeps_the_settings_as_given(dataset, splits):
     config = dataclasses.replace(CONFIG, choose=("training.edge-folds=2",))
-    bench, study = prediction.Bench(dataset, splits, None), FakeStudy([0.5])
+    bench, study = TellingBench(dataset, splits, None), FakeStudy([0.6])
     option, used = prediction.choose_on_validation(bench, study, splits[0], config)
     assert option == "as given" and used == config
 

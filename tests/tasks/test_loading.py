@@ -1,5 +1,7 @@
 """The same data set whatever it is read from."""
 
+import os
+
 import anndata
 import numpy as np
 import pandas as pd
@@ -8,8 +10,14 @@ from scipy import sparse
 
 from grnjax.data.expression import DataConfig
 from grnjax.data.simulator import EmbeddedConfig, SimulatorConfig
-from grnjax.errors import EdgeFormatError
-from grnjax.tasks.loading import load_dataset, load_embedded, load_embedding, load_folder
+from grnjax.errors import ConfigError, EdgeFormatError
+from grnjax.tasks.loading import (
+    load_dataset,
+    load_embedded,
+    load_embedding,
+    load_folder,
+    load_splits,
+)
 
 SIMULATOR = SimulatorConfig(
     genes=50, tfs=6, master_regulators=2, cells=60, tfs_per_programme=2, steps=30
@@ -86,12 +94,98 @@ def test_a_folder_is_read_with_its_own_genes_and_another_expression_comes_first(
     folder = genelink_folder()
     dataset, beeline = load_folder(folder, DataConfig())
     assert dataset.genes.names.tolist() == sorted(small_set.genes)
-    assert len(dataset.known) == len(small_set.truth) and beeline.splits is None
+    assert len(dataset.known) == len(small_set.truth)
+    assert load_splits(beeline, dataset, "corrected") is None
+    assert beeline.expression == folder / "BL--ExpressionData.csv"
     assert dataset.genes.names[~dataset.genes.measured].tolist() == ["G50", "TF04"]
     half = tmp_path / "half.csv"
     small_set.counts.iloc[:, :50].to_csv(half)
     dataset, _ = load_folder(folder, DataConfig(expression=str(half)))
     assert len(dataset.genes.expression) == 50
+
+
+SET = "Perturbed/axolotl/TFs+7"
+
+
+def test_a_set_finds_its_files_by_its_name(benchmark_root, small_set, caplog):
+    caplog.set_level("INFO", logger="grnjax")
+    root = str(benchmark_root)
+    dataset, beeline = load_folder(SET, DataConfig(root=root))
+    assert dataset.genes.names.tolist() == sorted(small_set.genes)
+    assert dataset.genes.measured.sum() == len(small_set.counts)
+    assert beeline.expression.name == "axolotl_120cells.csv.gz"
+    covered = {"axolotl_10genes.csv": 10, "axolotl_120cells.csv.gz": len(small_set.counts)}
+    assert dataset.report["genes_in_expression_files"] == covered
+    assert load_splits(beeline, dataset, "corrected") is None
+    assert "published splits for --data.split: Cave/sample1, Cave/sample3" in caplog.text
+
+    by_path, found = load_folder(benchmark_root / "beeline_labels" / SET, DataConfig())
+    expect_same(by_path, dataset)
+    assert found.expression == beeline.expression
+    other = str(beeline.expression.with_name("axolotl_10genes.csv"))
+    dataset, beeline = load_folder(SET, DataConfig(root=root, expression=other))
+    assert dataset.genes.measured.sum() == 10
+    assert "genes_in_expression_files" not in dataset.report
+
+
+def test_published_draws_are_numbered_by_their_samples(benchmark_root):
+    root = str(benchmark_root)
+    for setting, draws in (("Cave", [1, 3]), ("Cave/sample3", [3])):
+        dataset, beeline = load_folder(SET, DataConfig(root=root, split=setting))
+        splits = load_splits(beeline, dataset, "corrected")
+        assert [split.draw for split in splits] == draws
+        assert {split.kind for split in splits} == {"published"}
+        assert len(dataset.report["published_splits"]) == len(draws)
+    at_path = str(benchmark_root / "beeline_splits/Cave" / SET / "sample3")
+    _, by_path = load_folder(SET, DataConfig(root=root, split=at_path))
+    [again] = load_splits(by_path, dataset, "corrected")
+    np.testing.assert_array_equal(again.test.pairs, splits[0].test.pairs)
+    with pytest.raises(ConfigError, match="TFs.7 has Cave/sample1, Cave/sample3"):
+        load_folder(SET, DataConfig(root=root, split="Cove"))
+
+
+def test_the_protocol_decides_on_train_pairs_among_the_test_pairs(benchmark_root):
+    folder = benchmark_root / "beeline_splits/Cave" / SET / "sample1"
+    train, test = (pd.read_csv(folder / f"{part}_set.csv.gz") for part in ("Train", "Test"))
+    positives = train[train["Label"] == 1][:4].assign(Label=0)
+    pd.concat([test, positives]).to_csv(folder / "Test_set.csv.gz", index=False)
+    config = DataConfig(root=str(benchmark_root), split="Cave/sample1")
+    dataset, beeline = load_folder(SET, config)
+    for protocol, kind, more in (
+        ("corrected", "published", 0), ("as-published", "published, overlapping", 4),
+    ):
+        [split] = load_splits(beeline, dataset, protocol)
+        assert split.kind == kind and len(split.test) == len(test) + more
+        assert split.test.labels.sum() == test["Label"].sum()
+
+
+def test_files_in_the_folder_are_used_unless_pairs_shall_be_drawn(genelink_folder):
+    folder = genelink_folder("Train", "Test")
+    dataset, beeline = load_folder(folder, DataConfig())
+    [split] = load_splits(beeline, dataset, "corrected")
+    assert split.kind == "published"
+    dataset, beeline = load_folder(folder, DataConfig(split="draw"))
+    assert load_splits(beeline, dataset, "corrected") is None
+
+
+@pytest.mark.parametrize(
+    "name, measured, file",
+    [
+        ("Specific/hESC/TFs+500", 537, "hESC_541genes"),
+        ("Specific/hHEP/TFs+500", 722, "hHEP_830genes_merged"),
+        ("Specific/mESC/TFs+500", 588, "mESC_642genes"),
+        ("Non-Specific/mDC/TFs+500", 821, "mDC_TFs500"),
+        ("STRING/mHSC-E/TFs+500", 205, "mHSC-E_209regulators"),
+    ],
+)
+def test_real_sets_have_the_expression_that_is_written_about_them(name, measured, file):
+    root = os.environ.get("GRNJAX_DATA")
+    if not root:
+        pytest.skip("GRNJAX_DATA is not set: no real data")
+    dataset, beeline = load_folder(name, DataConfig())
+    assert dataset.genes.measured.sum() == measured
+    assert beeline.expression.name == f"{file}.csv.gz"
+    assert dataset.report["edges"]["kept"] == dataset.report["edges"]["read"]
 
 
 def test_an_embedding_follows_the_order_of_the_genes(from_files, small_set, tmp_path):

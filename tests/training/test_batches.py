@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from grnjax.training.batches import build_pair_batch, pair_folds, shared_sizes
+from grnjax.training.batches import add_topology, build_pair_batch, pair_folds, shared_sizes
 from grnjax.types import LabelledPairs
 
 FOLDS = 3
@@ -100,3 +100,41 @@ def test_shared_sizes_hold_the_largest_fit_in_whole_batches(problem):
         for d in map(problem.build, problem.splits)
     }
     assert len(shapes) == 1
+
+
+def test_no_train_pair_sees_its_own_label_in_its_topology(problem):
+    """Turning one label over changes the features of other pairs, never those of the pair."""
+    split = problem.splits[0]
+    at = int(np.flatnonzero(split.train.labels > 0)[0])
+    labels = split.train.labels.copy()
+    labels[at] = 0
+    turned = dataclasses.replace(split, train=LabelledPairs(split.train.pairs, labels))
+    seen = [
+        problem.build(split=s, inputs=add_topology(problem.inputs, s.train)).train.topology
+        for s in (split, turned)
+    ]
+    np.testing.assert_array_equal(seen[0][at], seen[1][at])
+    assert (seen[0] != seen[1]).any()
+
+
+def test_held_out_pairs_see_all_train_edges_and_no_other(problem):
+    split = problem.splits[0]
+    inputs = add_topology(problem.inputs, split.train)
+    data = problem.build(inputs=inputs)
+    row = np.searchsorted(inputs.tfs, split.validation.pairs[:, 0])
+    expected = inputs.topology[row, split.validation.pairs[:, 1]]
+    np.testing.assert_array_equal(data.validation.topology[: len(expected)], expected)
+
+
+def test_unlabelled_pairs_join_as_weak_negatives_once_each(problem):
+    train = problem.splits[0].train
+    genes, tfs = len(problem.inputs.genes.names), problem.inputs.tfs
+    every = len(tfs) * (genes - 1)
+    inputs = dataclasses.replace(problem.inputs, padded_pairs=every)
+    batch = problem.build(inputs=inputs, unlabelled_weight=0.25).train
+    np.testing.assert_array_equal(batch.pairs[: len(train)], train.pairs)
+    np.testing.assert_array_equal(batch.labels[: len(train)], train.labels)
+    assert (batch.weights[: len(train)] == 1).all() and (batch.weights[len(train) :] == 0.25).all()
+    assert not batch.labels[len(train) :].any()
+    assert len(np.unique(batch.pairs, axis=0)) == every
+    assert (batch.pairs[:, 0] != batch.pairs[:, 1]).all()

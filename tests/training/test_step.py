@@ -7,12 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from grnjax.training.step import all_finite, hide_genes, train_epoch, train_step
+from grnjax.training.step import all_finite, hide_genes, hide_topology, train_epoch, train_step
 
 KEY = jax.random.key(7)
 FOLDS = 4
 
-hide = jax.jit(hide_genes)
+
+@jax.jit
+def hide(genes, share):
+    return hide_genes(genes, (jax.random.uniform(KEY, (len(genes.nodes),)) >= share) * 1.0)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +82,7 @@ def test_randomness_depends_on_the_key_and_the_step_only(run, start, data):
 
 def test_hidden_genes_lose_their_identity_and_their_edges_but_not_their_loop(data):
     graph = data.genes.graph
-    hidden = hide(data.genes, KEY, share=0.4)
+    hidden = hide(data.genes, 0.4)
     genes = len(data.genes.seen) - 1
     is_hidden = ~hidden.seen[:genes].any(axis=1) & data.genes.seen[:genes].any(axis=1)
     assert 0.2 < is_hidden.mean() < 0.6
@@ -96,7 +99,15 @@ def test_hidden_genes_lose_their_identity_and_their_edges_but_not_their_loop(dat
 
 
 def test_hiding_no_gene_changes_nothing(data):
-    assert_same_bits(hide(data.genes, KEY, share=0.0), data.genes)
+    assert_same_bits(hide(data.genes, 0.0), data.genes)
+
+
+def test_train_edges_say_nothing_of_a_pair_with_a_hidden_gene(data):
+    topology = np.ones((len(data.train.labels), 3), np.float32)
+    kept = np.arange(len(data.genes.nodes)) % 3 > 0
+    batch = hide_topology(data.train._replace(topology=topology), kept.astype(np.float32))
+    np.testing.assert_array_equal(batch.topology.all(axis=1), kept[data.train.pairs].all(axis=1))
+    assert 0 < batch.topology.mean() < 1
 
 
 def test_every_second_step_hides_genes_and_spares_the_ridge(run, start, data):

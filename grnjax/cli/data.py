@@ -1,0 +1,143 @@
+"""`grnjax data`: public data sets listed, fetched and built, and network files converted."""
+
+import dataclasses
+import textwrap
+from pathlib import Path
+from typing import Literal
+
+from tyro.conf import Positional
+
+from grnjax import config as settings
+from grnjax.data.beeline_archive import build_sets
+from grnjax.data.download import CATALOGUE, ZENODO, fetch_archives
+from grnjax.data.edges import read_edges
+from grnjax.data.layouts import write_network
+from grnjax.errors import ConfigError
+
+HELP = """grnjax data: public data sets by name, and network files of other programs.
+
+usage: grnjax data list
+       grnjax data fetch NAME [--out DIR] [--archive FILE.zip ...]
+       grnjax data convert SOURCE TARGET [--layout scenic|beeline|decoupler|genernib]
+
+  list      name, size, licence and contents of the public sets
+  fetch     download and verify a set, or take its archives from a disk, and build it
+  convert   a network file into that of another program
+
+grnjax data fetch --help and grnjax data convert --help list their settings."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ListCommand:
+    """List the public data sets that `grnjax data fetch` knows."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FetchCommand:
+    """Fetch a public data set and build the benchmark sets in it.
+
+    The archives are verified by the checksums that their record states, and stay in
+    OUT/archives; a second fetch downloads only what is missing or has changed. The sets TFs+500
+    and TFs+1000 are chosen by BEELINE's rule and come to lie in OUT/beeline_labels and
+    OUT/beeline_expression: `--data.root=OUT` finds them. What OUT holds already stays as it is.
+    """
+
+    name: Positional[str]
+    """Name of the set, as `grnjax data list` shows it."""
+    out: Path = Path("grnjax-data")
+    """Folder for the archives and the sets."""
+    archive: tuple[Path, ...] = ()
+    """Archives of the set that are on a disk already; then nothing is downloaded."""
+    server: str = ZENODO
+    """Server of the record: Zenodo, or a mirror with the same paths."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ConvertCommand:
+    """Write a network file in the layout that another program reads.
+
+    SOURCE is whatever `grnjax evaluate` reads: text (gzip too), .parquet, .h5ad or .zarr. The
+    suffix of TARGET decides the kind of file: .tsv, .csv (both also .gz), .parquet, or .h5ad for
+    geneRNIB. What is left out on the way is counted.
+    """
+
+    source: Positional[Path]
+    """Network file to read."""
+    target: Positional[Path]
+    """Network file to write."""
+    layout: Literal["auto", "scenic", "beeline", "decoupler", "genernib"] = "auto"
+    """Headings: TF, target, importance (scenic); Gene1, Gene2, EdgeWeight, always tab separated
+    (beeline); source, target, weight (decoupler); the same in .uns (genernib); auto takes
+    genernib for .h5ad, else scenic."""
+    dataset_id: str = "unknown"
+    """What geneRNIB calls the data set."""
+    method_id: str = "unknown"
+    """What geneRNIB calls the method."""
+
+
+def run(args: list[str]) -> None:
+    """Runs the command with these arguments."""
+    actions = {"list": list_sets, "fetch": fetch, "convert": convert}
+    if not args or args[0] in ("-h", "--help"):
+        print(HELP)
+        return
+    name, *rest = args
+    if name not in actions:
+        raise ConfigError(f"grnjax data has no command {name}; it has {', '.join(actions)}.")
+    actions[name](rest)
+
+
+def list_sets(args: list[str]) -> None:
+    """Prints the catalogue."""
+    settings.parse(ListCommand, args, program="grnjax data list")
+    for name, public in CATALOGUE.items():
+        print(name)
+        for what, text in (
+            ("holds", public.holds),
+            ("source", public.source),
+            ("record", f"Zenodo {public.record}, {ZENODO}/records/{public.record}"),
+            ("files", ", ".join(f"{file} ({size} MB)" for file, size in public.files.items())),
+            ("licence", public.licence),
+        ):
+            margin = " " * 12
+            print(textwrap.fill(text, 88, initial_indent=f"  {what:<10}", subsequent_indent=margin))
+    print("\ngrnjax data fetch NAME --out DIR fetches one.")
+
+
+def fetch(args: list[str]) -> None:
+    """Fetches the archives of a set, unless they are given, and builds it."""
+    command = settings.parse(FetchCommand, args, program="grnjax data fetch")
+    if command.name not in CATALOGUE:
+        raise ConfigError(
+            f"grnjax data fetch knows no set {command.name}; it knows {', '.join(CATALOGUE)}."
+        )
+    archives = list(command.archive) or fetch_archives(
+        CATALOGUE[command.name], command.out / "archives", command.server
+    )
+    report = build_sets(archives, command.out)
+    for path, counts in report["built"].items():
+        print(f"{path}: " + ", ".join(f"{count:,} {what}" for what, count in counts.items()))
+    if report["kept"]:
+        print(f"{len(report['kept']):,} files and folders were there already and are unchanged")
+    print(f"Use them with --data.root={command.out}, or set GRNJAX_DATA to that folder.")
+
+
+def convert(args: list[str]) -> None:
+    """Reads a network file and writes it in another layout."""
+    command = settings.parse(ConvertCommand, args, program="grnjax data convert")
+    layout = command.layout
+    if layout == "auto":
+        layout = "genernib" if command.target.suffix == ".h5ad" else "scenic"
+    edges = read_edges(command.source)
+    report = write_network(
+        edges,
+        command.target,
+        layout,
+        dataset_id=command.dataset_id,
+        method_id=command.method_id,
+    )
+    for what in ("self_loops", "duplicates", "repeated_pairs"):
+        count = edges.attrs["report"][what]
+        if count:
+            print(f"{count:,} {what.replace('_', ' ')} of {command.source} dropped")
+    print(f"{report['edges']:,} edges written to {command.target}")

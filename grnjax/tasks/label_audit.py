@@ -1,0 +1,86 @@
+"""Do two networks share experiments? How far their labels of the same genes agree, TF by TF.
+
+ChIP networks of one species are often built from one collection: IRF8 in dendritic and in blood
+stem cells carries the same labels with a phi of .96. A score for such a TF is a copy, and one for
+a TF whose labels agree with those of another TF may be.
+"""
+
+import numpy as np
+from jaxtyping import Float
+
+from grnjax.baselines.factors import LabelMatrix
+from grnjax.data.names import list_names
+from grnjax.progress import logger
+
+SAME_EXPERIMENT = 0.8  # labels that agree with a larger phi are taken to share their experiment
+FEWEST_IN_COMMON = 5  # of two TFs by different names; fewer common targets are soon a coincidence
+
+
+def audit_labels(source: LabelMatrix, target: LabelMatrix, names: np.ndarray) -> list[dict]:
+    """For each TF of the target, the phi of its labels with those of the source's TFs.
+
+    `phi` is that with the same TF, None where the source has no labels of it or one of the two is
+    constant; `nearest_phi` is the largest with any TF of the source, `nearest_tf`: one experiment
+    may stand under two names. TFs beyond `SAME_EXPERIMENT` are named in a warning.
+
+    Args:
+        names: of the genes that both matrices have for columns.
+    """
+    agreement = measure_agreement(source, target)
+    in_common = (target.labels @ source.labels.T).astype(int)
+    place = {tf: row for row, tf in enumerate(source.tfs.tolist())}
+    rows = []
+    for row, tf in enumerate(target.tfs.tolist()):
+        of_tf, same = agreement[row], place.get(tf)
+        nearest = int(np.nan_to_num(of_tf, nan=-2).argmax())
+        rows.append({
+            "tf": str(names[tf]),
+            "is_shared": same is not None,
+            "phi": None if same is None else as_number(of_tf[same]),
+            "nearest_tf": str(names[source.tfs[nearest]]),
+            "nearest_phi": as_number(of_tf[nearest]),
+            "nearest_common_targets": int(in_common[row, nearest]),
+        })
+    warn_of_copies(rows)
+    return rows
+
+
+def measure_agreement(source: LabelMatrix, target: LabelMatrix) -> Float[np.ndarray, "tf2 tf"]:
+    """Phi, the correlation of 0/1 labels, of each target TF with each source TF.
+
+    Over the genes that both sets pair with these TFs; NaN where one of the two is constant there.
+    """
+    pairs = target.observed @ source.observed.T
+    both = target.labels @ source.labels.T
+    of_target, of_source = target.labels @ source.observed.T, target.observed @ source.labels.T
+    spread = of_target * (pairs - of_target) * of_source * (pairs - of_source)
+    covariance = pairs * both - of_target * of_source
+    return np.where(spread > 0, covariance / np.sqrt(np.maximum(spread, 1)), np.nan)
+
+
+def as_number(phi: float) -> float | None:
+    """The number for a results row; None where it is not defined."""
+    return None if np.isnan(phi) else float(phi)
+
+
+def warn_of_copies(rows: list[dict]) -> None:
+    """Names the TFs whose labels agree with those of their own or of another TF of the source."""
+    same = [f"{row['tf']} ({row['phi']:.2f})" for row in rows if is_copy(row["phi"])]
+    other = [
+        f"{row['tf']} ({row['nearest_tf']} {row['nearest_phi']:.2f})"
+        for row in rows
+        if row["nearest_tf"] != row["tf"]
+        and row["nearest_common_targets"] >= FEWEST_IN_COMMON
+        and is_copy(row["nearest_phi"])
+    ]
+    for suspects, whose in ((same, "the same TF"), (other, "another TF")):
+        if suspects:
+            logger.warning(
+                f"labels of {len(suspects):,} TFs agree with the source's of {whose} beyond a phi "
+                f"of {SAME_EXPERIMENT}, as from one experiment: {list_names(suspects)}"
+            )
+
+
+def is_copy(phi: float | None) -> bool:
+    """Whether labels agree beyond what two experiments do."""
+    return phi is not None and phi > SAME_EXPERIMENT
