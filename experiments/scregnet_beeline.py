@@ -47,15 +47,11 @@ OTHERWISE = "Specific/hESC/TFs+500"  # whose published settings serve sets that 
 BALANCED_NETWORKS = ("Non-Specific", "STRING", "LOF-GOF")
 ALL_SEEN = "training.unseen-share=0"
 TOPOLOGY = "model.topology=true"
-OPTIONS = (
-    ALL_SEEN,
-    f"{ALL_SEEN},training.weight-decay=0.03",
-    f"{ALL_SEEN},{TOPOLOGY}",
-)
+UNLABELLED = "inputs.unlabelled-weight=0.05"
+OPTIONS = (f"{ALL_SEEN},model.identity-rank=16",)
 BALANCED_OPTIONS = (
-    *OPTIONS,
-    f"{ALL_SEEN},{TOPOLOGY},inputs.unlabelled-weight=0.05",
-    f"{TOPOLOGY},inputs.unlabelled-weight=0.05",
+    f"{ALL_SEEN},{TOPOLOGY}",
+    f"{ALL_SEEN},{TOPOLOGY},{UNLABELLED}",
 )
 
 

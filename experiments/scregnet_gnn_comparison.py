@@ -8,7 +8,7 @@ Two layers of width 64 and dropout .5 in every encoder (the defaults; GAT has fo
 and attention dropout .5), one schedule for all of them, messages over the train edges both ways.
 "no messages" is the GCN with its edges cut: what the layers do without a graph. Both the model in
 which TF and target interact and the published form with the published settings of the network,
-encoded once a step instead of once a batch; those of mHSC-E on mDC, for which none were published.
+encoded once a step instead of once a batch; those of hESC on mDC, for which none were published.
 Smaller than the paper: two networks of seven, TFs+500, no tuning of each encoder.
 """
 
@@ -36,10 +36,11 @@ def main() -> None:
         loaded = load_set(name, config.data)
         splits = loaded.standard_splits(config.draws)
         bench = Bench(loaded.dataset, splits, loaded.embedding)
+        forms = two_forms(name)
         for split in splits:
             where = {"set": name, "split": split.kind}
             measure_trivial(results, where, bench, split)
-            for form, model in two_forms(name).items():
+            for form, model in forms.items():
                 encoders = list_encoders(form, model)
                 measure(results, where, bench, split, encoders, config.seeds_for(splits))
             logger.info("%s, draw %d: done", name, split.draw)

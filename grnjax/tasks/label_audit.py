@@ -20,14 +20,17 @@ def audit_labels(source: LabelMatrix, target: LabelMatrix, names: np.ndarray) ->
     """For each TF of the target, the phi of its labels with those of the source's TFs.
 
     `phi` is that with the same TF, None where the source has no labels of it or one of the two is
-    constant; `nearest_phi` is the largest with any TF of the source, `nearest_tf`: one experiment
-    may stand under two names. TFs beyond `SAME_EXPERIMENT` are named in a warning.
+    constant. `overlap` is the share of the shorter target list that the longer one has, too: near
+    1 where one list is the other under a stricter threshold, whatever phi says. `nearest_phi` is
+    the largest with any TF of the source, `nearest_tf`: one experiment may stand under two names.
+    TFs beyond `SAME_EXPERIMENT` are named in a warning.
 
     Args:
         names: of the genes that both matrices have for columns.
     """
     agreement = measure_agreement(source, target)
-    in_common = (target.labels @ source.labels.T).astype(int)
+    overlap, by_chance = measure_overlap(source, target)
+    in_common = target.labels @ source.labels.T
     place = {tf: row for row, tf in enumerate(source.tfs.tolist())}
     rows = []
     for row, tf in enumerate(target.tfs.tolist()):
@@ -37,6 +40,8 @@ def audit_labels(source: LabelMatrix, target: LabelMatrix, names: np.ndarray) ->
             "tf": str(names[tf]),
             "is_shared": same is not None,
             "phi": None if same is None else as_number(of_tf[same]),
+            "overlap": None if same is None else as_number(overlap[row, same]),
+            "overlap_by_chance": None if same is None else as_number(by_chance[row, same]),
             "nearest_tf": str(names[source.tfs[nearest]]),
             "nearest_phi": as_number(of_tf[nearest]),
             "nearest_common_targets": int(in_common[row, nearest]),
@@ -50,17 +55,33 @@ def measure_agreement(source: LabelMatrix, target: LabelMatrix) -> Float[np.ndar
 
     Over the genes that both sets pair with these TFs; NaN where one of the two is constant there.
     """
-    pairs = target.observed @ source.observed.T
-    both = target.labels @ source.labels.T
-    of_target, of_source = target.labels @ source.observed.T, target.observed @ source.labels.T
+    pairs, both, of_target, of_source = count_shared(source, target)
     spread = of_target * (pairs - of_target) * of_source * (pairs - of_source)
     covariance = pairs * both - of_target * of_source
     return np.where(spread > 0, covariance / np.sqrt(np.maximum(spread, 1)), np.nan)
 
 
-def as_number(phi: float) -> float | None:
+def measure_overlap(source: LabelMatrix, target: LabelMatrix) -> tuple[np.ndarray, np.ndarray]:
+    """Shares [tf2, tf] of the shorter of two target lists in the longer, found and by chance."""
+    pairs, both, of_target, of_source = count_shared(source, target)
+    shorter, longer = np.minimum(of_target, of_source), np.maximum(of_target, of_source)
+    found = np.where(shorter > 0, both / np.maximum(shorter, 1), np.nan)
+    return found, np.where(shorter > 0, longer / np.maximum(pairs, 1), np.nan)
+
+
+def count_shared(source: LabelMatrix, target: LabelMatrix) -> tuple[np.ndarray, ...]:
+    """Counts [tf2, tf] over the genes both sets pair: all, targets of both, of each of the two."""
+    return (
+        target.observed @ source.observed.T,
+        target.labels @ source.labels.T,
+        target.labels @ source.observed.T,
+        target.observed @ source.labels.T,
+    )
+
+
+def as_number(value: float) -> float | None:
     """The number for a results row; None where it is not defined."""
-    return None if np.isnan(phi) else float(phi)
+    return None if np.isnan(value) else float(value)
 
 
 def warn_of_copies(rows: list[dict]) -> None:

@@ -17,6 +17,7 @@ from jaxtyping import Float, Int
 from grnjax.baselines.controls import identity_model, label_rows, scores_at
 from grnjax.baselines.correlation import absolute_pearson
 from grnjax.baselines.factors import FactorRidge, LabelMatrix, fit_factor_model, label_matrix
+from grnjax.data.genes import sort_pairs
 from grnjax.data.names import count_names, list_names, match_names
 from grnjax.errors import ConfigError
 from grnjax.evaluation.metrics import evaluate_pairs
@@ -213,8 +214,8 @@ def place(dataset: Dataset, spelled: np.ndarray, union: np.ndarray) -> Placed:
 
 
 def place_pairs(pairs: LabelledPairs, places: Int[np.ndarray, " gene"]) -> LabelledPairs:
-    """The pairs with the union's gene indices."""
-    return LabelledPairs(places[pairs.pairs].astype(np.int32), pairs.labels)
+    """The pairs with the union's gene indices, in the union's order."""
+    return sort_pairs(places[pairs.pairs], pairs.labels)
 
 
 def use_split(split: Split, trained: Placed, judged: Placed) -> Split:
