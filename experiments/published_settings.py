@@ -56,7 +56,7 @@ PUBLISHED = {
     ),
 }
 SUSPECT = {"Specific/hHEP/TFs+1000": "the published file of this run names gene set 500"}
-STAND_IN = "Specific/hESC/TFs+500"  # for networks without published settings
+STAND_IN = "Specific/hHEP/TFs+500"  # of the four TFs+500 the best on mDC, by validation AUROC
 ONCE = {"batch_size": 0, "optimizer": "adam", "learning_rate": 3e-3, "epochs": 600}
 
 
@@ -65,7 +65,7 @@ def published_config(name: str) -> LinkPredictionConfig:
 
     Epochs are chosen on validation AUROC; the published code chose them on test AUROC, which
     `reference_selection` of the result would bring back. A set without published settings gets
-    those of hESC TFs+500, and the log says so.
+    those of hHEP TFs+500, and the log says so.
 
     Args:
         name: such as Specific/hESC/TFs+500.

@@ -13,7 +13,7 @@ Non-Specific, STRING and LOF/GOF networks the balanced one, corrected (--split.p
 others the cell-type-specific one, and --split.kind target-disjoint and its kin on all.
 
 The published form has the published settings of the network where there are any, else those of
-hESC TFs+500, but is selected on validation, and has zeros for the foundation embedding and the
+another (published_settings.py), but is selected on validation, and has zeros for the foundation embedding and the
 expression that are missing here. Its graph is encoded once a step over all pairs; with
 --reference-schedule for every small batch, as published, on the sets that have settings.
 Ours is chosen on validation among a few options, on each draw anew; without learned gene vectors
@@ -27,7 +27,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.published_settings import PUBLISHED, STAND_INS, encode_once, published_config
+from experiments.published_settings import encode_once, published_config
 from experiments.record import ResultsFile, rename_model
 from grnjax import config as settings
 from grnjax.data.benchmark import BenchmarkSet, find_sets
@@ -43,7 +43,6 @@ from grnjax.tasks.link_prediction import (
 from grnjax.tasks.loading import load_embedding, load_folder, load_splits
 from grnjax.types import Dataset, Split
 
-OTHERWISE = "Specific/hESC/TFs+500"  # whose published settings serve sets that have none
 BALANCED_NETWORKS = ("Non-Specific", "STRING", "LOF-GOF")
 ALL_SEEN = "training.unseen-share=0"
 TOPOLOGY = "model.topology=true"
@@ -99,8 +98,7 @@ def measure(found: BenchmarkSet, study: BeelineStudy, results: ResultsFile) -> N
         source = f"{source}, as published"
     where = {"set": found.name, "split": source}
     embedding = load_embedding(study.data, dataset)
-    own = found.name if found.name in PUBLISHED else STAND_INS.get(found.name, OTHERWISE)
-    published = dataclasses.replace(published_config(own), seeds=study.seeds[:1])
+    published = dataclasses.replace(published_config(found.name), seeds=study.seeds[:1])
     fit = functools.partial(
         add_variant, dataset=dataset, splits=splits, embedding=embedding, where=where,
         results=results,

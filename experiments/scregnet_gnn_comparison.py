@@ -8,7 +8,7 @@ Two layers of width 64 and dropout .5 in every encoder (the defaults; GAT has fo
 and attention dropout .5), one schedule for all of them, messages over the train edges both ways.
 "no messages" is the GCN with its edges cut: what the layers do without a graph. Both the model in
 which TF and target interact and the published form with the published settings of the network,
-encoded once a step instead of once a batch; those of hESC on mDC, for which none were published.
+encoded once a step instead of once a batch; those of hHEP on mDC, for which none were published.
 Smaller than the paper: two networks of seven, TFs+500, no tuning of each encoder.
 """
 

@@ -12,7 +12,7 @@ draws differ in the seed of the model only. As negatives are many, nearly all fl
 positives: at 5 % mDC has as many false as true ones. The paper does not state its rule.
 
 Smaller than the paper: two networks of seven, TFs+500, and no GENELink. The published form has the
-published settings of its network (those of hESC on mDC, which has none), encoded once a step.
+published settings of its network (those of hHEP on mDC, which has none), encoded once a step.
 """
 
 import dataclasses

@@ -27,7 +27,7 @@ from optuna.trial import TrialState
 
 from experiments.published_settings import ONCE, published_form
 from experiments.record import ResultsFile
-from experiments.studies import HESC, load_set
+from experiments.studies import HESC, LoadedSet, load_set
 from grnjax import config as settings
 from grnjax.data.expression import DataConfig
 from grnjax.errors import NonFiniteError
@@ -78,16 +78,15 @@ def main() -> None:
     config = settings.parse(Config, sys.argv[1:], program="scregnet_sweep")
     loaded = load_set(config.set, config.data)
     split = loaded.standard_splits((0,))[0]
-    bench = Bench(loaded.dataset, [split], loaded.embedding)
+    where = {"set": config.set, "split": split.kind}
     results = ResultsFile("scregnet_sweep")
     search = open_search(config)
     while (finished := len(search.get_trials(states=[TrialState.COMPLETE]))) < config.trials:
         search.sampler = optuna.samplers.TPESampler(seed=derive_seed(config.seed, finished))
         trial = search.ask()
-        score, row = run_trial(bench, split, suggest(trial, config), config, finished)
+        score, rows = run_trial(loaded, split, suggest(trial, config), config, finished)
         said = {"trial": finished, "objective": score, "parameters": trial.params}
-        where = {"set": config.set, "split": split.kind}
-        results.add([{**row, **said}] if row else [], **where)
+        results.add(rows, **where, **said)
         search.tell(trial, score)
         logger.info("trial %d of %d: %.4f", finished + 1, config.trials, score)
     best = search.best_trial
@@ -111,19 +110,20 @@ def open_search(config: Config) -> optuna.Study:
 
 
 def run_trial(
-    bench: Bench, split: Split, tried: LinkPredictionConfig, config: Config, number: int
-) -> tuple[float, dict | None]:
+    loaded: LoadedSet, split: Split, tried: LinkPredictionConfig, config: Config, number: int
+) -> tuple[float, list[dict]]:
     """The score that a trial is worth, and its row of test figures; 0 and none if it diverged."""
+    bench = Bench(loaded.dataset, [split], loaded.embedding)  # its compiled fit ends with the trial
     try:
         with Study(None, 1, tried.training.epochs, f"trial {number}") as study:
             seed = derive_seed(config.seed, number)
             fitted = bench.fit(study, split, fit_settings(tried), seed, "trial")
     except NonFiniteError as error:
         logger.warning("%s", error)
-        return 0.0, None
+        return 0.0, []
     method = f"{config.name}, trial {number}"
-    row = bench.judge(method, split, config.seed, bench.score(fitted, split.test))
-    return fitted.result.best_score, row
+    scores = bench.score(fitted, split.test)
+    return fitted.result.best_score, [bench.judge(method, split, config.seed, scores)]
 
 
 def suggest(trial: optuna.trial.BaseTrial, config: Config) -> LinkPredictionConfig:

@@ -15,8 +15,9 @@ from grnjax.data.expression import DataConfig
 from grnjax.evaluation.calibration import reliability_error
 
 TRIVIAL_ROWS = {
-    "TF rate", "target rate", "degree product", "nearest TF profile", "additive logistic",
-    "ID-only rank 4", "ID-only ensemble", "absolute Pearson", "linear expression",
+    "TF rate", "target rate", "degree product", "Adamic-Adar", "nearest TF profile",
+    "additive logistic", "ID-only rank 4", "ID-only ensemble", "absolute Pearson",
+    "linear expression",
 }
 
 
