@@ -13,9 +13,9 @@ Non-Specific, STRING and LOF/GOF networks the balanced one, corrected (--split.p
 others the cell-type-specific one, and --split.kind target-disjoint and its kin on all.
 
 The published form has the published settings of the network where there are any, else those of
-another (published_settings.py), but is selected on validation, and has zeros for the foundation embedding and the
-expression that are missing here. Its graph is encoded once a step over all pairs; with
---reference-schedule for every small batch, as published, on the sets that have settings.
+another (published_settings.py), but is selected on validation, and has zeros for the foundation
+embedding and the expression that are missing here. Its graph is encoded once a step over all pairs;
+with --reference-schedule for every small batch, as published.
 Ours is chosen on validation among a few options, on each draw anew; without learned gene vectors
 it is the row "scRegNet, no gene vectors".
 """
@@ -117,8 +117,10 @@ def measure(found: BenchmarkSet, study: BeelineStudy, results: ResultsFile) -> N
             for row in measured.rows
         ]
         results.add(rows, **where)
-    labels_only_through_features = {"model.identity_rank": 0, "seeds": study.seeds[:1]}
-    fit("no gene vectors", settings.replace(ours, labels_only_through_features))
+    without = settings.replace(ours, {"model.identity_rank": 0, "seeds": study.seeds[:1]})
+    if not is_balanced(found):  # the other options learn no gene vectors
+        without = dataclasses.replace(without, choose=(ALL_SEEN,))
+    fit("no gene vectors", without)
     fit("published form", encode_once(published))
 
 

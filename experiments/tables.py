@@ -4,11 +4,11 @@ Run:     python -m experiments.tables          rewrites the tables, and the pict
          python -m experiments.tables --check  says whether the tables are up to date
 """
 
-import functools
 import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
+
+import pandas as pd
 
 from experiments.published_figures import PUBLISHED
 from grnjax.evaluation.report import markdown_table, paired_differences, summarise
@@ -27,8 +27,7 @@ METRICS = (
 )
 COLUMNS = dict(zip(METRICS, ("AUROC", "AP", "EPR", "within-TF", "swap"), strict=True))
 MATCHED = COLUMNS | {"matched_auroc": "matched AUROC"}
-DIFFERENCES = {"auroc": "AUROC", "average_precision": "AP", "within_tf_auroc": "within-TF",
-               "swap_micro": "swap"}
+DIFFERENCES = {name: COLUMNS[name] for name in METRICS if name != "early_precision_ratio"}
 REFERENCES = ("additive logistic", "ID-only rank 4", "ID-only ensemble", "linear expression")
 
 
@@ -73,8 +72,9 @@ def published_table(size: str) -> str:
         "| set | published scRegNet | " + " | ".join(methods.values()) + " | swap: rank 4 | ours |",
         "| --- |" + " ---: |" * (len(methods) + 3),
     ]
-    for name in sorted({row["set"] for row in read_json_lines(RESULTS / "scregnet_beeline.jsonl")
-                        if row["split"] == "scRegNet" and row["set"].endswith(size)}):
+    rows = read_json_lines(RESULTS / "scregnet_beeline.jsonl")
+    sets = {row["set"] for row in rows if row["split"] == "scRegNet"}
+    for name in sorted(name for name in sets if name.endswith(size)):
         means = average(read_rows("scregnet_beeline", set=name, split="scRegNet"))
         cells = [name.split("/")[1], "/".join(map(shorten, PUBLISHED[name]))]
         cells += [write_pair(means[method]) for method in methods]
@@ -129,22 +129,112 @@ def write_difference(found: dict) -> str:
 
 def noise_table(name: str) -> str:
     """AUROC / AP at each level of label noise."""
-    rows = [row for row in read_json_lines(RESULTS / "scregnet_label_noise.jsonl")
-            if row["set"] == name]
-    levels = sorted({row["level"] for row in rows})
-    methods = list(dict.fromkeys(row["method"] for row in rows))
+    table = pd.DataFrame(read_json_lines(RESULTS / "scregnet_label_noise.jsonl"))
+    table = table[table["set"] == name]
+    keys = ["method", "draw", "seed", *METRICS]
     means = {
-        level: average([
-            {key: row[key] for key in ("method", "draw", "seed", *METRICS)}
-            for row in rows if row["level"] == level
-        ])
-        for level in levels
+        level: average(rows[keys].to_dict("records")) for level, rows in table.groupby("level")
     }
     lines = [
-        "| labels flipped | " + " | ".join(f"{100 * level:g} %" for level in levels) + " |",
-        "| --- |" + " ---: |" * len(levels),
+        "| labels flipped | " + " | ".join(f"{100 * level:g} %" for level in means) + " |",
+        "| --- |" + " ---: |" * len(means),
     ]
-    for method in methods:
-        cells = [write_pair(means[level][method]) for level in levels]
+    for method in table["method"].unique():
+        cells = [write_pair(of_level[method]) for of_level in means.values()]
         lines.append(f"| {method} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def sweep_table() -> str:
+    """The best trials of each search by what they were worth, and their figures on test."""
+    table = pd.DataFrame(read_json_lines(RESULTS / "scregnet_sweep.jsonl"))
+    table["search"] = table["method"].str.replace(r", trial \d+$", "", regex=True)
+    lines = [
+        "| search | trials | best objective | its test AUROC/AP | best test AUROC of all trials |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for search, trials in table.groupby("search", sort=False):
+        best = trials.loc[trials["objective"].idxmax()]
+        cells = [search, str(len(trials)), shorten(best["objective"])]
+        cells += [write_pair(best), shorten(trials["auroc"].max())]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def support_table() -> str:
+    """Curated edges among the 1,000 best new ones, and among edges of the same degrees."""
+    lines = [
+        "| ranking of mDC | curated network | listed | same degrees | p | uniform |",
+        "| --- | --- | ---: | ---: | ---: | ---: |",
+    ]
+    for row in read_json_lines(RESULTS / "biological_check.jsonl"):
+        if row["split"] == "all TFs, top 1000":
+            cells = [row["method"], row["set"].split(", ")[1], str(row["supported"])]
+            cells += [f"{row['expected']:.1f}", shorten(row["p_value"])]
+            cells += [f"{row['expected_uniform']:.1f}"]
+            lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def draw_picture() -> None:
+    """The one picture of what a score is made of."""
+    from grnjax.plotting.decomposition import plot_decomposition
+
+    rows = read_json_lines(RESULTS / "scregnet_beeline.jsonl")
+    shown = [
+        {**row, "set": row["set"].split("/")[1]}
+        for row in rows
+        if row["split"] == "scRegNet" and row["set"].endswith("TFs+500")
+    ]
+    for name in dict.fromkeys(row["set"] for row in shown):
+        auroc, average_precision = PUBLISHED[f"Specific/{name}/TFs+500"]
+        shown.append({
+            "set": name, "method": "published scRegNet", "auroc": auroc,
+            "average_precision": average_precision, "swap_micro": 0.5,  # additive by construction
+        })
+    plot_decomposition(shown).savefig(PICTURE, dpi=150)
+
+
+MDC, HESC = "Specific/mDC/TFs+500", "Specific/hESC/TFs+500"
+TABLES = {
+    "README.md": {
+        "simulated, standard": lambda: simulated_table("standard"),
+        "simulated, target-disjoint": lambda: simulated_table("target-disjoint"),
+        "simulated, infer hidden": lambda: simulated_table("infer, hidden"),
+        "TFs+500": lambda: published_table("TFs+500"),
+        "TFs+1000": lambda: published_table("TFs+1000"),
+        "mDC": lambda: results_table("scregnet_beeline", set=MDC, split="standard"),
+    },
+    "experiments/README.md": {
+        "TFs+500": lambda: published_table("TFs+500"),
+    },
+}
+
+
+def fill_in(path: Path, tables: dict) -> str:
+    """The text of a page with every table between its two marks made anew."""
+    text = path.read_text()
+    for name, make in tables.items():
+        begin, end = f"<!-- table: {name} -->", "<!-- end of table -->"
+        pattern = re.compile(f"({re.escape(begin)}\n).*?({re.escape(end)})", re.DOTALL)
+        if not pattern.search(text):
+            raise ValueError(f"{path} has no table called {name!r}")
+        body = f"{make()}\n"
+        text = pattern.sub(lambda found, body=body: found[1] + body + found[2], text)
+    return text
+
+
+def main() -> None:
+    """Rewrites or checks both pages."""
+    pages = {ROOT / page: fill_in(ROOT / page, tables) for page, tables in TABLES.items()}
+    old = [page for page, text in pages.items() if page.read_text() != text]
+    if "--check" in sys.argv:
+        names = ", ".join(str(page.relative_to(ROOT)) for page in old)
+        sys.exit(f"{names}: tables differ; run python -m experiments.tables" if old else 0)
+    for page in old:
+        write_atomic(page, pages[page])
+    draw_picture()
+
+
+if __name__ == "__main__":
+    main()

@@ -7,8 +7,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
-from experiments.tables import fill_in
+from experiments.tables import ROOT, TABLES, fill_in
 from grnjax.graphs.build import build_graph
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -18,8 +19,10 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 
 
-def test_tables_are_those_of_the_measured_rows():
-    assert fill_in(README) == README, "run python -m experiments.tables"
+@pytest.mark.parametrize("page", TABLES)
+def test_tables_are_those_of_the_measured_rows(page):
+    text = (ROOT / page).read_text()
+    assert fill_in(ROOT / page, TABLES[page]) == text, "run python -m experiments.tables"
 
 
 def test_two_commands_make_their_own_environment():
