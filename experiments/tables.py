@@ -103,7 +103,7 @@ def differences_table(study: str, **where: object) -> str:
     """By how much our model exceeds the rows that count, on the same draws."""
     rows = read_rows(study, **where)
     seen = {row["method"] for row in rows}
-    models = [name for name in (MODEL, f"{MODEL}, mean of 5 seeds") if name in seen]
+    models = sorted(name for name in seen if name == MODEL or name.startswith(f"{MODEL}, mean"))
     lines = [
         "| | " + " | ".join(DIFFERENCES.values()) + " |",
         "| --- |" + " ---: |" * len(DIFFERENCES),
