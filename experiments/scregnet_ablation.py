@@ -1,8 +1,10 @@
 """What scRegNet's score is made of: parts left out and inputs altered (paper: Figure 2).
 
 Run:     GRNJAX_DATA=... python -m experiments.scregnet_ablation
-Cost:    TODO
-Expect:  TODO
+Cost:    about 15 min on two cores, 1.5 GB memory
+Expect:  AUROC/AP of one seed on the published pairs, ours / published form: whole .889/.627,
+         .880/.623; embedding zero .881/.602, .872/.602; random .877/.608, .874/.607; permuted
+         .885/.618, .878/.616; no encoder .885/.623, .882/.613; the additive row has .885/.620
 
 hESC TFs+500 with Geneformer vectors for 871 of 910 genes, expression of 537. On the pairs that
 scRegNet published, five seeds of the model; on target-disjoint pairs, whose targets were never
@@ -10,11 +12,12 @@ trained on, five draws. Two forms of the model: ours, in which TF and target int
 published one with the published settings of this network, its graph encoded once a step instead
 of once a batch. Smaller than the paper: one of seven networks, one foundation model.
 
-"no embedding" and "no encoder" leave a part of the model out; the paper's "no GNN" is the latter,
-"no messages" keeps the encoder's layers but cuts the edges. Altered inputs (zero, random normal
-numbers of the same scale, rows dealt out anew among the genes) keep every part: a part whose
-altered input does as well was not used for what it says about a gene. The alteration is drawn
-once a split, so it is the same for all seeds on the published pairs.
+"no embedding" and "no encoder" leave a part of the model out (the latter is the paper's "no GNN");
+"no messages" keeps the encoder's layers and cuts the edges, as our form does anyway, which has a
+row "messages over train edges" instead. Altered inputs (zero, random normal numbers of the same
+scale, rows dealt out anew among the genes) keep every part: where one does as well, the part was
+not used for what it says about a gene. The alteration is drawn once a split, so it is the same
+for all seeds on the published pairs.
 """
 
 import dataclasses
@@ -88,10 +91,11 @@ def ablate(
     """The rows of both forms on splits of one kind."""
     bench = Bench(loaded.dataset, splits, loaded.embedding)
     without = Bench(loaded.dataset, splits, None)
+    forms = two_forms(loaded.name)
     for split in splits:
         where = {"set": loaded.name, "split": split.kind}
         measure_trivial(results, where, bench, split)
-        for form, config in two_forms(loaded.name).items():
+        for form, config in forms.items():
             variants = list_variants(form, config)
             measure(results, where, bench, split, variants, seeds)
             alone = {f"{form}, no embedding": fit_settings(config)}
@@ -101,13 +105,11 @@ def ablate(
 
 def list_variants(form: str, config: LinkPredictionConfig) -> dict[str, FitSettings]:
     """The whole model, without one of its parts, and on altered inputs, by name of the row."""
-    has_messages = config.inputs.messages != "none"
-    parts = {
-        "no encoder": {"model.encoder": NoEncoderConfig()},
-        "no messages" if has_messages else "messages over train edges": {
-            "inputs.messages": "none" if has_messages else "symmetric"
-        },
-    }
+    if config.inputs.messages == "none":
+        messages = {"messages over train edges": {"inputs.messages": "symmetric"}}
+    else:
+        messages = {"no messages": {"inputs.messages": "none"}}
+    parts = {"no encoder": {"model.encoder": NoEncoderConfig()}} | messages
     variants = {form: fit_settings(config)}
     for name, change in parts.items():
         variants[f"{form}, {name}"] = fit_settings(settings.replace(config, change))

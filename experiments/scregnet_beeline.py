@@ -43,7 +43,7 @@ from grnjax.tasks.link_prediction import (
 from grnjax.tasks.loading import load_embedding, load_folder, load_splits
 from grnjax.types import Dataset, Split
 
-BALANCED_NETWORKS = ("Non-Specific", "STRING", "LOF-GOF")
+BALANCED_NETWORKS = ("Non-Specific", "STRING", "LOFGOF")
 ALL_SEEN = "training.unseen-share=0"
 TOPOLOGY = "model.topology=true"
 UNLABELLED = "inputs.unlabelled-weight=0.05"

@@ -1,8 +1,10 @@
 """GCN, GraphSAGE and GAT in the place of scRegNet's graph encoder (paper: Table S3).
 
 Run:     GRNJAX_DATA=... python -m experiments.scregnet_gnn_comparison
-Cost:    TODO
-Expect:  TODO
+Cost:    about 20 min on two cores, 1.3 GB memory
+Expect:  AUROC/AP, ours / published form; mDC, two draws: GCN .813/.217, .750/.142; GraphSAGE
+         .811/.230, .739/.138; GAT .831/.207, .761/.140; no messages .834/.228, .812/.176.
+         hESC, one seed: all four of ours .888 to .890; GCN .878/.601, others .886/.621 to .887/.625
 
 Two layers of width 64 and dropout .5 in every encoder (the defaults; GAT has four heads a layer
 and attention dropout .5), one schedule for all of them, messages over the train edges both ways.

@@ -1,15 +1,17 @@
 """What wrong training labels cost scRegNet and two rows that know labels only (paper: Figure 3).
 
 Run:     GRNJAX_DATA=... python -m experiments.scregnet_label_noise
-Cost:    TODO
-Expect:  TODO
+Cost:    about 25 min on two cores, 1.2 GB memory
+Expect:  AUROC/AP at 0 and 5 % of two draws: hESC additive .885/.620, .872/.592; ID-only ensemble
+         .888/.630, .875/.600; ours .890/.627, .874/.599; published form .879/.620, .864/.572.
+         mDC additive .826/.203, .762/.150; ensemble .838/.231, .794/.161; ours .834/.228, .786/.153
 
 At level p a random share p of the train labels and of the validation labels is flipped: both come
 from the same assay, so who has wrong labels has them in both. The graph is made of the flipped
 train positives. Test labels stay clean. Ten draws a level; a draw flips more of the same pairs at
 a higher level. On mDC a draw has its own split too; hESC has the published one. At level 0 on hESC
-draws differ in the seed of the model only. As negatives are many, nearly all flips make false
-positives: at 5 % mDC has as many false as true ones. The paper does not state its rule.
+draws differ in the seed of the model only. As negatives are many, most flips make false positives:
+at 5 % mDC has more false than true ones. The paper does not state its rule.
 
 Smaller than the paper: two networks of seven, TFs+500, and no GENELink. The published form has the
 published settings of its network (those of hHEP on mDC, which has none), encoded once a step.
@@ -17,8 +19,6 @@ published settings of its network (those of hHEP on mDC, which has none), encode
 
 import dataclasses
 import sys
-
-import numpy as np
 
 from experiments.record import ResultsFile
 from experiments.studies import LoadedSet, StudyConfig, load_set, measure, two_forms
@@ -87,7 +87,7 @@ def measure_labels_only(
     if results.has(method="additive logistic", draw=split.draw, **where):
         return
     matrix = label_matrix(split.train, bench.tfs, len(bench.dataset.genes.names))
-    blocks: dict[str, np.ndarray] = {
+    blocks = {
         "additive logistic": fit_factor_model(matrix, rank=0, ridge=FactorRidge()),
         "ID-only ensemble": identity_ensemble(matrix, split.validation),
     }

@@ -26,16 +26,16 @@ PUBLISHED_FORM = f"{MODEL}, published form"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StudyConfig:
-    """What every study can be told."""
+    """The study; every setting of it."""
 
     data: DataConfig = DataConfig()
     sets: tuple[str, ...] = (MDC, HESC)
     """Sets of the benchmark root."""
     draws: tuple[int, ...] = (0, 1, 2, 3, 4)
-    """Draws of the split where none is published, and of what else a study draws."""
+    """Draws of whatever the study draws: splits that are not published, flipped labels."""
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
-    """Seeds of the model on a published split; on drawn ones the first serves, as every draw
-    makes its own seed from it."""
+    """Seeds of the model on a published split; of several draws each makes its own seed from the
+    first of these."""
 
     def seeds_for(self, splits: list[Split]) -> tuple[int, ...]:
         """All seeds for one split, one for several."""
@@ -62,7 +62,8 @@ class LoadedSet:
 
 def load_set(name: str, data: DataConfig) -> LoadedSet:
     """The set, with the pairs that scRegNet published and the Geneformer table, where there."""
-    has_published = SOURCE in find_set(name, data.root).splits
+    found = find_set(name, data.root)
+    has_published = found is not None and SOURCE in found.splits
     data = dataclasses.replace(data, split=SOURCE if has_published else "draw")
     if name in EMBEDDINGS and data.embedding is None:
         path = find_root(data.root) / EMBEDDINGS[name]

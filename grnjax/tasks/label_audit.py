@@ -1,8 +1,8 @@
 """Do two networks share experiments? How far their labels of the same genes agree, TF by TF.
 
-ChIP networks of one species are often built from one collection: IRF8 in dendritic and in blood
-stem cells carries the same labels with a phi of .96. A score for such a TF is a copy, and one for
-a TF whose labels agree with those of another TF may be.
+ChIP networks of one species are often built from one collection. In BEELINE's, the labels of CBX7
+in mESC and mHSC-E agree with a phi of .90 (TFs+500), and those of BRCA1 in hHEP with those of KLF5
+in hESC with .92: 18 targets of 21 and of 18. What a model says of such a TF is a copy.
 """
 
 import numpy as np

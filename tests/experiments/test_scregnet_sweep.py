@@ -6,7 +6,9 @@ import sys
 import pytest
 
 from experiments import record
+from grnjax import config as settings
 from grnjax.models.gat import GATConfig
+from grnjax.models.gcn import GCNConfig
 
 sweep = pytest.importorskip("experiments.scregnet_sweep", reason="the extra sweep is not installed")
 NAME = "Perturbed/axolotl/TFs+7"
@@ -46,14 +48,17 @@ def test_test_pairs_are_the_objective_only_where_that_is_asked_for():
     assert draw_configs(1, reference_selection=True)[0].reference_selection
 
 
+@pytest.mark.slow
 def test_a_trial_is_worth_its_validation_score(benchmark_root):
     loaded = sweep.load_set(NAME, sweep.DataConfig(root=str(benchmark_root)))
     split = loaded.standard_splits((0,))[0]
     config = sweep.Config(once=True)
-    tried = draw_configs(1, once=True)[0]
+    small = {"model.encoder": GCNConfig(widths=(4,)), "model.mlp_widths": (4,)}
+    small["training.epochs"] = 10
+    tried = settings.replace(draw_configs(1, once=True)[0], small)
     score, [row] = sweep.run_trial(loaded, split, tried, config, 0)
     assert score != row["auroc"] and row["pairs"] == len(split.test)
-    reference = draw_configs(1, once=True, reference_selection=True)[0]
+    reference = settings.replace(tried, {"reference_selection": True})
     score, [row] = sweep.run_trial(loaded, split, reference, config, 0)
     assert score == pytest.approx(row["auroc"], abs=1e-5)
 

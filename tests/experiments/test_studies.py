@@ -36,6 +36,7 @@ def results(tmp_path, monkeypatch):
     return record.ResultsFile("study")
 
 
+@pytest.mark.slow
 def test_only_what_was_not_measured_is_fitted(loaded, results, monkeypatch):
     split = loaded.standard_splits((0, 1))[1]
     bench, where = Bench(loaded.dataset, [split], None), {"set": NAME, "split": split.kind}
@@ -81,6 +82,7 @@ def test_noise_leaves_the_test_labels_clean(loaded):
     assert noisy.test is split.test and noisy.draw == split.draw
 
 
+@pytest.mark.slow
 def test_the_noise_study_keeps_levels_apart(benchmark_root, results, monkeypatch):
     monkeypatch.setattr(scregnet_label_noise, "two_forms", lambda name: {"model": QUICK})
     arguments = ["--data.root", str(benchmark_root), "--sets", NAME]
