@@ -17,6 +17,7 @@ from grnjax.training.batches import (
     add_topology,
     build_fit_data,
     build_pair_batch,
+    list_other_pairs,
     shared_sizes,
 )
 from grnjax.training.loop import FitResult, Trainer, TrainingConfig
@@ -61,6 +62,26 @@ class Bench:
         self.scored_size = max(self.validation_size, self.test_size)
         self.trainer = functools.cache(make_scregnet_trainer)
         self.inputs = functools.cache(self._inputs)
+
+    def validation_like_test(self, split: Split) -> LabelledPairs:
+        """The validation pairs; of a balanced split, its positives among all that is unlabelled.
+
+        Balanced validation pairs have as many negatives as positives for each TF, test pairs
+        have negatives of all TFs: what chooses well on the former need not on the latter. So the
+        positives are set against a random part of the pairs that are neither train nor validation
+        pairs. Test positives are among them, as nobody knows.
+        """
+        if not split.kind.startswith("balanced"):
+            return split.validation
+        positives = split.validation.positives
+        labelled = np.concatenate([split.train.pairs, split.validation.pairs])
+        others = list_other_pairs(labelled, self.tfs, len(self.dataset.genes.names))
+        room = min(len(others), self.scored_size - len(positives))
+        drawn = np.random.default_rng(split.draw).choice(len(others), room, replace=False)
+        return LabelledPairs(
+            np.concatenate([positives, others[drawn]]),
+            np.repeat(np.float32([1, 0]), [len(positives), room]),
+        )
 
     def trivial(self, split: Split) -> dict[str, np.ndarray]:
         """Scores of the test pairs by each trivial method."""

@@ -218,12 +218,12 @@ def choose_on_validation(
     What counts is the mean of AUROC and AP; swap concordance has too few quadruples to choose by.
     """
     best = (-np.inf, "", config)
+    pairs = bench.validation_like_test(split)
     for place, option in enumerate(("", *config.choose)):
         option, tried = option or "as given", with_options(config, option)
         fitted = bench.fit(
             study, split, fit_settings(tried), config.seeds[0], f"option{place}"
         )
-        pairs = split.validation
         metrics = evaluate_pairs(pairs.pairs, pairs.labels, bench.score(fitted, pairs))
         figure = np.mean([metrics[name] for name in CHOSEN_ON])
         logger.info("draw %d, %s: validation %.4f", split.draw, option, figure)

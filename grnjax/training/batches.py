@@ -79,7 +79,7 @@ def build_fit_data(
     topology = left_out_topology(inputs, train, seed)
     weights = np.where(train.labels > 0, 1.0, negative_weight).astype(np.float32)
     if unlabelled_weight:
-        others = list_other_pairs(train, inputs.tfs, genes)
+        others = list_other_pairs(train.pairs, inputs.tfs, genes)
         topology = np.concatenate([topology, look_up(inputs, inputs.topology, others)])
         weights = np.pad(weights, (0, len(others)), constant_values=unlabelled_weight)
         train = LabelledPairs(
@@ -111,12 +111,12 @@ def left_out_topology(
 
 
 def list_other_pairs(
-    train: LabelledPairs, tfs: Int[np.ndarray, " tf"], genes: int
+    pairs: Int[np.ndarray, "pair 2"], tfs: Int[np.ndarray, " tf"], genes: int
 ) -> Int[np.ndarray, "pair 2"]:
-    """Every pair of a TF with another gene that is no train pair."""
+    """Every pair of a TF with another gene that is none of the given ones."""
     free = np.ones((len(tfs), genes), bool)
     free[np.arange(len(tfs)), tfs] = False
-    free[np.searchsorted(tfs, train.pairs[:, 0]), train.pairs[:, 1]] = False
+    free[np.searchsorted(tfs, pairs[:, 0]), pairs[:, 1]] = False
     row, target = np.nonzero(free)
     return np.stack([tfs[row], target], axis=1).astype(np.int32)
 

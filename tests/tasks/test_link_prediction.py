@@ -141,6 +141,21 @@ def test_the_option_with_the_best_validation_score_is_chosen(winner, dataset, sp
     assert used.model.head == ("additive" if winner == 2 else "bilinear")
 
 
+def test_on_balanced_splits_options_are_chosen_among_all_that_is_unlabelled(dataset):
+    config = prediction.SplitConfig(kind="balanced", draws=(0,))
+    [split] = prediction.draw_splits(dataset, config)
+    pairs = Bench(dataset, [split], None).validation_like_test(split)
+    assert as_set(pairs.positives) == as_set(split.validation.positives)
+    negatives = as_set(pairs.pairs[pairs.labels == 0])
+    assert len(negatives) == (pairs.labels == 0).sum() > 0
+    for part in (split.train, split.validation):
+        assert not negatives & as_set(part.pairs)
+
+
+def test_on_other_splits_options_are_chosen_on_the_validation_pairs(dataset, splits):
+    assert Bench(dataset, splits, None).validation_like_test(splits[0]) is splits[0].validation
+
+
 def test_a_tie_keeps_the_settings_as_given(dataset, splits):
     config = dataclasses.replace(CONFIG, choose=("training.edge-folds=2",))
     bench, study = TellingBench(dataset, splits, None), FakeStudy([0.6])
