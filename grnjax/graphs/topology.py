@@ -1,4 +1,4 @@
-"""What known edges say about a pair: degrees, the reverse edge, shared neighbours, paths.
+"""What known edges say about a pair: degrees, the reverse edge, shared neighbours, walks.
 
 Link prediction features (Liben-Nowell and Kleinberg 2007) of every TF with every gene. A pair whose
 own edge is among the known ones reads its own label off them, so a model learns from features that
@@ -17,7 +17,7 @@ FEATURES = (
     "reverse edge",
     "common neighbours",
     "Adamic-Adar index",
-    "paths of three edges",
+    "walks of three edges",
     "share of similar TFs that have the target",
 )
 
@@ -25,9 +25,9 @@ FEATURES = (
 def topology_block(
     edges: Int[np.ndarray, "edge 2"], tfs: Int[np.ndarray, " tf"], genes: int
 ) -> Float[np.ndarray, "tf gene feature"]:
-    """The `FEATURES` of every pair, counts as log(1 + count); all 0 for a gene without edges.
+    """The `FEATURES` of every pair, counts as log(1 + count); all 0 if either gene has no edge.
 
-    Neighbours and paths ignore directions.
+    Neighbours and walks ignore directions.
     """
     directed = adjacency(edges, genes)
     undirected = directed.maximum(directed.T).tocsr()
@@ -45,7 +45,9 @@ def topology_block(
         np.log1p((near @ undirected).toarray()),
         similar_tfs_share(directed[tfs]),
     ]
-    return np.stack(columns, axis=-1, dtype=np.float32)
+    has_edge = undirected.sum(axis=1) > 0
+    both = has_edge[tfs, None] & has_edge
+    return np.stack(columns, axis=-1, dtype=np.float32) * both[..., None]
 
 
 def adamic_adar(

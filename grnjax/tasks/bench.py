@@ -63,6 +63,14 @@ class Bench:
         self.trainer = functools.cache(make_scregnet_trainer)
         self.inputs = functools.cache(self._inputs)
 
+    def leaves_pairs_unlabelled(self, split: Split) -> bool:
+        """Whether the train pairs are a balanced choice, drawn or published, among many more."""
+        if split.kind.startswith("balanced"):
+            return True
+        listed = sum(len(part) for part in (split.train, split.validation, split.test))
+        every = len(self.tfs) * (len(self.dataset.genes.names) - 1)
+        return split.kind.startswith("published") and listed < every / 2
+
     def validation_like_test(self, split: Split) -> LabelledPairs:
         """The validation pairs; of a balanced split, its positives among all that is unlabelled.
 
@@ -71,12 +79,12 @@ class Bench:
         positives are set against a random part of the pairs that are neither train nor validation
         pairs. Test positives are among them, as nobody knows.
         """
-        if not split.kind.startswith("balanced"):
+        if not self.leaves_pairs_unlabelled(split):
             return split.validation
         positives = split.validation.positives
         labelled = np.concatenate([split.train.pairs, split.validation.pairs])
         others = list_other_pairs(labelled, self.tfs, len(self.dataset.genes.names))
-        room = min(len(others), self.scored_size - len(positives))
+        room = min(len(others), max(len(split.test), len(split.validation)) - len(positives))
         drawn = np.random.default_rng(split.draw).choice(len(others), room, replace=False)
         return LabelledPairs(
             np.concatenate([positives, others[drawn]]),
@@ -112,8 +120,8 @@ class Bench:
             settings.inputs,
             settings.training.batch_size,
             settings.model.coexpression,
-            control,
-            0 if control is None else split.draw,
+            None if control == "labels-rewired" else control,
+            0 if control in (None, "labels-rewired") else split.draw,
         )
         if settings.model.topology:
             inputs = add_topology(inputs, train)

@@ -147,16 +147,13 @@ def run_study(
                 "labelled 0, of which %(train_positives_labelled_0)d are train positives",
                 report,
             )
-    for option in config.choose:
-        with_options(config, option)
-    for control in config.controls:
-        if control.startswith("embedding") and embedding is None:
-            raise ConfigError(f"the control {control} needs an embedding: give --data.embedding.")
+    bench = Bench(dataset, splits, embedding)
+    for settled in (config, *(with_options(config, option) for option in config.choose)):
+        check_settings(settled, bench)
     rows, chosen, intervals = [], {}, []
     variants = [None, *config.controls]
     tried = len(config.choose) + 1 if config.choose else 0
     fits = len(splits) * (len(variants) * len(config.seeds) + tried)
-    bench = Bench(dataset, splits, embedding)
     with Study(folder, fits, config.training.epochs, "fitting") as study:
         for split in splits:
             scores = {(name, 0): values for name, values in bench.trivial(split).items()}
@@ -176,6 +173,29 @@ def run_study(
             if config.bootstrap:
                 intervals += resample_tfs(split, scores, config)
     return Results(rows, reports, chosen, intervals)
+
+
+def check_settings(config: LinkPredictionConfig, bench: Bench) -> None:
+    """Refuses what the data or the splits cannot give, before anything is fitted."""
+    if bench.embedding is None:
+        for control in config.controls:
+            if control.startswith("embedding"):
+                raise ConfigError(
+                    f"the control {control} needs an embedding: give --data.embedding."
+                )
+        if config.model.fusion == "cross-attention":
+            raise ConfigError(
+                "--model.fusion cross-attention needs frozen gene embeddings: give "
+                "--data.embedding, or leave it at concatenate."
+            )
+    if config.inputs.unlabelled_weight:
+        for split in bench.splits:
+            if not bench.leaves_pairs_unlabelled(split):
+                raise ConfigError(
+                    f"--inputs.unlabelled-weight {config.inputs.unlabelled_weight:g}: in a "
+                    f"{split.kind} split the pairs outside train are those that are held out; "
+                    "leave it at 0."
+                )
 
 
 def name_row(control: Control | None) -> str:
@@ -233,5 +253,11 @@ def choose_on_validation(
 
 def with_options(config: LinkPredictionConfig, option: str) -> LinkPredictionConfig:
     """The settings with `key=value,key=value` applied."""
-    flags = [f"--{item.strip()}" for item in option.split(",") if item]
+    items = [item.strip() for item in option.split(",") if item]
+    for item in items:
+        if not item.startswith(("model.", "inputs.", "training.")):
+            raise ConfigError(
+                f"--choose {item}: an option changes settings of model, inputs or training only."
+            )
+    flags = [f"--{item}" for item in items]
     return settings.parse(config, flags, program="--choose")

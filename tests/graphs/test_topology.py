@@ -32,7 +32,7 @@ def block():
 def test_degrees_and_reverse_edges_are_those_of_the_network(block):
     assert block.shape == (len(TFS), GENES, len(FEATURES)) and block.dtype == np.float32
     out, into = np.bincount(EDGES[:, 0], minlength=GENES), np.bincount(EDGES[:, 1], minlength=GENES)
-    np.testing.assert_allclose(np.expm1(feature(block, "TF's targets"))[:, 0], out[TFS], rtol=1e-6)
+    np.testing.assert_allclose(np.expm1(feature(block, "TF's targets"))[:, 4], out[TFS], rtol=1e-6)
     np.testing.assert_allclose(
         np.expm1(feature(block, "TF's regulators"))[:, 5], into[TFS], rtol=1e-6
     )
@@ -61,13 +61,13 @@ def test_common_neighbours_and_adamic_adar_are_counted_once_each(block):
     np.testing.assert_array_equal(feature(block, "Adamic-Adar index"), scores)
 
 
-def test_paths_of_three_edges_are_walks_on_the_undirected_network(block):
+def test_walks_of_three_edges_are_those_on_the_undirected_network(block):
     matrix = np.zeros((GENES, GENES))
     for tf, target in EDGES:
         matrix[tf, target] = matrix[target, tf] = 1
     walks = np.linalg.matrix_power(matrix, 3)[TFS]
     np.testing.assert_allclose(
-        np.expm1(feature(block, "paths of three edges")), walks, rtol=1e-5, atol=1e-5
+        np.expm1(feature(block, "walks of three edges")), walks, rtol=1e-5, atol=1e-5
     )
 
 
@@ -88,9 +88,10 @@ def test_relabelling_genes_permutes_the_features(block):
 def test_reversing_the_network_changes_degrees_and_reverse_edges_only(block):
     turned = topology_block(EDGES[:, ::-1], TFS, GENES)
     same = [np.allclose(turned[..., k], block[..., k]) for k in range(len(FEATURES))]
-    undirected = ("common neighbours", "Adamic-Adar index", "paths of three edges")
+    undirected = ("common neighbours", "Adamic-Adar index", "walks of three edges")
     assert {FEATURES[k] for k in np.flatnonzero(same)} == set(undirected)
 
 
-def test_a_gene_without_edges_has_zeros(block):
-    assert not block[:, 8, 2:].any()
+def test_a_pair_with_a_gene_without_edges_has_zeros(block):
+    assert not block[:, 8].any() and block[:, :8].any(axis=-1).all()
+    assert not topology_block(EDGES[EDGES[:, 0] != 3], TFS, GENES)[3].any()

@@ -167,6 +167,9 @@ def test_what_cannot_be_had_is_refused_before_any_fit(dataset, splits):
     for setting, words in (
         ({"controls": ("embedding-permuted",)}, "embedding-permuted needs an embedding"),
         ({"choose": ("model.head=additive", "model.heads=additive")}, "has no flag --model.heads"),
+        ({"choose": ("seeds=3",)}, "an option changes settings of model, inputs or training only"),
+        ({"choose": ("inputs.unlabelled-weight=0.1",)}, "are those that are held out"),
+        ({"choose": ("model.fusion=cross-attention",)}, "needs frozen gene embeddings"),
     ):
         config = dataclasses.replace(CONFIG, **setting)
         with pytest.raises(ConfigError, match=words):
