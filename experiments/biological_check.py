@@ -19,12 +19,14 @@ for the mouse gene of the same symbol: most are orthologues, some are not, and g
 differ (Trp53, TP53) are left out and counted.
 """
 
-import os
-from pathlib import Path
+import dataclasses
+import sys
 
 import pandas as pd
 
 from experiments.record import ResultsFile
+from grnjax import config as settings
+from grnjax.data.benchmark import find_root
 from grnjax.data.edges import read_edges
 from grnjax.data.expression import DataConfig
 from grnjax.evaluation.support import measure_support
@@ -37,23 +39,33 @@ METHODS = ("grnjax", "additive logistic", "absolute Pearson")
 REFERENCES = {"TRRUST mouse": "trrust_rawdata.mouse.tsv", "CollecTRI": "collectri.csv.gz"}
 COUNTS = ("candidates", "candidates_listed", "known_edges", "known_edges_listed")
 TOPS = (100, 500, 1000, 2000)
+LAST = f"TFs with known targets, top {TOPS[-1]}"  # of the rows of one curated network
 SEED = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(InferenceConfig):
+    """The study; the curated networks are in priors/ under the root."""
+
+    data: DataConfig = DataConfig()
 
 
 def main() -> None:
     """Measures what has not been measured yet."""
     start_logging()
-    root = Path(os.environ["GRNJAX_DATA"])
+    config = settings.parse(Config, sys.argv[1:], program="biological_check")
     results = ResultsFile("biological_check")
     references = {f"mDC TFs+500, {name}": file for name, file in REFERENCES.items()}
-    todo = {name: file for name, file in references.items() if not results.has(set=name)}
+    todo = {
+        name: file
+        for name, file in references.items()
+        if not results.has(set=name, method=METHODS[-1], split=LAST)
+    }
     if todo:
-        expression = root / "beeline_expression/mDC_TFs500.csv.gz"
-        data = DataConfig(expression=str(expression))
-        dataset, _ = load_folder(root / "beeline_labels/Specific/mDC/TFs+500", data)
-        network = infer(dataset, InferenceConfig(), seed=SEED)
+        dataset, _ = load_folder("Specific/mDC/TFs+500", config.data)
+        network = infer(dataset, config, seed=SEED)
         for name, file in todo.items():
-            reference = read_edges(root / "priors" / file)
+            reference = read_edges(find_root(config.data.root) / "priors" / file)
             results.add(check(dataset, network, reference), set=name, draw=0, seed=SEED)
 
 

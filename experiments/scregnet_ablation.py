@@ -43,7 +43,13 @@ from grnjax.tasks.bench import Bench, FitSettings
 from grnjax.tasks.link_prediction import LinkPredictionConfig, fit_settings
 from grnjax.types import Split
 
-CONTROLS = ("embedding-zero", "embedding-random", "embedding-permuted", "expression-permuted")
+CONTROLS = (
+    "embedding-zero",
+    "embedding-random",
+    "embedding-permuted",
+    "expression-permuted",
+    "labels-rewired",
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -109,7 +115,11 @@ def list_variants(form: str, config: LinkPredictionConfig) -> dict[str, FitSetti
         messages = {"messages over train edges": {"inputs.messages": "symmetric"}}
     else:
         messages = {"no messages": {"inputs.messages": "none"}}
-    parts = {"no encoder": {"model.encoder": NoEncoderConfig()}} | messages
+    parts = {
+        "no encoder": {"model.encoder": NoEncoderConfig()},
+        "cross-attention": {"model.fusion": "cross-attention"},
+        **messages,
+    }
     variants = {form: fit_settings(config)}
     for name, change in parts.items():
         variants[f"{form}, {name}"] = fit_settings(settings.replace(config, change))

@@ -22,6 +22,7 @@ it is the row "scRegNet, no gene vectors" (cell-type-specific networks only).
 
 import dataclasses
 import functools
+import re
 import sys
 from pathlib import Path
 
@@ -43,7 +44,7 @@ from grnjax.tasks.link_prediction import (
 from grnjax.tasks.loading import load_embedding, load_folder, load_splits
 from grnjax.types import Dataset, Split
 
-BALANCED_NETWORKS = ("Non-Specific", "STRING", "LOFGOF")
+BALANCED_NETWORKS = ("nonspecific", "string", "lofgof")
 ALL_SEEN = "training.unseen-share=0"
 TOPOLOGY = "model.topology=true"
 UNLABELLED = "inputs.unlabelled-weight=0.05"
@@ -94,9 +95,13 @@ def measure(found: BenchmarkSet, study: BeelineStudy, results: ResultsFile) -> N
     if splits is None:
         splits = draw_splits(dataset, split_settings(found, study))
         source = splits[0].kind
+        logger.info("%s: %s pairs are drawn", found.name, source)
     elif splits[0].kind != "published":
         source = f"{source}, as published"
+    if study.data.embedding is not None:
+        source = f"{source}, {Path(study.data.embedding).stem}"
     where = {"set": found.name, "split": source}
+    last = {"draw": splits[-1].draw, **where}  # what is written at the end of a method
     embedding = load_embedding(study.data, dataset)
     published = dataclasses.replace(published_config(found.name), seeds=study.seeds[:1])
     fit = functools.partial(
@@ -109,7 +114,7 @@ def measure(found: BenchmarkSet, study: BeelineStudy, results: ResultsFile) -> N
     ours = LinkPredictionConfig(
         seeds=study.seeds, choose=BALANCED_OPTIONS if is_balanced(found) else OPTIONS
     )
-    if not results.has(method=MODEL, **where):
+    if not results.has(method=MODEL, seed=study.seeds[-1], **last):
         measured = run_study(dataset, splits, ours, embedding=embedding)
         rows = [
             {**row, "chosen": measured.chosen[row["draw"]]}
@@ -125,7 +130,7 @@ def measure(found: BenchmarkSet, study: BeelineStudy, results: ResultsFile) -> N
 
 def is_balanced(found: BenchmarkSet) -> bool:
     """Whether GENELink's rule balances the train pairs of this kind of network."""
-    return found.network in BALANCED_NETWORKS
+    return re.sub(r"\W", "", found.network).lower() in BALANCED_NETWORKS
 
 
 def split_settings(found: BenchmarkSet, study: BeelineStudy) -> SplitConfig:
@@ -146,7 +151,7 @@ def add_variant(
 ) -> None:
     """The rows of other settings of the model, unless they are there."""
     method = f"{MODEL}, {name}"
-    if not results.has(method=method, **where):
+    if not results.has(method=method, draw=splits[-1].draw, **where):
         rows = run_study(dataset, splits, config, embedding=embedding).rows
         results.add(rename_model(rows, method), **where)
 

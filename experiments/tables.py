@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from experiments.published_figures import PUBLISHED
-from grnjax.evaluation.report import markdown_table, paired_differences, summarise
+from grnjax.evaluation.report import markdown_table, paired_differences, shorten, summarise
 from grnjax.storage.files import read_json_lines, write_atomic
 from grnjax.tasks.link_prediction import MODEL
 
@@ -94,11 +94,6 @@ def write_pair(means: dict[str, float]) -> str:
     return f"{shorten(means['auroc'])}/{shorten(means['average_precision'])}"
 
 
-def shorten(value: float, decimals: int = 3) -> str:
-    """0.885 as .885."""
-    return f"{value:.{decimals}f}".replace("0.", ".", 1)
-
-
 def differences_table(study: str, **where: object) -> str:
     """By how much our model exceeds the rows that count, on the same draws."""
     rows = read_rows(study, **where)
@@ -122,8 +117,7 @@ def write_difference(found: dict) -> str:
     """+.012±.003, or - where the metric is undefined."""
     if found["mean"] is None:
         return "-"
-    sign = "+" if found["mean"] >= 0 else "-"
-    text = sign + shorten(abs(found["mean"]))
+    text = ("-" if found["mean"] < 0 else "+") + shorten(abs(found["mean"]))
     return text if found["half_width"] is None else f"{text}±{shorten(found['half_width'])}"
 
 
@@ -153,7 +147,7 @@ def sweep_table() -> str:
         "| search | trials | best objective | its test AUROC/AP | best test AUROC of all trials |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]
-    for search, trials in table.groupby("search", sort=False):
+    for search, trials in table[table["set"] == HESC].groupby("search", sort=False):
         best = trials.loc[trials["objective"].idxmax()]
         cells = [search, str(len(trials)), shorten(best["objective"])]
         cells += [write_pair(best), shorten(trials["auroc"].max())]
@@ -171,8 +165,25 @@ def support_table() -> str:
         if row["split"] == "all TFs, top 1000":
             cells = [row["method"], row["set"].split(", ")[1], str(row["supported"])]
             cells += [f"{row['expected']:.1f}", shorten(row["p_value"])]
-            cells += [f"{row['expected_uniform']:.1f}"]
+            cells += [f"{row['uniform_precision'] * row['top']:.1f}"]
             lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def transfer_table() -> str:
+    """AUROC and swap concordance on TFs that the source does not know, one line a pair of sets."""
+    table = pd.DataFrame(read_json_lines(RESULTS / "transfer.jsonl"))
+    table = table[table["split"] == "unseen TFs"]
+    methods = ("target rate", "absolute Pearson", MODEL, f"{MODEL}, expression permuted")
+    lines = [
+        "| source to target | " + " | ".join(methods) + " |",
+        "| --- |" + " ---: |" * len(methods),
+    ]
+    for name, rows in table.groupby("set", sort=False):
+        means = rows.groupby("method")[["auroc", "swap_micro"]].mean()
+        cells = [f"{shorten(x['auroc'])}/{shorten(x['swap_micro'])}"
+                 for x in (means.loc[method] for method in methods)]
+        lines.append("| " + " | ".join([name, *cells]) + " |")
     return "\n".join(lines)
 
 
@@ -196,6 +207,18 @@ def draw_picture() -> None:
 
 
 MDC, HESC = "Specific/mDC/TFs+500", "Specific/hESC/TFs+500"
+
+
+def mdc(network: str, split: str) -> dict:
+    """The two tables of one network of mDC: all rows, and by how much ours exceeds some."""
+    where = {"set": f"{network}/mDC/TFs+500", "split": split}
+    said = f"mDC {network}, {split}"
+    return {
+        said: lambda: results_table("scregnet_beeline", MATCHED, **where),
+        f"{said}, differences": lambda: differences_table("scregnet_beeline", **where),
+    }
+
+
 TABLES = {
     "README.md": {
         "simulated, standard": lambda: simulated_table("standard"),
@@ -207,6 +230,26 @@ TABLES = {
     },
     "experiments/README.md": {
         "TFs+500": lambda: published_table("TFs+500"),
+        **mdc("Specific", "standard"),
+        **mdc("Specific", "target-disjoint"),
+        **mdc("Non-Specific", "balanced"),
+        **mdc("STRING", "balanced"),
+        "mDC STRING, as published": lambda: results_table(
+            "scregnet_beeline", set="STRING/mDC/TFs+500", split="balanced, as published"
+        ),
+        "ablation, published": lambda: results_table(
+            "scregnet_ablation", set=HESC, split="published"
+        ),
+        "ablation, target-disjoint": lambda: results_table(
+            "scregnet_ablation", set=HESC, split="target-disjoint"
+        ),
+        "encoders, hESC": lambda: results_table("scregnet_gnn_comparison", set=HESC),
+        "encoders, mDC": lambda: results_table("scregnet_gnn_comparison", set=MDC),
+        "noise, mDC": lambda: noise_table(MDC),
+        "noise, hESC": lambda: noise_table(HESC),
+        "sweep": sweep_table,
+        "transfer": transfer_table,
+        "support": support_table,
     },
 }
 

@@ -29,10 +29,12 @@ joined by upper-cased symbol, which takes genes of one symbol for orthologues.
 """
 
 import dataclasses
+import sys
 
 import numpy as np
 
 from experiments.record import ResultsFile
+from grnjax import config as settings
 from grnjax.data.expression import DataConfig
 from grnjax.progress import logger, start_logging
 from grnjax.tasks.inputs import InputConfig
@@ -43,23 +45,29 @@ from grnjax.types import Dataset, GeneTable, LabelledPairs
 
 SIZE = "TFs+500"
 PAIRS = (("mESC", "mDC"), ("mDC", "mESC"), ("mESC", "hESC"), ("hESC", "hHEP"), ("hHEP", "hESC"))
-CONFIG = LinkPredictionConfig(
-    inputs=InputConfig(nodes="statistics"),
-    split=SplitConfig(draws=(0, 1, 2, 3, 4)),
-    controls=("expression-permuted",),
-)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(LinkPredictionConfig):
+    """The study; its inputs must be comparable between data sets."""
+
+    data: DataConfig = DataConfig()
+    inputs: InputConfig = InputConfig(nodes="statistics")
+    split: SplitConfig = SplitConfig(draws=(0, 1, 2, 3, 4))
+    controls: tuple[str, ...] = ("expression-permuted",)
 
 
 def main() -> None:
     """Measures what has not been measured yet."""
     start_logging()
+    config = settings.parse(Config, sys.argv[1:], program="transfer")
     results = ResultsFile("transfer")
     for pair in PAIRS:
         for only_measured in (False, True):
             name = f"{' to '.join(pair)}, {SIZE}" + ", measured genes" * only_measured
-            if results.has(set=name):
+            if results.has(set=name, split="audit"):  # what is written last
                 continue
-            found = transfer(*(load(cell, only_measured) for cell in pair), CONFIG)
+            found = transfer(*(load(cell, config.data, only_measured) for cell in pair), config)
             for group, rows in found.rows.items():
                 results.add(rows, set=name, split=group)
             audit = [{"method": row["tf"], "draw": 0, "seed": 0, **row} for row in found.audit]
@@ -67,9 +75,9 @@ def main() -> None:
             logger.info("%s: done", name)
 
 
-def load(cell: str, only_measured: bool) -> Dataset:
+def load(cell: str, data: DataConfig, only_measured: bool) -> Dataset:
     """The set of a cell type with the expression that covers most of its genes."""
-    dataset, _ = load_folder(f"Specific/{cell}/{SIZE}", DataConfig())
+    dataset, _ = load_folder(f"Specific/{cell}/{SIZE}", data)
     return keep_measured(dataset) if only_measured else dataset
 
 

@@ -20,6 +20,14 @@ def blocks(language: str) -> list[str]:
 
 
 @pytest.mark.parametrize("page", TABLES)
+def test_every_table_of_a_page_is_made_and_none_is_empty(page):
+    text = (ROOT / page).read_text()
+    marks = re.findall(r"<!-- table: (.*?) -->\n(.*?)<!-- end of table -->", text, re.DOTALL)
+    assert [name for name, _ in marks] == list(TABLES[page])
+    assert all(table.count("\n|") > 2 for _, table in marks)
+
+
+@pytest.mark.parametrize("page", TABLES)
 def test_tables_are_those_of_the_measured_rows(page):
     text = (ROOT / page).read_text()
     assert fill_in(ROOT / page, TABLES[page]) == text, "run python -m experiments.tables"

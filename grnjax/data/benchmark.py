@@ -185,7 +185,9 @@ def choose_splits(setting: str, found: BenchmarkSet | None) -> tuple[Path, ...]:
     if not folders:
         known = "only sets of a benchmark root have sources"
         if found is not None:
-            known = f"{found.name} has {', '.join(published) or 'none: --data.split=draw draws'}"
+            known = f"{found.name} has {', '.join(published)}"
+            if not published:
+                known = f"no pairs of {found.name} are published; --data.split=draw draws some"
         raise ConfigError(
             f"--data.split={setting}: neither a source of published pairs nor a folder with "
             f"Train_set.csv; {known}."

@@ -118,13 +118,13 @@ def _write_value(line: pd.Series, metric: str) -> str:
     if np.isnan(line["mean"]):
         return "-"
     decimals = 2 if metric.endswith("ratio") else 3
-    text = _shorten(line["mean"], decimals)
+    text = shorten(line["mean"], decimals)
     if not np.isnan(line["half_width"]):
-        text += "±" + _shorten(line["half_width"], decimals)
+        text += "±" + shorten(line["half_width"], decimals)
     return text
 
 
-def _shorten(value: float, decimals: int) -> str:
+def shorten(value: float, decimals: int = 3) -> str:
     """0.814 as .814, so that seven columns fit a terminal."""
     text = f"{value:.{decimals}f}"
     return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text

@@ -44,6 +44,9 @@ class SplitConfig:
     protocol: Protocol = "corrected"
     """Whether balanced splits, drawn or published, keep the train pairs that their published
     rule puts among the test pairs, labelled 0 (as-published), or not (corrected)."""
+    prevalence: float | None = None
+    """Share of positives among the test pairs of a drawn balanced split; by default the density
+    of the network."""
     draws: tuple[int, ...] = (0,)
     """Seeds of the draws."""
 
@@ -115,7 +118,13 @@ def draw_splits(dataset: Dataset, config: SplitConfig) -> list[Split]:
     edges, genes = dataset.known.positives, dataset.genes
     return [
         draw_split(
-            config.kind, edges, len(genes.names), draw, tfs=genes.tfs, protocol=config.protocol
+            config.kind,
+            edges,
+            len(genes.names),
+            draw,
+            tfs=genes.tfs,
+            protocol=config.protocol,
+            prevalence=config.prevalence,
         )
         for draw in config.draws
     ]
