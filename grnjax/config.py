@@ -3,7 +3,7 @@
 A config stands in the file of the class it configures, and this file knows none of them. A field's
 place is its key: `model.head` in Python and in JSON, `--model.head` on the command line, where the
 docstring under the field is its help. A field may be annotated with a base class and hold a
-subclass, whose fields then count:
+subclass, whose fields then count; `--model.encoder=GAT` puts GATConfig there:
 
     @dataclasses.dataclass(frozen=True)
     class ModelConfig:
@@ -42,9 +42,6 @@ WORDS = {
 }
 
 
-# Reading the command line
-
-
 def parse(
     config: type[Config] | Config,
     args: list[str],
@@ -60,6 +57,7 @@ def parse(
         program: The name in the help and in errors, such as "grnjax infer".
         description: The first lines of the help; by default the class's docstring.
     """
+    config, args = _choose_parts(config, args, program)
     settings = list(_walk(config))
     args = _spell_switches(args, settings, program)
     kind, default = (type(config), config) if _is_made(config) else (config, tyro.MISSING_NONPROP)
@@ -74,6 +72,48 @@ def parse(
             raise
     _explain(config, args, settings, program)
     raise ConfigError(f"{program}: {' '.join(complaint.getvalue().split())}")
+
+
+def _choose_parts(config: Any, args: list[str], program: str) -> tuple[Any, list[str]]:
+    """The config with the parts that flags name, and the other words."""
+    parts = {f"--{key.replace('_', '-')}": (key, kind) for key, kind in _walk_parts(config)}
+    kept, words = [], list(args)
+    while words:
+        flag, equals, name = words[0].partition("=")
+        key, kind = parts.get(flag.replace("_", "-"), (None, None))
+        if key is None or not (equals or words[1:]):
+            kept.append(words.pop(0))
+            continue
+        name, words = (name, words[1:]) if equals else (words[1], words[2:])
+        classes = {known.__name__.removesuffix("Config"): known for known in _subclasses(kind)}
+        if name not in classes:
+            known = ", ".join(classes)
+            raise ConfigError(f"{program}: {flag} cannot be {name!r}: it takes one of {known}.")
+        config = _with_part(config, key.split("."), classes[name]())
+    return config, kept
+
+
+def _walk_parts(config: Any, prefix: str = "") -> Iterator[tuple[str, type]]:
+    """Dotted key and base class of each part that another class can take the place of."""
+    for setting in _list_fields(config):
+        if setting.is_part:
+            if setting.hint.__subclasses__():
+                yield prefix + setting.key, setting.hint
+            part = setting.hint if setting.value is MISSING else setting.value
+            yield from _walk_parts(part, f"{prefix}{setting.key}.")
+
+
+def _with_part(config: Any, path: list[str], part: Any) -> Any:
+    """The config with a part replaced; of a class, one like it with another default."""
+    name, *rest = path
+    setting = next(setting for setting in _list_fields(config) if setting.key == name)
+    inner = _with_part(setting.value, rest, part) if rest else part
+    if _is_made(config):
+        return dataclasses.replace(config, **{name: inner})
+    body = {"__annotations__": {name: setting.hint}, name: inner}
+    body |= {"__doc__": config.__doc__, "__module__": config.__module__}
+    kind = type(config.__name__, (config,), body)
+    return dataclasses.dataclass(frozen=True, kw_only=True)(kind)
 
 
 def _spell_switches(args: list[str], settings: list["Setting"], program: str) -> list[str]:
@@ -226,15 +266,18 @@ def _choose_class(setting: "Setting", name: str | None, prefix: str) -> Any:
     default = setting.hint if setting.value is MISSING else setting.value
     if name in (None, getattr(default, "__name__", type(default).__name__)):
         return default
-    classes = [setting.hint]
-    for known in classes:  # grows on the way
-        classes += known.__subclasses__()
-        if known.__name__ == name:
-            return known
+    classes = {known.__name__: known for known in (setting.hint, *_subclasses(setting.hint))}
+    if name in classes:
+        return classes[name]
     raise ConfigError(
         f"{prefix}{setting.key} was made with {name}, which is none of the {len(classes)} classes "
-        f"known here ({', '.join(known.__name__ for known in classes)}); import its file first."
+        f"known here ({', '.join(classes)}); import its file first."
     )
+
+
+def _subclasses(kind: type) -> list[type]:
+    """All classes below a base class that have been imported."""
+    return [known for child in kind.__subclasses__() for known in (child, *_subclasses(child))]
 
 
 # Settings and their types

@@ -239,3 +239,19 @@ def test_importing_it_brings_no_jax():
     code = "import sys, grnjax.config; print({'jax', 'numpy', 'pandas'} & set(sys.modules))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout == "set()\n", result.stderr
+
+
+@pytest.mark.parametrize("start", [InferConfig, InferConfig(seed=3)])
+@pytest.mark.parametrize("words", [["--model.encoder=Sage"], ["--model.encoder", "Sage"]])
+def test_a_flag_puts_another_class_in_the_place_of_a_part(start, words):
+    parsed = config.parse(start, [*words, "--model.encoder.width", "5"], program="infer")
+    assert parsed.model.encoder == SageConfig(width=5)
+    assert parsed.seed == (0 if isinstance(start, type) else 3)
+    assert config.to_json(parsed)["class"] == "InferConfig"
+    with pytest.raises(ConfigError, match="no flag --model.encoder.widths"):
+        config.parse(start, [*words, "--model.encoder.widths", "5"], program="infer")
+
+
+def test_a_part_of_no_known_class_is_refused_with_the_classes_there_are():
+    with pytest.raises(ConfigError, match="cannot be 'Conv': it takes one of GCN, Sage"):
+        config.parse(InferConfig, ["--model.encoder=Conv"], program="infer")

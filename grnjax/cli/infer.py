@@ -42,6 +42,7 @@ class InferCommand(InferenceConfig):
 
 def run(args: list[str]) -> None:
     """Runs the command with these arguments."""
+    import_encoders()
     command = settings.parse(InferCommand, args, program="grnjax infer")
     check_inputs(command)
     begun = time.monotonic()

@@ -12,6 +12,7 @@ from grnjax.data.beeline import BeelineFolder
 from grnjax.data.expression import DataConfig
 from grnjax.data.genes import split_embedding
 from grnjax.evaluation.report import format_table
+from grnjax.models.encoder import import_encoders
 from grnjax.progress import logger
 from grnjax.storage.files import write_json
 from grnjax.tasks import link_prediction
@@ -45,6 +46,7 @@ class TrainCommand(LinkPredictionConfig):
 
 def run(args: list[str]) -> None:
     """Runs the command with these arguments."""
+    import_encoders()
     command = settings.parse(TrainCommand, args, program="grnjax train")
     begun = time.monotonic()
     dataset, beeline = load_folder(command.folder, command.data)

@@ -1,8 +1,12 @@
 """What a graph encoder must offer, so that any of them serves any model."""
 
 import dataclasses
+import importlib
+import pkgutil
 
 import flax.linen as nn
+
+import grnjax.models
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -16,3 +20,9 @@ class EncoderConfig:
     def make(self, name: str) -> nn.Module:
         """The encoder with these settings, under this parameter name."""
         raise NotImplementedError(f"{type(self).__name__} does not say how to make its encoder")
+
+
+def import_encoders() -> None:
+    """Imports every file of `grnjax.models`, so that settings can name any encoder's config."""
+    for module in pkgutil.iter_modules(grnjax.models.__path__, "grnjax.models."):
+        importlib.import_module(module.name)
