@@ -76,7 +76,7 @@ def published_table(size: str) -> str:
     sets = {row["set"] for row in rows if row["split"] == "scRegNet"}
     for name in sorted(name for name in sets if name.endswith(size)):
         means = average(read_rows("scregnet_beeline", set=name, split="scRegNet"))
-        cells = [name.split("/")[1], "/".join(map(shorten, PUBLISHED[name]))]
+        cells = [name.split("/")[1], "/".join(shorten(x, 2) for x in PUBLISHED[name])]
         cells += [write_pair(means[method]) for method in methods]
         cells += [shorten(means[method]["swap_micro"]) for method in ("ID-only rank 4", MODEL)]
         lines.append("| " + " | ".join(cells) + " |")

@@ -13,6 +13,7 @@ from grnjax.data.genes import split_embedding
 from grnjax.data.simulator import EmbeddedConfig
 from grnjax.errors import ConfigError
 from grnjax.evaluation.report import format_table, summarise
+from grnjax.models.encoder import import_encoders
 from grnjax.storage.files import write_json
 from grnjax.tasks import network_inference
 from grnjax.tasks.loading import load_dataset, load_embedded, load_embedding
