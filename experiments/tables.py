@@ -246,7 +246,6 @@ TABLES = {
         "encoders, hESC": lambda: results_table("scregnet_gnn_comparison", set=HESC),
         "encoders, mDC": lambda: results_table("scregnet_gnn_comparison", set=MDC),
         "noise, mDC": lambda: noise_table(MDC),
-        "noise, hESC": lambda: noise_table(HESC),
         "sweep": sweep_table,
         "transfer": transfer_table,
         "support": support_table,

@@ -184,7 +184,7 @@ def test_a_path_names_splits_too(published):
     "place, words",
     [
         (0, r"TFs\+7 has Cave, Lake/sample2, Lake/sample10\.$"),
-        (1, r"Perturbed/axolotl/TFs\+7 has none: --data.split=draw draws\.$"),
+        (1, r"no pairs of Perturbed/axolotl/TFs\+7 are published; --data.split=draw draws some\.$"),
         (None, r"only sets of a benchmark root have sources\.$"),
     ],
 )
