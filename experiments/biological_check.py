@@ -3,8 +3,8 @@
 Run:     GRNJAX_DATA=... python -m experiments.biological_check
 Cost:    4 min of processor time (7 min beside other work on two cores), 1 GB memory
 Expect:  curated edges among the 1,000 best new ones of all TFs, in brackets the control's mean:
-         CollecTRI: grnjax 49 (49.6), additive 43 (38.3), |Pearson| 30 (14.4, p = .001)
-         TRRUST: grnjax 16 (18.8), additive 13 (9.6, p = .03), |Pearson| 21 (13.6, p = .01)
+         CollecTRI: grnjax 50 (49.1), additive 43 (38.3), |Pearson| 30 (14.4, p = .001)
+         TRRUST: grnjax 17 (19.0), additive 13 (9.6, p = .03), |Pearson| 21 (13.6, p = .01)
 
 So grnjax finds 1.0 to 3.8 times as many curated edges as a uniform draw, and no more than its own
 TFs and targets paired at random (p at least .31 in 16 comparisons): what these networks confirm of

@@ -2,9 +2,10 @@
 
 Run:     GRNJAX_DATA=... python -m experiments.scregnet_ablation
 Cost:    about 15 min on two cores, 1.5 GB memory
-Expect:  AUROC/AP of one seed on the published pairs, ours / published form: whole .889/.627,
-         .880/.623; embedding zero .881/.602, .872/.602; random .877/.608, .874/.607; permuted
-         .885/.618, .878/.616; no encoder .885/.623, .882/.613; the additive row has .885/.620
+Expect:  published pairs, AUROC/AP, ours / published form: whole .889/.624, .877/.609; embedding
+         zero .882/.614, .872/.604; random .875/.600, .876/.606; permuted .885/.620, .877/.614.
+         Unseen targets, AP/swap of ours: whole .536/.595, zero .511/.502, random .473/.511,
+         permuted .502/.501; the additive rows have .885/.620 and .488/.500
 
 hESC TFs+500 with Geneformer vectors for 871 of 910 genes, expression of 537. On the pairs that
 scRegNet published, five seeds of the model; on target-disjoint pairs, whose targets were never

@@ -2,9 +2,10 @@
 
 Run:     GRNJAX_DATA=... python -m experiments.scregnet_gnn_comparison
 Cost:    about 20 min on two cores, 1.3 GB memory
-Expect:  AUROC/AP, ours / published form; mDC, two draws: GCN .813/.217, .750/.142; GraphSAGE
-         .811/.230, .739/.138; GAT .831/.207, .761/.140; no messages .834/.228, .812/.176.
-         hESC, one seed: all four of ours .888 to .890; GCN .878/.601, others .886/.621 to .887/.625
+Expect:  with --draws 0 1 2 --seeds 0 1 2, AUROC/AP, ours / published form; mDC: GCN .812/.214,
+         .741/.132; GraphSAGE .811/.223, .761/.142; GAT .830/.219, .771/.144; no messages .830/.215,
+         .810/.171. hESC: all four of ours .887 to .890; GCN .879/.609, GraphSAGE .886/.625, GAT
+         .887/.622, no messages .886/.621
 
 Two layers of width 64 and dropout .5 in every encoder (the defaults; GAT has four heads a layer
 and attention dropout .5), one schedule for all of them, messages over the train edges both ways.

@@ -3,8 +3,8 @@
 Run:     GRNJAX_DATA=... python -m experiments.scregnet_sweep --out sweep   (extra: sweep)
 Cost:    with --once a trial takes 10 to 30 s on two cores (GAT up to 100 s), 1.1 GB memory; as
          published, once a batch, about 15 min and 50 trials half a day, which was not run
-Expect:  hESC, GCN, --once, the first 8 of 50 trials: AUROC/AP .885/.621 of the trial best on
-         validation, .886/.623 chosen on test; a trial gains .003 AUROC on average by the latter
+Expect:  hESC, GCN, --once --trials 6: AUROC/AP .885/.621 of the trial best on validation, .886/.623
+         of the one best on test
 
 The published search space for each encoder, 50 trials, TPE. The published code maximised the best
 *test* AUROC of a run; here a trial is worth its best validation score, and `--reference-selection`

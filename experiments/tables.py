@@ -1,6 +1,6 @@
 """The tables of both README.md files, made from the measured rows in experiments/results/.
 
-Run:     python -m experiments.tables          rewrites the tables, and the picture
+Run:     python -m experiments.tables          rewrites the tables, and the pictures
          python -m experiments.tables --check  says whether the tables are up to date
 """
 
@@ -17,7 +17,7 @@ from grnjax.tasks.link_prediction import MODEL
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "experiments" / "results"
-PICTURE = ROOT / "experiments" / "what_a_score_is_made_of.png"
+PICTURES = ROOT / "experiments"
 METRICS = (
     "auroc",
     "average_precision",
@@ -187,9 +187,10 @@ def transfer_table() -> str:
     return "\n".join(lines)
 
 
-def draw_picture() -> None:
-    """The one picture of what a score is made of."""
+def draw_pictures() -> None:
+    """What a score is made of, and what wrong labels cost."""
     from grnjax.plotting.decomposition import plot_decomposition
+    from grnjax.plotting.noise import plot_noise
 
     rows = read_json_lines(RESULTS / "scregnet_beeline.jsonl")
     shown = [
@@ -203,7 +204,9 @@ def draw_picture() -> None:
             "set": name, "method": "published scRegNet", "auroc": auroc,
             "average_precision": average_precision, "swap_micro": 0.5,  # additive by construction
         })
-    plot_decomposition(shown).savefig(PICTURE, dpi=150)
+    plot_decomposition(shown).savefig(PICTURES / "what_a_score_is_made_of.png", dpi=150)
+    noise = read_json_lines(RESULTS / "scregnet_label_noise.jsonl")
+    plot_noise(noise).savefig(PICTURES / "label_noise.png", dpi=150)
 
 
 MDC, HESC = "Specific/mDC/TFs+500", "Specific/hESC/TFs+500"
@@ -275,7 +278,7 @@ def main() -> None:
         sys.exit(f"{names}: tables differ; run python -m experiments.tables" if old else 0)
     for page in old:
         write_atomic(page, pages[page])
-    draw_picture()
+    draw_pictures()
 
 
 if __name__ == "__main__":
