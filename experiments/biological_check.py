@@ -7,9 +7,9 @@ Expect:  curated edges among the 1,000 best new ones of all TFs, in brackets the
          TRRUST: grnjax 17 (19.0), additive 13 (9.6, p = .03), |Pearson| 21 (13.6, p = .01)
 
 So grnjax finds 1.0 to 3.8 times as many curated edges as a uniform draw, and no more than its own
-TFs and targets paired at random (p at least .31 in 16 comparisons): what these networks confirm of
+TFs and targets paired at random (p at least .27 in 16 comparisons): what these networks confirm of
 its new edges is base rates. Of co-expression CollecTRI confirms the pairing too, most clearly over
-all TFs. P-values are not corrected for the 48 comparisons, and a control keeps 59 to 66 % of those
+all TFs. P-values are not corrected for the 48 comparisons, and a control keeps 60 to 66 % of those
 1,000 edges of grnjax, so a small excess would not show.
 
 mDC TFs+500, complete expression, ChIP labels of mouse dendritic cells; the network is inferred
