@@ -5,12 +5,16 @@ Axis words: cell gene node edge pair token head dim layer. Orientation is fixed:
 """
 
 import dataclasses
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jraph
 import numpy as np
 from beartype import beartype
 from jaxtyping import Array, Bool, Float, Int, Int32, jaxtyped
+
+SplitProtocol = Literal["corrected", "as-published"]
+"""Whether balanced splits keep the train pairs that their published rule puts among the test pairs,
+labelled 0 (as-published), or not."""
 
 shapes = jaxtyped(typechecker=beartype)
 """Checks the array annotations of a function when it is called (or traced)."""

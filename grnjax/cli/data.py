@@ -11,7 +11,7 @@ from grnjax import config as settings
 from grnjax.data.beeline_archive import build_sets
 from grnjax.data.download import CATALOGUE, ZENODO, fetch_archives
 from grnjax.data.edges import read_edges
-from grnjax.data.layouts import write_network
+from grnjax.data.layouts import write_layout
 from grnjax.errors import ConfigError
 
 HELP = """grnjax data: public data sets by name, and network files of other programs.
@@ -129,7 +129,7 @@ def convert(args: list[str]) -> None:
     if layout == "auto":
         layout = "genernib" if command.target.suffix == ".h5ad" else "scenic"
     edges = read_edges(command.source)
-    report = write_network(
+    write_layout(
         edges,
         command.target,
         layout,
@@ -140,4 +140,3 @@ def convert(args: list[str]) -> None:
         count = edges.attrs["report"][what]
         if count:
             print(f"{count:,} {what.replace('_', ' ')} of {command.source} dropped")
-    print(f"{report['edges']:,} edges written to {command.target}")

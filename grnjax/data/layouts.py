@@ -23,7 +23,7 @@ TEXT = (".csv", ".tsv", ".txt")
 MOST_EDGES = 50_000  # what geneRNIB judges of a network
 
 
-def write_network(
+def write_layout(
     frame: pd.DataFrame,
     path: str | Path,
     layout: Layout,

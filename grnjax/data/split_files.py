@@ -8,7 +8,6 @@ Non-Specific networks repeat train pairs among the test pairs, labelled 0.
 
 import re
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -18,14 +17,12 @@ from grnjax.data.edges import read_edges
 from grnjax.data.names import list_names, match_names
 from grnjax.errors import EdgeFormatError, GeneMismatchError, SplitError
 from grnjax.progress import logger
-from grnjax.types import Dataset, LabelledPairs, Split
+from grnjax.types import Dataset, LabelledPairs, Split, SplitProtocol
 
 PARTS = ("train", "validation", "test")
 SAMPLE = re.compile(r"sample(\d+)")
 LEAST_LISTED = 0.5  # of all pairs of the TFs: with fewer in train and test, the rest is no set
 HOLD_OUT_EVERY = 5
-
-Protocol = Literal["corrected", "as-published"]
 
 
 def list_split_folders(folder: Path) -> list[Path]:
@@ -48,7 +45,7 @@ def read_splits(
     folder: str | Path,
     beeline: BeelineFolder,
     dataset: Dataset,
-    protocol: Protocol = "corrected",
+    protocol: SplitProtocol = "corrected",
 ) -> Split:
     """The published pairs as gene indices of the data set, each part sorted by TF and target.
 
@@ -155,7 +152,7 @@ def find_shared(parts: dict[str, pd.Series]) -> np.ndarray:
 
 
 def count_shared(
-    test: pd.Series, is_shared: np.ndarray, edges: np.ndarray, folder: Path, protocol: Protocol
+    test: pd.Series, is_shared: np.ndarray, edges: np.ndarray, folder: Path, protocol: SplitProtocol
 ) -> dict[str, int]:
     """How many test pairs train or validate as well, and how many of those are denied edges."""
     shared = test[is_shared]

@@ -5,15 +5,13 @@ all annotated TFs, those without any edge included, so the number of edges of a 
 balanced train pairs still show, separates test positives from test negatives by itself.
 """
 
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 
 from grnjax.errors import ConfigError, SplitError
 from grnjax.progress import logger
-from grnjax.types import LabelledPairs
-
-Protocol = Literal["corrected", "as-published"]
+from grnjax.types import LabelledPairs, SplitProtocol
 
 TRAIN, VALIDATION, TEST = range(3)
 
@@ -23,7 +21,7 @@ def draw_balanced_parts(
     tfs: np.ndarray,
     rng: np.random.Generator,
     *,
-    protocol: Protocol,
+    protocol: SplitProtocol,
     prevalence: float | None,
 ) -> dict[str, LabelledPairs]:
     """Train, validation and test pairs by the rule of GENELink, each sorted by TF and target.
@@ -39,8 +37,8 @@ def draw_balanced_parts(
             them in: GENELink's own check compares pairs with labelled pairs and never finds one.
         prevalence: share of positives in test, `network_density` unless given.
     """
-    if protocol not in get_args(Protocol):
-        protocols = ", ".join(get_args(Protocol))
+    if protocol not in get_args(SplitProtocol):
+        protocols = ", ".join(get_args(SplitProtocol))
         raise ConfigError(f"There is no protocol {protocol!r}; choose one of {protocols}.")
     if prevalence is None:
         prevalence = network_density(is_known, tfs)

@@ -17,8 +17,8 @@ from typing import Literal, get_args
 import numpy as np
 
 from grnjax.errors import ConfigError, SplitError
-from grnjax.evaluation.balanced_split import Protocol, draw_balanced_parts
-from grnjax.types import LabelledPairs, Split
+from grnjax.evaluation.balanced_split import draw_balanced_parts
+from grnjax.types import LabelledPairs, Split, SplitProtocol
 
 SplitKind = Literal["standard", "tf-disjoint", "target-disjoint", "both-disjoint", "balanced"]
 
@@ -45,7 +45,7 @@ def draw_split(
     validation: float | None = None,
     test: float | None = None,
     tfs: Sequence[int] | None = None,
-    protocol: Protocol = "corrected",
+    protocol: SplitProtocol = "corrected",
     prevalence: float | None = None,
 ) -> Split:
     """The split of this kind and draw, each part sorted by TF and target.

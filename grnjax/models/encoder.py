@@ -22,6 +22,18 @@ class EncoderConfig:
         raise NotImplementedError(f"{type(self).__name__} does not say how to make its encoder")
 
 
+def check_widths(widths: tuple[int, ...]) -> None:
+    """Refuses an encoder without layers, or with one of no width."""
+    if not widths or min(widths) < 1:
+        raise ValueError(f"widths must be one or more positive numbers, got {widths}")
+
+
+def check_share(name: str, share: float) -> None:
+    """Refuses a dropout that is no share, or is all."""
+    if not 0 <= share < 1:
+        raise ValueError(f"{name} must be in [0, 1), got {share}")
+
+
 def import_encoders() -> None:
     """Imports every file of `grnjax.models`, so that settings can name any encoder's config."""
     for module in pkgutil.iter_modules(grnjax.models.__path__, "grnjax.models."):

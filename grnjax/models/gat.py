@@ -10,7 +10,7 @@ import optax
 from jaxtyping import Array, Float
 
 from grnjax.graphs.aggregate import aggregate, attention_weights, in_degrees, remove_self_loops
-from grnjax.models.encoder import EncoderConfig
+from grnjax.models.encoder import EncoderConfig, check_share, check_widths
 from grnjax.types import shapes
 
 
@@ -32,15 +32,13 @@ class GATConfig(EncoderConfig):
     """What a gene without edges attends to: all genes alike, as published, or itself."""
 
     def __post_init__(self):
-        if not self.widths or min(self.widths) < 1:
-            raise ValueError(f"widths must be one or more positive numbers, got {self.widths}")
+        check_widths(self.widths)
         if len(self.heads) != len(self.widths) or min(self.heads) < 1:
             raise ValueError(
                 f"heads must be one positive number for each of the {len(self.widths)} widths, "
                 f"got {self.heads}"
             )
-        if not 0 <= self.attention_dropout < 1:
-            raise ValueError(f"attention_dropout must be in [0, 1), got {self.attention_dropout}")
+        check_share("attention_dropout", self.attention_dropout)
 
     def make(self, name: str) -> nn.Module:
         """The encoder with these settings."""

@@ -7,7 +7,7 @@ import jraph
 from jaxtyping import Array, Float
 
 from grnjax.graphs.aggregate import aggregate, gcn_weights
-from grnjax.models.encoder import EncoderConfig
+from grnjax.models.encoder import EncoderConfig, check_share, check_widths
 from grnjax.types import shapes
 
 
@@ -21,10 +21,8 @@ class GCNConfig(EncoderConfig):
     """Dropout after every layer but the last, while training."""
 
     def __post_init__(self):
-        if not self.widths or min(self.widths) < 1:
-            raise ValueError(f"widths must be one or more positive numbers, got {self.widths}")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be in [0, 1), got {self.dropout}")
+        check_widths(self.widths)
+        check_share("dropout", self.dropout)
 
     def make(self, name: str) -> nn.Module:
         """The encoder with these settings."""

@@ -14,7 +14,7 @@ from grnjax.graphs.aggregate import (
     mean_weights,
     remove_self_loops,
 )
-from grnjax.models.encoder import EncoderConfig
+from grnjax.models.encoder import EncoderConfig, check_share, check_widths
 from grnjax.types import shapes
 
 
@@ -32,10 +32,8 @@ class SAGEConfig(EncoderConfig):
     """Whether each layer scales every gene's vector to length 1, as the SAGE paper does."""
 
     def __post_init__(self):
-        if not self.widths or min(self.widths) < 1:
-            raise ValueError(f"widths must be one or more positive numbers, got {self.widths}")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be in [0, 1), got {self.dropout}")
+        check_widths(self.widths)
+        check_share("dropout", self.dropout)
 
     def make(self, name: str) -> nn.Module:
         """The encoder with these settings."""

@@ -61,7 +61,7 @@ class Bench:
         self.test_size = max(len(split.test) for split in splits)
         self.scored_size = max(self.validation_size, self.test_size)
         self.trainer = functools.cache(make_scregnet_trainer)
-        self.inputs = functools.cache(self._inputs)
+        self._cached_inputs = functools.cache(self._make_inputs)
 
     def leaves_pairs_unlabelled(self, split: Split) -> bool:
         """Whether the train pairs are a balanced choice, drawn or published, among many more."""
@@ -115,14 +115,7 @@ class Bench:
         if settings.control == "labels-rewired":
             train = rewire_labels(train, seed=own_seed)
             validation = rewire_labels(validation, seed=own_seed)
-        control = settings.control
-        inputs = self.inputs(
-            settings.inputs,
-            settings.training.batch_size,
-            settings.model.coexpression,
-            None if control == "labels-rewired" else control,
-            0 if control in (None, "labels-rewired") else split.draw,
-        )
+        inputs = self.inputs(settings, split.draw)
         if settings.model.topology:
             inputs = add_topology(inputs, train)
         data = build_fit_data(
@@ -141,7 +134,18 @@ class Bench:
         result = study.fit(trainer, data, name=name, seed=own_seed)
         return Fitted(result, inputs, data, trainer, own_seed)
 
-    def _inputs(self, config, batch_size, coexpression, control, draw) -> ModelInputs:
+    def inputs(self, settings: FitSettings, seed: int) -> ModelInputs:
+        """The arrays that fits with these settings share; `seed` draws what a control alters."""
+        alters = settings.control not in (None, "labels-rewired")
+        return self._cached_inputs(
+            settings.inputs,
+            settings.training.batch_size,
+            settings.model.coexpression,
+            settings.control if alters else None,
+            seed if alters else 0,
+        )
+
+    def _make_inputs(self, config, batch_size, coexpression, control, seed) -> ModelInputs:
         genes = self.dataset.genes
         every_pair = len(self.tfs) * (len(genes.names) - 1)
         sizes = shared_sizes(
@@ -158,7 +162,7 @@ class Bench:
             sizes,
             coexpression=coexpression,
             control=control,
-            seed=draw,
+            seed=seed,
         )
 
     def judge(self, method: str, split: Split, seed: int, scores: np.ndarray) -> dict:

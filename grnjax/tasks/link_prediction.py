@@ -11,7 +11,6 @@ import numpy as np
 
 from grnjax import config as settings
 from grnjax.errors import ConfigError
-from grnjax.evaluation.balanced_split import Protocol
 from grnjax.evaluation.bootstrap import bootstrap_over_tfs
 from grnjax.evaluation.metrics import evaluate_pairs
 from grnjax.evaluation.report import paired_differences, summarise
@@ -22,7 +21,7 @@ from grnjax.tasks.bench import Bench, FitSettings
 from grnjax.tasks.inputs import Control, InputConfig
 from grnjax.training.loop import TrainingConfig
 from grnjax.training.study import Study
-from grnjax.types import Dataset, Split
+from grnjax.types import Dataset, Split, SplitProtocol
 
 MODEL = "scRegNet"
 CHOSEN_ON = ("auroc", "average_precision")
@@ -41,7 +40,7 @@ class SplitConfig:
     kind: SplitKind = "standard"
     """What a test pair may share with the train pairs, or `balanced`, the published rule of
     Non-Specific, STRING and LOF/GOF networks; unused with published files."""
-    protocol: Protocol = "corrected"
+    protocol: SplitProtocol = "corrected"
     """Whether balanced splits, drawn or published, keep the train pairs that their published
     rule puts among the test pairs, labelled 0 (as-published), or not (corrected)."""
     prevalence: float | None = None

@@ -12,9 +12,9 @@ from grnjax.data.edges import read_edges, take_edges
 from grnjax.data.expression import DataConfig, read_expression
 from grnjax.data.genes import build_dataset, read_embedding, read_tf_list
 from grnjax.data.simulator import EmbeddedConfig
-from grnjax.data.split_files import Protocol, read_splits
+from grnjax.data.split_files import read_splits
 from grnjax.progress import logger
-from grnjax.types import Dataset, Split
+from grnjax.types import Dataset, Split, SplitProtocol
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -91,7 +91,7 @@ def load_folder(folder: str | Path, config: DataConfig) -> tuple[Dataset, Beelin
 
 
 def load_splits(
-    beeline: BeelineFolder, dataset: Dataset, protocol: Protocol
+    beeline: BeelineFolder, dataset: Dataset, protocol: SplitProtocol
 ) -> list[Split] | None:
     """The published splits that `load_folder` found, one a draw; None where pairs must be drawn."""
     splits = [read_splits(folder, beeline, dataset, protocol) for folder in beeline.splits]

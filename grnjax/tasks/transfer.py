@@ -280,13 +280,7 @@ def linear_statistics(
 
 def give_features(fitted: Fitted, judging: Bench, split: Split, settings: FitSettings) -> Fitted:
     """The fit with the target's features in place of the source's, and all else as it was."""
-    inputs = judging.inputs(
-        settings.inputs,
-        settings.training.batch_size,
-        settings.model.coexpression,
-        settings.control,
-        0 if settings.control is None else derive_seed(split.draw, 1),
-    )
+    inputs = judging.inputs(settings, derive_seed(split.draw, 1))
     nodes = len(inputs.genes.names) + 1
     embedding = np.zeros((nodes, 0)) if inputs.embedding is None else inputs.embedding
     genes = fitted.data.genes._replace(
