@@ -24,7 +24,8 @@ from experiments.record import ResultsFile
 from experiments.studies import LoadedSet, StudyConfig, load_set, measure, two_forms
 from grnjax import config as settings
 from grnjax.baselines.controls import identity_ensemble, scores_at
-from grnjax.baselines.factors import FactorRidge, fit_factor_model, label_matrix
+from grnjax.baselines.factors import FactorRidge, fit_factor_model
+from grnjax.data.label_matrix import label_matrix
 from grnjax.evaluation.noise import flip_labels
 from grnjax.progress import logger, start_logging
 from grnjax.tasks.bench import Bench

@@ -11,14 +11,9 @@ import numpy as np
 from jaxtyping import Float
 
 from grnjax.baselines.correlation import absolute_pearson
-from grnjax.baselines.factors import (
-    FactorRidge,
-    LabelMatrix,
-    fit_factor_model,
-    label_matrix,
-    row_of_tf,
-)
-from grnjax.data.blocks import expression_features
+from grnjax.baselines.factors import FactorRidge, fit_factor_model
+from grnjax.data.blocks.expression import expression_features
+from grnjax.data.label_matrix import LabelMatrix, label_matrix, row_of_tf
 from grnjax.graphs.topology import adamic_adar
 from grnjax.progress import logger
 from grnjax.types import GeneTable, LabelledPairs

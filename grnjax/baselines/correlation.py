@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
-from grnjax.data.blocks import correlation
+from grnjax.data.blocks.expression import correlation
 from grnjax.types import GeneTable
 
 

@@ -9,8 +9,8 @@ from tyro.conf import Positional
 
 from grnjax import config as settings
 from grnjax.baselines.controls import label_rows
-from grnjax.baselines.factors import label_matrix
 from grnjax.data.edges import read_edges
+from grnjax.data.label_matrix import label_matrix
 from grnjax.data.names import match_names
 from grnjax.errors import ConfigError, GeneMismatchError
 from grnjax.evaluation.early_precision import areas_over_all_pairs, early_precision

@@ -19,6 +19,7 @@ Where the ranges come from. They were fixed before any model was tuned on these 
 - Programmes: TFs act in combinations. A gene prefers the TFs of its programme tenfold, which
   puts the swap concordance of an identity-only factor model between .57 and .82, where
   ChIP-seq networks of five cell types have it.
+- Motif hits: added later and set by what real promoter scans reach; see `simulate_motifs`.
 """
 
 import dataclasses
@@ -74,13 +75,14 @@ class SimulatorConfig:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SimulatedData:
-    """Counts and the network that made them."""
+    """Counts, the network that made them, and what a promoter scan might say of it."""
 
     counts: np.ndarray  # [cell, gene] int32
     genes: np.ndarray  # [gene] str: TF001 .. then G001 ..
     tfs: np.ndarray  # [tf] str
     cell_types: np.ndarray  # [cell] int
     edges: pd.DataFrame  # columns tf, target, sign: the whole truth
+    motifs: pd.DataFrame  # [gene, tf] 0 or 1
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -123,7 +125,9 @@ def simulate(config: SimulatorConfig, *, seed: int) -> SimulatedData:
     )
     tf, target = np.nonzero(adjacency)
     edges = pd.DataFrame({"tf": names[tf], "target": names[target], "sign": sign[tf, target]})
-    return SimulatedData(counts, names, names[: config.tfs], cell_types, edges)
+    tfs = names[: config.tfs]
+    motifs = simulate_motifs(edges, names, tfs, seed=seed)
+    return SimulatedData(counts, names, tfs, cell_types, edges, motifs)
 
 
 def draw_network(config: SimulatorConfig, rng: np.random.Generator) -> tuple:
@@ -221,3 +225,36 @@ def sequence(config: SimulatorConfig, rng: np.random.Generator, mrna: np.ndarray
     detection = 1 / (1 + np.exp(-config.dropout_shape * (log_level - midpoint)))
     kept = rng.random(level.shape) < detection
     return rng.poisson(level * kept).astype(np.int32)
+
+
+def simulate_motifs(
+    edges: pd.DataFrame,
+    genes: np.ndarray,
+    tfs: np.ndarray,
+    *,
+    seed: int,
+    sensitivity: float = 0.4,
+    false_positive_rate: float = 0.15,
+) -> pd.DataFrame:
+    """Motif hits, one row a gene and one column a TF, 1 where the promoter has the TF's motif.
+
+    A caricature of a promoter scan: each pair is one toss of a coin, with one chance for all true
+    edges and one for all others. Real scans err by TF and by promoter: families share a motif, some
+    motifs hit anywhere, and open promoters collect hits.
+
+    A scan is a weak sign. For the TFs of five ChIP-seq networks that have a motif, a scan of mouse
+    promoters hits .25 to .38 of the edges and .17 to .27 of the other pairs. The defaults are
+    kinder because 40 motifs have to do here what about 1,000 do there: with them, kernel ridge on
+    the genes' profiles alone reaches a swap concordance of .61 on unseen targets, where the real
+    scan reaches .58 to .66; .6 and .1 would give .81. The price is that a TF's own motif says more
+    here than in a real scan. Hits come from a random stream of their own, so that no other part
+    of the data depends on them.
+    """
+    for name, share in (("sensitivity", sensitivity), ("false_positive_rate", false_positive_rate)):
+        if not 0 <= share <= 1:
+            raise ValueError(f"{name} must be in [0, 1], got {share}")
+    chance = np.full((len(genes), len(tfs)), false_positive_rate)
+    rows, columns = pd.Index(genes), pd.Index(tfs)
+    chance[rows.get_indexer(edges["target"]), columns.get_indexer(edges["tf"])] = sensitivity
+    hits = np.random.default_rng([seed, 2]).random(chance.shape) < chance
+    return pd.DataFrame(hits.astype(np.uint8), index=rows.rename("gene"), columns=columns)

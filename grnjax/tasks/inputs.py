@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from grnjax.data.blocks import coexpression_block, expression_features, standardise
+from grnjax.data.blocks.expression import coexpression_block, expression_features, standardise
 from grnjax.models.scregnet import ScRegNet, ScRegNetConfig, ridge_penalty, without_ridge
 from grnjax.training.batches import ModelInputs, Sizes
 from grnjax.training.loop import Trainer, TrainingConfig, make_trainer

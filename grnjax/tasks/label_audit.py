@@ -8,7 +8,7 @@ in hESC with .92: 18 targets of 21 and of 18. What a model says of such a TF is 
 import numpy as np
 from jaxtyping import Float
 
-from grnjax.baselines.factors import LabelMatrix
+from grnjax.data.label_matrix import LabelMatrix
 from grnjax.data.names import list_names
 from grnjax.progress import logger
 

@@ -16,8 +16,9 @@ from jaxtyping import Float, Int
 
 from grnjax.baselines.controls import identity_model, label_rows, scores_at
 from grnjax.baselines.correlation import absolute_pearson
-from grnjax.baselines.factors import FactorRidge, LabelMatrix, fit_factor_model, label_matrix
+from grnjax.baselines.factors import FactorRidge, fit_factor_model
 from grnjax.data.genes import sort_pairs
+from grnjax.data.label_matrix import LabelMatrix, label_matrix
 from grnjax.data.names import count_names, list_names, match_names
 from grnjax.errors import ConfigError
 from grnjax.evaluation.metrics import evaluate_pairs

@@ -17,9 +17,10 @@ from grnjax.baselines.controls import (
     trivial_rows,
 )
 from grnjax.baselines.correlation import absolute_pearson
-from grnjax.baselines.factors import FactorRidge, fit_factor_model, label_matrix
+from grnjax.baselines.factors import FactorRidge, fit_factor_model
 from grnjax.data.beeline import read_folder
 from grnjax.data.genes import build_dataset
+from grnjax.data.label_matrix import label_matrix
 from grnjax.data.split_files import read_splits
 from grnjax.evaluation.metrics import swap_concordance
 from grnjax.evaluation.splits import draw_split

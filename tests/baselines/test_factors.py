@@ -3,7 +3,8 @@ import pytest
 from scipy.optimize import minimize
 from sklearn.metrics import roc_auc_score
 
-from grnjax.baselines.factors import FactorRidge, fit_factor_model, label_matrix, row_of_tf
+from grnjax.baselines.factors import FactorRidge, fit_factor_model
+from grnjax.data.label_matrix import label_matrix, row_of_tf
 from grnjax.evaluation.metrics import swap_concordance
 from grnjax.types import LabelledPairs
 

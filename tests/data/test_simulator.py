@@ -1,10 +1,14 @@
 import dataclasses
 import graphlib
+import hashlib
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from grnjax.data import simulator
+from grnjax.data.blocks.motifs import read_motifs
 from grnjax.data.simulator import (
     EmbeddedConfig,
     SimulatorConfig,
@@ -15,6 +19,7 @@ from grnjax.data.simulator import (
     production,
     run_kinetics,
     simulate,
+    simulate_motifs,
 )
 
 SMALL = SimulatorConfig(genes=80, tfs=12, master_regulators=4, cells=150, steps=60)
@@ -162,6 +167,68 @@ def test_dropout_makes_zeros():
         for p in (20.0, 45.0, 80.0)
     ]
     assert shares[0] + 0.1 < shares[1] < shares[2] - 0.1
+
+
+def test_motif_hits_are_a_weak_sign_of_an_edge(embedded):
+    data, _, _ = embedded
+    assert data.motifs.index.tolist() == data.genes.tolist()
+    assert data.motifs.columns.tolist() == data.tfs.tolist()
+    assert set(np.unique(data.motifs)) == {0, 1}
+    is_edge = pd.crosstab(data.edges["target"], data.edges["tf"]).reindex_like(data.motifs) > 0
+    hits, edges = data.motifs.to_numpy(), is_edge.to_numpy()
+    assert hits[edges].mean() == pytest.approx(0.4, abs=0.04)
+    assert hits[~edges].mean() == pytest.approx(0.15, abs=0.01)
+    assert 0.1 < edges[hits > 0].mean() < 0.25, "most hits are no edges"
+
+
+def test_motif_hits_of_certain_scans_are_the_network(embedded):
+    data, _, _ = embedded
+    perfect = simulate_motifs(
+        data.edges, data.genes, data.tfs, seed=1, sensitivity=1, false_positive_rate=0
+    )
+    hits = perfect.stack().loc[lambda hit: hit > 0].index
+    assert set(hits) == set(zip(data.edges["target"], data.edges["tf"]))
+
+
+def test_motif_hits_repeat_with_the_seed_and_do_not_follow_the_order_of_edges(embedded):
+    data, _, _ = embedded
+    names = data.genes, data.tfs
+    assert simulate_motifs(data.edges[::-1], *names, seed=0).equals(data.motifs)
+    assert not simulate_motifs(data.edges, *names, seed=1).equals(data.motifs)
+
+
+def test_motif_hits_change_nothing_else(monkeypatch):
+    config = EmbeddedConfig(simulator=SMALL, seed=3)
+    data, known = config.make()
+    monkeypatch.setattr(simulator, "simulate_motifs", lambda *_, **__: None)
+    bare, bare_known = config.make()
+    assert as_bytes(data) == as_bytes(bare) and known.equals(bare_known)
+
+
+def test_the_embedded_network_is_that_of_earlier_versions(embedded):
+    """Digest of the known edges before motif hits were simulated."""
+    text = embedded[1].to_csv(index=False, lineterminator="\n").encode()
+    digest = "e975f11634b1109b1f3e39b087d6da1caef2b6603e427be22bab634803891222"
+    assert hashlib.sha256(text).hexdigest() == digest
+
+
+def test_motif_hits_are_read_back_from_a_file(embedded, tmp_path):
+    data, _, _ = embedded
+    data.motifs.to_csv(tmp_path / "motifs.csv")
+    names = np.sort(data.genes)
+    tfs = np.flatnonzero(np.isin(names, data.tfs))
+    evidence = read_motifs(tmp_path / "motifs.csv", names, tfs)
+    np.testing.assert_array_equal(
+        evidence.pairs[0].values, data.motifs.loc[names, names[tfs]].to_numpy().T
+    )
+    assert evidence.genes[0].covered.all()
+
+
+@pytest.mark.parametrize("name", ["sensitivity", "false_positive_rate"])
+def test_a_chance_of_motif_hits_outside_its_range_is_refused(name, embedded):
+    data, _, _ = embedded
+    with pytest.raises(ValueError, match=rf"{name} must be in \[0, 1\], got 1.2"):
+        simulate_motifs(data.edges, data.genes, data.tfs, seed=0, **{name: 1.2})
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import os
 import numpy as np
 import pytest
 
-from grnjax.baselines.factors import LabelMatrix, label_matrix
 from grnjax.data.expression import DataConfig
+from grnjax.data.label_matrix import LabelMatrix, label_matrix
 from grnjax.progress import logger
 from grnjax.tasks.label_audit import audit_labels, measure_agreement
 from grnjax.tasks.loading import load_folder

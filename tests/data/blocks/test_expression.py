@@ -4,7 +4,7 @@ import warnings
 import numpy as np
 import pytest
 
-from grnjax.data.blocks import (
+from grnjax.data.blocks.expression import (
     RIDGE,
     coexpression_block,
     correlation,

@@ -1,0 +1,49 @@
+"""What a source says of genes, of TF-target pairs and of TFs, by name and with its provenance."""
+
+import dataclasses
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+Kernel = Literal["rbf", "linear", "cosine", "proximity"]
+"""How two genes are compared by the values of a block: by a Gaussian of their distance, by the
+product of their standardised values, by the cosine of their rows, or by how near they lie on a
+chromosome."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class GeneBlock:
+    """Values of genes, and the kernels that compare genes by them."""
+
+    name: str
+    values: Float[np.ndarray, "gene dim"]  # float32; zeros where the source has nothing
+    covered: Bool[np.ndarray, " gene"]  # whether the source has something of the gene
+    kernels: tuple[Kernel, ...]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PairBlock:
+    """One number for each TF and gene, 0 where the source says nothing."""
+
+    name: str
+    values: Float[np.ndarray, "tf gene"]  # float32
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TfSimilarity:
+    """How alike two TFs are; symmetric, and its diagonal means nothing."""
+
+    name: str
+    values: Float[np.ndarray, "tf tf"]  # float32
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Evidence:
+    """All that was taken from one source, in the gene and TF order of the run."""
+
+    name: str
+    report: dict  # kind, source, licence, what was found and what not: ready for run.json
+    genes: tuple[GeneBlock, ...] = ()
+    pairs: tuple[PairBlock, ...] = ()
+    similarities: tuple[TfSimilarity, ...] = ()

@@ -1,0 +1,154 @@
+"""Tables of promoters or peaks x TFs, read into one row of motif hits a gene."""
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from grnjax.data.names import list_names
+from grnjax.data.tables import MISSING, NEEDS_PYARROW, is_number, parse_numbers, read_rows
+from grnjax.errors import EdgeFormatError
+
+GENE_HEADINGS = ("gene_short_name", "gene", "target", "symbol")
+PLACE_HEADINGS = {"", "index", "unnamed: 0", "__index_level_0__", "peak_id", "peak"}
+PLACE_HEADINGS |= {"chr", "chrom", "chromosome", "start", "end", "strand"}
+COLUMNS_AT_ONCE = 64
+
+
+class HitRows(NamedTuple):
+    """A table of motif hits as its file has it: a gene may have several rows."""
+
+    genes: list[str]  # of each row, "" where it has none
+    values: np.ndarray  # [row, column] float32
+    columns: list[str]
+    ignored: list[str]  # headings of the columns that hold no hits
+
+
+def read_hit_table(path: str | Path) -> tuple[pd.DataFrame, dict]:
+    """The hits of each gene (index) in each column, and counts of what was read.
+
+    Several rows of a gene become one by their maximum; rows without a gene are dropped.
+    """
+    is_parquet = Path(path).suffix == ".parquet"
+    rows = (read_parquet_hits if is_parquet else read_text_hits)(path)
+    codes, genes = pd.factorize(np.array(rows.genes, dtype=object))
+    merged = np.zeros((len(genes), len(rows.columns)), np.float32)
+    for code, hits in zip(codes, rows.values, strict=True):
+        np.maximum(merged[code], hits, out=merged[code])
+    table = pd.DataFrame(merged, index=genes, columns=rows.columns)
+    nameless = rows.genes.count("")
+    if nameless:
+        table = table.drop(index="")
+    report = {
+        "rows": len(rows.genes),
+        "rows_without_gene": nameless,
+        "rows_merged": len(rows.genes) - nameless - len(table),
+        "ignored_columns": rows.ignored,
+    }
+    return table, report
+
+
+def read_parquet_hits(path: str | Path) -> HitRows:
+    """The rows of a parquet table, a few columns at a time: files hold hits in 8 bytes each."""
+    try:
+        import pyarrow
+        from pyarrow import parquet, types
+    except ImportError as problem:
+        raise EdgeFormatError(f"{path}: {NEEDS_PYARROW}") from problem
+    try:
+        with open(path, "rb") as stream:
+            file = parquet.ParquetFile(stream)
+            schema = file.schema_arrow
+            kinds = (types.is_floating, types.is_integer, types.is_boolean)
+            is_numeric = [any(kind(column) for kind in kinds) for column in schema.types]
+            gene, columns, ignored = choose_columns(schema.names, is_numeric, path)
+            names = file.read(columns=[gene]).column(gene).to_pylist()
+            values = np.empty((len(names), len(columns)), np.float32)
+            for first in range(0, len(columns), COLUMNS_AT_ONCE):
+                chosen = columns[first : first + COLUMNS_AT_ONCE]
+                table = file.read(columns=chosen).select(chosen)
+                for place, column in enumerate(table.columns, start=first):
+                    values[:, place] = column.cast(pyarrow.float32(), safe=False).to_numpy()
+                    check_scores(values[:, place], f"{path}: column {columns[place]}")
+    except (pyarrow.ArrowException, OSError) as problem:
+        reason = getattr(problem, "strerror", None) or f"not a readable parquet file: {problem}"
+        raise EdgeFormatError(f"{path}: {reason}.") from problem
+    genes = ["" if name is None else str(name).strip() for name in names]
+    return HitRows(genes, values, columns, ignored)
+
+
+def read_text_hits(path: str | Path) -> HitRows:
+    """The rows of a text table; which columns hold numbers is seen from the first row."""
+    lines = read_rows(path, EdgeFormatError)
+    headings = [heading.strip() for heading in next(lines)]
+    first = next(lines, None)
+    if first is None:
+        raise EdgeFormatError(f"{path}: a header and no motif hits below it.")
+    if len(first) == len(headings) + 1:  # R writes no heading over the row names
+        headings = ["", *headings]
+    is_numeric = [is_number(field) or field.strip().lower() in MISSING for field in first]
+    gene, columns, ignored = choose_columns(headings, is_numeric, path)
+    gene_place, places = headings.index(gene), [headings.index(column) for column in columns]
+    genes, values = [], []
+    for number, fields in enumerate(itertools.chain([first], lines), start=1):
+        if len(fields) != len(headings):
+            raise EdgeFormatError(
+                f"{path}: row {number} has {len(fields):,} fields where {len(headings):,} are "
+                "expected."
+            )
+        row = fields[gene_place].strip()
+        hits = [fields[place] for place in places]
+        genes.append(row)
+        values.append(parse_numbers(hits, path, row, columns, EdgeFormatError))
+        check_scores(values[-1], f"{path}: row {number} ({row})")
+    return HitRows(genes, np.stack(values), columns, ignored)
+
+
+def choose_columns(
+    headings: Sequence[str], is_numeric: Sequence[bool], path: str | Path
+) -> tuple[str, list[str], list[str]]:
+    """The heading of the gene column, those of the TF columns, and those of the others.
+
+    A TF column holds numbers, and its heading is none that tables use for places in the genome.
+    """
+    if len(is_numeric) != len(headings):
+        raise EdgeFormatError(
+            f"{path}: row 1 has {len(is_numeric):,} fields under {len(headings):,} headings."
+        )
+    lower = [heading.strip().lower() for heading in headings]
+    known = [heading for heading in GENE_HEADINGS if heading in lower]
+    if not known:
+        raise EdgeFormatError(
+            f"{path}: no gene column among its {len(headings):,} columns "
+            f"({list_names(headings)}). Name it one of {', '.join(GENE_HEADINGS)}."
+        )
+    gene = headings[lower.index(known[0])]
+    columns, ignored = [], []
+    for heading, key, numeric in zip(headings, lower, is_numeric, strict=True):
+        if heading != gene:
+            (columns if numeric and key not in PLACE_HEADINGS else ignored).append(heading)
+    if not columns:
+        raise EdgeFormatError(
+            f"{path}: beside {gene}, none of its {len(headings):,} columns "
+            f"({list_names(headings)}) holds motif hits. Give a column of numbers a TF."
+        )
+    repeated = sorted({column for column in columns if columns.count(column) > 1})
+    if repeated:
+        raise EdgeFormatError(
+            f"{path}: {len(repeated):,} TF columns stand there more than once "
+            f"({list_names(repeated)}). Merge each into one."
+        )
+    return gene, columns, ignored
+
+
+def check_scores(scores: np.ndarray, where: str) -> None:
+    """Refuses scores that are missing, infinite or negative."""
+    wrong = ~(np.isfinite(scores) & (scores >= 0))
+    if wrong.any():
+        raise EdgeFormatError(
+            f"{where}: {wrong.sum():,} of {len(scores):,} motif scores are missing, infinite or "
+            f"below 0; the first is {scores[wrong][0]}. Write 0 where there is no hit."
+        )

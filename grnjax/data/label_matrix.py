@@ -1,0 +1,40 @@
+"""Labels of TF-target pairs as a block with one row a TF and one column a gene."""
+
+import dataclasses
+
+import numpy as np
+from jaxtyping import Float
+
+from grnjax.types import LabelledPairs
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LabelMatrix:
+    """Train labels as a dense block over label TFs and all genes."""
+
+    tfs: np.ndarray  # [tf] gene index of each row
+    labels: Float[np.ndarray, "tf gene"]
+    observed: Float[np.ndarray, "tf gene"]  # 1 where the pair is a train pair
+
+    @property
+    def prevalence(self) -> float:
+        """Share of positives among the train pairs."""
+        return float(self.labels.sum() / max(self.observed.sum(), 1))
+
+
+def label_matrix(pairs: LabelledPairs, tfs: np.ndarray, genes: int) -> LabelMatrix:
+    """The train pairs as a matrix with one row for each of `tfs` (gene indices)."""
+    row = row_of_tf(tfs, genes)
+    labels = np.zeros((len(tfs), genes), np.float32)
+    observed = np.zeros_like(labels)
+    at = row[pairs.pairs[:, 0]], pairs.pairs[:, 1]
+    labels[at] = pairs.labels
+    observed[at] = 1
+    return LabelMatrix(np.asarray(tfs), labels, observed)
+
+
+def row_of_tf(tfs: np.ndarray, genes: int) -> np.ndarray:
+    """Row of each gene index in a [tf, gene] block; -1 for a gene that is no row."""
+    row = np.full(genes, -1)
+    row[tfs] = np.arange(len(tfs))
+    return row
