@@ -8,6 +8,7 @@ from tyro.conf import Positional
 
 from grnjax import config as settings
 from grnjax.cli.run_folder import already_finished, enter_run, identity
+from grnjax.data.blocks.catalogue import digest_entries
 from grnjax.data.expression import DataConfig
 from grnjax.data.genes import split_embedding
 from grnjax.data.simulator import EmbeddedConfig
@@ -16,9 +17,13 @@ from grnjax.evaluation.report import format_table, summarise
 from grnjax.models.encoder import import_encoders
 from grnjax.storage.files import write_json
 from grnjax.tasks import network_inference
+from grnjax.tasks.evidence import gather_evidence
+from grnjax.tasks.explanation import summarise_worth
 from grnjax.tasks.loading import load_dataset, load_embedded, load_embedding
-from grnjax.tasks.network_inference import InferenceConfig
+from grnjax.tasks.network_inference import InferenceConfig, Network
 from grnjax.tasks.record import describe_environment, digest_inputs, write_network
+
+MOST_SHOWN = 12
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,6 +39,9 @@ class InferCommand(InferenceConfig):
     """Known edges: TF and target columns, perhaps labels or signs."""
     tfs: str | None = None
     """TF list; by default the sources of the network."""
+    blocks: tuple[str, ...] = ()
+    """Further evidence: a folder, or KIND=PATH each; kinds are motifs, peaks, positions,
+    interactions, curated, table, vectors, network and network-other-species."""
     out: Path = Path("grnjax-run")
     """Run folder; the same command on it resumes."""
     seed: int = 0
@@ -50,18 +58,25 @@ def run(args: list[str]) -> None:
     record = {"command": "infer", "config": identity(command), "inputs": inputs_of(command)}
     if already_finished(command.out, record):
         return
-    truth = None
+    truth, motifs = None, []
     if command.expression is None:
         embedded = load_embedded(command.embedded, command.data)
-        dataset, truth = embedded.dataset, embedded.truth
+        dataset, truth, motifs = embedded.dataset, embedded.truth, [embedded.motifs]
     else:
         dataset = load_dataset(command.expression, command.network, command.tfs, command.data)
     embedding = load_embedding(command.data, dataset)
+    evidence = gather_evidence(dataset, command.blocks, command.data.embedding) + motifs
     with enter_run(command.out, record):
         network = network_inference.infer(
-            dataset, command, seed=command.seed, embedding=embedding, folder=command.out
+            dataset,
+            command,
+            seed=command.seed,
+            evidence=evidence,
+            embedding=embedding,
+            folder=command.out,
         )
         metrics = {"rows": network.rows, "calibration": network.calibration}
+        worth = summarise_worth(network.worth)
         if truth is not None:
             metrics["hidden_rows"] = network_inference.judge_hidden(network, dataset, truth)
         about = {**record, **describe_environment()}
@@ -71,12 +86,15 @@ def run(args: list[str]) -> None:
             {
                 **about,
                 "seed": command.seed,
+                "method": network.method,
                 "data": dataset.report,
+                "evidence": {item.name: item.report for item in evidence},
+                "blocks": worth,
                 "metrics": metrics,
                 "seconds": time.monotonic() - begun,
             },
         )
-    print_results(network, metrics, command.out)
+    print_results(network, metrics, worth, command.out)
 
 
 def check_inputs(command: InferCommand) -> None:
@@ -96,6 +114,10 @@ def check_inputs(command: InferCommand) -> None:
         raise ConfigError(
             "--embedded settings describe the simulated data set; drop them or the expression file."
         )
+    if command.expression is None and command.blocks:
+        raise ConfigError(
+            "--blocks need an expression file; the embedded data set brings its own."
+        )
     if command.expression is not None and command.network is None:
         raise ConfigError(
             "known regulation is needed to learn from: add --network EDGES, a table of TFs and "
@@ -112,11 +134,12 @@ def inputs_of(command: InferCommand) -> dict[str, str]:
             "tfs": command.tfs,
             "embedding": command.data.embedding and split_embedding(command.data.embedding)[0],
             "gene_names": command.data.gene_names,
+            **digest_entries(command.blocks),
         }
     )
 
 
-def print_results(network, metrics: dict, out: Path) -> None:
+def print_results(network: Network, metrics: dict, worth: list[dict], out: Path) -> None:
     """The tables a user wants to see first."""
     titles = {
         "rows": "Known edges against unlabelled pairs, never trained on",
@@ -126,9 +149,21 @@ def print_results(network, metrics: dict, out: Path) -> None:
         if key in metrics:
             table = format_table(summarise(metrics[key])).rpartition("\n")[0]
             print(f"\n{title} (mean over folds, 95 % interval):\n\n{table}")
+    if worth:
+        print("\nWhat it rests on: weight, and what AP and swap lose when permuted over genes\n")
+        for row in worth[:MOST_SHOWN]:
+            print("  " + format_worth(row))
     print("\nTop new edges:")
     new = network.edges[network.edges["status"] == "new"].head(5)
     for edge in new.itertuples():
         print(f"  {edge.tf} -> {edge.target}  p {edge.probability:.3f} +- {edge.spread:.3f}")
     files = "edges.tsv, rankedEdges.csv, network.h5ad, run.json"
     print(f"\n{len(network.edges):,} ranked pairs in {out}/ ({files})")
+
+
+def format_worth(row: dict) -> str:
+    """One line on a block or pair feature."""
+    weight = "" if row["weight"] is None else f"{row['weight']:.2f}"
+    drops = (row["drop_average_precision"], row["drop_swap_micro"])
+    cells = ["" if drop is None else f"{drop:+.3f}" for drop in drops]
+    return f"{row['name']:<36}{weight:>6}" + "".join(f"{cell:>9}" for cell in cells)

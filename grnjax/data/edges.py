@@ -20,7 +20,6 @@ HEADINGS = {
 }
 SIGNS = {"+": 1, "activation": 1, "activator": 1, "-": -1, "repression": -1, "repressor": -1}
 UNKNOWN_SIGNS = {"", "?", "unknown"}
-WRITTEN = ("tf", "target", "importance", "probability", "spread", "status")
 
 
 def read_edges(path: str | Path) -> pd.DataFrame:
@@ -254,12 +253,14 @@ def merge_repeats(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def write_edges(frame: pd.DataFrame, path: str | Path) -> None:
-    """Writes TF, target, importance, probability, spread and status, tab separated.
+    """Writes TF, target, importance and all further columns, tab separated.
 
     The first three columns are the table that SCENIC's programs exchange. Edges are sorted by
     importance, ties by name; numbers are float32 in the fewest digits that read back exactly.
     """
-    table = sort_edges(frame)[list(WRITTEN)].rename(columns={"tf": "TF"})
+    first = ["tf", "target", "importance"]
+    others = [column for column in frame.columns if column not in first]
+    table = sort_edges(frame)[first + others].rename(columns={"tf": "TF"})
     write_atomic(path, table.to_csv(sep="\t", index=False, lineterminator="\n"))
 
 

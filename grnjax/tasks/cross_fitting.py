@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
+from jaxtyping import Float
 
 from grnjax.errors import ConfigError, SplitError
 from grnjax.evaluation.splits import cross_fit_folds
@@ -39,9 +40,27 @@ class Fold:
     member: int
     fold: int
     held_out: np.ndarray  # mask over the candidates
+    hidden: LabelledPairs  # those candidates
     train: LabelledPairs
     validation: LabelledPairs
     negative_weight: float
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class CrossFit:
+    """What the fits of all folds say of the candidates."""
+
+    logits: Float[np.ndarray, "member candidate"]  # each by a fit that did not train on it
+    worth: list[dict]  # what each block adds, by fold (`explanation.measure_worth`); or empty
+    terms: dict[str, Float[np.ndarray, " candidate"]]  # they add up to the mean logit; or empty
+
+
+def has_known_targets(candidates: LabelledPairs) -> np.ndarray:
+    """Mask of the candidates whose TF has a known target.
+
+    Of the other TFs nothing is known, so that their pairs tell neither right from wrong.
+    """
+    return np.isin(candidates.pairs[:, 0], candidates.positives[:, 0])
 
 
 def list_candidates(dataset: Dataset) -> LabelledPairs:
@@ -68,6 +87,7 @@ def deal_folds(
     check_counts(candidates, config.folds)
     for fold in range(config.folds):
         held_out = outer == fold
+        hidden = candidates.take(held_out)
         seen = drop_unknown_tfs(candidates.take(~held_out))
         for member in range(config.members):
             inner = cross_fit_folds(seen, INNER_FOLDS, seed=derive_seed(seed, member, fold))
@@ -76,7 +96,8 @@ def deal_folds(
                 config.most_train_pairs,
                 derive_seed(seed, member, fold, 1),
             )
-            yield Fold(member, fold, held_out, train, seen.take(inner == 0), weight)
+            validation = seen.take(inner == 0)
+            yield Fold(member, fold, held_out, hidden, train, validation, weight)
 
 
 def check_counts(candidates: LabelledPairs, folds: int) -> None:

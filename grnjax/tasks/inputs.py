@@ -6,13 +6,16 @@ from typing import Literal
 
 import numpy as np
 
-from grnjax.data.blocks.expression import coexpression_block, expression_features, standardise
+from grnjax.data.blocks.expression import (
+    STATISTICS,
+    coexpression_block,
+    expression_features,
+    standardise,
+)
 from grnjax.models.scregnet import ScRegNet, ScRegNetConfig, ridge_penalty, without_ridge
 from grnjax.training.batches import ModelInputs, Sizes
 from grnjax.training.loop import Trainer, TrainingConfig, make_trainer
 from grnjax.types import GeneTable
-
-STATISTICS = 5  # the first columns of `expression_features`
 
 Control = Literal[
     "expression-permuted",

@@ -8,6 +8,8 @@ import pandas as pd
 
 from grnjax.data.beeline import BeelineFolder, read_folder
 from grnjax.data.benchmark import choose_expression, choose_splits, find_set
+from grnjax.data.blocks.evidence import Evidence
+from grnjax.data.blocks.motifs import describe_hits
 from grnjax.data.edges import read_edges, take_edges
 from grnjax.data.expression import DataConfig, read_expression
 from grnjax.data.genes import build_dataset, read_embedding, read_tf_list
@@ -23,6 +25,7 @@ class EmbeddedData:
 
     dataset: Dataset
     truth: pd.DataFrame  # columns tf, target, sign
+    motifs: Evidence  # a simulated scan of promoters
 
 
 def load_dataset(expression, network, tfs, config: DataConfig) -> Dataset:
@@ -56,7 +59,9 @@ def load_embedded(config: EmbeddedConfig, data: DataConfig | None = None) -> Emb
         var=pd.DataFrame(index=simulated.genes),
     )
     dataset = load_dataset(matrix, known, simulated.tfs.tolist(), data or DataConfig())
-    return EmbeddedData(dataset, simulated.edges)
+    genes, report = dataset.genes, {"kind": "motifs", "source": "embedded"}
+    motifs = describe_hits(simulated.motifs, genes.names, genes.tfs, name="motifs", report=report)
+    return EmbeddedData(dataset, simulated.edges, motifs)
 
 
 def load_folder(folder: str | Path, config: DataConfig) -> tuple[Dataset, BeelineFolder]:

@@ -7,36 +7,43 @@ off those out-of-fold scores, beside the trivial rows on the same folds.
 """
 
 import dataclasses
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
-import jax
 import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
+from scipy.stats import norm
 
 from grnjax.baselines.controls import scores_at, trivial_rows
+from grnjax.data.blocks.evidence import Evidence
 from grnjax.data.expression import DataConfig
+from grnjax.errors import ConfigError
 from grnjax.evaluation.calibration import fit_calibration, reliability_error
 from grnjax.evaluation.metrics import evaluate_pairs
 from grnjax.models.scregnet import ScRegNetConfig
 from grnjax.progress import logger
-from grnjax.tasks.cross_fitting import CrossFitConfig, Fold, deal_folds, list_candidates
-from grnjax.tasks.inputs import InputConfig, make_scregnet_trainer, model_inputs
-from grnjax.tasks.loading import load_dataset, load_embedding
-from grnjax.training.batches import (
-    ModelInputs,
-    add_topology,
-    build_fit_data,
-    build_pair_batch,
-    shared_sizes,
+from grnjax.tasks.cross_fit_kernel_factor import cross_fit_kernel_factor
+from grnjax.tasks.cross_fit_scregnet import cross_fit_scregnet
+from grnjax.tasks.cross_fitting import (
+    CrossFit,
+    CrossFitConfig,
+    Fold,
+    deal_folds,
+    has_known_targets,
+    list_candidates,
 )
-from grnjax.training.loop import FitResult, Trainer, TrainingConfig
-from grnjax.training.step import FitData
-from grnjax.training.study import Study, derive_seed
+from grnjax.tasks.evidence import gather_evidence
+from grnjax.tasks.inputs import InputConfig
+from grnjax.tasks.kernel_factor import KernelFactorSettings
+from grnjax.tasks.loading import load_dataset, load_embedding
+from grnjax.training.loop import TrainingConfig
+from grnjax.training.study import Study
 from grnjax.types import Dataset, LabelledPairs
 
 MODEL = "grnjax"
-SCORED_AT_ONCE = 65_536
 MOST_TRIVIAL_CANDIDATES = 1_000_000
 
 
@@ -44,9 +51,18 @@ MOST_TRIVIAL_CANDIDATES = 1_000_000
 class InferenceConfig(CrossFitConfig):
     """How a network is inferred."""
 
+    method: Literal["auto", "kernel-factor", "scRegNet"] = "auto"
+    """The kernel-informed factor model, scRegNet, or (auto) the former wherever there is
+    expression or any other evidence to inform it."""
+    kernel_factor: KernelFactorSettings = KernelFactorSettings()
     model: ScRegNetConfig = ScRegNetConfig()
+    """Of scRegNet, as `inputs` and `training`."""
     inputs: InputConfig = InputConfig()
     training: TrainingConfig = TrainingConfig()
+    allow: tuple[str, ...] = ()
+    """Networks among the blocks to use although their labels look like a copy of the known ones."""
+    explain: bool = False
+    """Write for each edge the terms that its logit is the sum of."""
     prevalence: float | None = None
     """Share of true edges among the candidates that the probability assumes; by default the
     share of known ones, which is a lower bound."""
@@ -66,12 +82,14 @@ class InferenceConfig(CrossFitConfig):
 class Network:
     """A ranked network and what is known of its quality."""
 
-    edges: pd.DataFrame  # tf, target, importance, probability, spread, status; best first
+    method: str  # "kernel-factor" or "scRegNet"
+    edges: pd.DataFrame  # tf, target, importance, probability, ..., best first (`rank`)
     rows: list[dict]  # known edges against unlabelled pairs in each fold, beside trivial rows
     calibration: dict
     candidates: LabelledPairs
     scores: dict[str, np.ndarray]  # out-of-fold scores [candidate] of every method
     folds: list[Fold]
+    worth: list[dict]  # what each block adds, by fold; empty for scRegNet
 
 
 def infer(
@@ -79,6 +97,7 @@ def infer(
     config: InferenceConfig,
     *,
     seed: int,
+    evidence: Sequence[Evidence] = (),
     embedding: np.ndarray | None = None,
     folder: Path | None = None,
 ) -> Network:
@@ -86,9 +105,17 @@ def infer(
 
     Args:
         dataset: genes, and the known edges (label 1) among them.
-        embedding: frozen gene vectors [gene, dim] in the order of the data set.
+        evidence: what informs the kernel-informed factor model (`gather_evidence`).
+        embedding: frozen gene vectors [gene, dim] in the order of the data set, for scRegNet.
         folder: run folder for checkpoints and metrics; None keeps nothing.
+
+    Raises:
+        ConfigError: settings of a method that is not the one in use.
+        SplitError: too few known edges, or evidence that is a copy of them.
     """
+    method = choose_method(config, evidence)
+    if method == "kernel-factor":  # it learns from all pairs at once
+        config = dataclasses.replace(config, most_train_pairs=sys.maxsize)
     candidates = list_candidates(dataset)
     negatives = len(dataset.known) - len(dataset.known.positives)
     if negatives:
@@ -100,12 +127,59 @@ def infer(
             "(--most-train-pairs)",
             config.most_train_pairs,
         )
-    with Study(folder, len(folds), config.training.epochs, "inferring") as study:
-        logits = cross_fit(dataset, candidates, folds, config, study, seed, embedding)
-    scores = {MODEL: logits.mean(axis=0), **trivial_out_of_fold(dataset, candidates, folds)}
-    edges, calibration = rank(dataset, candidates, logits, config)
+    epochs = config.training.epochs if method == "scRegNet" else 1
+    with Study(folder, len(folds), epochs, f"inferring by {method}") as study:
+        if method == "scRegNet":
+            fitted = cross_fit_scregnet(
+                dataset,
+                candidates,
+                folds,
+                config.model,
+                config.inputs,
+                config.training,
+                study,
+                seed,
+                embedding,
+            )
+        else:
+            fitted = cross_fit_kernel_factor(
+                dataset,
+                candidates,
+                folds,
+                config.kernel_factor,
+                study,
+                seed,
+                evidence,
+                allow=config.allow,
+                explain=config.explain,
+            )
+    mean = fitted.logits.mean(axis=0, dtype=np.float64)
+    scores = {MODEL: mean, **trivial_out_of_fold(dataset, candidates, folds)}
+    edges, calibration = rank(dataset, candidates, fitted, config)
     rows = judge_folds(candidates, scores, folds)
-    return Network(edges, rows, calibration, candidates, scores, folds)
+    return Network(
+        method, edges, rows, calibration, candidates, scores, folds, fitted.worth
+    )
+
+
+def choose_method(config: InferenceConfig, evidence: Sequence[Evidence]) -> str:
+    """The method that the settings ask for; refuses settings that it would not read."""
+    method = config.method
+    if method == "auto":
+        method = "kernel-factor" if evidence else "scRegNet"
+    other = {
+        "kernel-factor": ("scRegNet", ("model", "inputs", "training")),
+        "scRegNet": ("kernel-factor", ("kernel_factor", "allow", "explain")),
+    }
+    whose, fields = other[method]
+    default = InferenceConfig()
+    unread = [name for name in fields if getattr(config, name) != getattr(default, name)]
+    if unread:
+        raise ConfigError(
+            f"--{unread[0].replace('_', '-')} is a setting of {whose}, and this run is by "
+            f"{method}; add --method={whose} or leave it out."
+        )
+    return method
 
 
 def infer_network(
@@ -115,6 +189,7 @@ def infer_network(
     *,
     config: InferenceConfig | None = None,
     data: DataConfig | None = None,
+    blocks: Sequence[str] = (),
     seed: int = 0,
 ) -> Network:
     """A ranked network from Python: `infer` on what `load_dataset` accepts.
@@ -123,88 +198,30 @@ def infer_network(
         expression: AnnData object, or the path of an .h5ad or text file.
         network: known edges: data frame with columns tf and target, or the path of a table.
         tfs: names or the path of a list; by default the sources of the network.
+        blocks: further evidence, a folder or KIND=PATH each (`grnjax infer --blocks`).
     """
     data = data or DataConfig()
     dataset = load_dataset(expression, network, tfs, data)
-    embedding = load_embedding(data, dataset)
-    return infer(dataset, config or InferenceConfig(), seed=seed, embedding=embedding)
-
-
-def cross_fit(
-    dataset: Dataset,
-    candidates: LabelledPairs,
-    folds: list[Fold],
-    config: InferenceConfig,
-    study: Study,
-    seed: int,
-    embedding: np.ndarray | None,
-) -> np.ndarray:
-    """Out-of-fold logits [member, candidate]."""
-    genes = dataset.genes
-    sizes = shared_sizes([f.train for f in folds], len(genes.names), config.training.batch_size)
-    inputs = model_inputs(
-        genes,
-        embedding,
-        genes.tfs,
-        config.inputs,
-        sizes,
-        coexpression=config.model.coexpression,
+    return infer(
+        dataset,
+        config or InferenceConfig(),
+        seed=seed,
+        evidence=gather_evidence(dataset, blocks, data.embedding),
+        embedding=load_embedding(data, dataset),
     )
-    trainer = make_scregnet_trainer(config.model, config.training)
-    validation_size = max(len(fold.validation) for fold in folds)
-    logits = np.full((config.members, len(candidates)), np.nan)
-    for fold in folds:
-        own_seed = derive_seed(seed, fold.member, fold.fold)
-        fold_inputs = add_topology(inputs, fold.train) if config.model.topology else inputs
-        data = build_fit_data(
-            fold_inputs,
-            fold.train,
-            fold.validation,
-            folds=config.training.edge_folds,
-            seed=own_seed,
-            negative_weight=fold.negative_weight * config.inputs.negative_weight,
-            validation_size=validation_size,
-        )
-        name = f"member{fold.member}-fold{fold.fold}"
-        result = study.fit(trainer, data, name=name, seed=own_seed)
-        logits[fold.member, fold.held_out] = score_pairs(
-            trainer, result, fold_inputs, data, candidates.take(fold.held_out), own_seed
-        )
-    return logits
-
-
-def score_pairs(
-    trainer: Trainer,
-    result: FitResult,
-    inputs: ModelInputs,
-    data: FitData,
-    pairs: LabelledPairs,
-    seed: int,
-) -> np.ndarray:
-    """Logits [pair] of the selected model, in blocks of one size so that they compile once."""
-    size = min(SCORED_AT_ONCE, -(-len(pairs) // 1024) * 1024)
-    scores = []
-    for start in range(0, len(pairs), size):
-        block = pairs.take(slice(start, start + size))
-        batch = build_pair_batch(inputs, block, size)
-        logits = trainer.score(result.variables, data.genes, batch, jax.random.key(seed))
-        scores.append(np.asarray(logits)[: len(block)])
-    return np.concatenate(scores)
-
-
-def has_known_targets(candidates: LabelledPairs) -> np.ndarray:
-    """Mask of the candidates whose TF has a known target.
-
-    Of the other TFs nothing is known, so that their pairs tell neither right from wrong.
-    """
-    return np.isin(candidates.pairs[:, 0], candidates.positives[:, 0])
 
 
 def rank(
-    dataset: Dataset, candidates: LabelledPairs, logits: np.ndarray, config: InferenceConfig
+    dataset: Dataset, candidates: LabelledPairs, fitted: CrossFit, config: InferenceConfig
 ) -> tuple[pd.DataFrame, dict]:
-    """The candidates by falling mean logit of the members, and how they were calibrated."""
-    mean = logits.mean(axis=0)
+    """The candidates by falling mean logit of the members, and how they were calibrated.
+
+    Columns: tf, target, importance (the mean logit as a share of 1), probability (calibrated),
+    spread (its deviation over the members), low and high (its 95 % interval over the members, by
+    a normal on the logit scale), status (known or new) and unseen: whether the TF has no known
+    target, the gene no known regulator, or both. Then, if asked for, the logit and its terms.
+    """
+    mean = fitted.logits.mean(axis=0, dtype=np.float64)
     told = has_known_targets(candidates)
     calibration = fit_calibration(mean[told], candidates.labels[told])
     shift = 0.0
@@ -215,16 +232,20 @@ def rank(
         return expit(calibration.a * raw + calibration.b + shift)
 
     names = dataset.genes.names
-    edges = pd.DataFrame(
-        {
-            "tf": names[candidates.pairs[:, 0]],
-            "target": names[candidates.pairs[:, 1]],
-            "importance": expit(mean),
-            "probability": probability(mean),
-            "spread": probability(logits).std(axis=0),
-            "status": np.where(candidates.labels > 0, "known", "new"),
-        }
-    )
+    reach = norm.ppf(0.975) * fitted.logits.std(axis=0, dtype=np.float64)
+    columns = {
+        "tf": names[candidates.pairs[:, 0]],
+        "target": names[candidates.pairs[:, 1]],
+        "importance": expit(mean),
+        "probability": probability(mean),
+        "spread": probability(fitted.logits).std(axis=0),
+        "low": probability(mean - reach),
+        "high": probability(mean + reach),
+        "status": np.where(candidates.labels > 0, "known", "new"),
+        "unseen": name_unseen(candidates),
+    }
+    if fitted.terms:
+        columns |= {"logit": mean, **{f"logit: {x}": v for x, v in fitted.terms.items()}}
     order = np.lexsort((candidates.pairs[:, 1], candidates.pairs[:, 0], -mean))
     figures = {
         "slope": calibration.a,
@@ -234,7 +255,15 @@ def rank(
         "reliability_error": out_of_sample_error(mean[told], candidates.labels[told]),
         "pairs_of_tfs_without_known_targets": int((~told).sum()),
     }
-    return edges.iloc[order].reset_index(drop=True), figures
+    return pd.DataFrame(columns).iloc[order].reset_index(drop=True), figures
+
+
+def name_unseen(candidates: LabelledPairs) -> np.ndarray:
+    """What a pair is about that no known edge is: "TF", "target", "both" or "no"."""
+    positives = candidates.positives
+    tf = ~np.isin(candidates.pairs[:, 0], positives[:, 0])
+    target = ~np.isin(candidates.pairs[:, 1], positives[:, 1])
+    return np.array(["no", "TF", "target", "both"])[tf + 2 * target]
 
 
 def out_of_sample_error(scores: np.ndarray, labels: np.ndarray, parts: int = 5) -> float:

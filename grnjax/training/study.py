@@ -1,7 +1,9 @@
 """Many fits of one run: named, logged, resumed, behind one progress bar."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +12,8 @@ from grnjax.storage.checkpoints import CheckpointStore
 from grnjax.storage.files import JsonLines, read_json_lines, write_atomic
 from grnjax.training.loop import FitResult, Trainer, fit
 from grnjax.training.step import FitData
+
+PyTree = Any
 
 
 def derive_seed(*numbers: int) -> int:
@@ -36,6 +40,37 @@ class Study:
         store = None if self.folder is None else CheckpointStore(self.folder / "checkpoints" / name)
         log = StudyLog(self, name, self.begun * self.epochs)
         result = fit(trainer, data, seed=seed, name=name, store=store, log=log)
+        self.begun += 1
+        self.bar.update(self.begun * self.epochs - self.bar.n)
+        return result
+
+    def recall(
+        self,
+        name: str,
+        form: PyTree,
+        make: Callable[[], PyTree],
+        describe: Callable[[PyTree], list[dict]],
+    ) -> PyTree:
+        """The arrays of a short fit called `name`, made now or, if it had ended, read back.
+
+        Args:
+            form: arrays of the shapes and types that will come back.
+            make: the fit.
+            describe: its lines for metrics.jsonl, each with its `epoch`.
+        """
+        store = None if self.folder is None else CheckpointStore(self.folder / "checkpoints" / name)
+        restored = None if store is None else store.latest(form)
+        if restored is not None:
+            logger.info("%s: read back", name)
+            result = restored.state
+        else:
+            if store is not None:
+                self.forget_lines(name, 0)
+            result = make()
+            for line in describe(result) if store is not None else ():
+                self.lines.append({"fit": name, **line})
+            if store is not None:
+                store.save(1, result, {"name": name})
         self.begun += 1
         self.bar.update(self.begun * self.epochs - self.bar.n)
         return result

@@ -3,9 +3,13 @@
 import numpy as np
 from jaxtyping import Float
 
+from grnjax.data.blocks.evidence import Evidence, GeneBlock, PairBlock
+from grnjax.data.names import count_names
 from grnjax.types import GeneTable
 
 RIDGE = 0.1
+STATISTICS = 5  # the first columns of `expression_features`
+COMPONENTS = 30
 
 
 def standardise(expression: Float[np.ndarray, "cell gene"]) -> Float[np.ndarray, "cell gene"]:
@@ -88,3 +92,32 @@ def coexpression_block(genes: GeneTable, tfs: np.ndarray) -> Float[np.ndarray, "
     mean, spread = block[measured].mean(axis=0), block[measured].std(axis=0)
     block = np.clip((block - mean) / np.where(spread > 1e-9, spread, 1), -8, 8)
     return np.where(measured[..., None], block, 0).astype(np.float32)
+
+
+def describe_expression(genes: GeneTable, tfs: np.ndarray) -> Evidence:
+    """What expression says of the genes of a run and of the pairs of its TFs.
+
+    Gene values are statistics and principal components of the measured genes; pair features are
+    correlation and joint regression, each with its size.
+    """
+    features = expression_features(genes, COMPONENTS)
+    pairs = coexpression_block(genes, tfs)
+    kernels = ("rbf", "linear")
+    absent = genes.names[~genes.measured]
+    return Evidence(
+        "expression",
+        {
+            "kind": "expression",
+            "found": int(genes.measured.sum()),
+            "absent": count_names(absent),
+            "cells": len(genes.expression),
+        },
+        genes=(
+            GeneBlock("expression profile", features[:, STATISTICS:], genes.measured, kernels),
+            GeneBlock("expression statistics", features[:, :STATISTICS], genes.measured, kernels),
+        ),
+        pairs=tuple(
+            PairBlock(f"co-expression: {name}", pairs[..., place])
+            for place, name in enumerate(("r", "|r|", "joint", "|joint|"))
+        ),
+    )

@@ -21,7 +21,7 @@ from grnjax.errors import ConfigError, GeneMismatchError
 from grnjax.progress import logger
 
 FEWEST_TARGETS = 3  # of a TF among the genes of the run; fewer say next to nothing
-KERNELS = ("rbf", "linear")
+KERNELS = ("rbf",)
 
 
 def read_other_network(

@@ -1,0 +1,104 @@
+"""Out-of-fold scores of every candidate by the kernel-informed factor model, and their reasons."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from grnjax.data.blocks.evidence import Evidence
+from grnjax.data.label_matrix import row_of_tf
+from grnjax.errors import ConfigError
+from grnjax.progress import logger
+from grnjax.tasks.cross_fitting import CrossFit, Fold, has_known_targets
+from grnjax.tasks.evidence import clear_evidence
+from grnjax.tasks.explanation import explain_fit, measure_worth
+from grnjax.tasks.feature_bank import build_bank
+from grnjax.tasks.kernel_factor import KernelFactorSettings, Learned, fit_kernel_factor
+from grnjax.training.study import Study, derive_seed
+from grnjax.types import Dataset, LabelledPairs
+
+MOST_EXPLAINED = 2_000_000  # candidates
+
+
+def cross_fit_kernel_factor(
+    dataset: Dataset,
+    candidates: LabelledPairs,
+    folds: list[Fold],
+    settings: KernelFactorSettings,
+    study: Study,
+    seed: int,
+    evidence: Sequence[Evidence],
+    *,
+    allow: Sequence[str] = (),
+    explain: bool = False,
+) -> CrossFit:
+    """Logits of every candidate by the fits that did not train on it.
+
+    Each fit is an ensemble of its own, whose members count as members here.
+
+    Args:
+        evidence: in the order of the data set's genes and TFs.
+        allow: networks to use although their labels look like a copy.
+        explain: whether to keep the terms that the logits are made of.
+    """
+    genes, tfs = dataset.genes, dataset.genes.tfs
+    is_explained = len(candidates) <= MOST_EXPLAINED
+    if explain and not is_explained:
+        raise ConfigError(
+            f"{len(candidates):,} candidates are too many for --explain, which takes up to "
+            f"{MOST_EXPLAINED:,}; give a shorter TF list, or leave it out."
+        )
+    if not is_explained:
+        logger.warning(
+            "%d candidates: what each block is worth is not measured above %d",
+            len(candidates),
+            MOST_EXPLAINED,
+        )
+    evidence = clear_evidence(dataset, evidence, folds, allow)
+    bank = build_bank(
+        evidence,
+        tfs,
+        len(genes.names),
+        labelled=np.unique(candidates.positives[:, 0]),
+        most_genes=settings.most_genes,
+        seed=derive_seed(seed),
+    )
+    rows, members = row_of_tf(tfs, len(genes.names)), settings.model.members
+    outer = len({fold.member for fold in folds})
+    logits = np.full((outer, members, len(candidates)), np.nan, np.float32)
+    told, worth, terms = has_known_targets(candidates), [], {}
+    for fold in folds:
+        name = f"member{fold.member}-fold{fold.fold}"
+        fit = fit_kernel_factor(
+            bank,
+            fold.train,
+            fold.validation,
+            settings,
+            seed=derive_seed(seed, fold.member, fold.fold),
+            disjoint=False,
+            recall=lambda form, make, name=name: study.recall(
+                name, form, make, lambda learned: describe_fit(learned, settings)
+            ),
+        )
+        pairs = candidates.pairs[fold.held_out]
+        at = rows[pairs[:, 0]], pairs[:, 1]
+        logits[fold.member][:, fold.held_out] = fit.member_logits()[:, *at]
+        if is_explained and (explain or fold.member == 0):
+            explanation = explain_fit(fit, bank)
+            if fold.member == 0:
+                judged = candidates.take(fold.held_out & told)
+                found = measure_worth(explanation, fit, bank, judged, seed=fold.fold)
+                worth += [{"draw": fold.fold, **row} for row in found]
+            if explain:
+                for term, values in zip(explanation.names, explanation.at(*at), strict=True):
+                    column = terms.setdefault(term, np.zeros(len(candidates), np.float32))
+                    column[fold.held_out] += values / outer
+    return CrossFit(logits.reshape(-1, len(candidates)), worth, terms)
+
+
+def describe_fit(learned: Learned, settings: KernelFactorSettings) -> list[dict]:
+    """Lines for metrics.jsonl: the validation score of each snapshot."""
+    every = settings.training.evaluate_every
+    return [
+        {"epoch": (place + 1) * every, "validation": float(score), "best_epoch": int(learned.step)}
+        for place, score in enumerate(learned.validation)
+    ]

@@ -1,0 +1,145 @@
+"""All evidence of a run, prepared once for every fit of the kernel-informed factor model."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from grnjax.data.blocks.evidence import Evidence, GeneBlock, PairBlock, TfSimilarity
+from grnjax.data.names import list_names
+from grnjax.errors import ConfigError
+from grnjax.models.gene_kernels import KernelSpace, fit_kernels
+from grnjax.models.pair_features import standardise_pairs
+from grnjax.models.random_features import FeatureSpace, draw_features
+from grnjax.progress import logger
+
+COVERAGE = "coverage"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FeatureBank:
+    """Kernels of genes, features of pairs and similarities of TFs, on the model's scales."""
+
+    tfs: np.ndarray  # [tf] gene indices, ascending
+    labelled: np.ndarray  # rows of the TFs that have labels: the others have nothing to learn from
+    genes: int
+    space: KernelSpace | FeatureSpace | None  # None where no source speaks of genes
+    pair_names: tuple[str, ...]
+    pairs: Float[np.ndarray, "feature tf gene"]
+    similarities: tuple[TfSimilarity, ...]
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        """The gene block of each kernel."""
+        return () if self.space is None else self.space.blocks
+
+
+def build_bank(
+    evidence: Sequence[Evidence],
+    tfs: np.ndarray,
+    genes: int,
+    *,
+    labelled: np.ndarray,
+    most_genes: int,
+    seed: int = 0,
+) -> FeatureBank:
+    """The bank of these sources and of which genes they cover.
+
+    Args:
+        tfs: gene indices of the TFs, ascending, for which the evidence was read.
+        genes: number of genes.
+        labelled: gene indices of the TFs that have labels.
+        most_genes: above this many genes, kernels are random features.
+        seed: of those random features.
+    """
+    blocks = [block for item in evidence for block in item.genes]
+    blocks += mark_coverage(evidence)
+    pairs = [block for item in evidence for block in item.pairs if block.values.any()]
+    similarities = [one for item in evidence for one in item.similarities if one.values.any()]
+    check_names([*blocks], "gene blocks")
+    check_names([*pairs, *similarities], "pair features")
+    space = None
+    if blocks and genes > most_genes:
+        logger.info(f"{genes:,} genes: kernels by random features above {most_genes:,}")
+        space = draw_features(blocks, seed)
+    elif blocks:
+        space = fit_kernels(blocks)
+    standard = [standardise_pairs(block.values) for block in pairs]
+    return FeatureBank(
+        tfs=np.asarray(tfs),
+        labelled=np.flatnonzero(np.isin(tfs, labelled)),
+        genes=genes,
+        space=space,
+        pair_names=tuple(block.name for block in pairs),
+        pairs=np.stack(standard) if pairs else np.zeros((0, len(tfs), genes), np.float32),
+        similarities=tuple(similarities),
+    )
+
+
+def mark_coverage(evidence: Sequence[Evidence]) -> list[GeneBlock]:
+    """A block of which genes each source covers, so that it has a name of its own.
+
+    A gene without a promoter, a partner or a place in other networks is regulated less, or is
+    listed less: that predicts labels, without being biology. Inside a source it says nothing
+    (`gene_kernels`); here it can be seen, and weighed. Expression is left out, since which genes
+    were measured may have been chosen by their labels.
+    """
+    covered = [
+        block.covered
+        for item in evidence
+        if item.report.get("kind") != "expression"
+        for block in item.genes
+        if not block.covered.all()
+    ]
+    if not covered:
+        return []
+    values = np.unique(np.stack(covered, axis=1), axis=1).astype(np.float32)
+    every = np.ones(len(values), bool)
+    return [GeneBlock(COVERAGE, values, every, ("rbf", "linear"))]
+
+
+def check_names(items: Sequence[GeneBlock | PairBlock | TfSimilarity], what: str) -> None:
+    """Refuses sources that share a name."""
+    names = [item.name for item in items]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ConfigError(
+            f"{len(repeated):,} {what} share a name with another ({list_names(repeated)}); give "
+            "the sources different names."
+        )
+
+
+def permute_evidence(evidence: Sequence[Evidence], seed: int) -> list[Evidence]:
+    """The control: all sources with their genes dealt out anew, in one way, and their TFs in one.
+
+    What a source says stays as it is; only of whom it says it is wrong. Rows of pair features and
+    of similarities follow the TFs, columns of pair features the genes.
+    """
+    rng = np.random.default_rng(seed)
+    order: dict[int, np.ndarray] = {}
+
+    def shuffle(size: int) -> np.ndarray:
+        return order.setdefault(size, rng.permutation(size))
+
+    def permute(item: Evidence) -> Evidence:
+        genes = [
+            dataclasses.replace(b, values=b.values[o], covered=b.covered[o])
+            for b in item.genes
+            for o in [shuffle(len(b.values))]
+        ]
+        pairs = [
+            dataclasses.replace(b, values=b.values[shuffle(tfs)][:, shuffle(genes)])
+            for b in item.pairs
+            for tfs, genes in [b.values.shape]
+        ]
+        similarities = [
+            dataclasses.replace(s, values=s.values[o][:, o])
+            for s in item.similarities
+            for o in [shuffle(len(s.values))]
+        ]
+        return dataclasses.replace(
+            item, genes=tuple(genes), pairs=tuple(pairs), similarities=tuple(similarities)
+        )
+
+    return [permute(item) for item in evidence]

@@ -1,0 +1,218 @@
+"""One fit of the kernel-informed factor model: kernel weights, members, the step they stop at."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from grnjax.data.label_matrix import LabelMatrix, label_matrix, row_of_tf
+from grnjax.evaluation.metrics import evaluate_pairs
+from grnjax.models.gene_kernels import Coordinates
+from grnjax.models.kernel_factor import KernelFactorConfig, PairGrid
+from grnjax.models.pair_features import attend_to_tfs
+from grnjax.tasks.feature_bank import FeatureBank
+from grnjax.training.factor_ensemble import EnsembleConfig, score_members, train_members
+from grnjax.training.kernel_weights import KernelWeightConfig, learn_kernel_weights
+from grnjax.types import LabelledPairs
+
+POOLED = ("auroc", "average_precision", "swap_micro")
+DISJOINT = ("within_tf_auroc", "swap_micro")
+PER_TF = ("tf_bias", "tf_factors", "per_tf")  # parameters with one row a TF
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class KernelFactorSettings:
+    """Settings of the kernel-informed factor model; one recipe for all splits."""
+
+    model: KernelFactorConfig = KernelFactorConfig()
+    kernels: KernelWeightConfig = KernelWeightConfig()
+    training: EnsembleConfig = EnsembleConfig()
+    most_genes: int = 3000
+    """Above this many genes, kernels are replaced by random features of them."""
+
+
+class Learned(NamedTuple):
+    """Everything that training made."""
+
+    weights: Float[np.ndarray, " kernel"]
+    members: dict[str, np.ndarray]  # parameters [member, ...] at the chosen step
+    step: Int[np.ndarray, ""]
+    validation: Float[np.ndarray, " snapshot"]  # the score of each snapshot
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class KernelFactorFit:
+    """What was learned, and what it is applied to."""
+
+    learned: Learned
+    grid: PairGrid
+    coordinates: Coordinates | None  # None where no source speaks of genes
+
+    def member_logits(self) -> Float[np.ndarray, "member tf gene"]:
+        """Logits of every pair by each member."""
+        return np.asarray(score_members(self.learned.members, self.grid))
+
+    def logits(self) -> Float[np.ndarray, "tf gene"]:
+        """Mean logits of the members."""
+        return self.member_logits().mean(axis=0)
+
+
+def fit_kernel_factor(
+    bank: FeatureBank,
+    train: LabelledPairs,
+    validation: LabelledPairs,
+    settings: KernelFactorSettings,
+    *,
+    seed: int,
+    disjoint: bool,
+    recall: Callable[[Learned, Callable[[], Learned]], Learned] | None = None,
+) -> KernelFactorFit:
+    """The model fitted to train pairs; validation pairs choose the step it stops at.
+
+    Args:
+        disjoint: whether validation pairs have a TF or a target without train pairs: steps are
+            then compared by within-TF AUROC and swap concordance, which base rates cannot raise,
+            else by AUROC, AP and swap concordance.
+        recall: given the form of what is learned and how to learn it, reads it back or learns.
+    """
+    matrix = label_matrix(train, bank.tfs, bank.genes)
+    criterion = DISJOINT if disjoint else POOLED
+
+    def learn() -> Learned:
+        return learn_kernel_factor(bank, matrix, validation, settings, seed, criterion)
+
+    learned = learn() if recall is None else recall(describe_learned(bank, settings), learn)
+    coordinates = locate_genes(bank, learned.weights)
+    return KernelFactorFit(learned, build_grid(bank, matrix, coordinates), coordinates)
+
+
+def learn_kernel_factor(
+    bank: FeatureBank,
+    train: LabelMatrix,
+    validation: LabelledPairs,
+    settings: KernelFactorSettings,
+    seed: int,
+    criterion: tuple[str, ...],
+) -> Learned:
+    """Kernel weights, then members, then the snapshot that is best on validation pairs."""
+    weights = weigh_kernels(bank, train, settings.kernels, seed)
+    grid = build_grid(bank, train, locate_genes(bank, weights))
+    rows = bank.labelled
+    snapshots = train_members(
+        settings.model,
+        settings.training,
+        take_tfs(grid, rows),
+        train.labels[rows],
+        train.observed[rows],
+        seed,
+    )
+    snapshots = {name: np.asarray(values) for name, values in snapshots.items()}
+    snapshots = spread_rows(snapshots, rows, len(bank.tfs))
+    scores = score_snapshots(snapshots, grid, bank, validation, criterion)
+    best = int(np.argmax(scores))
+    return Learned(
+        weights=weights,
+        members={name: values[best] for name, values in snapshots.items()},
+        step=np.array((best + 1) * settings.training.evaluate_every, np.int32),
+        validation=scores,
+    )
+
+
+def describe_learned(bank: FeatureBank, settings: KernelFactorSettings) -> Learned:
+    """Zeros in the form of what is learned."""
+    tfs, rank = len(bank.tfs), max(settings.model.ranks)
+    dim = 0 if bank.space is None else bank.space.dim
+    features = len(bank.pairs) + len(bank.similarities)
+    shapes = {
+        "tf_bias": (tfs,),
+        "target_bias": (bank.genes,),
+        "tf_factors": (tfs, rank),
+        "target_factors": (bank.genes, rank),
+        "bias_map": (dim,),
+        "factor_map": (dim, rank),
+        "shared": (features,),
+        "per_tf": (tfs, features),
+    }
+    members = settings.model.members
+    return Learned(
+        weights=np.zeros(len(bank.blocks), np.float32),
+        members={name: np.zeros((members, *x), np.float32) for name, x in shapes.items()},
+        step=np.zeros((), np.int32),
+        validation=np.zeros(settings.training.snapshots, np.float32),
+    )
+
+
+def locate_genes(bank: FeatureBank, weights: np.ndarray) -> Coordinates | None:
+    """Where the genes lie by these kernel weights."""
+    return None if bank.space is None else bank.space.locate(weights)
+
+
+def weigh_kernels(
+    bank: FeatureBank, train: LabelMatrix, config: KernelWeightConfig, seed: int
+) -> Float[np.ndarray, " kernel"]:
+    """Stage 1 on a random part of the train genes, where they are many."""
+    if bank.space is None:
+        return np.ones(0, np.float32)
+    genes = np.flatnonzero(train.observed.any(axis=0))
+    rng = np.random.default_rng(seed)
+    pool = np.sort(rng.permutation(genes)[: config.pool])
+    at = bank.labelled[:, None], pool
+    part = LabelMatrix(bank.tfs[bank.labelled], train.labels[at], train.observed[at])
+    return learn_kernel_weights(bank.space.among(pool), part, config, seed)
+
+
+def build_grid(
+    bank: FeatureBank, train: LabelMatrix, coordinates: Coordinates | None
+) -> PairGrid:
+    """Everything that the model is told of all pairs; label-derived parts from train pairs."""
+    z = np.zeros((bank.genes, 0), np.float32) if coordinates is None else coordinates.z
+    attention = [attend_to_tfs(one, train) for one in bank.similarities]
+    none = np.zeros((0, *train.labels.shape), np.float32)
+    prevalence = train.prevalence
+    return PairGrid(
+        z=z,
+        features=bank.pairs,
+        attention=np.stack(attention) if attention else none,
+        known_tf=train.observed.any(axis=1).astype(np.float32),
+        known_target=train.observed.any(axis=0).astype(np.float32),
+        base=np.float32(np.log(prevalence) - np.log1p(-prevalence)),
+    )
+
+
+def take_tfs(grid: PairGrid, rows: np.ndarray) -> PairGrid:
+    """The grid of some of its TFs."""
+    return grid._replace(
+        features=grid.features[:, rows],
+        attention=grid.attention[:, rows],
+        known_tf=grid.known_tf[rows],
+    )
+
+
+def spread_rows(parameters: dict, rows: np.ndarray, tfs: int) -> dict[str, np.ndarray]:
+    """The parameters [snapshot, member, ...] with zeros for the TFs that were not fitted."""
+    spread = dict(parameters)
+    for name in PER_TF:
+        fitted = parameters[name]
+        spread[name] = np.zeros((*fitted.shape[:2], tfs, *fitted.shape[3:]), fitted.dtype)
+        spread[name][:, :, rows] = fitted
+    return spread
+
+
+def score_snapshots(
+    snapshots: dict,
+    grid: PairGrid,
+    bank: FeatureBank,
+    validation: LabelledPairs,
+    criterion: tuple[str, ...],
+) -> Float[np.ndarray, " snapshot"]:
+    """The mean of the criterion's figures on validation pairs, of each snapshot."""
+    at = row_of_tf(bank.tfs, bank.genes)[validation.pairs[:, 0]], validation.pairs[:, 1]
+    scores = np.zeros(len(snapshots["tf_bias"]), np.float32)
+    for place in range(len(scores)):
+        members = {name: values[place] for name, values in snapshots.items()}
+        logits = np.asarray(score_members(members, grid)).mean(axis=0)[at]
+        metrics = evaluate_pairs(validation.pairs, validation.labels, logits)
+        scores[place] = np.mean([metrics[x] for x in criterion if metrics[x] is not None])
+    return scores

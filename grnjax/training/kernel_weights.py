@@ -1,0 +1,126 @@
+"""Kernel weights learned on genes held out of the train genes (flagship, stage 1).
+
+Each episode hides a quarter of the train genes as targets and predicts their labels from those
+of the others in closed form: is this gene like the known targets of the TF, and of TFs like it?
+Weights learned on the training loss itself would overfit; these are judged on unseen genes.
+"""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float
+
+from grnjax.data.label_matrix import LabelMatrix
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class KernelWeightConfig:
+    """How kernel weights are learned."""
+
+    episodes: int = 30
+    """Gradient steps, each on another quarter of hidden genes."""
+    pool: int = 1024
+    """Train genes that episodes draw from; of more a random part."""
+    most_genes: int = 512
+    """Genes that an episode looks at."""
+    learning_rate: float = 0.1
+    tf_components: int = 12
+    """Leading components of the similarity of TFs."""
+    ridge: float = 6.0
+    """Ridge that the closed-form prediction starts from; it is learned, too."""
+
+    def __post_init__(self):
+        least_of = {"episodes": 0, "pool": 8, "most_genes": 8, "tf_components": 1}
+        for name, least in least_of.items():
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        if self.learning_rate <= 0 or self.ridge <= 0:
+            raise ValueError("learning_rate and ridge must be above 0")
+
+
+def learn_kernel_weights(
+    kernels: Float[np.ndarray, "kernel gene gene"],
+    train: LabelMatrix,
+    config: KernelWeightConfig,
+    seed: int,
+) -> Float[np.ndarray, " kernel"]:
+    """A positive weight for each kernel, mean 1; equal ones without episodes.
+
+    Args:
+        kernels: between the train genes.
+        train: labels of some TFs over the same genes.
+        config: how they are learned.
+        seed: draws which genes each episode hides.
+    """
+    genes = kernels.shape[1]
+    used = min(genes, config.most_genes)
+    if config.episodes == 0 or used < 4:
+        return np.ones(len(kernels), np.float32)
+    rng = np.random.default_rng(seed)
+    drawn = np.stack([rng.permutation(genes)[:used] for _ in range(config.episodes)])
+    theta = _learn(
+        jnp.asarray(kernels),
+        train.labels,
+        train.observed,
+        drawn,
+        hidden=used // 4,
+        components=min(config.tf_components, len(train.tfs)),
+        learning_rate=config.learning_rate,
+        ridge=config.ridge,
+    )
+    weights = np.exp(np.asarray(theta, np.float64))
+    return (weights / weights.mean()).astype(np.float32)
+
+
+@functools.partial(jax.jit, static_argnames=("hidden", "components", "learning_rate", "ridge"))
+def _learn(kernels, labels, observed, drawn, *, hidden, components, learning_rate, ridge):
+    optimizer = optax.adam(learning_rate)
+    start = {"kernel": jnp.zeros(len(kernels)), "ridge": jnp.log(jnp.float32(ridge))}
+
+    def step(carry, genes):
+        parameters, state = carry
+        loss = functools.partial(
+            episode_loss, kernels, labels, observed, genes[:hidden], genes[hidden:], components
+        )
+        updates, state = optimizer.update(jax.grad(loss)(parameters), state)
+        return (optax.apply_updates(parameters, updates), state), None
+
+    (learned, _), _ = jax.lax.scan(step, (start, optimizer.init(start)), drawn)
+    return learned["kernel"]
+
+
+def episode_loss(
+    kernels, labels, observed, hidden, context, components: int, parameters: dict
+) -> Float[Array, ""]:
+    """Mean cross-entropy of the hidden genes' labels, predicted from the context genes'."""
+    weights = jax.nn.softmax(parameters["kernel"])
+    among = jnp.tensordot(weights, kernels[:, context][:, :, context], axes=1)
+    across = jnp.tensordot(weights, kernels[:, hidden][:, :, context], axes=1)
+    seen, known = labels[:, context], observed[:, context]
+    rate = ((seen * known).sum(axis=1) + 0.5) / (known.sum(axis=1) + 1)
+    deviation = jnp.sqrt(rate * (1 - rate))
+    residual = (seen - rate[:, None]) / deviation[:, None] * known  # [tf, context]
+    importance, direction = tf_components(residual, components)
+    towards = direction.T @ residual  # [component, context]
+
+    def predict(strength, residuals):
+        system = strength * among + jnp.exp(parameters["ridge"]) * jnp.eye(len(among))
+        return strength * across @ jax.scipy.linalg.solve(system, residuals, assume_a="pos")
+
+    parts = jax.vmap(predict)(importance, towards)  # [component, hidden]
+    logits = jax.scipy.special.logit(rate)[:, None] + (direction @ parts) / deviation[:, None]
+    losses = optax.sigmoid_binary_cross_entropy(logits, labels[:, hidden])
+    told = observed[:, hidden]
+    return (losses * told).sum() / jnp.maximum(told.sum(), 1)
+
+
+def tf_components(residual, count: int) -> tuple[Array, Array]:
+    """Leading eigenvalues and vectors of .7 corr(R R') + .2 + .1 I over TFs."""
+    norm = jnp.sqrt((residual**2).sum(axis=1)) + 1e-6
+    alike = (residual @ residual.T) / norm[:, None] / norm
+    values, vectors = jnp.linalg.eigh(0.7 * alike + 0.2 + 0.1 * jnp.eye(len(alike)))
+    return values[::-1][:count], vectors[:, ::-1][:, :count]
