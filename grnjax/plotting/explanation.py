@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.patches import Patch
 from scipy.special import expit
 
 from grnjax.errors import ConfigError, NonFiniteError
@@ -22,17 +23,13 @@ from grnjax.plotting.style import (
     shorten,
 )
 
-FOR = {"color": COLOURS[0], "label": "speaks for the edge"}
-AGAINST = {
-    "facecolor": "white",
-    "edgecolor": COLOURS[1],
-    "hatch": "/////",
-    "label": "speaks against it",
-}
-LOGIT = "logit"  # the last row
+FOR = {"facecolor": COLOURS[0], "edgecolor": COLOURS[0]}
+AGAINST = {"facecolor": "white", "edgecolor": COLOURS[1], "hatch": "/////"}
 BAR = 0.66  # height, where bars stand one apart
 ROOM = 0.15  # of the range of the logits, left at both ends for the numbers
+SMALLEST_RANGE = 1.0  # so that terms next to nothing look like it
 
+WORDS, ENDS = ("name", "kind"), ("_low", "_high")
 DROPS = {  # column: name in the legend, how it is drawn, how far below the middle of its row
     "drop_average_precision": (
         "average precision",
@@ -66,7 +63,6 @@ def plot_contributions(terms: Mapping[str, float], *, title: str, most: int = 10
     steps = choose_steps(terms, most)
     ends = np.cumsum(list(steps.values()))
     starts = np.concatenate([[0], ends[:-1]])
-    probability = write_probability(expit(ends[-1]))
 
     figure = new_figure(6.4, 2.0 + 0.27 * len(steps))
     axes = figure.add_subplot()
@@ -74,26 +70,27 @@ def plot_contributions(terms: Mapping[str, float], *, title: str, most: int = 10
         style = FOR if end >= start else AGAINST
         axes.barh(row, end - start, BAR, left=start, linewidth=1.2, **style)
         write_number(axes, end, row, end - start)
-        axes.plot([end, end], [row, row + 1], color=GREY, linewidth=0.8, zorder=0)
-    axes.barh(len(steps), ends[-1], BAR, color=GREY)
+        axes.vlines(end, row + BAR / 2, row + 1 - BAR / 2, color=GREY, linewidth=0.8)
+    axes.barh(len(steps), ends[-1], BAR, color=GREY, edgecolor=GREY, linewidth=1.2)
     write_number(axes, ends[-1], len(steps), ends[-1])
     axes.axvline(0, color=PALE, linewidth=1, zorder=-1)
 
-    reach = np.array([min(ends.min(), 0), max(ends.max(), 0)])
-    axes.set_xlim(reach + ROOM * max(np.ptp(reach), 1e-6) * np.array([-1, 1]))
+    low, high = min(ends.min(), 0), max(ends.max(), 0)
+    room = ROOM * max(high - low, SMALLEST_RANGE)
+    axes.set_xlim(low - room, high + room)
     axes.set_ylim(len(steps) + 0.6, -0.6)
-    axes.set_yticks(np.arange(len(steps) + 1), [*steps, LOGIT])
+    axes.set_yticks(np.arange(len(steps) + 1), [*steps, "logit"])
     axes.set_xlabel("logit, term by term", fontsize=NORMAL)
     clean_axes(axes, keep=("bottom",))
     axes.tick_params(axis="y", length=0, labelsize=NORMAL)
     axes.get_yticklabels()[-1].set_fontweight("bold")
     add_probabilities(axes)
-    handles, names = axes.get_legend_handles_labels()
-    kinds = dict(zip(names, handles, strict=True))
+    kinds = [Patch(**FOR, label="for the edge"), Patch(**AGAINST, label="against it")]
     figure.legend(
-        kinds.values(), kinds, loc="outside lower center", ncols=2, frameon=False, fontsize=SMALL
+        handles=kinds, loc="outside lower center", ncols=2, frameon=False, fontsize=SMALL
     )
-    note = f"logit {write_signed(ends[-1])}, a probability of {probability} before calibration"
+    probability = write_probability(expit(ends[-1]))
+    note = f"logit {write_signed(ends[-1])}, probability {probability} before calibration"
     set_title(axes, title, note)
     return figure
 
@@ -132,7 +129,7 @@ def write_signed(value: float) -> str:
 def write_probability(probability: float) -> str:
     """Three decimals, without claiming that anything is certain."""
     if 0.001 <= probability <= 0.999:
-        return shorten(probability)
+        return f"{probability:.3f}".removeprefix("0")
     return "< .001" if probability < 0.5 else "> .999"
 
 
@@ -157,13 +154,14 @@ def plot_block_worth(table: pd.DataFrame) -> Figure:
             block's kernels, NaN for pair features), drop_average_precision and drop_swap_micro;
             perhaps the ends of their intervals under the same names with _low and _high.
     """
-    needed = ["name", "kind", "weight", *DROPS]
-    needed += [f"{drop}_high" for drop in DROPS if f"{drop}_low" in table]
+    ends = [f"{drop}{end}" for drop in DROPS if f"{drop}_low" in table for end in ENDS]
+    needed = [*WORDS, "weight", *DROPS, *ends]
     missing = [column for column in needed if column not in table]
     if missing or table.empty:
         raise ConfigError(
             f"The table of {len(table):,} inputs has no {' and no '.join(missing) or 'row'}."
         )
+    table = table.astype({column: np.float64 for column in needed if column not in WORDS})
     table = table.sort_values("drop_average_precision", ascending=False, kind="stable")
     rows = np.arange(len(table))
 
@@ -172,14 +170,15 @@ def plot_block_worth(table: pd.DataFrame) -> Figure:
     for column, (label, style, below) in DROPS.items():
         drops.plot(table[column], rows + below, linestyle="", label=label, zorder=3, **style)
         if f"{column}_low" in table:
-            ends = table[f"{column}_low"], table[f"{column}_high"]
-            drops.hlines(rows + below, *ends, color=style["color"], linewidth=1.4, zorder=2)
+            interval = (table[f"{column}{end}"] for end in ENDS)
+            drops.hlines(rows + below, *interval, color=style["color"], linewidth=1.4, zorder=2)
     drops.axvline(0, color=GREY, linewidth=0.8, zorder=1)
     drops.set_yticks(rows, table["name"])
     drops.set_ylim(len(table) - 0.4, -0.6)
     drops.grid(axis="y", color="#EEEEEE", linewidth=0.8)
     drops.set_axisbelow(True)
-    drops.set_xlabel("drop when the input is permuted over genes", fontsize=NORMAL)
+    drop = "drop and its interval" if ends else "drop"
+    drops.set_xlabel(f"{drop}; right of 0 is worse without", fontsize=NORMAL)
     draw_weights(weights, table)
     for axes in (drops, weights):
         clean_axes(axes, keep=("bottom",))
@@ -188,7 +187,7 @@ def plot_block_worth(table: pd.DataFrame) -> Figure:
     figure.legend(
         handles, names, loc="outside lower center", ncols=2, frameon=False, fontsize=SMALL
     )
-    set_title(drops, "What the run rests on", "marks: mean drop; lines: its interval")
+    set_title(drops, "What the run rests on", "each input in turn permuted over genes")
     return figure
 
 
@@ -205,5 +204,6 @@ def draw_weights(axes: Axes, table: pd.DataFrame) -> None:
             fontsize=SMALL,
             color=GREY if kind == "pairs" else INK,
         )
-    axes.set_xlim(0, 1.6 * table["weight"].max(skipna=True))
+    largest = table["weight"].max()
+    axes.set_xlim(0, 1.6 * largest if largest > 0 else 1)
     axes.set_xlabel("kernel weight", fontsize=NORMAL)
