@@ -36,7 +36,7 @@ OTHER_NETWORKS = "other networks"
 
 
 def species_of(cell: str) -> str:
-    """human or mouse, by the first letter of a BEELINE cell type."""
+    """Human or mouse, by the first letter of a BEELINE cell type."""
     return {"h": "human", "m": "mouse"}[cell[0]]
 
 

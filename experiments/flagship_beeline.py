@@ -132,7 +132,8 @@ def measure_set(
                     seed=seed,
                     disjoint=kind != "standard",
                 )
-                row = judge(method, split, seed, fit.logits(), tfs) | {"step": int(fit.learned.step)}
+                row = judge(method, split, seed, fit.logits(), tfs)
+                row["step"] = int(fit.learned.step)
                 if method == MODEL and seed == seeds[0]:
                     row["blocks"] = describe_blocks(fit, bank, split)
                 results.add([row], **where)

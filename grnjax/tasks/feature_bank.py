@@ -57,8 +57,12 @@ def build_bank(
     blocks += mark_coverage(evidence)
     pairs = [block for item in evidence for block in item.pairs if block.values.any()]
     similarities = [one for item in evidence for one in item.similarities if one.values.any()]
-    check_names([*blocks], "gene blocks")
-    check_names([*pairs, *similarities], "pair features")
+    for items, what in (
+        (blocks, "gene blocks"),
+        (pairs, "pair features"),
+        (similarities, "similarities of TFs"),
+    ):
+        check_names(items, what)
     space = None
     if blocks and genes > most_genes:
         logger.info(f"{genes:,} genes: kernels by random features above {most_genes:,}")
