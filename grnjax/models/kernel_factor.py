@@ -35,13 +35,13 @@ class PairGrid(NamedTuple):
 class KernelFactorConfig:
     """The members of the ensemble and their ridges."""
 
-    ranks: tuple[int, ...] = (8, 16)
+    ranks: tuple[int, ...] = (8, 16, 16)
     """Factors of each kind of member."""
-    factor_ridges: tuple[float, ...] = (5.0, 8.0)
+    factor_ridges: tuple[float, ...] = (5.0, 8.0, 8.0)
     """Ridge of the free factors U and V, for each kind."""
-    factor_map_ridges: tuple[float, ...] = (5.0, 2.5)
+    factor_map_ridges: tuple[float, ...] = (5.0, 10.0, 2.5)
     """Ridge of B, from coordinates to target factors, for each kind."""
-    bias_map_ridges: tuple[float, ...] = (4.0, 1.5)
+    bias_map_ridges: tuple[float, ...] = (4.0, 6.0, 1.5)
     """Ridge of beta, from coordinates to the target bias, for each kind."""
     tf_bias_ridge: float = 0.1
     target_bias_ridge: float = 1.0
