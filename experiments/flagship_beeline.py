@@ -49,6 +49,7 @@ WITHOUT_NETWORKS = f"{MODEL}, no other networks"
 PERMUTED = f"{MODEL}, evidence permuted"
 SAME_TF = f"{MODEL}, same TFs of the species kept"
 LINEAR_DISPERSION = "linear dispersion"
+ABLATED = ("standard", "target-disjoint")  # kinds of split on which sources are left out
 MEASURED_ONLY = ("hESC", "hHEP", "mESC")  # for unseen targets
 
 
@@ -108,11 +109,11 @@ def measure_set(
             continue
         results.add(judge_trivial(dataset, split, tfs, evidence), **where)
         cleared = clear(evidence, split, tfs, names)
-        variants = {
-            MODEL: (cleared, study.seeds),
-            WITHOUT_NETWORKS: (leave_out(cleared, OTHER_NETWORKS), study.seeds[:1]),
-        }
-        if has_relatives:
+        variants = {MODEL: (cleared, study.seeds)}
+        if kind in ABLATED:
+            without = leave_out(cleared, OTHER_NETWORKS)
+            variants[WITHOUT_NETWORKS] = (without, study.seeds[:1])
+        if kind in ABLATED and has_relatives:
             variants[SAME_TF] = (clear(kept, split, tfs, names), study.seeds[:1])
         variants[PERMUTED] = (permute_evidence(cleared, split.draw), study.seeds[:1])
         for method, (given, seeds) in variants.items():

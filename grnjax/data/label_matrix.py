@@ -28,6 +28,8 @@ def label_matrix(pairs: LabelledPairs, tfs: np.ndarray, genes: int) -> LabelMatr
     labels = np.zeros((len(tfs), genes), np.float32)
     observed = np.zeros_like(labels)
     at = row[pairs.pairs[:, 0]], pairs.pairs[:, 1]
+    if (at[0] < 0).any():
+        raise ValueError(f"{(at[0] < 0).sum()} of {len(pairs)} pairs have a TF that is no row")
     labels[at] = pairs.labels
     observed[at] = 1
     return LabelMatrix(np.asarray(tfs), labels, observed)

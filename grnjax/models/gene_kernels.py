@@ -16,7 +16,7 @@ from grnjax.data.blocks.evidence import GeneBlock, Kernel
 
 REACH = 1.0  # megabases within which two genes are neighbours
 NEGLIGIBLE = 1e-5  # of the largest eigenvalue: smaller ones are rounding
-PAIRS_FOR_WIDTH = 200_000
+ROWS_FOR_WIDTH = 2_000
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -131,6 +131,8 @@ def fit_kernel(block: GeneBlock, kind: Kernel) -> GeneKernel:
     centre, spread = np.zeros(values.shape[1]), np.ones(values.shape[1])
     if kind in ("rbf", "linear"):
         centre, spread = values[covered].mean(axis=0), values[covered].std(axis=0)
+        if block.has_one_scale:
+            spread = np.full_like(spread, np.sqrt(np.mean(spread**2)))
         spread = np.where(spread > 1e-9, spread, 1)
     prepared = (values - centre) / spread
     width = median_squared_distance(prepared[covered]) if kind == "rbf" else 1.0
@@ -159,13 +161,15 @@ def raw_kernel(kind: Kernel, a: np.ndarray, b: np.ndarray, width: float) -> np.n
 
 
 def median_squared_distance(values: np.ndarray) -> float:
-    """Median of the squared distances between rows, over a fixed sample where they are many."""
-    rng = np.random.default_rng(0)
-    one, other = rng.integers(len(values), size=(2, PAIRS_FOR_WIDTH))
-    one, other = one[one != other], other[one != other]
-    norm, total = (values**2).sum(axis=1), np.empty(len(one))
-    for start in range(0, len(one), 10_000):
-        here = slice(start, start + 10_000)
-        products = np.einsum("pd,pd->p", values[one[here]], values[other[here]])
-        total[here] = norm[one[here]] + norm[other[here]] - 2 * products
-    return max(float(np.median(total)), 1e-9)
+    """Median of the squared distances between rows; of a fixed sample of rows where they are many.
+
+    1 where there are no two rows.
+    """
+    if len(values) > ROWS_FOR_WIDTH:
+        chosen = np.random.default_rng(0).choice(len(values), ROWS_FOR_WIDTH, replace=False)
+        values = values[chosen]
+    if len(values) < 2:
+        return 1.0
+    norm = (values**2).sum(axis=1)
+    square = norm[:, None] + norm - 2 * values @ values.T
+    return max(float(np.median(square[np.triu_indices(len(values), 1)])), 1e-9)

@@ -57,6 +57,8 @@ class KernelFactorConfig:
         if kinds != {len(self.bias_map_ridges)} or not self.ranks:
             raise ValueError("ranks and their three lists of ridges must be of one length")
         ridges = (*self.factor_ridges, *self.factor_map_ridges, *self.bias_map_ridges)
+        ridges += (self.tf_bias_ridge, self.target_bias_ridge)
+        ridges += (self.shared_ridge, self.per_tf_ridge)
         if min(self.ranks) < 1 or min(ridges) <= 0 or self.copies < 1:
             raise ValueError("ranks, ridges and copies must be above 0")
 

@@ -1,8 +1,9 @@
 """Random features of gene kernels, for more genes than a kernel between all of them allows.
 
 The same kernels as in `gene_kernels`, each as the product of ordinary features: random Fourier
-features for a Gaussian (Rahimi and Recht 2007), leading components for products and cosines,
-random landmarks for proximity. Work and memory grow with the number of genes, not its square.
+features for a Gaussian (Rahimi and Recht 2007), leading components for products and cosines.
+Nearness on a chromosome has no few such features, and is left out. Work and memory grow with the
+number of genes, not its square.
 """
 
 import dataclasses
@@ -11,7 +12,9 @@ import numpy as np
 from jaxtyping import Float
 
 from grnjax.data.blocks.evidence import GeneBlock, Kernel
-from grnjax.models.gene_kernels import Coordinates, fit_kernel, median_squared_distance
+from grnjax.data.names import list_names
+from grnjax.models.gene_kernels import Coordinates, median_squared_distance
+from grnjax.progress import logger
 
 WIDTH = 128  # features a kernel
 SHOWN_TO = 256  # components of a block that a random feature looks at
@@ -54,7 +57,10 @@ class FeatureSpace:
 def draw_features(blocks: list[GeneBlock], seed: int) -> FeatureSpace:
     """Random features of every kernel of every block."""
     rng = np.random.default_rng(seed)
-    pairs = [(block, kind) for block in blocks for kind in block.kernels]
+    pairs = [(b, kind) for b in blocks for kind in b.kernels if kind != "proximity"]
+    left_out = [block.name for block in blocks if "proximity" in block.kernels]
+    if left_out:
+        logger.warning(f"too many genes for kernels of nearness: {list_names(left_out)} left out")
     features = tuple(features_of(block, kind, rng) for block, kind in pairs)
     return FeatureSpace(tuple(block.name for block, _ in pairs), features)
 
@@ -65,13 +71,13 @@ def features_of(
     """Features of one kernel: centred over the covered genes, where their mean square norm is 1."""
     covered = block.covered
     values = block.values[covered].astype(np.float32)
-    if kind == "proximity":
-        raw = landmark_features(block, rng)
-    elif kind == "cosine":
+    if kind == "cosine":
         norm = np.linalg.norm(values, axis=1, keepdims=True)
         raw = leading_components(values / np.maximum(norm, 1e-9), WIDTH, rng)
     else:
         spread = values.std(axis=0)
+        if block.has_one_scale:
+            spread = np.full_like(spread, np.sqrt(np.mean(spread**2)))
         values = (values - values.mean(axis=0)) / np.where(spread > 1e-9, spread, 1)
         shown = leading_components(values, WIDTH if kind == "linear" else SHOWN_TO, rng)
         raw = shown if kind == "linear" else fourier_features(shown, rng)
@@ -98,18 +104,3 @@ def leading_components(values: np.ndarray, count: int, rng: np.random.Generator)
         centred, count, n_iter=2, random_state=int(rng.integers(2**31))
     )
     return left * singular
-
-
-def landmark_features(block: GeneBlock, rng: np.random.Generator) -> np.ndarray:
-    """K_GM K_MM^(-1/2) of the covered genes for random landmarks M."""
-    covered = np.flatnonzero(block.covered)
-    landmarks = np.sort(rng.choice(covered, min(WIDTH, len(covered)), replace=False))
-    chosen = GeneBlock(
-        block.name, block.values[landmarks], np.ones(len(landmarks), bool), block.kernels
-    )
-    kernel = fit_kernel(chosen, "proximity")
-    among = kernel.compare(chosen.values, chosen.covered)
-    eigenvalues, vectors = np.linalg.eigh((among + among.T) / 2)
-    kept = eigenvalues > 1e-6 * eigenvalues[-1]
-    across = kernel.compare(block.values[covered], np.ones(len(covered), bool))
-    return across @ (vectors[:, kept] / np.sqrt(eigenvalues[kept]))

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from grnjax.data.label_matrix import LabelMatrix, label_matrix, row_of_tf
+from grnjax.errors import SplitError
 from grnjax.evaluation.metrics import evaluate_pairs
 from grnjax.models.gene_kernels import Coordinates
 from grnjax.models.kernel_factor import KernelFactorConfig, PairGrid
@@ -171,6 +172,11 @@ def build_grid(
     attention = [attend_to_tfs(one, train) for one in bank.similarities]
     none = np.zeros((0, *train.labels.shape), np.float32)
     prevalence = train.prevalence
+    if not 0 < prevalence < 1:
+        raise SplitError(
+            f"{int(train.observed.sum()):,} train pairs are all labelled {prevalence:.0f}: the "
+            "model needs both labels; give it known edges and other pairs of their TFs."
+        )
     return PairGrid(
         z=z,
         features=bank.pairs,
@@ -207,12 +213,16 @@ def score_snapshots(
     validation: LabelledPairs,
     criterion: tuple[str, ...],
 ) -> Float[np.ndarray, " snapshot"]:
-    """The mean of the criterion's figures on validation pairs, of each snapshot."""
+    """The mean of the criterion's figures on validation pairs, of each snapshot.
+
+    A figure that these pairs leave undefined is left out; AUROC serves where all are.
+    """
     at = row_of_tf(bank.tfs, bank.genes)[validation.pairs[:, 0]], validation.pairs[:, 1]
     scores = np.zeros(len(snapshots["tf_bias"]), np.float32)
     for place in range(len(scores)):
         members = {name: values[place] for name, values in snapshots.items()}
         logits = np.asarray(score_members(members, grid)).mean(axis=0)[at]
         metrics = evaluate_pairs(validation.pairs, validation.labels, logits)
-        scores[place] = np.mean([metrics[x] for x in criterion if metrics[x] is not None])
+        known = [metrics[x] for x in criterion if metrics[x] is not None]
+        scores[place] = np.mean(known or [metrics["auroc"]])
     return scores

@@ -20,6 +20,7 @@ class GeneBlock:
     values: Float[np.ndarray, "gene dim"]  # float32; zeros where the source has nothing
     covered: Bool[np.ndarray, " gene"]  # whether the source has something of the gene
     kernels: tuple[Kernel, ...]
+    has_one_scale: bool = False  # columns keep their relative size, as principal components do
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

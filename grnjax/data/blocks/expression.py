@@ -113,7 +113,13 @@ def describe_expression(genes: GeneTable, tfs: np.ndarray) -> Evidence:
             "cells": len(genes.expression),
         },
         genes=(
-            GeneBlock("expression profile", features[:, STATISTICS:], genes.measured, kernels),
+            GeneBlock(
+                "expression profile",
+                features[:, STATISTICS:],
+                genes.measured,
+                kernels,
+                has_one_scale=True,
+            ),
             GeneBlock("expression statistics", features[:, :STATISTICS], genes.measured, kernels),
         ),
         pairs=tuple(

@@ -101,7 +101,8 @@ def read_other_network(
         f"({list_names(dropped) or 'none'}) and {len(too_few):,} with too few targets or no other "
         f"gene ({list_names(too_few) or 'none'})"
     )
-    return Evidence(name, report, genes=(GeneBlock(name, values, covered, KERNELS),), pairs=pairs)
+    block = GeneBlock(name, values, covered, KERNELS, has_one_scale=True)
+    return Evidence(name, report, genes=(block,), pairs=pairs)
 
 
 def load_network(
@@ -184,7 +185,7 @@ def merge_networks(parts: Sequence[Evidence], name: str) -> Evidence:
     return Evidence(
         name,
         report,
-        genes=(GeneBlock(name, values, covered, KERNELS),),
+        genes=(GeneBlock(name, values, covered, KERNELS, has_one_scale=True),),
         pairs=(PairBlock(f"{name}: same TF", average_rows(pairs)),) if pairs else (),
     )
 
