@@ -1,4 +1,4 @@
-"""The tables of both README.md files, made from the measured rows in experiments/results/.
+"""The tables of README.md and of the pages here, made from the rows in experiments/results/.
 
 Run:     python -m experiments.tables          rewrites the tables, and the pictures
          python -m experiments.tables --check  says whether the tables are up to date
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from experiments.flagship_tables import flagship_tables
 from experiments.published_figures import PUBLISHED
 from grnjax.evaluation.report import markdown_table, paired_differences, shorten, summarise
 from grnjax.storage.files import read_json_lines, write_atomic
@@ -222,8 +223,11 @@ def mdc(network: str, split: str) -> dict:
     }
 
 
+FLAGSHIP = flagship_tables(RESULTS)
 TABLES = {
     "README.md": {
+        "flagship, standard": FLAGSHIP["standard"],
+        "flagship, unseen targets": FLAGSHIP["unseen targets"],
         "simulated, standard": lambda: simulated_table("standard"),
         "simulated, target-disjoint": lambda: simulated_table("target-disjoint"),
         "simulated, infer hidden": lambda: simulated_table("infer, hidden"),
@@ -253,6 +257,7 @@ TABLES = {
         "transfer": transfer_table,
         "support": support_table,
     },
+    "experiments/FLAGSHIP.md": FLAGSHIP,
 }
 
 

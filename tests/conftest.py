@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 GOLDEN = Path(__file__).parent / "golden"
+QUICK_FACTORS = ("--kernel-factor.training.steps=60", "--kernel-factor.kernels.episodes=4")
 SPLIT = {"Train": (0, 0.62), "Validation": (0.62, 0.75), "Test": (0.75, 1)}
 
 
@@ -116,10 +117,16 @@ def small_set(tmp_path_factory) -> SmallSet:
 
 
 @pytest.fixture(scope="session")
+def quick_factors() -> tuple[str, ...]:
+    """Settings that make a fit of the kernel-factor model short."""
+    return QUICK_FACTORS
+
+
+@pytest.fixture(scope="session")
 def inferred(small_set, cli, tmp_path_factory) -> Path:
     """The run folder of `grnjax infer` on the small set: two members, three folds."""
     folder = tmp_path_factory.mktemp("inferred") / "run"
-    arguments = ["--members", 2, "--folds", 3, "--training.epochs", 40, "--seed", 5]
+    arguments = ["--members", 2, "--folds", 3, *QUICK_FACTORS, "--seed", 5]
     outcome = cli("infer", *small_set.arguments, *arguments, "--out", folder)
     assert outcome.status == 0, outcome.err
     return folder

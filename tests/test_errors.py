@@ -262,7 +262,14 @@ def test_an_option_that_cannot_be_chosen(option, words, refuse, genelink_folder)
         (["--prevalence", 1.5], "prevalence must be in (0, 1), got 1.5"),
         (["--seed", -1], "a seed cannot be negative"),
         (["--seed", "one"], "--seed cannot be 'one': it takes a whole number"),
-        (["--most-train-pairs", 10], "raise --most-train-pairs"),
+        (["--method=scRegNet", "--most-train-pairs", 10], "raise --most-train-pairs"),
+        (["--most-train-pairs", 10], "is a setting of scRegNet, and this run is by kernel-factor"),
+        (["--training.epochs", 3], "--training is a setting of scRegNet, and this run is by"),
+        (["--method=scRegNet", "--explain"], "add --method=kernel-factor or leave it out"),
+        (["--method=scRegNet", "--kernel-factor.most-genes=9"], "--kernel-factor is a setting of"),
+        (["--method=genie"], "takes one of auto, kernel-factor, scRegNet"),
+        (["--blocks", "motifs=absent.csv"], "no such file: absent.csv"),
+        (["--blocks", "motif=absent.csv"], "did you mean motifs?"),
         (["--data.split", "folder"], "drop --data.expression, --data.root and --data.split"),
         (["--data.root", "folder"], "drop --data.expression, --data.root and --data.split"),
         (["--data.embedding", "absent.npz"], "absent.npz: not a readable .npz file"),
@@ -335,7 +342,9 @@ def without_trivial_rows(monkeypatch):
     monkeypatch.setattr(network_inference, "MOST_TRIVIAL_CANDIDATES", 0)
 
 
-def test_gaps_and_repeats_are_counted(without_trivial_rows, cli, small_set, tmp_path, write):
+def test_gaps_and_repeats_are_counted(
+    without_trivial_rows, cli, quick_factors, small_set, tmp_path, write
+):
     edges = small_set.known
     of_one = edges[edges["tf"] == "TF01"].iloc[1:].index  # TF01 keeps one target
     edges = edges.drop(index=of_one)
@@ -344,7 +353,7 @@ def test_gaps_and_repeats_are_counted(without_trivial_rows, cli, small_set, tmp_
     out = tmp_path / "run"
     files = [small_set.folder / "expression.csv", "--network", network]
     files += ["--tfs", write(b"TF01\nTF02\nTF03\nTF05\nTF06\nTF07\nTF08\nNANOG", "tfs.txt")]
-    quick = ["--members", 1, "--folds", 2, "--training.epochs", 10]
+    quick = ["--members", 1, "--folds", 2, *quick_factors]
     outcome = cli("infer", *files, *quick, "--out", out)
     assert outcome.status == 0, outcome.err
     report = json.loads((out / "run.json").read_text())["data"]
@@ -369,10 +378,12 @@ def test_gaps_and_repeats_are_counted(without_trivial_rows, cli, small_set, tmp_
         assert words in outcome.err
 
 
-def test_scaled_values_may_be_negative(without_trivial_rows, cli, small_set, tmp_path, write):
+def test_scaled_values_may_be_negative(
+    without_trivial_rows, cli, quick_factors, small_set, tmp_path, write
+):
     scaled = small_set.counts.sub(small_set.counts.mean(axis=1), axis=0)
     files = [write(scaled, "scaled.csv"), *small_set.arguments[1:]]
-    quick = ["--members", 1, "--folds", 2, "--training.epochs", 10, "--data.scaled"]
+    quick = ["--members", 1, "--folds", 2, *quick_factors, "--data.scaled"]
     outcome = cli("infer", *files, *quick, "--out", tmp_path / "run")
     assert outcome.status == 0, outcome.err
     expression = json.loads((tmp_path / "run" / "run.json").read_text())["data"]["expression"]

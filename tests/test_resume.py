@@ -5,6 +5,7 @@ it starts, between any two evaluations, while it saves, and while it writes the 
 GRNJAX_KILLS sets their number.
 """
 
+import dataclasses
 import os
 import random
 import re
@@ -24,38 +25,78 @@ from grnjax.storage.files import LOCK, read_json_lines
 KILLS = int(os.environ.get("GRNJAX_KILLS", 4))
 DEADLINE = 240  # seconds for any one process
 SIZE = {"genes": 60, "tfs": 8, "master-regulators": 3, "cells": 80, "tfs-per-programme": 3}
-SETTINGS = [
-    *(f"--embedded.simulator.{name}={value}" for name, value in SIZE.items()),
-    "--members=2", "--folds=3", "--training.epochs=60", "--training.checkpoint-seconds=0",
-]
-FITS, EVALUATIONS = 6, 6
-LINES = FITS * EVALUATIONS
+SHARED = [f"--embedded.simulator.{name}={value}" for name, value in SIZE.items()]
+SHARED += ["--members=2", "--folds=3"]
+FITS = [f"member{member}-fold{fold}" for fold in range(3) for member in range(2)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """A method of `grnjax infer`, the settings of a short run by it, and what its fits leave."""
+
+    name: str
+    settings: tuple[str, ...]
+    epochs: tuple[int, ...]  # of the lines of a fit
+    newest: str  # checkpoint of a fit that has ended
+    array: str  # word in the names of the arrays that were learned
+    pause: float  # seconds that a line and its checkpoint take at most
+
+    @property
+    def flags(self):
+        return [*SHARED, f"--method={self.name}", *self.settings]
+
+    @property
+    def lines(self):
+        return len(FITS) * len(self.epochs)
+
+
+SCREGNET = Method(
+    "scRegNet",
+    ("--training.epochs=60", "--training.checkpoint-seconds=0"),
+    epochs=(10, 20, 30, 40, 50, 60),
+    newest="60",
+    array="parameters",
+    pause=0.4,
+)
+KERNEL_FACTOR = Method(
+    "kernel-factor",
+    ("--kernel-factor.training.steps=60", "--kernel-factor.kernels.episodes=4"),
+    epochs=(30, 60),
+    newest="1",
+    array="members",
+    pause=0.1,
+)
 COMMAND = [sys.executable, "-c", "import sys; from grnjax.cli import main; sys.exit(main())"]
 RESULTS = ("edges.tsv", "rankedEdges.csv")
 
 pytestmark = pytest.mark.slow
 
 
-def start(folder, log):
+@pytest.fixture(scope="module", params=[SCREGNET, KERNEL_FACTOR], ids=lambda m: m.name)
+def method(request):
+    return request.param
+
+
+def start(method, folder, log):
     """A process of its own that runs `grnjax infer` in the folder."""
-    command = [*COMMAND, "infer", *SETTINGS, "--out", folder]
+    command = [*COMMAND, "infer", *method.flags, "--out", folder]
     return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
 
 
-def run_to_the_end(folder, log):
+def run_to_the_end(method, folder, log):
     with open(log, "ab") as file:
-        assert start(folder, file).wait(DEADLINE) == 0, log.read_text()
+        assert start(method, folder, file).wait(DEADLINE) == 0, log.read_text()
     return log.read_text()
 
 
-def kill_after(folder, log, lines, delay):
+def kill_after(method, folder, log, lines, delay):
     """Starts the run and kills it `delay` seconds after metrics.jsonl has so many lines.
 
     True if that was in time, False if the run had ended.
     """
     metrics = folder / "metrics.jsonl"
     with open(log, "ab") as file:
-        process = start(folder, file)
+        process = start(method, folder, file)
         end = time.monotonic() + DEADLINE
         while process.poll() is None and time.monotonic() < end:
             if not lines or metrics.exists() and metrics.read_bytes().count(b"\n") >= lines:
@@ -66,14 +107,12 @@ def kill_after(folder, log, lines, delay):
         return process.wait(DEADLINE) == -signal.SIGKILL
 
 
-def draw_moments(rng):
+def draw_moments(method, rng):
     """Lines and delays of the kills: one while it starts, one after the last fit, others between.
-
-    A chunk of ten epochs with its checkpoint takes a few tenths of a second.
     """
-    lines = sorted(rng.randint(1, LINES - 1) for _ in range(KILLS - 2))
-    between = [(count, rng.uniform(0, 0.4)) for count in lines]
-    return [(0, rng.uniform(0, 3)), *between, (LINES, rng.uniform(0, 1))]
+    lines = sorted(rng.randint(1, method.lines - 1) for _ in range(KILLS - 2))
+    between = [(count, rng.uniform(0, method.pause)) for count in lines]
+    return [(0, rng.uniform(0, 3)), *between, (method.lines, rng.uniform(0, 1))]
 
 
 def read_states(folder):
@@ -110,50 +149,55 @@ def take_stock(folder):
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory):
+def uninterrupted(method, tmp_path_factory):
     folder = tmp_path_factory.mktemp("uninterrupted")
-    run_to_the_end(folder / "run", folder / "log")
+    run_to_the_end(method, folder / "run", folder / "log")
     return folder / "run"
 
 
 @pytest.fixture(scope="module")
-def cut_off(uninterrupted, tmp_path_factory):
-    """A run that was killed in its second fit, which has two checkpoints or more."""
+def cut_off(method, uninterrupted, tmp_path_factory):
+    """A run that was killed in its second fit, or soon after.
+
+    By then the second fit by scRegNet has two checkpoints or more, the first by the kernel-factor
+    model its only one.
+    """
     del uninterrupted  # has compiled everything, so that the kill comes in time
     folder = tmp_path_factory.mktemp("cut-off")
-    assert kill_after(folder / "run", folder / "log", EVALUATIONS + 4, 0)
+    lines = len(method.epochs) * 5 // 3
+    assert kill_after(method, folder / "run", folder / "log", lines, 0)
     return folder / "run"
 
 
-def test_an_uninterrupted_run_logs_every_evaluation_once(uninterrupted):
+def test_an_uninterrupted_run_logs_every_evaluation_once(method, uninterrupted):
     lines = read_json_lines(uninterrupted / "metrics.jsonl")
-    fits = [f"member{member}-fold{fold}" for fold in range(3) for member in range(2)]
-    epochs = range(10, 61, 10)
-    assert [(x["fit"], x["epoch"]) for x in lines] == [(f, e) for f in fits for e in epochs]
+    expected = [(fit, epoch) for fit in FITS for epoch in method.epochs]
+    assert [(line["fit"], line["epoch"]) for line in lines] == expected
     states = read_states(uninterrupted)
-    assert list(states) == [(fit, "60") for fit in sorted(fits)]
+    assert list(states) == [(fit, method.newest) for fit in sorted(FITS)]
     first, second, *_ = states.values()
     differing = [name for name in first if not np.array_equal(first[name], second[name])]
-    assert sum("parameters" in name for name in differing) > 10  # the comparison sees the weights
+    assert sum(method.array in name for name in differing) > 5  # the comparison sees the weights
 
 
-def test_kills_at_random_moments_change_nothing(uninterrupted, tmp_path):
+def test_kills_at_random_moments_change_nothing(method, uninterrupted, tmp_path):
     folder, log = tmp_path / "run", tmp_path / "log"
-    for lines, delay in draw_moments(random.Random(20)):
-        killed = kill_after(folder, log, lines, delay)
-        assert killed or lines == LINES, log.read_text()
+    for lines, delay in draw_moments(method, random.Random(20)):
+        killed = kill_after(method, folder, log, lines, delay)
+        assert killed or lines == method.lines, log.read_text()
         for name in RESULTS:  # whole or absent at any moment
             if (folder / name).exists():
                 assert (folder / name).read_bytes() == (uninterrupted / name).read_bytes()
-    text = run_to_the_end(folder, log)
+    text = run_to_the_end(method, folder, log)
     assert "going on with an unfinished run" in text
-    assert "read back after epoch" in text
+    assert ": read back" in text
     expect_same_run(folder, uninterrupted)
 
 
+@pytest.mark.parametrize("method", [SCREGNET], indirect=True, ids=["scRegNet"])
 @pytest.mark.parametrize("which", ["manifest.json", "the largest file"])
 def test_a_flipped_byte_is_named_and_the_step_before_is_used(
-    which, cut_off, uninterrupted, cli, tmp_path
+    which, method, cut_off, uninterrupted, cli, tmp_path
 ):
     folder = tmp_path / "run"
     shutil.copytree(cut_off, folder)
@@ -165,42 +209,47 @@ def test_a_flipped_byte_is_named_and_the_step_before_is_used(
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
 
-    outcome = cli("infer", *SETTINGS, "--out", folder)
+    outcome = cli("infer", *method.flags, "--out", folder)
     assert outcome.status == 0, outcome.err
     assert re.search(f"{re.escape(str(path))}: .*; using step {before} instead", outcome.err)
     assert f"member1-fold0: read back after epoch {before}" in outcome.err
     expect_same_run(folder, uninterrupted)
 
 
-def test_a_flipped_byte_in_the_only_checkpoint_is_an_error_that_names_it(cut_off, cli, tmp_path):
+def test_a_flipped_byte_in_the_only_checkpoint_is_an_error_that_names_it(
+    method, cut_off, cli, tmp_path
+):
     folder = tmp_path / "run"
     shutil.copytree(cut_off, folder)
-    fit = folder / "checkpoints" / "member1-fold0"
+    fit = folder / "checkpoints" / "member0-fold0"
     newest = str(max(int(path.name) for path in fit.iterdir() if path.name.isdecimal()))
     for step in fit.iterdir():
         if step.name != newest:
             shutil.rmtree(step)
-    path = fit / newest / "manifest.json"
-    path.write_bytes(path.read_bytes().replace(b"1", b"2", 1))
-    outcome = cli("infer", *SETTINGS, "--out", folder)
+    files = [path for path in (fit / newest).rglob("*") if path.is_file()]
+    path = max(files, key=lambda p: p.stat().st_size)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    outcome = cli("infer", *method.flags, "--out", folder)
     assert outcome.status == 2
     complaint = outcome.err.splitlines()[-1]
     assert str(path) in complaint and "delete that folder to start again" in complaint
 
 
-def test_the_same_command_on_a_finished_run_changes_nothing(uninterrupted, cli):
+def test_the_same_command_on_a_finished_run_changes_nothing(method, uninterrupted, cli):
     before = take_stock(uninterrupted)
-    outcome = cli("infer", *SETTINGS, "--out", uninterrupted)
+    outcome = cli("infer", *method.flags, "--out", uninterrupted)
     assert outcome.status == 0
     assert f"{uninterrupted}: this run has already finished; nothing to do." in outcome.err
     assert take_stock(uninterrupted) == before
 
 
 @pytest.mark.parametrize("run", ["uninterrupted", "cut_off"])
-def test_another_seed_on_the_same_folder_is_refused(run, cli, request):
+def test_another_seed_on_the_same_folder_is_refused(run, method, cli, request):
     folder = request.getfixturevalue(run)
     before = take_stock(folder)
-    outcome = cli("infer", *SETTINGS, "--seed", 1, "--out", folder)
+    outcome = cli("infer", *method.flags, "--seed", 1, "--out", folder)
     assert outcome.status == 2
     complaint = outcome.err.splitlines()[-1]
     assert "config.seed was 0 and is now 1" in complaint and "choose another --out" in complaint

@@ -1,6 +1,7 @@
 """The form of the input files never reaches the ranking: `infer` writes the same bytes."""
 
 import gzip
+import re
 
 import anndata
 import numpy as np
@@ -8,7 +9,8 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-QUICK = ["--members", 1, "--folds", 2, "--training.epochs", 10, "--inputs.messages", "symmetric"]
+QUICK = ["--members", 1, "--folds", 2]
+SCREGNET = ["--method=scRegNet", "--training.epochs", 10, "--inputs.messages", "symmetric"]
 
 
 @pytest.fixture(scope="module")
@@ -17,8 +19,14 @@ def values(small_set):
     return np.log1p(small_set.counts * 0.7)
 
 
+@pytest.fixture(scope="module", params=["kernel-factor", "scRegNet"])
+def method(request, quick_factors):
+    """Settings of a short run by each method."""
+    return SCREGNET if request.param == "scRegNet" else ["--explain", *quick_factors]
+
+
 @pytest.fixture(scope="module")
-def rank(cli, small_set, tmp_path_factory):
+def rank(cli, small_set, method, tmp_path_factory):
     """Runs `infer` on an expression file and gives the bytes of edges.tsv."""
 
     def run(expression, network=None, tfs=None):
@@ -26,7 +34,7 @@ def rank(cli, small_set, tmp_path_factory):
         network = network or small_set.folder / "network.csv"
         tfs = tfs or small_set.folder / "tfs.txt"
         files = [expression, "--network", network, "--tfs", tfs]
-        outcome = cli("infer", *files, *QUICK, "--out", folder)
+        outcome = cli("infer", *files, *QUICK, *method, "--out", folder)
         assert outcome.status == 0, outcome.err
         return (folder / "edges.tsv").read_bytes()
 
@@ -58,6 +66,18 @@ def test_genes_cells_edges_and_tfs_in_another_order(values, small_set, rank, exp
     (tmp_path / "tfs.txt").write_text("\n".join(reversed(small_set.tfs)))
     files = (tmp_path / name for name in ("expression.csv", "network.csv", "tfs.txt"))
     assert rank(*files) == expected
+
+
+def test_other_gene_names_in_the_same_order(values, small_set, rank, expected, tmp_path):
+    def rename(name):
+        return f"Q{name}"
+
+    values.rename(index=rename).to_csv(tmp_path / "expression.csv")
+    small_set.known.map(rename).to_csv(tmp_path / "network.csv", index=False)
+    (tmp_path / "tfs.txt").write_text("\n".join(map(rename, small_set.tfs)))
+    ranked = rank(*(tmp_path / name for name in ("expression.csv", "network.csv", "tfs.txt")))
+    assert ranked != expected
+    assert re.sub(rb"Q(TF|G)", rb"\1", ranked) == expected
 
 
 def write_dense_float32(table, path):

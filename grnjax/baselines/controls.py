@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from grnjax.baselines.correlation import absolute_pearson
 from grnjax.baselines.factors import FactorRidge, fit_factor_model
-from grnjax.data.blocks.expression import expression_features
+from grnjax.data.blocks.expression import expression_statistics, principal_components
 from grnjax.data.label_matrix import LabelMatrix, label_matrix, row_of_tf
 from grnjax.graphs.topology import adamic_adar
 from grnjax.progress import logger
@@ -160,7 +160,8 @@ def linear_expression(genes: GeneTable, train: LabelMatrix) -> Scores:
 
     Five statistics and 30 principal components, each with deviation 1 over the measured genes.
     """
-    features = expression_features(genes, COMPONENTS)
+    components = principal_components(genes, COMPONENTS)
+    features = np.concatenate([expression_statistics(genes), components], axis=1)
     spread = features[genes.measured].std(axis=0)
     return fit_factor_model(
         train,

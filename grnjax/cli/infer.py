@@ -9,15 +9,14 @@ from tyro.conf import Positional
 from grnjax import config as settings
 from grnjax.cli.run_folder import already_finished, enter_run, identity
 from grnjax.data.blocks.catalogue import digest_entries
+from grnjax.data.blocks.vectors import split_embedding
 from grnjax.data.expression import DataConfig
-from grnjax.data.genes import split_embedding
 from grnjax.data.simulator import EmbeddedConfig
 from grnjax.errors import ConfigError
 from grnjax.evaluation.report import format_table, summarise
 from grnjax.models.encoder import import_encoders
 from grnjax.storage.files import write_json
 from grnjax.tasks import network_inference
-from grnjax.tasks.evidence import gather_evidence
 from grnjax.tasks.explanation import summarise_worth
 from grnjax.tasks.loading import load_dataset, load_embedded, load_embedding
 from grnjax.tasks.network_inference import InferenceConfig, Network
@@ -65,13 +64,15 @@ def run(args: list[str]) -> None:
     else:
         dataset = load_dataset(command.expression, command.network, command.tfs, command.data)
     embedding = load_embedding(command.data, dataset)
-    evidence = gather_evidence(dataset, command.blocks, command.data.embedding) + motifs
+    evidence = network_inference.gather_for(
+        command, dataset, command.blocks, command.data.embedding
+    )
     with enter_run(command.out, record):
         network = network_inference.infer(
             dataset,
             command,
             seed=command.seed,
-            evidence=evidence,
+            evidence=evidence + motifs,
             embedding=embedding,
             folder=command.out,
         )
@@ -88,7 +89,8 @@ def run(args: list[str]) -> None:
                 "seed": command.seed,
                 "method": network.method,
                 "data": dataset.report,
-                "evidence": {item.name: item.report for item in evidence},
+                "evidence": network.evidence,
+                "label_overlap": network.overlap,
                 "blocks": worth,
                 "metrics": metrics,
                 "seconds": time.monotonic() - begun,

@@ -9,8 +9,8 @@ from tyro.conf import Positional
 from grnjax import config as settings
 from grnjax.cli.run_folder import already_finished, enter_run, identity
 from grnjax.data.beeline import BeelineFolder
+from grnjax.data.blocks.vectors import split_embedding
 from grnjax.data.expression import DataConfig
-from grnjax.data.genes import split_embedding
 from grnjax.evaluation.report import format_table
 from grnjax.models.encoder import import_encoders
 from grnjax.progress import logger

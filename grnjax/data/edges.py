@@ -33,23 +33,23 @@ def read_edges(path: str | Path) -> pd.DataFrame:
 
     `frame.attrs["report"]` counts what was dropped on the way.
     """
-    suffix = Path(path).suffix
-    if suffix in ANNOTATED:
+    if Path(path).suffix in ANNOTATED:
         return read_annotated_edges(path)
-    if suffix == ".parquet":
+    return take_edges(read_edge_table(path), str(path))
+
+
+def read_edge_table(path: str | Path) -> pd.DataFrame:
+    """The text or parquet table of a network with all its columns, under headings in any case."""
+    if Path(path).suffix == ".parquet":
         frame = read_parquet(path, EdgeFormatError)
         has_names = not isinstance(frame.index, pd.RangeIndex)
-        return take_edges(frame.reset_index() if has_names else frame, str(path))
+        return frame.reset_index() if has_names else frame
     headings, table = read_table(path)
     if headings is None:
-        columns = dict(zip(("tf", "target", "third"), table, strict=False))
-        if "third" in columns:
-            third = columns.pop("third")
-            columns[classify(table[third])] = third
-        headings = [f"column {position + 1}" for position in table]
-    else:
-        columns = find_columns(headings)
-    return parse_edges(headings, columns, table, str(path))
+        third = [classify(table[2])] if len(table.columns) > 2 else []
+        further = [f"column {position + 1}" for position in table]
+        headings = ["tf", "target", *third, *further[3:]]
+    return table.set_axis(headings, axis=1)
 
 
 def take_edges(frame: pd.DataFrame, source: str) -> pd.DataFrame:
@@ -58,24 +58,16 @@ def take_edges(frame: pd.DataFrame, source: str) -> pd.DataFrame:
     columns = find_columns(headings)
     if "tf" not in columns or "target" not in columns:
         raise lack_of_columns(headings, source)
-    table = {}
-    for place in columns.values():
+    roles = {}
+    for role, place in columns.items():
         column = frame.iloc[:, place].reset_index(drop=True).astype(object)
-        table[place] = column.where(column.notna(), "").astype(str).str.strip()
-    return parse_edges(headings, columns, pd.DataFrame(table), source)
-
-
-def parse_edges(
-    headings: list[str], columns: dict[str, int], table: pd.DataFrame, source: str
-) -> pd.DataFrame:
-    """The clean edges of a table of text; `columns` says where in it each role stands."""
-    roles = {role: table[place] for role, place in columns.items()}
-    roles |= {role: parse(roles[role], source) for role, parse in PARSERS.items() if role in roles}
-    frame = clean_edges(pd.DataFrame(roles), source)
+        text = column.where(column.notna(), "").astype(str).str.strip()
+        roles[role] = PARSERS[role](text, source) if role in PARSERS else text
+    edges = clean_edges(pd.DataFrame(roles), source)
     used = columns.values()
     ignored = [name for place, name in enumerate(headings) if place not in used and name]
-    frame.attrs["report"]["ignored_columns"] = ignored
-    return frame
+    edges.attrs["report"]["ignored_columns"] = ignored
+    return edges
 
 
 def read_table(path: str | Path) -> tuple[list[str] | None, pd.DataFrame]:

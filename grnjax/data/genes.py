@@ -1,7 +1,6 @@
 """Expression, network and TF list joined by gene name into the data set that a task works on."""
 
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -9,8 +8,8 @@ import pandas as pd
 from grnjax.data.edges import clean_edges
 from grnjax.data.expression import Expression
 from grnjax.data.names import count_names, identifier_kind, list_names, match_names
-from grnjax.data.tables import read_h5ad, read_rows, to_dense
-from grnjax.errors import ConfigError, EdgeFormatError, GeneMismatchError
+from grnjax.data.tables import read_rows
+from grnjax.errors import EdgeFormatError, GeneMismatchError
 from grnjax.progress import logger
 from grnjax.types import Dataset, GeneTable, LabelledPairs
 
@@ -214,76 +213,3 @@ def log_report(report: dict) -> None:
         count, first = report.get(key, {"count": 0, "first": []}).values()
         if count:
             logger.info(f"{source}: {count:,} {meaning}: {', '.join(first)}")
-
-
-def read_embedding(
-    path: str | Path, names: np.ndarray, *, key: str | None = None
-) -> tuple[np.ndarray, np.ndarray, dict]:
-    """The embedding [gene, dim] of the named genes, which of them it has, and a report.
-
-    Genes that the table lacks get a row of zeros.
-
-    Args:
-        path: .npz with arrays `genes` and `embedding`, or .h5ad; FILE.h5ad:KEY names the key too.
-        names: the genes of the run.
-        key: the .varm key of an .h5ad.
-    """
-    path, named_key = split_embedding(path)
-    key = key or named_key
-    genes, table = load_annotated(path, key) if path.endswith(".h5ad") else load_arrays(path)
-    if table.ndim != 2 or len(table) != len(genes):
-        raise ConfigError(f"{path}: {len(genes):,} genes and an embedding of shape {table.shape}.")
-    if len(set(genes)) < len(genes):
-        repeated = pd.Series(genes)[pd.Series(genes).duplicated()].unique()
-        raise ConfigError(
-            f"{path}: {len(repeated):,} genes have several rows ({list_names(repeated)}). "
-            "Keep one row a gene."
-        )
-    match = match_names(list(names), genes)
-    is_found = match.positions >= 0
-    if not is_found.any():
-        raise GeneMismatchError(
-            f"{path}: none of its {len(genes):,} genes ({list_names(genes)}: "
-            f"{identifier_kind(genes)}) is among the {len(names):,} of the run "
-            f"({list_names(names)}: {identifier_kind(names)})."
-        )
-    embedding = np.zeros((len(names), table.shape[1]), np.float32)
-    embedding[is_found] = to_dense(table)[match.positions[is_found]]
-    if not np.isfinite(embedding).all():
-        raise ConfigError(f"{path}: the embedding holds values that are missing or infinite.")
-    absent = count_names(name for name, found in zip(names, is_found, strict=True) if not found)
-    report = {"source": path, "found": int(is_found.sum()), "absent": absent}
-    report |= {"dim": table.shape[1], "case_rule": match.rule}
-    logger.info(f"{path}: embedding of {report['found']:,} of {len(names):,} genes, others zero")
-    return embedding, is_found, report
-
-
-def split_embedding(path: str | Path) -> tuple[str, str | None]:
-    """File and .varm key of FILE.h5ad:KEY; None for the key of any other path."""
-    file, mark, key = str(path).rpartition(".h5ad:")
-    return (f"{file}.h5ad", key) if mark else (str(path), None)
-
-
-def load_arrays(path: str) -> tuple[list[str], np.ndarray]:
-    """Genes and embedding of an .npz file; arrays that would run code when read are refused."""
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            genes, table = arrays["genes"], arrays["embedding"]
-    except KeyError as problem:
-        raise ConfigError(f"{path}: {problem}; arrays genes and embedding are needed.") from None
-    except (OSError, ValueError, TypeError, EOFError, BadZipFile) as problem:
-        raise ConfigError(f"{path}: not a readable .npz file ({problem}).") from problem
-    if genes.dtype.kind == "S":
-        genes = np.char.decode(genes, "utf-8")
-    return genes.astype(str).tolist(), table
-
-
-def load_annotated(path: str, key: str | None) -> tuple[list[str], np.ndarray]:
-    """Genes and embedding of an .h5ad file."""
-    data = read_h5ad(path, ConfigError)
-    if key not in data.varm:
-        raise ConfigError(
-            f"{path}: .varm has {list_names(data.varm) or 'nothing'}, not {key}. "
-            "Name the key as FILE.h5ad:KEY."
-        )
-    return list(data.var_names), np.asarray(data.varm[key])

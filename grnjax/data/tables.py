@@ -4,6 +4,7 @@ Every complaint names the file and is of the class that the caller passes as `er
 only the caller knows whether the file was meant to be a network or an expression matrix.
 """
 
+import contextlib
 import csv
 import dataclasses
 import gzip
@@ -11,7 +12,7 @@ import io
 import itertools
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,35 @@ def split_lines(lines: Iterator[str]) -> Iterator[list[str]]:
     return (fields for fields in rows if any(fields))
 
 
+def read_table_rows(
+    path: str | Path, error: type[GrnjaxError]
+) -> tuple[list[str], Iterator[list[str]]]:
+    """The headings of a text table, and the fields of each row, as many as there are headings.
+
+    R writes no heading over the names of the rows; it becomes "".
+    """
+    lines = read_rows(path, error)
+    headings = [field.strip() for field in next(lines)]
+    first = next(lines, None)
+    if first is not None and len(first) == len(headings) + 1:
+        headings = ["", *headings]
+    lines = [] if first is None else itertools.chain([first], lines)
+    return headings, check_widths(lines, len(headings), path, error)
+
+
+def check_widths(
+    lines: Iterable[list[str]], width: int, path: str | Path, error: type[GrnjaxError]
+) -> Iterator[list[str]]:
+    """Yields the lines, each of which must have this many fields."""
+    for number, fields in enumerate(lines, start=1):
+        if len(fields) != width:
+            raise error(
+                f"{path}: row {number} ({fields[0]}) has {len(fields):,} fields where {width:,} "
+                "are expected."
+            )
+        yield fields
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class NamedMatrix:
     """A matrix of numbers with the names of its rows and columns, as the file has it."""
@@ -77,17 +107,9 @@ def read_text_matrix(path: str | Path, error: type[GrnjaxError]) -> NamedMatrix:
     Each number is parsed in float64 and rounded once, so that a text file and an .h5ad file of
     the same values give the same bits. Missing entries become NaN.
     """
-    lines = read_rows(path, error)
-    header = [field.strip() for field in next(lines)]
+    (_, *columns), lines = read_table_rows(path, error)
     rows, values = [], []
     for fields in lines:
-        if not values:  # R writes a header without a field for the row names
-            columns = header if len(fields) == len(header) + 1 else header[1:]
-        if len(fields) != len(columns) + 1:
-            raise error(
-                f"{path}: row {len(rows) + 1} ({fields[0]}) has {len(fields) - 1:,} values "
-                f"where the header names {len(columns):,}."
-            )
         rows.append(fields[0].strip())
         values.append(parse_numbers(fields[1:], path, rows[-1], columns, error))
     if not values or not columns:
@@ -149,14 +171,21 @@ def hold_measurements(names: list[str]) -> bool:
 
 def read_parquet(path: str | Path, error: type[GrnjaxError]) -> pd.DataFrame:
     """The table of a parquet file; what pandas or another program saved as its index is that."""
+    with open_parquet(path, error) as file:
+        return file.read().to_pandas()
+
+
+@contextlib.contextmanager
+def open_parquet(path: str | Path, error: type[GrnjaxError]):
+    """A `pyarrow.parquet.ParquetFile`; what fails while it is open is a complaint of the path."""
     try:
         import pyarrow
         from pyarrow import parquet
     except ImportError as problem:
         raise error(f"{path}: {NEEDS_PYARROW}") from problem
     try:
-        with open(path, "rb") as file:
-            return parquet.ParquetFile(file).read().to_pandas()
+        with open(path, "rb") as stream:
+            yield parquet.ParquetFile(stream)
     except (pyarrow.ArrowException, OSError) as problem:
         reason = getattr(problem, "strerror", None) or f"not a readable parquet file: {problem}"
         raise error(f"{path}: {reason}.") from problem

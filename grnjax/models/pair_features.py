@@ -1,5 +1,7 @@
 """Features of TF-target pairs, on one scale: what sources say, and attention over other TFs."""
 
+from typing import NamedTuple
+
 import numpy as np
 from jaxtyping import Float
 
@@ -9,13 +11,24 @@ from grnjax.data.label_matrix import LabelMatrix
 MOST = 8.0  # standard deviations
 
 
-def standardise_pairs(values: Float[np.ndarray, "tf gene"]) -> Float[np.ndarray, "tf gene"]:
-    """The values with mean 0 and deviation 1 over all pairs, clipped at 8; float32.
+class PairScale(NamedTuple):
+    """Mean and deviation of a feature over all pairs of a run."""
 
-    A feature that is the same everywhere becomes zeros.
-    """
+    mean: float
+    spread: float
+
+
+def measure_scale(values: Float[np.ndarray, "tf gene"]) -> PairScale:
+    """The scale of a feature; an infinite deviation where it is the same everywhere."""
     mean, spread = values.mean(dtype=np.float64), values.std(dtype=np.float64)
-    scaled = (values - mean) / (spread if spread > 1e-9 else np.inf)
+    return PairScale(float(mean), float(spread) if spread > 1e-9 else np.inf)
+
+
+def standardise_pairs(
+    values: Float[np.ndarray, "tf gene"], scale: PairScale
+) -> Float[np.ndarray, "tf gene"]:
+    """The values as deviations from the mean, clipped at 8; float32."""
+    scaled = (values - scale.mean) / scale.spread
     return np.clip(scaled, -MOST, MOST).astype(np.float32)
 
 
@@ -34,4 +47,5 @@ def attend_to_tfs(
     s = np.where(others, s - mean[:, None], 0)
     rate = train.labels.sum(axis=1) / np.maximum(train.observed.sum(axis=1), 1)
     residual = (train.labels - rate[:, None]) * train.observed
-    return standardise_pairs(s @ residual)
+    values = s @ residual
+    return standardise_pairs(values, measure_scale(values))

@@ -86,9 +86,7 @@ def plot_contributions(terms: Mapping[str, float], *, title: str, most: int = 10
     axes.get_yticklabels()[-1].set_fontweight("bold")
     add_probabilities(axes)
     kinds = [Patch(**FOR, label="for the edge"), Patch(**AGAINST, label="against it")]
-    figure.legend(
-        handles=kinds, loc="outside lower center", ncols=2, frameon=False, fontsize=SMALL
-    )
+    figure.legend(handles=kinds, loc="outside lower center", ncols=2, frameon=False, fontsize=SMALL)
     probability = write_probability(expit(ends[-1]))
     note = f"logit {write_signed(ends[-1])}, probability {probability} before calibration"
     set_title(axes, title, note)

@@ -9,7 +9,6 @@ from grnjax.data.label_matrix import row_of_tf
 from grnjax.errors import ConfigError
 from grnjax.progress import logger
 from grnjax.tasks.cross_fitting import CrossFit, Fold, has_known_targets
-from grnjax.tasks.evidence import clear_evidence
 from grnjax.tasks.explanation import explain_fit, measure_worth
 from grnjax.tasks.feature_bank import build_bank
 from grnjax.tasks.kernel_factor import KernelFactorSettings, Learned, fit_kernel_factor
@@ -28,7 +27,6 @@ def cross_fit_kernel_factor(
     seed: int,
     evidence: Sequence[Evidence],
     *,
-    allow: Sequence[str] = (),
     explain: bool = False,
 ) -> CrossFit:
     """Logits of every candidate by the fits that did not train on it.
@@ -36,8 +34,7 @@ def cross_fit_kernel_factor(
     Each fit is an ensemble of its own, whose members count as members here.
 
     Args:
-        evidence: in the order of the data set's genes and TFs.
-        allow: networks to use although their labels look like a copy.
+        evidence: in the order of the data set's genes and TFs, and no copy of its labels.
         explain: whether to keep the terms that the logits are made of.
     """
     genes, tfs = dataset.genes, dataset.genes.tfs
@@ -53,7 +50,6 @@ def cross_fit_kernel_factor(
             len(candidates),
             MOST_EXPLAINED,
         )
-    evidence = clear_evidence(dataset, evidence, folds, allow)
     bank = build_bank(
         evidence,
         tfs,

@@ -1,14 +1,23 @@
 """The evidence of a run gathered from what a user names, and cleared of copies of its labels."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 from grnjax.data.blocks.catalogue import read_blocks
 from grnjax.data.blocks.evidence import Evidence
 from grnjax.data.blocks.expression import describe_expression
 from grnjax.data.blocks.vectors import read_vectors
-from grnjax.tasks.cross_fitting import Fold
+from grnjax.tasks.cross_fitting import Fold, list_candidates
 from grnjax.tasks.leak_check import check_leaks, drop_copied_columns
 from grnjax.types import Dataset, Split
+
+
+class Cleared(NamedTuple):
+    """Evidence that is no copy of the known network, and how near it comes."""
+
+    evidence: list[Evidence]
+    overlap: list[dict]  # for each TF, the column whose labels agree most with its own
 
 
 def gather_evidence(
@@ -28,22 +37,36 @@ def gather_evidence(
 
 
 def clear_evidence(
-    dataset: Dataset, evidence: Sequence[Evidence], folds: Sequence[Fold], allow: Sequence[str]
-) -> list[Evidence]:
-    """The evidence without columns that share an experiment with known edges.
+    dataset: Dataset, evidence: Sequence[Evidence], folds: Sequence[Fold], allow: Collection[str]
+) -> Cleared:
+    """The evidence without columns of networks that share an experiment with known edges.
+
+    Args:
+        allow: sources to use as they are, by path or by its last part.
 
     Raises:
         SplitError: a source is a copy of the known network, and not allowed.
     """
-    if not any(item.report.get("kind") == "network" for item in evidence):
-        return list(evidence)
-    genes = dataset.genes
+    offered = [item for item in evidence if item.report.get("kind") != "expression"]
+    if not offered:
+        return Cleared(list(evidence), [])
+    genes, candidates = dataset.genes, list_candidates(dataset)
     splits = [
         Split(fold.train, fold.validation, fold.hidden, "cross-fitted", fold.fold)
         for fold in folds
         if fold.member == 0
     ]
-    check_leaks(evidence, genes.tfs, dataset, splits, allow=allow)
-    return [
-        drop_copied_columns(item, genes.tfs, genes.names, dataset.known) for item in evidence
+    overlap = check_leaks(offered, genes.tfs, dataset, splits, allow=allow)
+    cleared = [
+        item
+        if is_allowed(item, allow)
+        else drop_copied_columns(item, genes.tfs, genes.names, candidates)
+        for item in evidence
     ]
+    return Cleared(cleared, overlap)
+
+
+def is_allowed(item: Evidence, allow: Collection[str]) -> bool:
+    """Whether all networks in the evidence are allowed."""
+    sources = item.report.get("columns", {}) if item.report.get("kind") == "network" else {}
+    return bool(sources) and all({x, Path(x).name} & set(allow) for x in sources)

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float
@@ -10,11 +11,12 @@ from grnjax.data.blocks.evidence import Evidence, GeneBlock, PairBlock, TfSimila
 from grnjax.data.names import list_names
 from grnjax.errors import ConfigError
 from grnjax.models.gene_kernels import KernelSpace, fit_kernels
-from grnjax.models.pair_features import standardise_pairs
+from grnjax.models.pair_features import PairScale, measure_scale, standardise_pairs
 from grnjax.models.random_features import FeatureSpace, draw_features
 from grnjax.progress import logger
 
 COVERAGE = "coverage"
+Speaking = TypeVar("Speaking", PairBlock, TfSimilarity)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -25,7 +27,9 @@ class FeatureBank:
     labelled: np.ndarray  # rows of the TFs that have labels: the others have nothing to learn from
     genes: int
     space: KernelSpace | FeatureSpace | None  # None where no source speaks of genes
+    coverage: tuple[str, ...]  # the blocks whose coverage is a column of the block of that name
     pair_names: tuple[str, ...]
+    pair_scales: tuple[PairScale, ...]
     pairs: Float[np.ndarray, "feature tf gene"]
     similarities: tuple[TfSimilarity, ...]
 
@@ -54,9 +58,11 @@ def build_bank(
         seed: of those random features.
     """
     blocks = [block for item in evidence for block in item.genes]
-    blocks += mark_coverage(evidence)
-    pairs = [block for item in evidence for block in item.pairs if block.values.any()]
-    similarities = [one for item in evidence for one in item.similarities if one.values.any()]
+    covering = choose_covering(evidence)
+    if covering:
+        blocks.append(mark_coverage(blocks, covering))
+    pairs = keep_speaking([block for item in evidence for block in item.pairs])
+    similarities = keep_speaking([one for item in evidence for one in item.similarities])
     for items, what in (
         (blocks, "gene blocks"),
         (pairs, "pair features"),
@@ -69,38 +75,50 @@ def build_bank(
         space = draw_features(blocks, seed)
     elif blocks:
         space = fit_kernels(blocks)
-    standard = [standardise_pairs(block.values) for block in pairs]
+    scales = tuple(measure_scale(block.values) for block in pairs)
+    standard = [standardise_pairs(b.values, s) for b, s in zip(pairs, scales, strict=True)]
     return FeatureBank(
         tfs=np.asarray(tfs),
         labelled=np.flatnonzero(np.isin(tfs, labelled)),
         genes=genes,
         space=space,
+        coverage=covering,
         pair_names=tuple(block.name for block in pairs),
+        pair_scales=scales,
         pairs=np.stack(standard) if pairs else np.zeros((0, len(tfs), genes), np.float32),
         similarities=tuple(similarities),
     )
 
 
-def mark_coverage(evidence: Sequence[Evidence]) -> list[GeneBlock]:
-    """A block of which genes each source covers, so that it has a name of its own.
+def choose_covering(evidence: Sequence[Evidence]) -> tuple[str, ...]:
+    """The gene blocks that cover some genes and not others, one of each set of genes.
 
     A gene without a promoter, a partner or a place in other networks is regulated less, or is
     listed less: that predicts labels, without being biology. Inside a source it says nothing
-    (`gene_kernels`); here it can be seen, and weighed. Expression is left out, since which genes
-    were measured may have been chosen by their labels.
+    (`gene_kernels`); as a block of its own it can be seen, and weighed. Expression is left out,
+    since which genes were measured may have been chosen by their labels.
     """
-    covered = [
-        block.covered
-        for item in evidence
-        if item.report.get("kind") != "expression"
-        for block in item.genes
-        if not block.covered.all()
-    ]
-    if not covered:
-        return []
-    values = np.unique(np.stack(covered, axis=1), axis=1).astype(np.float32)
-    every = np.ones(len(values), bool)
-    return [GeneBlock(COVERAGE, values, every, ("rbf", "linear"))]
+    found: dict[bytes, str] = {}
+    for item in evidence:
+        for block in item.genes:
+            if item.report.get("kind") != "expression" and not block.covered.all():
+                found.setdefault(block.covered.tobytes(), block.name)
+    return tuple(found.values())
+
+
+def mark_coverage(blocks: Sequence[GeneBlock], covering: Sequence[str]) -> GeneBlock:
+    """The block of which of these blocks cover a gene."""
+    covered = {block.name: block.covered for block in blocks}
+    values = np.stack([covered[name] for name in covering], axis=1).astype(np.float32)
+    return GeneBlock(COVERAGE, values, np.ones(len(values), bool), ("rbf", "linear"))
+
+
+def keep_speaking(items: Sequence[Speaking]) -> list[Speaking]:
+    """The pair features or similarities that are not zero everywhere; the others are named."""
+    silent = [item.name for item in items if not item.values.any()]
+    if silent:
+        logger.info(f"{len(silent):,} features say nothing of these TFs: {list_names(silent)}")
+    return [item for item in items if item.values.any()]
 
 
 def check_names(items: Sequence[GeneBlock | PairBlock | TfSimilarity], what: str) -> None:

@@ -7,9 +7,9 @@ from typing import Literal
 import numpy as np
 
 from grnjax.data.blocks.expression import (
-    STATISTICS,
     coexpression_block,
-    expression_features,
+    expression_statistics,
+    principal_components,
     standardise,
 )
 from grnjax.models.scregnet import ScRegNet, ScRegNetConfig, ridge_penalty, without_ridge
@@ -109,9 +109,10 @@ def node_features(genes: GeneTable, config: InputConfig) -> np.ndarray:
         return np.zeros((len(genes.names), 1), np.float32)
     if config.nodes == "profile":
         return standardise(genes.expression).T
+    statistics = expression_statistics(genes)
     if config.nodes == "statistics":
-        return expression_features(genes, 1)[:, :STATISTICS]
-    return expression_features(genes, config.components)
+        return statistics
+    return np.concatenate([statistics, principal_components(genes, config.components)], axis=1)
 
 
 def permute_expression(genes: GeneTable, rng: np.random.Generator) -> GeneTable:

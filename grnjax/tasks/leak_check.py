@@ -17,6 +17,7 @@ Two questions are kept apart, so that test labels never choose what a model sees
 import dataclasses
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -24,7 +25,7 @@ from jaxtyping import Bool, Float
 from grnjax.data.blocks.evidence import Evidence
 from grnjax.data.label_matrix import LabelMatrix, label_matrix
 from grnjax.data.names import list_names
-from grnjax.errors import SplitError
+from grnjax.errors import ConfigError, SplitError
 from grnjax.progress import logger
 from grnjax.tasks.label_audit import (
     FEWEST_IN_COMMON,
@@ -44,8 +45,7 @@ CHANCE = 1e-6  # of a column's genes lying within a TF's targets
 UNLIKE = 0.5  # a phi over train pairs that a true likeness beyond `COPY` does not fall below
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Columns:
+class Columns(NamedTuple):
     """What sources say of genes, as labels 0 and 1, and whose column each is."""
 
     sources: np.ndarray  # [column] str, the path of each one's file
@@ -66,14 +66,6 @@ class Agreement:
     listed: Float[np.ndarray, "tf column"]  # of the column
     genes: Float[np.ndarray, "tf column"]  # that both speak of
 
-    def describe(self, row: int, column: int) -> str:
-        """The figures of one label TF and one column, for a message."""
-        at = row, column
-        return (
-            f"phi {self.phi[at]:.2f} over {self.where}: {self.common[at]:.0f} common targets, of "
-            f"{self.targets[at]:.0f} and {self.listed[at]:.0f}, among {self.genes[at]:,.0f} genes"
-        )
-
 
 def check_leaks(
     evidence: Sequence[Evidence],
@@ -85,18 +77,19 @@ def check_leaks(
 ) -> list[dict]:
     """For each label TF the column whose labels agree most with its own; refuses a copy.
 
-    Looks at the columns of other networks, and at the pair features of all other sources, read
-    as 1 where they are above 0. A source is refused where, over all labels or over one part of a
-    split, columns of any name agree with a phi of at least .9
+    Looks at the columns of other networks and of curated lists, and at the pair features of all
+    sources but networks, read as 1 where they are above 0. A source is refused where, over all labels or over one part of a
+    split, columns of any name agree with a phi of at least `COPY`
 
-    - with more than a third of the TFs, and two at least: a copy of the network, or of a part;
-      here a column that lists hardly anything but targets of the TF counts as well;
+    - with more than `COPIED_SHARE` of the TFs, and `FEWEST_COPIED` at least: a copy of the network
+      or of a part; here a column that lists hardly anything but targets of the TF counts as well;
     - with the TF of the same name, so that the column is a feature of the pair;
     - with any TF whose train labels say otherwise: a copy of its test labels.
 
-    The last two hold for one TF alone, so they need 10 common targets and 10 common other genes;
-    the first needs 5 of each. They spare the columns that `drop_copied_columns` takes away by the
-    split's train labels. Anything else beyond `SAME_EXPERIMENT` is named in a warning.
+    The last two hold for one TF alone, so they need `FEWEST_OF_ONE` common targets and as many
+    common other genes; the first needs `FEWEST_IN_COMMON` of each. They spare the columns that
+    `drop_copied_columns` takes away by the split's train labels. Anything else beyond
+    `SAME_EXPERIMENT` is named in a warning.
 
     Args:
         evidence: as the readers return it, before `drop_copied_columns`.
@@ -107,26 +100,36 @@ def check_leaks(
 
     Raises:
         SplitError: a source is a copy, and not allowed.
+        ConfigError: a name that is allowed is not that of any source.
     """
     if not splits:
         raise ValueError("check_leaks needs the splits that will be trained on, and got none")
-    names = dataset.genes.names
+    names, label_tfs = dataset.genes.names, np.unique(dataset.known.positives[:, 0])
     columns = take_columns(evidence, names[tfs])
-    if not len(columns.sources):
+    sources = [] if columns is None else np.unique(columns.sources).tolist()
+    unknown = sorted(set(allow) - {name for x in sources for name in (x, Path(x).name)})
+    if unknown:
+        raise ConfigError(
+            f"{list_names(unknown)}: allowed, but no source with labels has that name; there are "
+            f"{list_names(Path(x).name for x in sources) or 'none'}."
+        )
+    if columns is None:
         return []
-    label_tfs = np.unique(dataset.known.positives[:, 0])
-    every = compare(columns, tabulate_known(dataset.known, label_tfs, len(names)), "all labels")
-    agreements = [every]
-    is_asked = ~np.array(
-        [bool({source, Path(source).name} & set(allow)) for source in columns.sources]
-    )
+    known = LabelledPairs(dataset.known.positives, np.ones(len(dataset.known.positives)))
+    table = label_matrix(known, label_tfs, len(names))
+    is_pair = label_tfs[:, None] != np.arange(len(names))
+    table = dataclasses.replace(table, observed=is_pair.astype(np.float32))
+    every = compare(columns, table, "all labels")
+    is_asked = np.array([not {x, Path(x).name} & set(allow) for x in columns.sources])
     for split in splits:
-        parts = compare_parts(columns, split, label_tfs, len(names))
+        parts = [
+            compare_pairs(columns, pairs, label_tfs, f"the {part} pairs of draw {split.draw}")
+            for part in ("train", "validation", "test")
+            for pairs in [getattr(split, part)]
+        ]
         for part in (every, *parts):
-            refuse_network(columns, part, is_asked, names[label_tfs])
-            refuse_column(columns, part, parts[0], is_asked, names[label_tfs])
-        agreements += parts
-    rows = describe_nearest(columns, names[label_tfs], agreements)
+            refuse_copies(columns, part, parts[0], is_asked, names[label_tfs])
+    rows = describe_nearest(columns, every, names[label_tfs])
     warn_of_likeness(rows)
     return rows
 
@@ -140,22 +143,17 @@ def drop_copied_columns(
     TF whose column goes, goes too, and with the last column the block. Evidence of another kind
     than networks comes back as it is.
     """
-    if evidence.report.get("kind") != "network":
+    if evidence.report["kind"] != "network" or not evidence.genes:
         return evidence
-    columns = take_columns([evidence], names[tfs])
-    label_tfs = np.unique(train.positives[:, 0])
-    agreement = compare(
-        columns,
-        label_matrix(train.take(np.isin(train.pairs[:, 0], label_tfs)), label_tfs, len(names)),
-        "the train pairs",
-    )
+    columns, label_tfs = take_columns([evidence], names[tfs]), np.unique(train.positives[:, 0])
+    agreement = compare_pairs(columns, train, label_tfs, "the train pairs")
     is_dropped = find_shared(columns, agreement)
     if not is_dropped.any():
         return evidence
+    nearest = names[label_tfs[agreement.phi.argmax(axis=0)]]
     dropped = [
-        f"{columns.tfs[i]} ({names[label_tfs[row]]} {agreement.phi[row, i]:.2f})"
+        f"{columns.tfs[i]} ({nearest[i]} {agreement.phi[:, i].max():.2f})"
         for i in np.flatnonzero(is_dropped)
-        for row in [agreement.phi[:, i].argmax()]
     ]
     logger.warning(
         f"{evidence.name}: left out {len(dropped):,} of {len(is_dropped):,} columns, whose labels "
@@ -167,79 +165,62 @@ def drop_copied_columns(
         for source in evidence.report["columns"]
     }
     has_copy = np.isin(np.char.upper(names[tfs]), np.char.upper(columns.tfs[is_dropped]))
+    genes = [
+        dataclasses.replace(block, values=block.values[:, ~is_dropped]) for block in evidence.genes
+    ]
+    pairs = [
+        dataclasses.replace(block, values=np.where(has_copy[:, None], 0, block.values))
+        for block in evidence.pairs
+    ]
     return dataclasses.replace(
         evidence,
         report=evidence.report | {"columns": kept, "dropped_copies": dropped},
-        genes=tuple(
-            dataclasses.replace(block, values=block.values[:, ~is_dropped])
-            for block in evidence.genes
-            if not is_dropped.all()
-        ),
-        pairs=tuple(
-            dataclasses.replace(block, values=np.where(has_copy[:, None], 0, block.values))
-            for block in evidence.pairs
-        ),
+        genes=() if is_dropped.all() else tuple(genes),
+        pairs=tuple(pairs),
     )
 
 
-def take_columns(evidence: Sequence[Evidence], tf_names: np.ndarray) -> Columns:
-    """The columns of networks, and the rows of the other sources' pair features, as labels.
+def take_columns(evidence: Sequence[Evidence], tf_names: np.ndarray) -> Columns | None:
+    """The columns of networks and curated lists, and the other sources' pair features, as labels.
 
-    A network's columns are 0 and 1, or centred by `merge_networks`, which leaves 0 for the genes
-    that the network is not about.
+    A network's columns are centred, and 0 only for the genes that it is not about.
     """
-    sources, tfs, labels, observed, is_droppable = [], [], [], [], []
+    values, observed, owners = [], [], []  # owners: source, TF and whether it is droppable
     for item in evidence:
-        is_network = item.report.get("kind") == "network"
+        is_network = item.report["kind"] == "network"
         for block in item.genes if is_network else ():
-            is_centred = (block.values < 0).any(axis=0)
-            labels.append((block.values > 0).T)
-            observed.append((block.covered[:, None] & ((block.values != 0) | ~is_centred)).T)
-            for source, of_source in item.report["columns"].items():
-                sources += [source] * len(of_source)
-                tfs += of_source
+            values.append(block.values.T)
+            observed.append(block.values.T != 0)
+            for source, columns in item.report["columns"].items():
+                owners += [(source, tf, True) for tf in columns]
+        for block in item.genes if item.report["kind"] == "curated" else ():
+            values.append(block.values.T)
+            observed.append(np.ones(block.values.T.shape, dtype=bool))
+            columns = range(1, 1 + block.values.shape[1])
+            owners += [(item.report["source"], f"regulator {i}", False) for i in columns]
         for block in () if is_network else item.pairs:
-            labels.append(block.values > 0)
+            values.append(block.values)
             observed.append(np.ones(block.values.shape, dtype=bool))
-            sources += [str(item.report.get("source", item.name))] * len(tf_names)
-            tfs += tf_names.tolist()
-        is_droppable += [is_network] * (len(sources) - len(is_droppable))
-    matrix = LabelMatrix(
-        np.arange(len(sources)),
-        np.concatenate(labels or [np.zeros((0, 0))]).astype(np.float32),
-        np.concatenate(observed or [np.zeros((0, 0))]).astype(np.float32),
-    )
-    return Columns(np.array(sources), np.array(tfs), matrix, np.array(is_droppable))
+            owners += [(item.report["source"], tf, False) for tf in tf_names]
+    if not owners:
+        return None
+    sources, tfs, is_droppable = map(np.array, zip(*owners, strict=True))
+    labels, known = np.float32(np.concatenate(values) > 0), np.float32(np.concatenate(observed))
+    return Columns(sources, tfs, LabelMatrix(np.arange(len(tfs)), labels, known), is_droppable)
 
 
-def tabulate_known(known: LabelledPairs, tfs: np.ndarray, genes: int) -> LabelMatrix:
-    """Each of the TFs with every gene but itself; a pair that is not known is 0."""
-    table = label_matrix(LabelledPairs(known.positives, np.ones(len(known.positives))), tfs, genes)
-    observed = np.ones_like(table.observed)
-    observed[np.arange(len(tfs)), tfs] = 0
-    return dataclasses.replace(table, observed=observed)
-
-
-def compare_parts(
-    columns: Columns, split: Split, tfs: np.ndarray, genes: int
-) -> list[Agreement]:
-    """The agreement over the train, validation and test pairs of a split, in this order."""
-    return [
-        compare(
-            columns,
-            label_matrix(part.take(np.isin(part.pairs[:, 0], tfs)), tfs, genes),
-            f"the {name} pairs of draw {split.draw}",
-        )
-        for name in ("train", "validation", "test")
-        for part in [getattr(split, name)]
-    ]
+def compare_pairs(
+    columns: Columns, pairs: LabelledPairs, tfs: np.ndarray, where: str
+) -> Agreement:
+    """The agreement of each of the label TFs with each column over its labelled pairs."""
+    pairs = pairs.take(np.isin(pairs.pairs[:, 0], tfs))
+    return compare(columns, label_matrix(pairs, tfs, columns.labels.labels.shape[1]), where)
 
 
 def compare(columns: Columns, labels: LabelMatrix, where: str) -> Agreement:
     """The agreement of each label TF with each column over the pairs that `labels` has."""
     genes, common, targets, listed = count_shared(columns.labels, labels)
-    neither = genes - targets - listed + common
-    telling = np.minimum(common, neither)
+    telling = np.minimum(common, genes - targets - listed + common)
     phi = np.nan_to_num(measure_agreement(columns.labels, labels))
     phi = np.where(telling >= FEWEST_IN_COMMON, phi, 0)
     return Agreement(where, phi, telling, common, targets, listed, genes)
@@ -250,22 +231,46 @@ def find_shared(columns: Columns, train: Agreement) -> Bool[np.ndarray, " column
     return columns.is_droppable & (train.phi > SAME_EXPERIMENT).any(axis=0)
 
 
-def refuse_network(
-    columns: Columns, part: Agreement, is_asked: Bool[np.ndarray, " column"], tf_names: np.ndarray
+def refuse_copies(
+    columns: Columns,
+    part: Agreement,
+    train: Agreement,
+    is_asked: Bool[np.ndarray, " column"],
+    tf_names: np.ndarray,
 ) -> None:
-    """Refuses a source that has a copy of the labels of too many TFs."""
+    """Refuses a copy of too many TFs' labels, or of one's that train labels do not give away."""
     can_tell = np.minimum(part.targets, part.genes - part.targets) >= FEWEST_IN_COMMON
+    is_copy = part.phi >= COPY
     for source in np.unique(columns.sources[is_asked]):
         here = columns.sources == source
-        copied = ((part.phi >= COPY) | find_parts(part))[:, here].any(axis=1)
+        copied = (is_copy | find_parts(part))[:, here].any(axis=1)
         judged = can_tell[:, here].any(axis=1).sum()
         if copied.sum() >= FEWEST_COPIED and copied.sum() > COPIED_SHARE * judged:
-            raise SplitError(
-                f"{source}: a copy of the network under test: of the {judged:,} TFs that can be "
-                f"judged over {part.where}, the labels of {copied.sum():,} "
-                f"({list_names(tf_names[copied])}) stand in it, by these or other names, with a "
-                f"phi of at least {COPY} or in part. {name_ways_out(source)}"
+            raise refusal(
+                source,
+                f"a copy of the network under test: of the {judged:,} TFs that can be judged over "
+                f"{part.where}, the labels of {copied.sum():,} ({list_names(tf_names[copied])}) "
+                f"stand in it, by these or other names, with a phi of at least {COPY} or in part",
             )
+    is_own = np.char.upper(tf_names)[:, None] == np.char.upper(columns.tfs)
+    says_otherwise = (train.targets >= FEWEST_OF_ONE) & (train.phi < UNLIKE)
+    is_missed = is_copy & (part.telling >= FEWEST_OF_ONE) & (is_own | says_otherwise)
+    is_missed &= is_asked & ~find_shared(columns, train)
+    if is_missed.any():
+        row, column = at = tuple(np.argwhere(is_missed)[0])
+        raise refusal(
+            columns.sources[column],
+            f"its labels of {columns.tfs[column]} are a copy of those of {tf_names[row]} under "
+            f"test (phi {part.phi[at]:.2f} over {part.where}: {part.common[at]:.0f} common "
+            f"targets, of {part.targets[at]:.0f} and {part.listed[at]:.0f}, among "
+            f"{part.genes[at]:,.0f} genes)",
+        )
+
+
+def refusal(source: str, reason: str) -> SplitError:
+    """The error about a source, with what a user can do."""
+    way_out = f"Leave the file out, or allow {Path(source).name} by name."
+    return SplitError(f"{source}: {reason}. {way_out}")
 
 
 def find_parts(part: Agreement) -> Bool[np.ndarray, "tf column"]:
@@ -276,54 +281,22 @@ def find_parts(part: Agreement) -> Bool[np.ndarray, "tf column"]:
     return is_within & (rate <= MOST_TARGETS) & (by_chance < CHANCE)
 
 
-def refuse_column(
-    columns: Columns,
-    part: Agreement,
-    train: Agreement,
-    is_asked: Bool[np.ndarray, " column"],
-    tf_names: np.ndarray,
-) -> None:
-    """Refuses a copy of one TF's labels that train labels do not give away."""
-    is_copy = (part.phi >= COPY) & (part.telling >= FEWEST_OF_ONE)
-    is_own = np.char.upper(tf_names)[:, None] == np.char.upper(columns.tfs)
-    says_otherwise = (train.targets >= FEWEST_OF_ONE) & (train.phi < UNLIKE)
-    is_missed = is_copy & (is_own | says_otherwise) & is_asked & ~find_shared(columns, train)
-    for row, column in np.argwhere(is_missed)[:1]:
-        source = columns.sources[column]
-        raise SplitError(
-            f"{source}: its labels of {columns.tfs[column]} are a copy of those of "
-            f"{tf_names[row]} under test ({part.describe(row, column)}). {name_ways_out(source)}"
-        )
-
-
-def name_ways_out(source: str) -> str:
-    """What a user can do about a refused source."""
-    return f"Leave the file out, or allow {Path(source).name} by name."
-
-
-def describe_nearest(
-    columns: Columns, tf_names: np.ndarray, agreements: Sequence[Agreement]
-) -> list[dict]:
-    """One row a label TF: the column nearest to it over all labels, and the nearest in any part.
+def describe_nearest(columns: Columns, every: Agreement, tf_names: np.ndarray) -> list[dict]:
+    """One row a label TF: the column nearest to it over all labels.
 
     `phi` is None where no column has enough genes in common with the TF to tell.
     """
     rows = []
     for row, tf in enumerate(tf_names.tolist()):
-        found = {"tf": tf}
-        every, *parts = agreements
-        in_parts = max(parts, key=lambda part: part.phi[row].max())
-        for prefix, agreement in (("", every), ("part_", in_parts)):
-            column = int(agreement.phi[row].argmax())
-            at, tells = (row, column), agreement.phi[row, column] > 0
-            found |= {
-                f"{prefix}phi": float(agreement.phi[at]) if tells else None,
-                f"{prefix}nearest_tf": str(columns.tfs[column]) if tells else None,
-                f"{prefix}source": str(columns.sources[column]) if tells else None,
-                f"{prefix}where": agreement.where,
-                f"{prefix}common_targets": int(agreement.common[at]) if tells else 0,
-            }
-        rows.append(found)
+        at = row, column = row, int(every.phi[row].argmax())
+        tells = every.phi[at] > 0
+        rows.append({
+            "tf": tf,
+            "phi": float(every.phi[at]) if tells else None,
+            "nearest_tf": str(columns.tfs[column]) if tells else None,
+            "source": str(columns.sources[column]) if tells else None,
+            "common_targets": int(every.common[at]) if tells else 0,
+        })
     return rows
 
 

@@ -10,9 +10,10 @@ from grnjax.data.beeline import BeelineFolder, read_folder
 from grnjax.data.benchmark import choose_expression, choose_splits, find_set
 from grnjax.data.blocks.evidence import Evidence
 from grnjax.data.blocks.motifs import describe_hits
+from grnjax.data.blocks.vectors import read_vectors
 from grnjax.data.edges import read_edges, take_edges
 from grnjax.data.expression import DataConfig, read_expression
-from grnjax.data.genes import build_dataset, read_embedding, read_tf_list
+from grnjax.data.genes import build_dataset, read_tf_list
 from grnjax.data.simulator import EmbeddedConfig
 from grnjax.data.split_files import read_splits
 from grnjax.progress import logger
@@ -107,6 +108,6 @@ def load_embedding(config: DataConfig, dataset: Dataset) -> np.ndarray | None:
     """The frozen embedding [gene, dim] that the settings name, or None."""
     if config.embedding is None:
         return None
-    embedding, _, report = read_embedding(config.embedding, dataset.genes.names)
-    dataset.report["embedding"] = report
-    return embedding
+    vectors = read_vectors(config.embedding, dataset.genes.names, dataset.genes.tfs)
+    dataset.report["embedding"] = vectors.report
+    return vectors.genes[0].values

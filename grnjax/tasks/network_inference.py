@@ -35,7 +35,7 @@ from grnjax.tasks.cross_fitting import (
     has_known_targets,
     list_candidates,
 )
-from grnjax.tasks.evidence import gather_evidence
+from grnjax.tasks.evidence import clear_evidence, gather_evidence
 from grnjax.tasks.inputs import InputConfig
 from grnjax.tasks.kernel_factor import KernelFactorSettings
 from grnjax.tasks.loading import load_dataset, load_embedding
@@ -89,6 +89,8 @@ class Network:
     candidates: LabelledPairs
     scores: dict[str, np.ndarray]  # out-of-fold scores [candidate] of every method
     folds: list[Fold]
+    evidence: dict[str, dict]  # what was taken from each source; empty for scRegNet
+    overlap: list[dict]  # of its labels with those of other networks, by TF (`check_leaks`)
     worth: list[dict]  # what each block adds, by fold; empty for scRegNet
 
 
@@ -127,6 +129,9 @@ def infer(
             "(--most-train-pairs)",
             config.most_train_pairs,
         )
+    used, overlap = [], []
+    if method == "kernel-factor":
+        used, overlap = clear_evidence(dataset, evidence, folds, config.allow)
     epochs = config.training.epochs if method == "scRegNet" else 1
     with Study(folder, len(folds), epochs, f"inferring by {method}") as study:
         if method == "scRegNet":
@@ -149,16 +154,25 @@ def infer(
                 config.kernel_factor,
                 study,
                 seed,
-                evidence,
-                allow=config.allow,
+                used,
                 explain=config.explain,
             )
     mean = fitted.logits.mean(axis=0, dtype=np.float64)
     scores = {MODEL: mean, **trivial_out_of_fold(dataset, candidates, folds)}
     edges, calibration = rank(dataset, candidates, fitted, config)
     rows = judge_folds(candidates, scores, folds)
+    reports = {item.name: item.report for item in used}
     return Network(
-        method, edges, rows, calibration, candidates, scores, folds, fitted.worth
+        method,
+        edges,
+        rows,
+        calibration,
+        candidates,
+        scores,
+        folds,
+        evidence=reports,
+        overlap=overlap,
+        worth=fitted.worth,
     )
 
 
@@ -168,7 +182,7 @@ def choose_method(config: InferenceConfig, evidence: Sequence[Evidence]) -> str:
     if method == "auto":
         method = "kernel-factor" if evidence else "scRegNet"
     other = {
-        "kernel-factor": ("scRegNet", ("model", "inputs", "training")),
+        "kernel-factor": ("scRegNet", ("model", "inputs", "training", "most_train_pairs")),
         "scRegNet": ("kernel-factor", ("kernel_factor", "allow", "explain")),
     }
     whose, fields = other[method]
@@ -180,6 +194,20 @@ def choose_method(config: InferenceConfig, evidence: Sequence[Evidence]) -> str:
             f"{method}; add --method={whose} or leave it out."
         )
     return method
+
+
+def gather_for(
+    config: InferenceConfig, dataset: Dataset, blocks: Sequence[str], embedding: str | None
+) -> list[Evidence]:
+    """The evidence of a run; none where scRegNet is asked for, which would not read it."""
+    if config.method != "scRegNet":
+        return gather_evidence(dataset, blocks, embedding)
+    if blocks:
+        raise ConfigError(
+            "--blocks inform the kernel-factor model, and this run is by scRegNet; drop "
+            "--method=scRegNet or leave them out."
+        )
+    return []
 
 
 def infer_network(
@@ -200,13 +228,13 @@ def infer_network(
         tfs: names or the path of a list; by default the sources of the network.
         blocks: further evidence, a folder or KIND=PATH each (`grnjax infer --blocks`).
     """
-    data = data or DataConfig()
+    data, config = data or DataConfig(), config or InferenceConfig()
     dataset = load_dataset(expression, network, tfs, data)
     return infer(
         dataset,
-        config or InferenceConfig(),
+        config,
         seed=seed,
-        evidence=gather_evidence(dataset, blocks, data.embedding),
+        evidence=gather_for(config, dataset, blocks, data.embedding),
         embedding=load_embedding(data, dataset),
     )
 

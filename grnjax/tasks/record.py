@@ -52,7 +52,7 @@ def write_network(folder: Path, edges: pd.DataFrame, dataset: Dataset, about: di
     """The ranked network as edges.tsv, rankedEdges.csv (BEELINE) and network.h5ad.
 
     Args:
-        edges: tf, target, importance, probability, spread, status; best first.
+        edges: tf, target, importance, probability and further columns; best first.
         about: metadata for `.uns['grn']` of the .h5ad.
     """
     write_edges(edges, folder / "edges.tsv")

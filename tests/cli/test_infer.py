@@ -36,7 +36,9 @@ def index_of(frame, tf="TF"):
 
 
 def test_every_tf_is_paired_once_with_every_other_gene(edges, small_set):
-    assert list(edges) == ["TF", "target", "importance", "probability", "spread", "status"]
+    assert list(edges) == [
+        "TF", "target", "importance", "probability", "spread", "low", "high", "status", "unseen",
+    ]
     expected = {(tf, gene) for tf in small_set.tfs for gene in small_set.genes if tf != gene}
     assert len(edges) == len(expected)
     assert set(index_of(edges)) == expected
@@ -52,6 +54,24 @@ def test_probabilities_rise_with_importance(edges):
     probability = edges["probability"].to_numpy()
     assert probability.min() >= 0 and probability.max() <= 1
     assert (np.diff(probability) <= 0).all() and probability[0] > probability[-1]
+
+
+def test_the_interval_of_a_probability_holds_it(edges):
+    assert (edges["low"] <= edges["probability"]).all()
+    assert (edges["probability"] <= edges["high"]).all()
+    assert (edges["low"] < edges["high"]).mean() > 0.9
+    assert edges["low"].min() >= 0 and edges["high"].max() <= 1
+
+
+def test_unseen_says_of_which_gene_no_edge_is_known(edges, small_set):
+    has_targets = edges["TF"].isin(small_set.known["tf"])
+    has_regulators = edges["target"].isin(small_set.known["target"])
+    expected = np.select(
+        [has_targets & has_regulators, has_regulators, has_targets], ["no", "TF", "target"], "both"
+    )
+    assert (edges["unseen"] == expected).all()
+    assert set(edges["unseen"]) == {"no", "TF", "target", "both"}
+    assert set(edges.loc[edges["unseen"] != "no", "status"]) == {"new"}
 
 
 def test_two_members_disagree_somewhere_and_a_spread_is_never_negative(edges):
@@ -109,8 +129,9 @@ def test_the_h5ad_holds_the_same_network_with_tfs_in_rows(inferred, edges, small
 
 def test_the_record_names_settings_inputs_and_machine(record, small_set):
     assert record["command"] == "infer" and record["seed"] == 5
-    assert record["config"]["members"] == 2 and record["config"]["training"]["epochs"] == 40
-    assert record["config"]["model"]["class"] == "ScRegNetConfig"
+    assert record["method"] == "kernel-factor" and record["config"]["method"] == "auto"
+    assert record["config"]["members"] == 2
+    assert record["config"]["kernel_factor"]["training"]["steps"] == 60
     files = {"expression": "expression.csv", "network": "network.csv", "tfs": "tfs.txt"}
     for role, name in files.items():
         content = (small_set.folder / name).read_bytes()
@@ -147,7 +168,12 @@ def test_python_gives_the_ranking_of_the_command_line(edges, small_set):
 
     counts = small_set.counts.sample(frac=1, random_state=3).T
     data = anndata.AnnData(counts.astype(np.float32))
-    settings = {"members": 2, "folds": 3, "training.epochs": 40}
+    settings = {
+        "members": 2,
+        "folds": 3,
+        "kernel_factor.training.steps": 60,
+        "kernel_factor.kernels.episodes": 4,
+    }
     network = grnjax.infer_network(
         data,
         small_set.known.sample(frac=1, random_state=4),
@@ -156,9 +182,9 @@ def test_python_gives_the_ranking_of_the_command_line(edges, small_set):
         seed=5,
     )
     ours = network.edges.rename(columns={"tf": "TF"})
-    floats = ["importance", "probability", "spread"]
+    floats = ["importance", "probability", "spread", "low", "high"]
     assert (index_of(ours) == index_of(edges)).all()
-    assert (ours["status"] == edges["status"]).all()
+    assert (ours[["status", "unseen"]] == edges[["status", "unseen"]]).all(axis=None)
     np.testing.assert_array_equal(ours[floats].astype("f4"), edges[floats].astype("f4"))
 
 
@@ -173,15 +199,29 @@ def test_an_embedding_with_other_content_is_another_input(tmp_path):
 
 
 @pytest.mark.slow
-def test_without_arguments_the_embedded_set_is_ranked(cli, tmp_path, monkeypatch):
+def test_without_arguments_the_embedded_set_is_ranked(cli, quick_factors, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     size = {"genes": 60, "tfs": 8, "master-regulators": 3, "cells": 80, "tfs-per-programme": 3}
     small = [f"--embedded.simulator.{name}={value}" for name, value in size.items()]
-    outcome = cli("infer", *small, "--members=1", "--folds=3", "--training.epochs=60")
+    outcome = cli("infer", *small, "--members=1", "--folds=3", *quick_factors)
     assert outcome.status == 0, outcome.err
     record = json.loads((tmp_path / "grnjax-run" / "run.json").read_text())
     assert {row["method"] for row in record["metrics"]["hidden_rows"]} == {"grnjax", *TRIVIAL_ROWS}
     assert "True edges that were hidden against true non-edges" in outcome.out
     assert f"{8 * 59} ranked pairs in grnjax-run/" in outcome.out
+    assert set(record["evidence"]) == {"expression", "motifs"}
     hidden, known = (record["metrics"][key][0]["positives"] for key in ("hidden_rows", "rows"))
     assert 0 < hidden < known
+
+
+@pytest.mark.slow
+def test_scregnet_ranks_the_same_pairs_by_other_scores(cli, edges, small_set, tmp_path):
+    settings = ["--method=scRegNet", "--members=1", "--folds=2", "--training.epochs=10"]
+    outcome = cli("infer", *small_set.arguments, *settings, "--out", tmp_path / "run")
+    assert outcome.status == 0, outcome.err
+    theirs = pd.read_csv(tmp_path / "run" / "edges.tsv", sep="\t")
+    assert list(theirs) == list(edges) and set(index_of(theirs)) == set(index_of(edges))
+    assert (theirs["low"] == theirs["high"]).all()  # one member
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["method"] == "scRegNet"
+    assert (record["evidence"], record["blocks"], record["label_overlap"]) == ({}, [], [])

@@ -1,15 +1,14 @@
 import os
 from pathlib import Path
 
-import anndata
 import numpy as np
 import pandas as pd
 import pytest
 
 from grnjax.data.beeline import read_folder
 from grnjax.data.expression import DataConfig, Expression, read_expression
-from grnjax.data.genes import build_dataset, read_embedding, read_tf_list
-from grnjax.errors import ConfigError, EdgeFormatError, GeneMismatchError
+from grnjax.data.genes import build_dataset, read_tf_list
+from grnjax.errors import EdgeFormatError, GeneMismatchError
 from grnjax.types import Dataset
 
 MEASURED = ["Klf4", "Myc", "Pou5f1", "Sox2"]  # one gene a column: 1, 2, 3 and 4 times the cell
@@ -153,67 +152,6 @@ def test_an_empty_tf_list_is_refused(tmp_path, text):
         read_tf_list(tmp_path / "tfs.txt")
 
 
-TABLE = np.array([[1, 2], [3, 4], [5, 6]], np.float64)
-NAMES = np.array(["Klf4", "Pou5f1", "Sox2"])
-
-
-def write_embedding(path: Path, genes: list[str], table: np.ndarray) -> Path:
-    if path.suffix == ".npz":
-        np.savez(path, genes=np.array(genes), embedding=table)
-    else:
-        data = anndata.AnnData(np.zeros((1, len(genes)), np.float32))
-        data.var_names = genes
-        data.varm["vectors"] = table
-        data.write_h5ad(path)
-    return path
-
-
-@pytest.mark.parametrize("suffix", [".npz", ".h5ad"])
-def test_an_embedding_is_joined_by_name_and_absent_genes_are_zero(tmp_path, suffix):
-    path = write_embedding(tmp_path / f"e{suffix}", ["SOX2", "MYC", "KLF4"], TABLE)
-    key = "vectors" if suffix == ".h5ad" else None
-    embedding, is_found, report = read_embedding(path, NAMES, key=key)
-    np.testing.assert_array_equal(embedding, [[5, 6], [0, 0], [1, 2]])
-    assert embedding.dtype == np.float32
-    assert is_found.tolist() == [True, False, True]
-    assert report["absent"] == {"count": 1, "first": ["Pou5f1"]}
-    assert report["case_rule"] == "upper-case"
-
-
-def test_file_and_key_may_stand_in_one_argument(tmp_path):
-    path = write_embedding(tmp_path / "e.h5ad", ["Sox2"], TABLE[:1])
-    embedding, _, _ = read_embedding(f"{path}:vectors", NAMES)
-    np.testing.assert_array_equal(embedding[2], TABLE[0])
-    with pytest.raises(ConfigError, match="has vectors, not None.*FILE.h5ad:KEY"):
-        read_embedding(path, NAMES)
-
-
-@pytest.mark.parametrize(
-    "genes, table, kind, complaint",
-    [
-        (["A", "B", "C"], TABLE, GeneMismatchError, r"none of its 3 genes \(A, B, C: symbol\)"),
-        (["Sox2", "Klf4"], TABLE, ConfigError, r"2 genes and an embedding of shape \(3, 2\)"),
-        (["Sox2", "Sox2", "A"], TABLE, ConfigError, r"1 genes have several rows \(Sox2\)"),
-        (["Sox2", "A", "B"], TABLE * np.nan, ConfigError, "missing or infinite"),
-    ],
-)
-def test_an_embedding_that_cannot_be_joined_is_refused(tmp_path, genes, table, kind, complaint):
-    path = write_embedding(tmp_path / "e.npz", genes, table)
-    with pytest.raises(kind, match=f"e.npz: .*{complaint}"):
-        read_embedding(path, NAMES)
-
-
-def test_an_embedding_file_that_is_damaged_or_would_run_code_is_refused(tmp_path):
-    np.savez(tmp_path / "objects.npz", genes=NAMES.astype(object), embedding=TABLE)
-    np.savez(tmp_path / "nameless.npz", embedding=TABLE)
-    np.save(tmp_path / "single.npy", TABLE)
-    whole = write_embedding(tmp_path / "whole.npz", list(NAMES), TABLE).read_bytes()
-    (tmp_path / "cut.npz").write_bytes(whole[: len(whole) // 2])
-    for name in ("objects.npz", "nameless.npz", "single.npy", "cut.npz", "absent.npz"):
-        with pytest.raises(ConfigError, match=name):
-            read_embedding(tmp_path / name, NAMES)
-
-
 @pytest.fixture(scope="module")
 def data_folder() -> Path:
     data = os.environ.get("GRNJAX_DATA")
@@ -235,14 +173,3 @@ def test_a_real_mouse_matrix_in_mgi_case_meets_labels_in_upper_case(data_folder)
     assert (report["tfs"], report["tfs_with_targets"]) == (627, 88)
     assert report["edges"]["kept"] == len(folder.edges) == 29613
     assert "Sox2" in dataset.genes.names
-
-
-def test_a_real_embedding_counts_the_genes_it_lacks(data_folder):
-    folder = read_folder(data_folder / "beeline_labels/Specific/hESC/TFs+500")
-    dataset = build_dataset(None, folder.edges, tfs=None, universe=folder.genes, source="hESC")
-    name = "foundation_side_files/geneformer_hESC_TFs500_gene_embedding_871x896.npz"
-    embedding, is_found, report = read_embedding(data_folder / name, dataset.genes.names)
-    assert embedding.shape == (910, 896)
-    assert (report["found"], report["absent"]["count"]) == (871, 39)
-    assert not embedding[~is_found].any()
-    assert np.abs(embedding[is_found]).sum(axis=1).min() > 0

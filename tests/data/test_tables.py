@@ -89,7 +89,7 @@ def test_a_header_without_a_field_for_the_row_names_is_understood(tmp_path):
 @pytest.mark.parametrize(
     "content, complaint",
     [
-        ("g,c1,c2\nA,1,2\nB,1\n", r"row 2 \(B\) has 1 values where the header names 2"),
+        ("g,c1,c2\nA,1,2\nB,1\n", r"row 2 \(B\) has 2 fields where 3 are expected"),
         ("g,c1,c2\nA,1,high\n", "'high' at row A, column c2 is not a number"),
         ("A,0.5,1.5\nB,1.0,2.0\n", "first line holds numbers"),
         ("A,B\n0.5,1.5\n0.7,2.0\n", "first column holds numbers"),

@@ -5,7 +5,7 @@ import pytest
 
 from grnjax.data.blocks.evidence import TfSimilarity
 from grnjax.data.label_matrix import LabelMatrix
-from grnjax.models.pair_features import attend_to_tfs, standardise_pairs
+from grnjax.models.pair_features import attend_to_tfs, measure_scale, standardise_pairs
 
 TFS, GENES = 8, 40
 SILENT = 5  # a TF without train pairs
@@ -28,7 +28,7 @@ def similarity():
 
 def test_pair_values_get_mean_0_and_deviation_1_and_keep_their_order():
     values = np.random.default_rng(2).gamma(2, size=(TFS, GENES)).astype(np.float32)
-    scaled = standardise_pairs(values)
+    scaled = standardise_pairs(values, measure_scale(values))
     assert scaled.dtype == np.float32
     assert scaled.mean() == pytest.approx(0, abs=1e-6) and scaled.std() == pytest.approx(1, 1e-5)
     np.testing.assert_array_equal(np.argsort(scaled, axis=None), np.argsort(values, axis=None))
@@ -37,11 +37,13 @@ def test_pair_values_get_mean_0_and_deviation_1_and_keep_their_order():
 def test_pair_values_are_clipped_at_8_deviations():
     rare = np.zeros((TFS, GENES))
     rare[0, 0] = 1
-    assert standardise_pairs(rare).max() == 8 and standardise_pairs(-rare).min() == -8
+    assert standardise_pairs(rare, measure_scale(rare)).max() == 8
+    assert standardise_pairs(-rare, measure_scale(-rare)).min() == -8
 
 
 def test_a_pair_feature_that_is_the_same_everywhere_becomes_zeros():
-    assert not standardise_pairs(np.full((TFS, GENES), 0.1, np.float32)).any()
+    same = np.full((TFS, GENES), 0.1, np.float32)
+    assert not standardise_pairs(same, measure_scale(same)).any()
 
 
 def test_attention_is_the_sum_of_the_equation(similarity, train):
@@ -55,7 +57,8 @@ def test_attention_is_the_sum_of_the_equation(similarity, train):
             told = train.observed[other] * (train.labels[other] - rate[other])
             expected[tf] += (similarity.values[tf, other] - mean) * told
     attention = attend_to_tfs(similarity, train)
-    np.testing.assert_allclose(attention, standardise_pairs(expected), atol=1e-5)
+    scaled = standardise_pairs(expected, measure_scale(expected))
+    np.testing.assert_allclose(attention, scaled, atol=1e-5)
 
 
 def in_own_units(row):

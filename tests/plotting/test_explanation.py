@@ -81,6 +81,21 @@ def test_bars_against_the_edge_are_hatched_and_their_numbers_stand_left():
     assert {bool(bars[0].get_hatch()) for bars in axes.containers[:-1]} == {True, False}
 
 
+@pytest.mark.parametrize("scale", [1, -1, 1e-6, 20])
+def test_numbers_stand_inside_the_axes_beside_their_bars(scale):
+    terms = {name: scale * value for name, value in TERMS.items()}
+    figure = explanation.plot_contributions(terms, title=TITLE)
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    numbers = [text for text in axes.texts if text.get_text()[:1] in "+\N{MINUS SIGN}"]
+    assert len(numbers) == len(TERMS) + 1
+    for number, (start, end) in zip(numbers, spans(axes), strict=True):
+        box = number.get_window_extent()
+        assert axes.bbox.x0 <= box.x0 and box.x1 <= axes.bbox.x1
+        low, high = (axes.transData.transform((x, 0))[0] for x in sorted((start, end)))
+        assert box.x0 >= high or box.x1 <= low
+
+
 def test_the_second_axis_says_the_probability_of_each_tick():
     figure = explanation.plot_contributions(TERMS, title=TITLE)
     figure.draw_without_rendering()
@@ -194,9 +209,7 @@ def test_weights_are_bars_and_a_pair_feature_is_named_as_one(table):
 
 def test_the_order_of_rows_does_not_matter_and_the_table_is_left_alone(table):
     before = table.copy()
-    first, second = (
-        explanation.plot_block_worth(rows).axes[0] for rows in (table, table[::-1])
-    )
+    first, second = (explanation.plot_block_worth(rows).axes[0] for rows in (table, table[::-1]))
     assert row_names(first) == row_names(second)
     np.testing.assert_array_equal(first.lines[0].get_xdata(), second.lines[0].get_xdata())
     pd.testing.assert_frame_equal(table, before)

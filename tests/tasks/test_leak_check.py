@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from grnjax.data.blocks.curated import read_curated
 from grnjax.data.blocks.evidence import Evidence, PairBlock
 from grnjax.data.blocks.other_networks import merge_networks, read_other_network
 from grnjax.data.expression import DataConfig
-from grnjax.errors import SplitError
+from grnjax.errors import ConfigError, SplitError
 from grnjax.evaluation.splits import draw_split
 from grnjax.progress import logger
 from grnjax.tasks.leak_check import check_leaks, drop_copied_columns
@@ -57,8 +58,10 @@ def offer(tmp_path):
     def write(edges, *, prefix="X", name="other", **claims):
         tfs = NAMES[edges[:, 0]] if prefix is None else [f"{prefix}{tf}" for tf in edges[:, 0]]
         path = tmp_path / f"{name}.csv"
-        pd.DataFrame({"tf": tfs, "target": NAMES[edges[:, 1]]}).to_csv(path, index=False)
-        return read_other_network(path, NAMES, TFS, genes=NAMES.tolist(), name=name, **claims)
+        listed = pd.DataFrame({"tf": tfs, "target": NAMES[edges[:, 1]], "label": 1})
+        about = pd.DataFrame({"tf": "nobody", "target": NAMES, "label": 0})
+        pd.concat([listed, about]).to_csv(path, index=False)
+        return read_other_network(path, NAMES, TFS, name=name, **claims)
 
     return write
 
@@ -77,7 +80,9 @@ def test_a_copy_is_refused_under_any_name(offer, kind, part, claims, is_merged):
     with pytest.raises(SplitError, match=r"other\.csv: .* copy .* allow other\.csv by name"):
         check_leaks([evidence], TFS, DATASET, [split])
     rows = check_leaks([evidence], TFS, DATASET, [split], allow=["other.csv"])
-    assert max(row["part_phi"] or 0 for row in rows) > 0.9
+    assert [row["tf"] for row in rows] == NAMES[TFS].tolist()
+    if part == "all":
+        assert min(row["phi"] for row in rows) > 0.9
 
 
 def test_a_refusal_of_test_labels_of_one_tf_gives_the_figures(offer):
@@ -222,3 +227,20 @@ def test_published_networks_pass_and_their_shared_experiment_is_dropped(kind):
         left = drop_copied_columns(evidence, tfs, names, split.train)
         is_trained = (names[split.train.pairs[:, 0]] == "KLF5").any()
         assert ("BRCA1" in left.report["columns"][f"{folder}/hHEP/TFs+1000"]) == (not is_trained)
+
+
+def test_a_copy_as_curated_list_under_other_tf_names_is_refused(tmp_path):
+    edges = DATASET.known.positives
+    listed = pd.DataFrame({"tf": [f"X{tf}" for tf in edges[:, 0]], "target": NAMES[edges[:, 1]]})
+    listed.to_csv(tmp_path / "list.csv", index=False)
+    evidence = read_curated(tmp_path / "list.csv", NAMES, TFS)
+    with pytest.raises(SplitError, match=r"list\.csv: .* copy"):
+        check_leaks([evidence], TFS, DATASET, [SPLITS["standard"]])
+
+
+def test_a_name_that_is_allowed_must_be_that_of_a_source(offer):
+    evidence = offer(np.argwhere(draw_labels(1)))
+    with pytest.raises(ConfigError, match=r"others\.csv: allowed, .* there are other\.csv"):
+        check_leaks([evidence], TFS, DATASET, [SPLITS["standard"]], allow=["others.csv"])
+    with pytest.raises(ConfigError, match="there are none"):
+        check_leaks([], TFS, DATASET, [SPLITS["standard"]], allow=["others.csv"])

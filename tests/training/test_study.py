@@ -1,10 +1,16 @@
+"""Fits of a run folder end as if nothing had happened, however often the run was cut off."""
+
 import dataclasses
+import functools
 import json
+import re
 
 import jax
 import numpy as np
 import pytest
 
+from grnjax.errors import CheckpointError
+from grnjax.storage.checkpoints import CheckpointStore
 from grnjax.training.study import Study, derive_seed
 
 
@@ -107,3 +113,108 @@ def test_a_finished_run_is_read_back_without_training(whole, tiny_trainer, probl
     before = (folder / "metrics.jsonl").read_bytes()
     assert_same_results(run(folder, kill_after(tiny_trainer, 0), problem), expected)
     assert (folder / "metrics.jsonl").read_bytes() == before
+
+
+FORM = {"weights": np.zeros(3, np.float32), "step": np.zeros((), np.int32)}
+
+
+def make_arrays(number):
+    """The arrays of a short fit."""
+    return {"weights": np.full(3, number / 7, np.float32), "step": np.array(number, np.int32)}
+
+
+def describe_arrays(arrays):
+    """Two lines of it, whose figure exists as float32 only."""
+    score = float(arrays["weights"][0])
+    return [{"epoch": epoch, "validation": score + epoch} for epoch in (30, 60)]
+
+
+def recall_all(folder, *, names=("a", "b"), die_in=None):
+    """Short fits of one run: their arrays by name, and the names of those made now."""
+    made, results = [], {}
+
+    def make(name):
+        if name == die_in:
+            raise Killed
+        made.append(name)
+        return make_arrays(ord(name))
+
+    with Study(folder, len(names), 1, "fitting") as study:
+        for name in names:
+            make_this = functools.partial(make, name)
+            results[name] = study.recall(name, FORM, make_this, describe_arrays)
+    return results, made
+
+
+def assert_same_arrays(one, other):
+    assert one.keys() == other.keys()
+    for name, arrays in one.items():
+        for key, values in arrays.items():
+            assert np.asarray(values).dtype == other[name][key].dtype
+            np.testing.assert_array_equal(values, other[name][key])
+
+
+def test_a_short_fit_is_made_once_and_then_read_back_bit_for_bit(tmp_path):
+    first, made = recall_all(tmp_path)
+    assert made == ["a", "b"]
+    log = (tmp_path / "metrics.jsonl").read_bytes()
+    lines = [json.loads(line) for line in log.splitlines()]
+    assert [(x["fit"], x["epoch"]) for x in lines] == [("a", 30), ("a", 60), ("b", 30), ("b", 60)]
+    again, made = recall_all(tmp_path)
+    assert made == []
+    assert_same_arrays(again, first)
+    assert (tmp_path / "metrics.jsonl").read_bytes() == log
+
+
+def test_short_fits_without_a_folder_write_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    results, made = recall_all(None)
+    assert made == ["a", "b"] and not list(tmp_path.iterdir())
+    assert_same_arrays(results, {name: make_arrays(ord(name)) for name in ("a", "b")})
+
+
+def test_only_short_fits_that_had_not_ended_are_made_again(tmp_path):
+    for name in ("whole", "killed"):
+        (tmp_path / name).mkdir()
+    whole, _ = recall_all(tmp_path / "whole")
+    with pytest.raises(Killed):
+        recall_all(tmp_path / "killed", die_in="b")
+    resumed, made = recall_all(tmp_path / "killed")
+    assert made == ["b"]
+    assert_same_arrays(resumed, whole)
+    logs = [(tmp_path / name / "metrics.jsonl").read_bytes() for name in ("killed", "whole")]
+    assert logs[0] == logs[1]
+
+
+def test_lines_of_a_short_fit_without_its_checkpoint_are_written_once(tmp_path, monkeypatch):
+    """It was killed between its lines and its checkpoint."""
+
+    def die(*args):
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(CheckpointStore, "save", die)
+        recall_all(tmp_path)
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 2
+    _, made = recall_all(tmp_path)
+    assert made == ["a", "b"]
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert len({(line["fit"], line["epoch"]) for line in lines}) == len(lines) == 4
+
+
+def test_a_flipped_byte_in_the_checkpoint_of_a_short_fit_is_named(tmp_path):
+    recall_all(tmp_path)
+    files = [path for path in (tmp_path / "checkpoints" / "b").rglob("*") if path.is_file()]
+    path = max(files, key=lambda p: p.stat().st_size)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=re.escape(str(path))):
+        recall_all(tmp_path)
+
+
+def test_a_short_fit_of_another_form_is_not_read_back(tmp_path):
+    recall_all(tmp_path)
+    other = {"weights": np.zeros(4, np.float32), "step": FORM["step"]}
+    with Study(tmp_path, 1, 1, "fitting") as study, pytest.raises(CheckpointError, match="weights"):
+        study.recall("a", other, lambda: None, describe_arrays)

@@ -3,7 +3,7 @@
 An entry is KIND=PATH, or a folder whose files begin with their kind:
 
     motifs_promoter.parquet         motifs=FILE                    motif hits of promoters
-    peaks_hsc/{peaks,hits,tss}.*    peaks=PEAKS,HITS[,TSS]         motif hits of accessible peaks
+    peaks_hsc/{peaks,hits,...}.*    peaks=PEAKS,HITS,TSS,FACTORS   motif hits of accessible peaks
     positions_mm10.bed              positions=FILE                 where genes start
     interactions_string.tsv         interactions=FILE              a network without direction
     curated_collectri.csv           curated=FILE                   regulation from literature
@@ -11,10 +11,14 @@ An entry is KIND=PATH, or a folder whose files begin with their kind:
     vectors_geneformer.npz          vectors=FILE                   an embedding of genes
     network_hesc/                   network=FILE or FOLDER         labels of another cell's network
     network-other-species_mdc.csv   network-other-species=...      ... of another species
+
+Peaks need no start sites (tss) of genes and no table of the factors of motifs; an entry leaves
+the place of such a file empty or, at its end, out.
 """
 
 import dataclasses
 import difflib
+import functools
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -30,27 +34,26 @@ from grnjax.data.blocks.motifs import read_motifs
 from grnjax.data.blocks.other_networks import merge_networks, read_other_network
 from grnjax.data.blocks.peaks import read_peaks
 from grnjax.data.blocks.positions import read_positions
-from grnjax.data.blocks.vectors import read_vectors
-from grnjax.data.genes import split_embedding
+from grnjax.data.blocks.vectors import read_vectors, split_embedding
 from grnjax.data.names import list_names
 from grnjax.errors import ConfigError
 from grnjax.progress import logger
 
 READERS: dict[str, Callable[..., Evidence]] = {
     "motifs": read_motifs,
+    "peaks": read_peaks,
     "positions": read_positions,
     "interactions": read_interactions,
     "curated": read_curated,
     "table": read_gene_table,
     "vectors": read_vectors,
+    "network": read_other_network,
+    "network-other-species": functools.partial(read_other_network, species_differs=True),
 }
-OTHER_SPECIES = "network-other-species"
-KINDS = (*READERS, "peaks", "network", OTHER_SPECIES)
-PEAK_FILES = ("peaks", "hits", "tss")  # in the order of peaks=PEAKS,HITS,TSS; the last may lack
+PEAK_FILES = ("peaks", "hits", "tss", "factors")  # in the order of an entry
+NEEDED_FILES = PEAK_FILES[:2]
 MERGED = "other networks"
-SUFFIXES = (
-    ".gz", ".csv", ".tsv", ".txt", ".bed", ".parquet", ".npz", ".npy", ".h5ad", ".zarr",
-)
+SUFFIXES = (".gz", ".csv", ".tsv", ".txt", ".bed", ".parquet", ".npz", ".h5ad", ".zarr")
 LICENCES = ("LICENSE", "LICENCE", "README")  # in the order in which they are looked for
 
 
@@ -59,27 +62,25 @@ class Source:
     """One source: what it is, where it lies, what its evidence will be called."""
 
     kind: str
-    paths: tuple[Path, ...]  # several for peaks; perhaps FILE.h5ad:KEY for vectors
+    path: Path  # of its file or folder; of vectors perhaps FILE.h5ad:KEY
+    files: dict[str, Path]  # by the argument of the reader: `path`, or those of PEAK_FILES
     name: str
-    licence: Path | None  # the file that may state its licence
 
 
 def read_blocks(entries: Sequence[str], names: np.ndarray, tfs: np.ndarray) -> list[Evidence]:
     """The evidence that the entries name, in their order; several networks merged, and last.
 
-    `report["licence_file"]` is the LICENSE or README in the folder of a source, None without one.
-
-    Args:
-        entries: KIND=PATH, or folders.
-        names: the genes of the run.
-        tfs: the gene indices of its TFs.
+    `report["licence_file"]` is the LICENSE or README in or beside a source, None without one.
     """
-    networks, evidence = [], []
-    for source in list_sources(entries):
-        read = read_source(source, names, tfs)
-        licence = source.licence and str(source.licence)
-        read = dataclasses.replace(read, report=read.report | {"licence_file": licence})
-        (networks if source.kind in ("network", OTHER_SPECIES) else evidence).append(read)
+    networks, evidence, sources = [], [], list_sources(entries)
+    if sources:
+        logger.info(f"--blocks: {len(sources):,} sources: {', '.join(s.name for s in sources)}")
+    for source in sources:
+        reader = READERS[source.kind]
+        read = reader(**source.files, names=names, tfs=tfs, name=source.name)
+        report = read.report | {"licence_file": find_licence(source.path)}
+        read = dataclasses.replace(read, report=report)
+        (networks if source.kind.startswith("network") else evidence).append(read)
     if len(networks) > 1:
         networks = [merge_networks(networks, MERGED)]
     return [*evidence, *networks]
@@ -88,24 +89,10 @@ def read_blocks(entries: Sequence[str], names: np.ndarray, tfs: np.ndarray) -> l
 def digest_entries(entries: Sequence[str]) -> dict[str, Path]:
     """Every file or folder that the entries name, by its role: "blocks: motifs promoter"."""
     return {
-        f"blocks: {source.name}" + (f", {role}" if len(source.paths) > 1 else ""): strip_key(path)
+        f"blocks: {source.name}" + (f", {role}" if len(source.files) > 1 else ""): strip_key(path)
         for source in list_sources(entries)
-        for role, path in zip(PEAK_FILES, source.paths, strict=False)
+        for role, path in source.files.items()
     }
-
-
-def read_source(source: Source, names: np.ndarray, tfs: np.ndarray) -> Evidence:
-    """The evidence of one source."""
-    path, *others = source.paths
-    if source.kind == "peaks":
-        hits, sites = (*others, None)[:2]
-        return read_peaks(path, hits, names, tfs, genes_bed=sites, name=source.name)
-    if source.kind in READERS:
-        return READERS[source.kind](path, names, tfs, name=source.name)
-    species_differs = source.kind == OTHER_SPECIES
-    return read_other_network(
-        path, names, tfs, species_differs=species_differs, name=source.name
-    )
 
 
 def list_sources(entries: Sequence[str]) -> list[Source]:
@@ -118,7 +105,7 @@ def list_sources(entries: Sequence[str]) -> list[Source]:
         sources += list_folder(Path(entry)) if os.path.isdir(entry) else [parse_entry(entry)]
     given = [source.name for source in sources]
     sources = [
-        dataclasses.replace(source, name=f"{source.kind} {source.paths[0]}")
+        dataclasses.replace(source, name=f"{source.kind} {source.path}")
         if given.count(source.name) > 1
         else source
         for source in sources
@@ -137,40 +124,45 @@ def parse_entry(entry: str) -> Source:
         is_there = "a file of no stated kind" if os.path.exists(entry) else "no such folder"
         raise ConfigError(
             f"--blocks: {entry} is {is_there}. Give a folder, or KIND=PATH with KIND one of "
-            f"{', '.join(KINDS)}."
+            f"{', '.join(READERS)}."
         )
-    if kind not in KINDS:
+    if kind not in READERS:
         raise ConfigError(
             f"--blocks: {entry} has the kind {kind!r}; did you mean {find_nearest(kind)}? The "
-            f"kinds are {', '.join(KINDS)}."
+            f"kinds are {', '.join(READERS)}."
         )
-    paths = tuple(map(Path, rest.split(",") if kind == "peaks" else [rest]))
-    if kind == "peaks" and not 2 <= len(paths) <= len(PEAK_FILES):
+    is_peaks = kind == "peaks"
+    roles, needed = (PEAK_FILES, NEEDED_FILES) if is_peaks else (("path",), ("path",))
+    given = rest.split(",") if is_peaks else [rest]
+    files = {role: Path(path) for role, path in zip(roles, given, strict=False) if path}
+    if len(given) > len(roles) or not files.keys() >= set(needed):
+        form = "PEAKS,HITS, and behind them, if you have them, TSS and FACTORS"
         raise ConfigError(
-            f"--blocks: {entry} names {len(paths):,} files; write peaks=PEAKS,HITS or "
-            "peaks=PEAKS,HITS,TSS."
+            f"--blocks: {entry} names {len(files):,} files; write {kind}="
+            f"{form if is_peaks else 'PATH'}."
         )
-    absent = [str(path) for path in paths if not strip_key(path).exists()]
+    absent = [str(path) for path in files.values() if not strip_key(path).exists()]
     if absent:
         raise ConfigError(
             f"--blocks: {entry}: no such file: {list_names(absent)}. Check the path of the {kind}."
         )
-    return Source(kind, paths, make_name(kind, paths[0]), find_licence(paths[0]))
+    path = files[roles[0]]
+    return Source(kind, path, files, make_name(kind, path))
 
 
 def list_folder(folder: Path) -> list[Source]:
-    """The sources in a folder, by the names of its files; what it cannot recognise is an error."""
-    sources, skipped, unknown = [], [], []
+    """The sources in a folder, by the names of its files; what it cannot recognise is an error.
+
+    Hidden files, licences and READMEs are no sources.
+    """
+    sources, unknown = [], []
     for path in sorted(folder.iterdir()):
         kind = find_kind(path)
-        if path.name.startswith(".") or path.name.upper().startswith(LICENCES):
-            skipped.append(path.name)
-        elif kind is None:
+        if kind is not None:
+            files = find_peak_files(path) if kind == "peaks" else {"path": path}
+            sources.append(Source(kind, path, files, make_name(kind, path)))
+        elif not path.name.upper().startswith((".", *LICENCES)):
             unknown.append(path.name)
-        else:
-            paths = find_peak_files(path) if kind == "peaks" else (path,)
-            licence = find_licence(path) or find_licence(folder)
-            sources.append(Source(kind, paths, make_name(kind, path), licence))
     if unknown or not sources:
         what = (
             f"{len(unknown):,} of its files begin with no kind of evidence "
@@ -179,46 +171,50 @@ def list_folder(folder: Path) -> list[Source]:
             else "no evidence in this folder"
         )
         raise ConfigError(
-            f"{folder}: {what}. Let names begin with one of {', '.join(KINDS)}, such as "
+            f"{folder}: {what}. Let names begin with one of {', '.join(READERS)}, such as "
             "motifs_promoter.parquet; a folder of one network goes as network=FOLDER."
         )
-    logger.info(
-        f"{folder}: {len(sources):,} sources of evidence; skipped {len(skipped):,} files "
-        f"({list_names(skipped) or 'none'})"
-    )
     return sources
 
 
-def find_peak_files(folder: Path) -> tuple[Path, ...]:
-    """Peaks, hits and perhaps start sites in a folder peaks_NAME, each one file."""
-    files = sorted(folder.iterdir()) if folder.is_dir() else []
-    found = [[path for path in files if path.name.lower().startswith(role)] for role in PEAK_FILES]
-    counts = [len(paths) for paths in found]
-    if counts not in ([1, 1, 0], [1, 1, 1]):
+def find_peak_files(folder: Path) -> dict[str, Path]:
+    """The files of a folder peaks_NAME by their roles, with which their names begin."""
+    inside = sorted(folder.iterdir()) if folder.is_dir() else []
+    found = {
+        role: [path for path in inside if path.name.lower().startswith(role)]
+        for role in PEAK_FILES
+    }
+    counts = {role: len(paths) for role, paths in found.items()}
+    if max(counts.values()) > 1 or not all(counts[role] for role in NEEDED_FILES):
+        counted = ", ".join(f"{count:,} {role}*" for role, count in counts.items())
         raise ConfigError(
-            f"{folder}: peaks need a folder with one file peaks*, one hits* and at most one tss*; "
-            f"found {counts[0]}, {counts[1]} and {counts[2]}. Or name them: peaks=PEAKS,HITS,TSS."
+            f"{folder}: peaks need a folder with one file peaks*, one hits* and at most one of "
+            f"tss* and factors* each; found {counted}. Or name them: peaks=PEAKS,HITS,TSS,FACTORS."
         )
-    return tuple(path for paths in found for path in paths)
+    return {role: paths[0] for role, paths in found.items() if paths}
 
 
 def find_kind(path: Path) -> str | None:
     """The longest kind that the name begins with, up to its end or one of `.`, `_`, `-`."""
     stem = strip_suffixes(path.name)
-    fitting = [kind for kind in KINDS if re.match(rf"{re.escape(kind)}([._-]|$)", stem)]
+    fitting = [kind for kind in READERS if re.match(rf"{re.escape(kind)}([._-]|$)", stem)]
     return max(fitting, key=len, default=None)
 
 
 def find_nearest(text: str) -> str:
     """The kind most like the text."""
-    return difflib.get_close_matches(text, KINDS, n=1, cutoff=0.0)[0]
+    return difflib.get_close_matches(text, READERS, n=1, cutoff=0.0)[0]
 
 
-def find_licence(folder: Path) -> Path | None:
-    """The LICENSE or else the README in a folder; None without either."""
-    files = sorted(folder.iterdir()) if folder.is_dir() else []
-    found = [path for word in LICENCES for path in files if path.name.upper().startswith(word)]
-    return found[0] if found else None
+def find_licence(path: Path) -> str | None:
+    """The LICENSE or else the README in a folder, or else beside a file or folder."""
+    for folder in filter(Path.is_dir, (path, path.parent)):
+        files = sorted(folder.iterdir())
+        for word in LICENCES:
+            for file in files:
+                if file.name.upper().startswith(word):
+                    return str(file)
+    return None
 
 
 def make_name(kind: str, path: Path) -> str:

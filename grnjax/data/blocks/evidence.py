@@ -8,8 +8,8 @@ from jaxtyping import Bool, Float
 
 Kernel = Literal["rbf", "linear", "cosine", "proximity"]
 """How two genes are compared by the values of a block: by a Gaussian of their distance, by the
-product of their standardised values, by the cosine of their rows, or by how near they lie on a
-chromosome."""
+product of their standardised values, by the cosine of their rows, or by proximity: by how near they
+lie, where a block has two columns, the number of the chromosome and the place on it."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class PairBlock:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TfSimilarity:
-    """How alike two TFs are; symmetric, and its diagonal means nothing."""
+    """How alike two TFs are; symmetric, 0 on the diagonal."""
 
     name: str
     values: Float[np.ndarray, "tf tf"]  # float32
@@ -44,7 +44,7 @@ class Evidence:
     """All that was taken from one source, in the gene and TF order of the run."""
 
     name: str
-    report: dict  # kind, source, licence, what was found and what not: ready for run.json
+    report: dict  # kind, source, what was found (`coverage.py`) and what not: ready for run.json
     genes: tuple[GeneBlock, ...] = ()
     pairs: tuple[PairBlock, ...] = ()
     similarities: tuple[TfSimilarity, ...] = ()

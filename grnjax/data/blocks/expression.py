@@ -8,7 +8,6 @@ from grnjax.data.names import count_names
 from grnjax.types import GeneTable
 
 RIDGE = 0.1
-STATISTICS = 5  # the first columns of `expression_features`
 COMPONENTS = 30
 
 
@@ -62,11 +61,10 @@ def principal_components(
     return components
 
 
-def expression_features(genes: GeneTable, count: int) -> Float[np.ndarray, "gene dim"]:
-    """Five statistics of each gene's expression, which standardising loses, and its components.
+def expression_statistics(genes: GeneTable) -> Float[np.ndarray, "gene statistic"]:
+    """What standardising loses: mean, deviation, detection rate, log mean and root detection.
 
-    The statistics are mean, deviation, detection rate, log mean and root detection, each with
-    mean 0 and deviation 1 over the measured genes; genes that are not measured are zeros.
+    Each has mean 0 and deviation 1 over the measured genes; genes that are not measured are zeros.
     """
     x = genes.expression[:, genes.measured].astype(np.float64)
     mean, detection = x.mean(axis=0), (x > 0).mean(axis=0)
@@ -76,7 +74,7 @@ def expression_features(genes: GeneTable, count: int) -> Float[np.ndarray, "gene
     spread = raw.std(axis=0)
     statistics = np.zeros((len(genes.names), raw.shape[1]), np.float32)
     statistics[genes.measured] = (raw - raw.mean(axis=0)) / np.where(spread > 1e-9, spread, 1)
-    return np.concatenate([statistics, principal_components(genes, count)], axis=1)
+    return statistics
 
 
 def coexpression_block(genes: GeneTable, tfs: np.ndarray) -> Float[np.ndarray, "tf gene feature"]:
@@ -100,27 +98,23 @@ def describe_expression(genes: GeneTable, tfs: np.ndarray) -> Evidence:
     Gene values are statistics and principal components of the measured genes; pair features are
     correlation and joint regression, each with its size.
     """
-    features = expression_features(genes, COMPONENTS)
+    measured, kernels = genes.measured, ("rbf", "linear")
+    components, statistics = principal_components(genes, COMPONENTS), expression_statistics(genes)
     pairs = coexpression_block(genes, tfs)
-    kernels = ("rbf", "linear")
-    absent = genes.names[~genes.measured]
+    report = {
+        "kind": "expression",
+        "source": "expression",
+        "found": int(measured.sum()),
+        "absent": count_names(genes.names[~measured]),
+        "tfs_found": int(measured[tfs].sum()),
+        "cells": len(genes.expression),
+    }
     return Evidence(
         "expression",
-        {
-            "kind": "expression",
-            "found": int(genes.measured.sum()),
-            "absent": count_names(absent),
-            "cells": len(genes.expression),
-        },
+        report,
         genes=(
-            GeneBlock(
-                "expression profile",
-                features[:, STATISTICS:],
-                genes.measured,
-                kernels,
-                has_one_scale=True,
-            ),
-            GeneBlock("expression statistics", features[:, :STATISTICS], genes.measured, kernels),
+            GeneBlock("expression profile", components, measured, kernels, has_one_scale=True),
+            GeneBlock("expression statistics", statistics, measured, kernels),
         ),
         pairs=tuple(
             PairBlock(f"co-expression: {name}", pairs[..., place])

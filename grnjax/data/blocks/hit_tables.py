@@ -9,7 +9,13 @@ import numpy as np
 import pandas as pd
 
 from grnjax.data.names import list_names
-from grnjax.data.tables import MISSING, NEEDS_PYARROW, is_number, parse_numbers, read_rows
+from grnjax.data.tables import (
+    MISSING,
+    is_number,
+    open_parquet,
+    parse_numbers,
+    read_table_rows,
+)
 from grnjax.errors import EdgeFormatError
 
 GENE_HEADINGS = ("gene_short_name", "gene", "target", "symbol")
@@ -53,52 +59,36 @@ def read_hit_table(path: str | Path) -> tuple[pd.DataFrame, dict]:
 
 def read_parquet_hits(path: str | Path) -> HitRows:
     """The rows of a parquet table, a few columns at a time: files hold hits in 8 bytes each."""
-    try:
-        import pyarrow
-        from pyarrow import parquet, types
-    except ImportError as problem:
-        raise EdgeFormatError(f"{path}: {NEEDS_PYARROW}") from problem
-    try:
-        with open(path, "rb") as stream:
-            file = parquet.ParquetFile(stream)
-            schema = file.schema_arrow
-            kinds = (types.is_floating, types.is_integer, types.is_boolean)
-            is_numeric = [any(kind(column) for kind in kinds) for column in schema.types]
-            gene, columns, ignored = choose_columns(schema.names, is_numeric, path)
-            names = file.read(columns=[gene]).column(gene).to_pylist()
-            values = np.empty((len(names), len(columns)), np.float32)
-            for first in range(0, len(columns), COLUMNS_AT_ONCE):
-                chosen = columns[first : first + COLUMNS_AT_ONCE]
-                table = file.read(columns=chosen).select(chosen)
-                for place, column in enumerate(table.columns, start=first):
-                    values[:, place] = column.cast(pyarrow.float32(), safe=False).to_numpy()
-                    check_scores(values[:, place], f"{path}: column {columns[place]}")
-    except (pyarrow.ArrowException, OSError) as problem:
-        reason = getattr(problem, "strerror", None) or f"not a readable parquet file: {problem}"
-        raise EdgeFormatError(f"{path}: {reason}.") from problem
+    with open_parquet(path, EdgeFormatError) as file:
+        from pyarrow import float32, types
+
+        schema = file.schema_arrow
+        kinds = (types.is_floating, types.is_integer, types.is_boolean)
+        is_numeric = [any(kind(column) for kind in kinds) for column in schema.types]
+        gene, columns, ignored = choose_columns(schema.names, is_numeric, path)
+        names = file.read(columns=[gene]).column(gene).to_pylist()
+        values = np.empty((len(names), len(columns)), np.float32)
+        for first in range(0, len(columns), COLUMNS_AT_ONCE):
+            chosen = columns[first : first + COLUMNS_AT_ONCE]
+            table = file.read(columns=chosen).select(chosen)
+            for place, column in enumerate(table.columns, start=first):
+                values[:, place] = column.cast(float32(), safe=False).to_numpy()
+                check_scores(values[:, place], f"{path}: column {columns[place]}")
     genes = ["" if name is None else str(name).strip() for name in names]
     return HitRows(genes, values, columns, ignored)
 
 
 def read_text_hits(path: str | Path) -> HitRows:
     """The rows of a text table; which columns hold numbers is seen from the first row."""
-    lines = read_rows(path, EdgeFormatError)
-    headings = [heading.strip() for heading in next(lines)]
+    headings, lines = read_table_rows(path, EdgeFormatError)
     first = next(lines, None)
     if first is None:
         raise EdgeFormatError(f"{path}: a header and no motif hits below it.")
-    if len(first) == len(headings) + 1:  # R writes no heading over the row names
-        headings = ["", *headings]
     is_numeric = [is_number(field) or field.strip().lower() in MISSING for field in first]
     gene, columns, ignored = choose_columns(headings, is_numeric, path)
     gene_place, places = headings.index(gene), [headings.index(column) for column in columns]
     genes, values = [], []
     for number, fields in enumerate(itertools.chain([first], lines), start=1):
-        if len(fields) != len(headings):
-            raise EdgeFormatError(
-                f"{path}: row {number} has {len(fields):,} fields where {len(headings):,} are "
-                "expected."
-            )
         row = fields[gene_place].strip()
         hits = [fields[place] for place in places]
         genes.append(row)
@@ -114,10 +104,6 @@ def choose_columns(
 
     A TF column holds numbers, and its heading is none that tables use for places in the genome.
     """
-    if len(is_numeric) != len(headings):
-        raise EdgeFormatError(
-            f"{path}: row 1 has {len(is_numeric):,} fields under {len(headings):,} headings."
-        )
     lower = [heading.strip().lower() for heading in headings]
     known = [heading for heading in GENE_HEADINGS if heading in lower]
     if not known:

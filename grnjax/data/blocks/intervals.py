@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from grnjax.data.names import list_names
-from grnjax.data.tables import read_rows
+from grnjax.data.tables import read_rows, read_table_rows
 from grnjax.errors import EdgeFormatError
 
 NOT_INTERVALS = ("#", "track", "browser")
@@ -71,36 +71,7 @@ def read_named_peaks(path: str | Path, roles: dict[str, Sequence[str]]) -> pd.Da
         path: a text table; without headings, the roles stand after the peak in their order.
         roles: the headings, in lower case, under which each role may stand.
     """
-    rows = read_rows(path, EdgeFormatError)
-    first = next(rows)
-    place = find_peak(first)
-    columns = dict(zip(roles, range((place or 0) + 1, len(first)), strict=False))
-    if place is None:
-        headings = [heading.strip().lower() for heading in first]
-        first = next(rows, [])
-        place = find_peak(first)
-        shift = len(first) - len(headings)  # R writes no heading over the row names
-        columns = {
-            role: headings.index(heading) + shift
-            for role, known in roles.items()
-            for heading in [name for name in known if name in headings][:1]
-        }
-        if place is None or shift not in (0, 1):
-            raise EdgeFormatError(
-                f"{path}: neither BED nor a table with peaks like chr1_100_200 in its first rows "
-                f"({list_names(headings)}; {list_names(first)}). Give one of the two."
-            )
-    columns["peak"] = place
-    text = {role: [] for role in columns}
-    for number, fields in enumerate(itertools.chain([first], rows), start=1):
-        if len(fields) != len(first):
-            raise EdgeFormatError(
-                f"{path}: row {number} has {len(fields):,} fields where {len(first):,} are "
-                "expected."
-            )
-        for role, column in columns.items():
-            text[role].append(sys.intern(fields[column].strip()))
-    table = pd.DataFrame(text)
+    table = read_peak_columns(path, roles)
     codes, peaks = pd.factorize(table.pop("peak"))  # hits name the same peaks again and again
     intervals = pd.Series(peaks).str.extract(PEAK_NAME)
     unread = peaks[intervals["start"].isna()]
@@ -112,6 +83,32 @@ def read_named_peaks(path: str | Path, roles: dict[str, Sequence[str]]) -> pd.Da
     intervals = intervals.astype({"start": np.int64, "end": np.int64})
     intervals["peak"] = name_peaks(intervals)
     return table.join(intervals.take(codes).reset_index(drop=True))
+
+
+def read_peak_columns(path: str | Path, roles: dict[str, Sequence[str]]) -> pd.DataFrame:
+    """The text of a table's peaks and of each role that it has, whether or not it has headings."""
+    headings, rows = read_table_rows(path, EdgeFormatError)
+    place = find_peak(headings)
+    if place is not None:
+        rows = itertools.chain([headings], rows)
+        columns = dict(zip(roles, range(place + 1, len(headings)), strict=False))
+    else:
+        first, lower = next(rows, []), [heading.lower() for heading in headings]
+        place = find_peak(first)
+        if place is None:
+            raise EdgeFormatError(
+                f"{path}: neither BED nor a table with peaks like chr1_100_200 in its first rows "
+                f"({list_names(headings)}; {list_names(first)}). Give one of the two."
+            )
+        rows = itertools.chain([first], rows)
+        found = {role: [name for name in known if name in lower] for role, known in roles.items()}
+        columns = {role: lower.index(names[0]) for role, names in found.items() if names}
+    columns["peak"] = place
+    text = {role: [] for role in columns}
+    for fields in rows:
+        for role, column in columns.items():
+            text[role].append(sys.intern(fields[column].strip()))
+    return pd.DataFrame(text)
 
 
 def find_peak(fields: list[str]) -> int | None:

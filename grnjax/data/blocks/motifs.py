@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from grnjax.data.blocks.coverage import cover_genes
 from grnjax.data.blocks.evidence import Evidence, GeneBlock, PairBlock, TfSimilarity
 from grnjax.data.blocks.hit_tables import read_hit_table
-from grnjax.data.names import count_names, list_names, match_names
+from grnjax.data.names import count_names, match_names
 from grnjax.errors import GeneMismatchError
 from grnjax.progress import logger
 
@@ -22,9 +23,6 @@ def read_motifs(
         path: a table of promoters or peaks x TFs, parquet or text: a gene column
             (gene_short_name, gene, target or symbol) and a column of hits a TF, 0 or 1 or a score
             of at least 0. Rows of the same gene are merged by their maximum.
-        names: the genes of the run.
-        tfs: the indices of its TFs.
-        name: what the blocks are called.
     """
     hits, report = read_hit_table(path)
     report = {"kind": "motifs", "source": str(path)} | report
@@ -41,22 +39,13 @@ def describe_hits(
 
     Args:
         hits: one row a gene (its index) and one column a TF; 0, or a hit or its score.
-        names: the genes of the run.
-        tfs: the indices of its TFs.
-        name: what the blocks are called.
         report: `kind`, `source` and what was counted so far; it is copied and completed.
     """
     hits = hits.sort_index().sort_index(axis=1)  # the order of a file never reaches a model
     source, values = report["source"], hits.to_numpy(np.float32)
-    rows = match_names(names.tolist(), hits.index.tolist())
-    covered = rows.positions >= 0
-    if not covered.any():
-        raise GeneMismatchError(
-            f"{source}: none of the {len(hits):,} genes with motif hits "
-            f"({list_names(hits.index)}) is among the {len(names):,} of the run "
-            f"({list_names(names)}). Give hits for the same kind of gene name."
-        )
-    profiles = values[rows.positions[covered]]
+    coverage = cover_genes(hits.index.tolist(), names, tfs, source)
+    covered = coverage.covered
+    profiles = values[coverage.positions[covered]]
     varies = profiles.min(axis=0) < profiles.max(axis=0)
     if not varies.any():
         raise GeneMismatchError(
@@ -75,14 +64,11 @@ def describe_hits(
     alike = np.zeros((len(tfs), len(tfs)), np.float32)
     alike[np.ix_(has_column, has_column)] = correlate_columns(values[:, own_columns])
 
-    report = report | {
-        "found": int(covered.sum()),
-        "absent": count_names(names[~covered]),
+    report = coverage.report | report | {
         "tfs_found": int(has_column.sum()),
         "tfs_without_column": count_names(tf_names[~has_column]),
-        "case_rule": "exact" if rows.rule == columns.rule == "exact" else "upper-case",
-        "case_ambiguous": count_names(sorted({*rows.ambiguous, *columns.ambiguous})),
-        "genes_in_source": len(hits),
+        "case_rule_of_columns": columns.rule,
+        "case_ambiguous_columns": count_names(sorted(columns.ambiguous)),
         "columns": int(varies.sum()),
         "constant_columns": count_names(hits.columns[~varies]),
     }

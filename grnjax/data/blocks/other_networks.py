@@ -14,9 +14,10 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from grnjax.data.beeline import read_folder
+from grnjax.data.blocks.coverage import cover_genes
 from grnjax.data.blocks.evidence import Evidence, GeneBlock, PairBlock
 from grnjax.data.edges import read_edges
-from grnjax.data.names import NameMatch, count_names, list_names, match_names
+from grnjax.data.names import count_names, list_names, match_names
 from grnjax.errors import ConfigError, GeneMismatchError
 from grnjax.progress import logger
 
@@ -30,42 +31,36 @@ def read_other_network(
     tfs: np.ndarray,
     *,
     species_differs: bool = False,
-    genes: Sequence[str] | None = None,
     name: str = "other network",
 ) -> Evidence:
-    """The targets of another network's TFs as gene values, one column a TF, 1 for a target.
+    """The targets of another network's TFs as gene values, one column a TF.
 
-    A TF needs 3 targets among the genes of the run, and a gene that is none. In the same species
-    the TFs of the run get no column (flagship note, section 0.5), however their names are spelled.
-    In another species they keep theirs, and make a pair feature besides: 1 where the TF of the
-    same name regulates the gene over there and 0 where it does not, less the share of its targets
-    among the covered genes, so that a TF's row sums to 0; 0 where the gene is not covered.
+    1 where the TF regulates the gene over there and 0 where it does not, less the share of its
+    targets among the covered genes, so that a column sums to 0; 0 where the gene is not covered.
+    So which genes a network is about says nothing, in one network as in several.
+
+    A TF needs `FEWEST_TARGETS` among the genes of the run, and a gene that is none. In the same
+    species the TFs of the run get no column (experiments/FLAGSHIP.md), however their names are
+    spelled. In another species they keep theirs, which are pair features besides: what the TF of
+    the same name does over there.
 
     `report["columns"]` has the names of the columns by file, as `leak_check` needs them.
 
     Args:
-        path: an edge list, or a GENELink folder, whose Target.csv lists the genes it is about.
-        names: the genes of the run, sorted.
+        path: an edge list, which is about the genes that it names, with label 0 too; or a
+            GENELink folder, which is about those of its Target.csv.
         tfs: indices of its TFs: at least all that have labels.
         species_differs: whether the network is of another species than the run.
-        genes: the genes that the network is about; by default those of Target.csv, else those
-            with an edge.
-        name: of the evidence.
     """
-    edges, universe = load_network(path, genes)
-    match = match_names(universe, names.tolist())
-    covered = np.isin(np.arange(len(names)), match.positions)
-    if not covered.any():
-        raise GeneMismatchError(
-            f"{path}: none of the {len(universe):,} genes of this network ({list_names(universe)}) "
-            f"is among the {len(names):,} of the run ({list_names(names)}). Give a network with "
-            "the same kind of gene names."
-        )
+    edges, universe = load_network(path)
+    coverage = cover_genes(universe, names, tfs, path)
+    covered = coverage.covered
     regulators = np.array(sorted(edges["tf"].unique()), dtype=str)
-    values = tabulate_targets(edges, regulators, universe, match, len(names))
-    counts = values.sum(axis=0)
+    targets = tabulate_targets(edges, regulators, coverage.index, len(names))
+    counts = targets.sum(axis=0)
     says_something = (counts >= FEWEST_TARGETS) & (counts < covered.sum())
-    is_own = np.isin(np.char.upper(regulators), np.char.upper(names[tfs]))
+    own_names, their_names = np.char.upper(names[tfs]), np.char.upper(regulators)
+    is_own = np.isin(their_names, own_names)
     is_kept = says_something & (species_differs | ~is_own)
     too_few, dropped = regulators[~says_something], regulators[says_something & ~is_kept]
     if not is_kept.any():
@@ -75,23 +70,17 @@ def read_other_network(
             f"fewer than {FEWEST_TARGETS} targets, or only targets, among the {covered.sum():,} "
             "shared genes. Leave the file out."
         )
-    values, columns = values[:, is_kept], regulators[is_kept]
+    values, columns = centre_columns(targets[:, is_kept], covered), regulators[is_kept]
     pairs = ()
     if species_differs:
-        same = same_tf_rows(values, covered, columns, names[tfs])
+        same = same_tf_rows(values, columns, names[tfs])
         pairs = (PairBlock(f"{name}: same TF", same),) if same.any() else ()
-    report = {
+    report = coverage.report | {
         "kind": "network",
-        "source": str(path),
         "species_differs": species_differs,
-        "found": int(covered.sum()),
-        "absent": count_names(names[~covered]),
-        "outside_the_run": int((match.positions < 0).sum()),
-        "case_rule": match.rule,
-        "case_ambiguous": count_names(match.ambiguous),
         "edges": edges.attrs["report"],
         "columns": {str(path): columns.tolist()},
-        "tfs_found": count_names(regulators[is_own]),
+        "tfs_found": int(np.isin(own_names, their_names).sum()),
         "dropped_same_tf": count_names(dropped),
         "dropped_uninformative": count_names(too_few),
     }
@@ -105,29 +94,22 @@ def read_other_network(
     return Evidence(name, report, genes=(block,), pairs=pairs)
 
 
-def load_network(
-    path: str | Path, genes: Sequence[str] | None
-) -> tuple[pd.DataFrame, list[str]]:
+def load_network(path: str | Path) -> tuple[pd.DataFrame, list[str]]:
     """The edges, without pairs labelled 0, and the genes that the network is about."""
     if Path(path).is_dir() and Path(path).suffix != ".zarr":
         folder = read_folder(path)
-        edges, genes = folder.edges, genes or folder.genes
+        edges, genes = folder.edges, folder.genes
     else:
-        edges = read_edges(path)
+        edges, genes = read_edges(path), None
     universe = sorted(set(genes or [*edges["tf"], *edges["target"]]))
     return edges[edges["label"] == 1] if "label" in edges else edges, universe
 
 
 def tabulate_targets(
-    edges: pd.DataFrame,
-    regulators: np.ndarray,
-    universe: list[str],
-    match: NameMatch,
-    genes: int,
+    edges: pd.DataFrame, regulators: np.ndarray, index: dict[str, int], genes: int
 ) -> Float[np.ndarray, "gene tf"]:
     """1 where the gene of the run is a target of the TF, else 0."""
-    place = dict(zip(universe, match.positions, strict=True))
-    rows = edges["target"].map(place).fillna(-1).to_numpy(dtype=int)
+    rows = edges["target"].map(index).fillna(-1).to_numpy(dtype=int)
     columns = np.searchsorted(regulators, edges["tf"].to_numpy(dtype=str))
     values = np.zeros((genes, len(regulators)), np.float32)
     values[rows[rows >= 0], columns[rows >= 0]] = 1
@@ -135,15 +117,12 @@ def tabulate_targets(
 
 
 def same_tf_rows(
-    values: Float[np.ndarray, "gene column"],
-    covered: Bool[np.ndarray, " gene"],
-    columns: np.ndarray,
-    tf_names: np.ndarray,
+    values: Float[np.ndarray, "gene column"], columns: np.ndarray, tf_names: np.ndarray
 ) -> Float[np.ndarray, "tf gene"]:
-    """The centred labels of the column of each TF's name; zeros for a TF without one."""
+    """The column of each TF's name; zeros for a TF without one."""
     places = match_names(tf_names.tolist(), columns.tolist()).positions
-    rows = np.zeros((len(tf_names), len(covered)), np.float32)
-    rows[places >= 0] = centre_columns(values, covered).T[places[places >= 0]]
+    rows = np.zeros((len(tf_names), len(values)), np.float32)
+    rows[places >= 0] = values.T[places[places >= 0]]
     return rows
 
 
@@ -158,9 +137,8 @@ def centre_columns(
 def merge_networks(parts: Sequence[Evidence], name: str) -> Evidence:
     """The columns of several networks side by side, and the mean of their pair features.
 
-    One kernel then speaks for all other labels. Each column is centred over the genes of its own
-    network and 0 elsewhere, so that which genes a network is about says nothing. A TF's row of
-    pair features is the mean over the networks that have the TF.
+    One kernel then speaks for all other labels. A TF's row of pair features is the mean over the
+    networks that have the TF.
     """
     columns = {}
     for part in parts:
@@ -169,7 +147,7 @@ def merge_networks(parts: Sequence[Evidence], name: str) -> Evidence:
                 raise ConfigError(f"{source}: this network is given twice. Give it once.")
             columns[source] = column_names
     blocks = [block for part in parts for block in part.genes]
-    values = np.hstack([centre_columns(block.values, block.covered) for block in blocks])
+    values = np.hstack([block.values for block in blocks])
     covered = np.any([block.covered for block in blocks], axis=0)
     report = {
         "kind": "network",

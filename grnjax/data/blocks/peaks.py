@@ -16,12 +16,12 @@ from grnjax.data.blocks.intervals import (
 )
 from grnjax.data.blocks.motifs import describe_hits
 from grnjax.data.names import count_names, list_names, match_names
-from grnjax.data.tables import read_rows
+from grnjax.data.tables import read_table_rows
 from grnjax.errors import EdgeFormatError, GeneMismatchError
 
 MOTIF_HEADINGS = ("tf", "motif", "factor", "motif_id")
 SCORE_HEADINGS = ("score",)
-TSS_DISTANCE = 1_000  # bases: a promoter
+TSS_DISTANCE = 1_000  # the most bases between a peak and a site of its gene: a promoter
 
 
 def read_peaks(
@@ -30,9 +30,8 @@ def read_peaks(
     names: np.ndarray,
     tfs: np.ndarray,
     *,
-    genes_bed: str | Path | None = None,
-    motif_factors: str | Path | None = None,
-    distance: int = TSS_DISTANCE,
+    tss: str | Path | None = None,
+    factors: str | Path | None = None,
     name: str = "peaks",
 ) -> Evidence:
     """Motif profiles of genes over their accessible peaks, and what follows as in `read_motifs`.
@@ -44,23 +43,20 @@ def read_peaks(
             chr_start_end or chr:start-end, perhaps with a gene column.
         hits: a table of peak, TF or motif, perhaps score; or BED intervals with TF or motif as
             their name, which hit the peaks they share a base with.
-        names: the genes of the run.
-        tfs: the indices of its TFs.
-        genes_bed: BED of transcription start sites. A peak without a gene, or under a name that
-            neither the run nor this file knows, belongs to every gene with a site nearby.
-        motif_factors: a table with columns Motif and Factor, which turns motifs into TFs.
-        distance: the most bases between a peak and a site of its gene.
-        name: what the blocks are called.
+        tss: BED of transcription start sites. A peak without a gene, or under a name that neither
+            the run nor this file knows, belongs to every gene with a site within `TSS_DISTANCE`.
+        factors: a table with columns Motif and Factor, which turns motifs into TFs.
     """
-    files = {"peaks": peaks, "hits": hits, "genes": genes_bed, "factors": motif_factors}
-    report = {"kind": "peaks", "source": str(peaks)}
-    report["files"] = {role: str(path) for role, path in files.items() if path is not None}
+    files = {"peaks": peaks, "hits": hits, "tss": tss, "factors": factors}
     listed = read_peak_list(peaks)
-    owners = assign_genes(listed, names, genes_bed, distance, report)
-    found = read_hits(hits, listed, report)
-    table = spread_hits(found, owners, report)
-    if motif_factors is not None:
-        table = merge_motifs(table, motif_factors, report)
+    owners, of_peaks = assign_genes(listed, names, tss, peaks)
+    found, of_hits = read_hits(hits, listed)
+    report = {"kind": "peaks", "source": str(peaks), **of_peaks, **of_hits}
+    report["files"] = {role: str(path) for role, path in files.items() if path is not None}
+    report["hits_in_peaks_of_genes"] = int(found["peak"].isin(owners["peak"]).sum())
+    table = spread_hits(found, owners, peaks)
+    if factors is not None:
+        table, report["motifs_without_factor"] = merge_motifs(table, factors)
     return describe_hits(table, names, tfs, name=name, report=report)
 
 
@@ -73,8 +69,8 @@ def read_peak_list(path: str | Path) -> pd.DataFrame:
     return listed if "name" in listed else listed.assign(name="")
 
 
-def read_hits(path: str | Path, listed: pd.DataFrame, report: dict) -> pd.DataFrame:
-    """The hits inside the listed peaks: `peak`, `motif`, `score`."""
+def read_hits(path: str | Path, listed: pd.DataFrame) -> tuple[pd.DataFrame, dict]:
+    """The hits inside the listed peaks, as `peak`, `motif` and `score`, and counts of all."""
     if has_intervals(path):
         scanned = read_bed(path).rename(columns={"name": "motif"})
         unique = listed.drop_duplicates("peak")
@@ -96,64 +92,60 @@ def read_hits(path: str | Path, listed: pd.DataFrame, report: dict) -> pd.DataFr
         hits = scanned.assign(score=scores).loc[is_inside, ["peak", "motif", "score"]]
         inside = len(hits)
     is_named = hits["motif"] != ""
-    report |= {"hits": len(scanned), "hits_outside_peaks": len(scanned) - inside}
-    report["hits_without_motif"] = int((~is_named).sum())
     if not is_named.any():
         raise GeneMismatchError(
             f"{path}: none of its {len(scanned):,} hits ({list_names(name_peaks(scanned[:6]))}) "
             f"names a motif and lies in one of the {len(listed):,} peaks "
             f"({list_names(listed['peak'][:6])}). Give hits on the same genome assembly."
         )
-    return hits[is_named]
+    counts = {
+        "hits": len(scanned),
+        "hits_outside_peaks": len(scanned) - inside,
+        "hits_without_motif": int((~is_named).sum()),
+    }
+    return hits[is_named], counts
 
 
 def assign_genes(
-    listed: pd.DataFrame,
-    names: np.ndarray,
-    genes_bed: str | Path | None,
-    distance: int,
-    report: dict,
-) -> pd.DataFrame:
-    """Which `gene` each `peak` belongs to, a row a pair.
+    listed: pd.DataFrame, names: np.ndarray, tss: str | Path | None, path: str | Path
+) -> tuple[pd.DataFrame, dict]:
+    """Which `gene` each `peak` belongs to, a row a pair, and counts of the peaks.
 
-    With `genes_bed`, a peak under a name that is no gene there or in the run counts as unnamed:
+    With start sites, a peak under a name that is no gene there or in the run counts as unnamed:
     the fourth column of BED often numbers the peaks.
     """
     is_owned = listed["name"] != ""
-    if genes_bed is None:
+    if tss is None:
         owners = listed[is_owned]
     else:
-        sites = read_bed(genes_bed)
+        sites = read_bed(tss)
         sites = sites[sites["name"] != ""]
         known = set(sites["name"])
         in_run = match_names(listed["name"].unique().tolist(), names.tolist()).positions >= 0
         known.update(listed["name"].unique()[in_run])
         is_owned &= listed["name"].isin(known)
-        near = sites.assign(start=sites["start"] - distance, end=sites["end"] + distance)
+        first, last = sites["start"] - TSS_DISTANCE, sites["end"] + TSS_DISTANCE
         free = listed[~is_owned]
-        peak, site = join_overlaps(free, near)
+        peak, site = join_overlaps(free, sites.assign(start=first, end=last))
         nearby = free.iloc[peak].assign(name=sites["name"].to_numpy()[site])
         owners = pd.concat([listed[is_owned], nearby])
     owners = owners[["peak", "name"]].rename(columns={"name": "gene"}).drop_duplicates()
-    report["peaks"] = int(listed["peak"].nunique())
-    report["peaks_without_gene"] = report["peaks"] - int(owners["peak"].nunique())
+    count = int(listed["peak"].nunique())
     if owners.empty:
-        lack = "names a gene" if genes_bed is None else f"lies near a site of {genes_bed}"
+        lack = "names a gene" if tss is None else f"lies near a site of {tss}"
         raise GeneMismatchError(
-            f"{report['source']}: none of its {report['peaks']:,} peaks "
-            f"({list_names(listed['peak'][:6])}) {lack}. Give peaks with a gene column, or the "
-            "start sites of genes on the same genome assembly."
+            f"{path}: none of its {count:,} peaks ({list_names(listed['peak'][:6])}) {lack}. Give "
+            "peaks with a gene column, or the start sites of genes on the same genome assembly."
         )
-    return owners
+    return owners, {"peaks": count, "peaks_without_gene": count - int(owners["peak"].nunique())}
 
 
-def spread_hits(hits: pd.DataFrame, owners: pd.DataFrame, report: dict) -> pd.DataFrame:
+def spread_hits(hits: pd.DataFrame, owners: pd.DataFrame, path: str | Path) -> pd.DataFrame:
     """The highest score of each gene (index) for each motif (column) over the gene's peaks."""
     pairs = hits.merge(owners, on="peak")
-    report["hits_in_peaks_of_genes"] = int(hits["peak"].isin(owners["peak"]).sum())
     if pairs.empty:
         raise GeneMismatchError(
-            f"{report['source']}: none of {len(hits):,} hits lies in one of the "
+            f"{path}: none of {len(hits):,} hits lies in one of the "
             f"{owners['peak'].nunique():,} peaks that have a gene. Give more peaks or hits."
         )
     motif, motifs = pd.factorize(pairs["motif"], sort=True)
@@ -164,10 +156,13 @@ def spread_hits(hits: pd.DataFrame, owners: pd.DataFrame, report: dict) -> pd.Da
     return pd.DataFrame(scores, index=genes, columns=motifs)
 
 
-def merge_motifs(table: pd.DataFrame, path: str | Path, report: dict) -> pd.DataFrame:
-    """The hits of each TF: the highest over its motifs, by a table with Motif and Factor."""
-    headings, *rows = read_rows(path, EdgeFormatError)
-    lower = [heading.strip().lower() for heading in headings]
+def merge_motifs(table: pd.DataFrame, path: str | Path) -> tuple[pd.DataFrame, dict]:
+    """The hits of each TF, the highest over its motifs, and which motifs have no TF.
+
+    `path` is a table with columns Motif and Factor.
+    """
+    headings, rows = read_table_rows(path, EdgeFormatError)
+    lower = [heading.lower() for heading in headings]
     if "motif" not in lower or "factor" not in lower:
         raise EdgeFormatError(
             f"{path}: no columns Motif and Factor among {list_names(headings)}. Name them so."
@@ -175,9 +170,7 @@ def merge_motifs(table: pd.DataFrame, path: str | Path, report: dict) -> pd.Data
     motif, factor = lower.index("motif"), lower.index("factor")
     place = {name: i for i, name in enumerate(table.columns)}
     motifs_of, known = {}, set()
-    for number, fields in enumerate(rows, start=1):
-        if len(fields) <= max(motif, factor):
-            raise EdgeFormatError(f"{path}: row {number} has no motif and factor.")
+    for fields in rows:
         if fields[motif] in place and fields[factor]:
             motifs_of.setdefault(fields[factor], set()).add(place[fields[motif]])
             known.add(fields[motif])
@@ -186,7 +179,7 @@ def merge_motifs(table: pd.DataFrame, path: str | Path, report: dict) -> pd.Data
             f"{path}: it has a factor for none of the {len(place):,} motifs that were found "
             f"({list_names(place)}). Give the table of the same motif collection."
         )
-    report["motifs_without_factor"] = count_names(name for name in place if name not in known)
     scores = table.to_numpy()
     merged = {tf: scores[:, sorted(motifs_of[tf])].max(axis=1) for tf in sorted(motifs_of)}
-    return pd.DataFrame(merged, index=table.index)
+    lost = count_names(name for name in place if name not in known)
+    return pd.DataFrame(merged, index=table.index), lost

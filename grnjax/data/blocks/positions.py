@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from grnjax.data.blocks.coverage import cover_genes
 from grnjax.data.blocks.evidence import Evidence, GeneBlock
 from grnjax.data.blocks.intervals import read_bed
-from grnjax.data.names import count_names, list_names, match_names
-from grnjax.errors import EdgeFormatError, GeneMismatchError
+from grnjax.data.names import count_names
+from grnjax.errors import EdgeFormatError
 from grnjax.progress import logger
 
 MEGABASE = 1e6
@@ -26,9 +27,6 @@ def read_positions(
 
     Args:
         path: BED: chromosome, start, end, gene. A start site is the middle of its interval.
-        names: the genes of the run.
-        tfs: not used: a position says the same of a TF as of any gene.
-        name: what the block is called.
     """
     sites = read_bed(path)
     named = sites[sites["name"] != ""]
@@ -37,23 +35,12 @@ def read_positions(
             f"{path}: none of its {len(sites):,} intervals has a name. Put the gene in column 4."
         )
     places, scattered = place_genes(named)
-    match = match_names(names.tolist(), places.index.tolist())
-    covered = match.positions >= 0
-    if not covered.any():
-        raise GeneMismatchError(
-            f"{path}: none of its {len(places):,} genes ({list_names(places.index)}) is among the "
-            f"{len(names):,} of the run ({list_names(names)}). Give the start sites of the same "
-            "species and kind of name."
-        )
+    coverage = cover_genes(places.index.tolist(), names, tfs, path)
+    covered = coverage.covered
     values = np.zeros((len(names), 2), np.float32)
-    values[covered] = places[["number", "megabases"]].to_numpy()[match.positions[covered]]
-    report = {
+    values[covered] = places[["number", "megabases"]].to_numpy()[coverage.positions[covered]]
+    report = coverage.report | {
         "kind": "positions",
-        "source": str(path),
-        "found": int(covered.sum()),
-        "absent": count_names(names[~covered]),
-        "case_rule": match.rule,
-        "case_ambiguous": count_names(sorted(match.ambiguous)),
         "intervals": len(sites),
         "intervals_without_name": len(sites) - len(named),
         "chromosomes": int(named["chromosome"].nunique()),

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from grnjax.data.blocks.catalogue import digest_entries, list_sources, read_blocks
+from grnjax.data.blocks.catalogue import digest_entries, find_licence, list_sources, read_blocks
 from grnjax.errors import ConfigError
 
 NAMES = np.array([f"G{i:02d}" for i in range(12)])
@@ -56,13 +56,16 @@ def test_entries_give_what_the_folder_gives(folder):
     for name, item in by_entry.items():
         mine, theirs = item.genes[0].values, by_folder[name].genes[0].values
         np.testing.assert_array_equal(np.sort(mine, axis=1), np.sort(theirs, axis=1))
-    assert by_entry["table dispersion"].report["licence_file"] is None
+    table = by_entry["table dispersion"]
+    assert table.report["licence_file"] == str(folder / "README.md"), "it lies beside the file"
 
 
-def test_one_network_keeps_its_name_and_its_labels(folder):
+def test_one_network_keeps_its_name_and_means_what_several_mean(folder):
     [network] = read_blocks([f"network={folder}/network_liver.csv"], NAMES, TFS)
     assert network.name == "network liver"
-    np.testing.assert_array_equal(np.unique(network.genes[0].values), [0, 1])
+    several = read_blocks([str(folder)], NAMES, TFS)[-1]
+    place = [*several.report["columns"]].index(network.report["source"])
+    np.testing.assert_array_equal(several.genes[0].values[:, [place]], network.genes[0].values)
 
 
 def test_what_is_not_recognised_is_an_error_that_lists_the_kinds(folder):
@@ -81,7 +84,10 @@ def test_what_is_not_recognised_is_an_error_that_lists_the_kinds(folder):
         ("networks-other-species=x.csv", "did you mean network-other-species"),
         ("motifs=absent.parquet", "no such file: absent.parquet"),
         ("absent", "absent is no such folder"),
-        ("peaks=one.bed", "names 1 files"),
+        ("peaks=one.bed", "names 1 files; write peaks=PEAKS,HITS"),
+        ("peaks=one.bed,,sites.bed", "names 2 files; write peaks=PEAKS,HITS"),
+        ("peaks=a,b,c,d,e", "write peaks=PEAKS,HITS"),
+        ("motifs=", "names 0 files; write motifs=PATH"),
     ],
 )
 def test_a_wrong_entry_says_what_to_write(entry, message):
@@ -130,6 +136,27 @@ def test_digests_name_every_file_by_its_role(folder, tmp_path):
     }
 
 
+def test_peaks_come_with_start_sites_and_factors_from_a_folder_or_one_by_one(tmp_path):
+    texts = {
+        "peaks.bed": "chr1\t1000\t2000\nchr1\t9000\t9500\tG02\nchr2\t10\t20\tG04\n",
+        "hits.bed": "chr1\t1100\t1110\tM1\nchr1\t9100\t9110\tM2\n",
+        "tss.bed": "chr1\t2500\t2501\tG03\n",
+        "factors.tsv": "Motif\tFactor\nM1\tG00\nM2\tG01\n",
+    }
+    folder = tmp_path / "peaks_hsc"
+    folder.mkdir()
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    own = []
+    for sites in (folder / "tss.bed", ""):
+        entry = f"peaks={folder}/peaks.bed,{folder}/hits.bed,{sites},{folder}/factors.tsv"
+        own.append(read_blocks([entry], NAMES, TFS)[0].pairs[0].values)
+    assert [np.argwhere(values).tolist() for values in own] == [[[0, 3], [1, 2]], [[1, 2]]]
+    [evidence] = read_blocks([str(tmp_path)], NAMES, TFS)
+    np.testing.assert_array_equal(evidence.pairs[0].values, own[0])
+    assert evidence.name == "peaks hsc"
+
+
 def test_peaks_in_a_folder_need_their_hits(folder):
     (folder / "peaks_hsc.bed").write_text("")
     with pytest.raises(ConfigError, match="one hits"):
@@ -141,6 +168,5 @@ def test_a_licence_beside_a_source_counts_before_that_of_the_folder(folder):
     own.mkdir()
     for name in ("LICENSE.txt", "readme"):
         (own / name).write_text("")
-    by_name = {source.name: source.licence for source in list_sources([str(folder)])}
-    assert by_name["network blood"] == own / "LICENSE.txt"
-    assert by_name["network liver"] == folder / "README.md"
+    assert find_licence(own) == str(own / "LICENSE.txt")
+    assert find_licence(folder / "network_liver.csv") == str(folder / "README.md")

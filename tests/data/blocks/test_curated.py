@@ -63,19 +63,17 @@ def test_only_the_confidence_levels_asked_for_are_kept(write):
     path = write(DOROTHEA, "dorothea.csv.gz")
     evidence = read_curated(path, NAMES, TFS)
     np.testing.assert_array_equal(evidence.pairs[0].values, [LISTED[0], [0] * 5, [0] * 5])
+    assert (evidence.report["tfs_found"], evidence.report["tfs_with_pairs"]) == (1, 1)
     assert evidence.report["rows_by_level"] == {"A": 1, "B": 1, "C": 1, "D": 1, "E": 2}
     assert evidence.report["levels_kept"] == ["A", "B", "C"]
     assert evidence.report["rows"] == 6 and evidence.report["ignored_columns"] == []
-    strict = read_curated(path, NAMES, TFS, levels=("A",)).pairs[0]
-    np.testing.assert_array_equal(np.argwhere(strict.values), [[0, 2]])
-    loose = read_curated(path, NAMES, TFS, levels=("E", "A")).pairs[0]
-    np.testing.assert_array_equal(np.argwhere(loose.values), [[0, 2], [1, 0], [2, 2]])
-    with pytest.raises(ConfigError, match=r"none of its 6 rows is of confidence level F; .* A, B"):
-        read_curated(path, NAMES, TFS, levels=("F",))
+    doubtful = write("tf,confidence,target\nA,D,C\nB,E,A\n", "doubtful.csv")
+    with pytest.raises(ConfigError, match="none of its 2 rows is of .* A, B, C; the file has D, E"):
+        read_curated(doubtful, NAMES, TFS)
 
 
 def test_a_table_without_levels_ignores_them(write):
-    evidence = read_curated(write(COLLECTRI), NAMES, TFS, levels=())
+    evidence = read_curated(write(COLLECTRI), NAMES, TFS)
     np.testing.assert_array_equal(evidence.pairs[0].values, LISTED)
     assert "rows_by_level" not in evidence.report
 

@@ -94,7 +94,7 @@ def test_the_report_counts_what_was_found_and_what_was_left_out(write):
     assert report["kind"] == "interactions" and report["source"].endswith("links.csv")
     assert (report["found"], report["tfs_found"]) == (4, 3)
     assert report["absent"] == {"count": 1, "first": ["E"]}
-    assert report["unknown_genes"] == {"count": 3, "first": ["X", "Y", "Z"]}
+    assert report["outside_the_run"] == {"count": 3, "first": ["X", "Y", "Z"]}
     assert (report["rows"], report["duplicates"], report["self_loops"]) == (9, 1, 1)
     assert (report["links_among_genes"], report["partners"]) == (3, 4)
     assert report["partners_of_one_gene"] == 1

@@ -100,7 +100,7 @@ def test_a_role_that_the_table_lacks_is_left_out(tmp_path):
     [
         ("peak,gene\nfirst,Abc\n", "neither BED nor a table with peaks like chr1_100_200"),
         ("peak,gene\n", "neither BED nor"),
-        ("peak,gene\nchr1_5_9,Abc\nchr1_5\n", "row 2 has 1 fields where 2 are expected"),
+        ("peak,gene\nchr1_5_9,Abc\nchr1_5\n", "row 2 .chr1_5. has 1 fields where 2 are expected"),
         ("peak,gene\nchr1_5_9,A\nchr1,B\n", "1 of 2 peaks are not named like .*: chr1"),
     ],
 )

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from grnjax.data.blocks.peaks import read_peaks
+from grnjax.data.blocks.peaks import assign_genes, read_peak_list, read_peaks
 from grnjax.errors import EdgeFormatError, GeneMismatchError
 
 NAMES = np.array(["Fos", "Jun", "Klf4", "Sox2"])
@@ -31,12 +31,12 @@ SITES = "chr1\t2500\t2501\tSox2\nchr1\t9000\t9001\tJun\nchr2\t9600\t9601\tKlf4\n
 def read(tmp_path):
     """Writes texts to files and reads them as evidence; files keep the names of the arguments."""
 
-    def write_and_read(peaks=PEAKS, hits=HITS, names=NAMES, tfs=TFS, distance=1000, **others):
+    def write_and_read(peaks=PEAKS, hits=HITS, names=NAMES, tfs=TFS, **others):
         texts = {"peaks": peaks, "hits": hits} | others
         for role, text in texts.items():
             (tmp_path / role).write_text(text)
         files = {role: tmp_path / role for role in texts}
-        return read_peaks(**files, names=names, tfs=tfs, distance=distance)
+        return read_peaks(**files, names=names, tfs=tfs)
 
     return write_and_read
 
@@ -101,22 +101,20 @@ def test_bed_peaks_and_named_peaks_say_the_same(read):
 def test_peaks_without_a_gene_go_to_the_sites_nearby(read):
     peaks = "chr1\t1000\t2000\tpeak_1\nchr1\t5000\t6000\tpeak_2\n"
     peaks += "chr2\t8000\t9000\tSox2\nchr2\t1000\t2000\tKlf4\n"
-    evidence = read(peaks=peaks, genes_bed=SITES)
+    evidence = read(peaks=peaks, tss=SITES)
     assert list_hits(evidence) == {("Fos", "Sox2"): 1, ("Jun", "Sox2"): 2}
     assert evidence.genes[0].covered.tolist() == [False, False, True, True]
     assert evidence.report["peaks_without_gene"] == 1
-    wider = read(peaks=peaks, genes_bed=SITES, distance=3001)
-    assert wider.report["peaks_without_gene"] == 0
-    assert list_hits(wider)["Jun", "Jun"] == 5
-    assert ("Fos", "Klf4") not in list_hits(wider), "the peak named Sox2 stays with Sox2"
+    assert ("Fos", "Klf4") not in list_hits(evidence), "the peak named Sox2 stays with Sox2"
 
 
-@pytest.mark.parametrize("distance, found", [(500, False), (501, True)])
-def test_the_distance_runs_from_the_last_base_of_the_peak(read, distance, found):
-    """A peak that ends before base 2000 and a site at base 2500 are 501 bases apart."""
+@pytest.mark.parametrize("site, found", [(2999, True), (3000, False)])
+def test_the_distance_runs_from_the_last_base_of_the_peak(read, site, found):
+    """A peak that ends before base 2000 and a site at base 2999 are 1,000 bases apart."""
     peaks = "chr1\t1000\t2000\nchr1\t9000\t9500\n"
     hits = "peak,tf\nchr1_1000_2000,Fos\n"
-    arguments = {"peaks": peaks, "hits": hits, "genes_bed": SITES, "distance": distance}
+    sites = f"chr1\t{site}\t{site + 1}\tSox2\nchr1\t9600\t9601\tJun\n"
+    arguments = {"peaks": peaks, "hits": hits, "tss": sites}
     if found:
         assert list_hits(read(**arguments)) == {("Fos", "Sox2"): 1}
     else:
@@ -127,7 +125,7 @@ def test_the_distance_runs_from_the_last_base_of_the_peak(read, distance, found)
 def test_motifs_become_their_factors(read):
     hits = "chr1_1000_2000\tM1\t2\nchr1_5000_6000\tM2\t1\nchr1_5000_6000\tM3\t1\n"
     factors = "Motif\tFactor\tEvidence\nM1\tFos\tPBM\nM2\tFos\tPBM\nM2\tJun\tPBM\nM9\tSox2\tPBM\n"
-    evidence = read(hits=hits, motif_factors=factors)
+    evidence = read(hits=hits, factors=factors)
     expected = {("Fos", "Fos"): 2, ("Fos", "Jun"): 1, ("Jun", "Fos"): 1, ("Jun", "Jun"): 1}
     assert list_hits(evidence) == expected
     assert evidence.report["motifs_without_factor"] == {"count": 1, "first": ["M3"]}
@@ -138,7 +136,7 @@ def test_motifs_become_their_factors(read):
     [
         ({"peaks": "chr1\t1\t9\n"}, GeneMismatchError, "none of its 1 peaks .chr1_1_9. names a"),
         (
-            {"peaks": "1\t1000\t2000\n", "genes_bed": SITES},
+            {"peaks": "1\t1000\t2000\n", "tss": SITES},
             GeneMismatchError,
             "none of its 1 peaks .1_1000_2000. lies near a site",
         ),
@@ -147,9 +145,9 @@ def test_motifs_become_their_factors(read):
         ({"hits": "peak,hit\nchr1_1000_2000,Fos\n"}, EdgeFormatError, "no TF or motif beside"),
         ({"hits": "peak,tf,score\nchr1_1000_2000,Fos,-1\n"}, EdgeFormatError, "below 0"),
         ({"hits": "chr1_1000_2000,Fos,high\n"}, EdgeFormatError, "1 of 1 motif scores"),
-        ({"motif_factors": "a,b\n"}, EdgeFormatError, "no columns Motif and Factor among a, b"),
-        ({"motif_factors": "Motif,Factor\nM1\n"}, EdgeFormatError, "row 1 has no motif and fac"),
-        ({"motif_factors": "Motif,Factor\nM1,Fos\n"}, GeneMismatchError, "none of the 2 motifs"),
+        ({"factors": "a,b\n"}, EdgeFormatError, "no columns Motif and Factor among a, b"),
+        ({"factors": "Motif,Factor\nM1\n"}, EdgeFormatError, "row 1 .M1. has 1 fields where 2"),
+        ({"factors": "Motif,Factor\nM1,Fos\n"}, GeneMismatchError, "none of the 2 motifs"),
         ({"names": np.array(["X"]), "tfs": np.array([0])}, GeneMismatchError, "of the run"),
     ],
 )
@@ -158,16 +156,15 @@ def test_files_that_do_not_fit_are_refused(changes, error, message, read):
         read(**changes)
 
 
-def test_start_sites_give_the_peaks_their_published_genes():
+def test_start_sites_give_the_peaks_their_published_genes(monkeypatch):
     """The data folder has all peaks, start sites, and the table of those on top of each other."""
     if not os.environ.get("GRNJAX_DATA"):
         pytest.skip("GRNJAX_DATA is not set")
-    from grnjax.data.blocks.peaks import assign_genes, read_peak_list
-
+    monkeypatch.setattr("grnjax.data.blocks.peaks.TSS_DISTANCE", 0)
     root = Path(os.environ["GRNJAX_DATA"])
     folder, sites = root / "mouse_hsc_scatac_peaks", root / "motifs_tss/mm10_tss_info.bed.gz"
     listed = read_peak_list(folder / "all_peaks.csv.gz")
     published = pd.read_csv(folder / "processed_peak_file.csv.gz", index_col=0)
-    owners = assign_genes(listed, NAMES, sites, 0, {"source": "all_peaks.csv.gz"})
+    owners, _ = assign_genes(listed, NAMES, sites, "all_peaks.csv.gz")
     pairs = [set(map(tuple, frame.to_numpy())) for frame in (owners, published)]
     assert len(pairs[0]) > 15_000 and pairs[0] == pairs[1]

@@ -75,9 +75,31 @@ def test_mouse_names_reach_human_ones_and_strangers_are_refused(write, tmp_path)
 
 def test_tables_with_gaps_or_repeated_genes_are_refused(tmp_path):
     with pytest.raises(ConfigError, match="missing or infinite"):
-        read_vectors(write_csv(tmp_path, table=np.where(TABLE > 8, np.nan, TABLE)), NAMES, TFS)
+        read_vectors(write_csv(tmp_path, table=np.where(TABLE > 3, np.nan, TABLE)), NAMES, TFS)
     with pytest.raises(ConfigError, match="several rows"):
         read_vectors(write_csv(tmp_path, genes=["A", "B", "A", "C"]), NAMES, TFS)
+
+
+def test_vectors_that_are_not_one_for_each_gene_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"2 genes and an embedding of shape \(4, 3\)"):
+        read_vectors(write_npz(tmp_path, genes=["A", "B"]), NAMES, TFS)
+
+
+def test_the_key_of_an_h5ad_is_asked_for(tmp_path):
+    path, _, _ = write_h5ad(tmp_path).rpartition(":")
+    with pytest.raises(ConfigError, match="has X_model, not None.*FILE.h5ad:KEY"):
+        read_vectors(path, NAMES, TFS)
+
+
+def test_a_file_that_is_damaged_or_would_run_code_is_refused(tmp_path):
+    np.savez(tmp_path / "objects.npz", genes=NAMES.astype(object), embedding=TABLE)
+    np.savez(tmp_path / "nameless.npz", embedding=TABLE)
+    np.save(tmp_path / "single.npy", TABLE)
+    whole = write_npz(tmp_path).read_bytes()
+    (tmp_path / "cut.npz").write_bytes(whole[: len(whole) // 2])
+    for name in ("objects.npz", "nameless.npz", "single.npy", "cut.npz", "absent.npz"):
+        with pytest.raises(ConfigError, match=name):
+            read_vectors(tmp_path / name, NAMES, TFS)
 
 
 def test_the_published_geneformer_vectors_cover_871_genes_of_hesc():

@@ -1,0 +1,66 @@
+"""Scores of genes that were not there when the model was fitted."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from grnjax.data.blocks.evidence import Evidence
+from grnjax.data.names import list_names
+from grnjax.errors import ConfigError
+from grnjax.models.gene_kernels import KernelSpace
+from grnjax.models.pair_features import standardise_pairs
+from grnjax.tasks.feature_bank import COVERAGE, FeatureBank, mark_coverage
+from grnjax.tasks.kernel_factor import KernelFactorFit
+from grnjax.training.factor_ensemble import score_members
+
+
+def score_new_genes(
+    fit: KernelFactorFit, bank: FeatureBank, evidence: Sequence[Evidence]
+) -> Float[np.ndarray, "tf new"]:
+    """Mean logits of every TF of the run with genes that the run did not have.
+
+    New genes get their coordinates from their kernels with the genes of the run (Nystroem), and
+    no identity: what is left is what their features say.
+
+    Args:
+        evidence: of the new genes, by the same sources and for the same TFs.
+
+    Raises:
+        ConfigError: the evidence lacks a source, or kernels are random features, which stand for
+            the genes of the run alone.
+    """
+    if not isinstance(bank.space, KernelSpace):
+        raise ConfigError(
+            "New genes need the kernels of the run, and this one has none or random features of "
+            "them: fit with fewer genes, or with the new genes among them."
+        )
+    blocks = {block.name: block for item in evidence for block in item.genes}
+    pairs = {block.name: block.values for item in evidence for block in item.pairs}
+    needed = [name for name in bank.blocks if name != COVERAGE]
+    absent = [name for name in needed if name not in blocks]
+    absent += [name for name in bank.pair_names if name not in pairs]
+    if absent:
+        raise ConfigError(
+            f"The evidence of the new genes lacks {len(absent):,} of the run's blocks "
+            f"({list_names(absent)}); read it from the same sources."
+        )
+    if bank.coverage:
+        blocks[COVERAGE] = mark_coverage(list(blocks.values()), bank.coverage)
+    z = bank.space.extend(fit.learned.weights, list(blocks.values()))
+    features = [
+        standardise_pairs(pairs[name], scale)
+        for name, scale in zip(bank.pair_names, bank.pair_scales, strict=True)
+    ]
+    shape = (len(bank.tfs), len(z))
+    grid = fit.grid._replace(
+        z=z,
+        features=np.stack(features) if features else np.zeros((0, *shape), np.float32),
+        attention=np.zeros((len(bank.similarities), *shape), np.float32),
+        known_target=np.zeros(len(z), np.float32),
+    )
+    members = dict(fit.learned.members)
+    for name in ("target_bias", "target_factors"):
+        of_run = members[name]
+        members[name] = np.zeros((len(of_run), len(z), *of_run.shape[2:]), of_run.dtype)
+    return np.asarray(score_members(members, grid)).mean(axis=0)
