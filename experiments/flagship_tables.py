@@ -1,5 +1,7 @@
 """The tables of FLAGSHIP.md: one line a set, AUROC/AP/within-TF/swap in every cell."""
 
+from pathlib import Path
+
 import numpy as np
 
 from experiments.flagship_beeline import (
@@ -16,16 +18,26 @@ STUDY, WIDE_STUDY = "flagship_beeline", "flagship_genome_wide"
 FIGURES = ("auroc", "average_precision", "within_tf_auroc", "swap_micro")
 ENSEMBLE, TARGET_RATE, LINEAR = "ID-only ensemble", "target rate", "linear expression"
 MOST_BLOCKS = 12
+TUNED_ON, FRESH = range(5), range(5, 10)  # draws
 
 
-def read_split(results, split: str) -> dict[str, list[dict]]:
-    """The rows of a kind of split by set, in the order in which they were measured."""
-    rows = [row for row in read_json_lines(results / f"{STUDY}.jsonl") if row["split"] == split]
+def read_split(
+    results: Path, split: str, draws: range = TUNED_ON
+) -> dict[str, list[dict]]:
+    """The rows of some draws of a kind of split by set, in the order of measurement."""
+    rows = read_json_lines(results / f"{STUDY}.jsonl")
+    rows = [row for row in rows if row["split"] == split and row["draw"] in draws]
     return {name: [row for row in rows if row["set"] == name]
             for name in dict.fromkeys(row["set"] for row in rows)}
 
 
-def comparison_table(results, split: str, methods: dict[str, str], reference: str) -> str:
+def comparison_table(
+    results: Path,
+    split: str,
+    methods: dict[str, str],
+    reference: str,
+    draws: range = TUNED_ON,
+) -> str:
     """Methods by set, and what the model gains over a reference on the same draws.
 
     Args:
@@ -33,11 +45,12 @@ def comparison_table(results, split: str, methods: dict[str, str], reference: st
         split: kind of split.
         methods: the methods and what their columns are called.
         reference: the method that gains are over; where a set lacks it, the dispersion row.
+        draws: which draws count.
     """
     heads = [*methods.values(), "gain"]
     lines = ["| set | " + " | ".join(heads) + " |", "| --- |" + " ---: |" * len(heads)]
-    draws = 0
-    for name, rows in read_split(results, split).items():
+    count = 0
+    for name, rows in read_split(results, split, draws).items():
         seen = {row["method"] for row in rows}
         own = reference if reference in seen else LINEAR_DISPERSION
         kept = [pick(row) for row in rows]
@@ -46,11 +59,11 @@ def comparison_table(results, split: str, methods: dict[str, str], reference: st
             write_four(means.get(own if method == reference else method)) for method in methods
         ]
         gain = paired_differences(kept, MODEL, own)
-        draws = max(draws, gain["auroc"]["draws"])
+        count = max(count, gain["auroc"]["draws"])
         cells.append(" ".join(write_gain(gain[figure]) for figure in FIGURES))
         lines.append("| " + " | ".join([name.split("/")[1], *cells]) + " |")
     note = (
-        f"AUROC/AP/within-TF/swap, means over {draws} draws; gain is the kernel factor model minus "
+        f"AUROC/AP/within-TF/swap, means over {count} draws; gain is the kernel factor model minus "
         "the first column on the same draws, ± half of its 95 % t interval."
     )
     return "\n".join([*lines, "", note])
@@ -78,7 +91,7 @@ def write_gain(found: dict) -> str:
     return text if found["half_width"] is None else f"{text}±{shorten(found['half_width'])}"
 
 
-def blocks_table(results, split: str) -> str:
+def blocks_table(results: Path, split: str) -> str:
     """What AP and swap lose when a block or pair feature is permuted over genes, by set."""
     sets = {
         name.split("/")[1]: [block for row in rows for block in row.get("blocks", ())]
@@ -104,7 +117,7 @@ def blocks_table(results, split: str) -> str:
     return "\n".join([*lines, "", note])
 
 
-def wide_table(results) -> str:
+def wide_table(results: Path) -> str:
     """Genome-wide training labels, by set and kind of split."""
     rows = read_json_lines(results / f"{WIDE_STUDY}.jsonl")
     where = list(dict.fromkeys((row["set"], row["split"]) for row in rows))
@@ -122,7 +135,7 @@ def wide_table(results) -> str:
     return "\n".join([*lines, "", note])
 
 
-def flagship_tables(results) -> dict:
+def flagship_tables(results: Path) -> dict:
     """Every table of the page by its name."""
     return {
         "standard": lambda: comparison_table(
@@ -150,6 +163,12 @@ def flagship_tables(results) -> dict:
             "target-disjoint",
             {LINEAR: "linear floor", MODEL: MODEL, SAME_TF: "same TFs kept"},
             LINEAR,
+        ),
+        "fresh draws, standard": lambda: comparison_table(
+            results, "standard", {ENSEMBLE: ENSEMBLE, MODEL: MODEL}, ENSEMBLE, FRESH
+        ),
+        "fresh draws, unseen targets": lambda: comparison_table(
+            results, "target-disjoint", {LINEAR: "linear floor", MODEL: MODEL}, LINEAR, FRESH
         ),
         "blocks": lambda: blocks_table(results, "standard"),
         "genome-wide": lambda: wide_table(results),

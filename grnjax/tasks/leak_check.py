@@ -78,8 +78,8 @@ def check_leaks(
     """For each label TF the column whose labels agree most with its own; refuses a copy.
 
     Looks at the columns of other networks and of curated lists, and at the pair features of all
-    sources but networks, read as 1 where they are above 0. A source is refused where, over all labels or over one part of a
-    split, columns of any name agree with a phi of at least `COPY`
+    sources but networks, read as 1 where they are above 0. A source is refused where, over all
+    labels or over one part of a split, columns of any name agree with a phi of at least `COPY`
 
     - with more than `COPIED_SHARE` of the TFs, and `FEWEST_COPIED` at least: a copy of the network
       or of a part; here a column that lists hardly anything but targets of the TF counts as well;
