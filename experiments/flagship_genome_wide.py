@@ -30,7 +30,7 @@ from grnjax.data.label_matrix import label_matrix
 from grnjax.data.names import match_names
 from grnjax.evaluation.splits import SplitKind, draw_split
 from grnjax.progress import logger, start_logging
-from grnjax.tasks.feature_bank import FeatureBank, build_bank
+from grnjax.tasks.feature_bank import build_bank
 from grnjax.tasks.kernel_factor import KernelFactorSettings, fit_kernel_factor
 from grnjax.tasks.loading import load_folder
 from grnjax.types import Dataset, LabelledPairs, Split
@@ -76,14 +76,11 @@ def main() -> None:
     for name, network in SETS.items():
         wide = load_wide(find_set(name, study.data.root), network, study)
         genes = len(wide.names)
-        every = build_bank(
-            wide.wide_evidence, wide.wide_tfs, genes, labelled=wide.wide_tfs, most_genes=0
-        )
         for kind in study.kinds:
             for draw in study.draws:
                 if not results.has(set=name, split=kind, draw=draw):
                     begun = time.monotonic()
-                    rows = measure(wide, every, kind, draw, study)
+                    rows = measure(wide, kind, draw, study)
                     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
                     seconds = time.monotonic() - begun
                     where = {"set": name, "split": kind, "genes": genes}
@@ -126,9 +123,7 @@ def load_wide(found: BenchmarkSet, network: str, study: GenomeWideStudy) -> Wide
     )
 
 
-def measure(
-    wide: WideSet, every: FeatureBank, kind: SplitKind, draw: int, study: GenomeWideStudy
-) -> list[dict]:
+def measure(wide: WideSet, kind: SplitKind, draw: int, study: GenomeWideStudy) -> list[dict]:
     """Rows of one draw: the model and its wide variant, with and without more labels."""
     genes = wide.dataset.genes.names
     split = draw_split(kind, wide.dataset.known.positives, len(genes), draw)
@@ -146,8 +141,12 @@ def measure(
         np.concatenate([widened.train.pairs, wide.extra.pairs]),
         np.concatenate([widened.train.labels, wide.extra.labels]),
     )
+    cleared = clear(wide.wide_evidence, widened, wide.wide_tfs, wide.names)
+    wide_bank = build_bank(
+        cleared, wide.wide_tfs, len(wide.names), labelled=wide.wide_tfs, most_genes=0
+    )
     for name, train in ((WIDE, widened.train), (f"{WIDE}, {MORE_LABELS}", more)):
-        fit = fit_kernel_factor(every, train, widened.validation, **fitted)
+        fit = fit_kernel_factor(wide_bank, train, widened.validation, **fitted)
         logits[name] = fit.logits()[:, wide.place]
     both = (logits[MODEL] + logits[f"{WIDE}, {MORE_LABELS}"]) / 2
     logits[f"mean of {MODEL} and {WIDE}, {MORE_LABELS}"] = both

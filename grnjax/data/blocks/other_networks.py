@@ -52,25 +52,27 @@ def read_other_network(
         tfs: indices of its TFs: at least all that have labels.
         species_differs: whether the network is of another species than the run.
     """
-    edges, universe = load_network(path)
-    coverage = cover_genes(universe, names, tfs, path)
+    listed, genes = load_network(path)
+    own_names = np.char.upper(names[tfs])
+    is_own_row = listed["tf"].str.upper().isin(own_names) & (not species_differs)
+    kept = listed[~is_own_row]
+    coverage = cover_genes(genes or name_genes(kept, path), names, tfs, path)
     covered = coverage.covered
+    edges = kept[kept["label"] == 1] if "label" in kept else kept
     regulators = np.array(sorted(edges["tf"].unique()), dtype=str)
     targets = tabulate_targets(edges, regulators, coverage.index, len(names))
     counts = targets.sum(axis=0)
     says_something = (counts >= FEWEST_TARGETS) & (counts < covered.sum())
-    own_names, their_names = np.char.upper(names[tfs]), np.char.upper(regulators)
-    is_own = np.isin(their_names, own_names)
-    is_kept = says_something & (species_differs | ~is_own)
-    too_few, dropped = regulators[~says_something], regulators[says_something & ~is_kept]
-    if not is_kept.any():
+    too_few, dropped = regulators[~says_something], sorted(listed["tf"][is_own_row].unique())
+    if not says_something.any():
         raise GeneMismatchError(
-            f"{path}: of its {len(regulators):,} TFs none is left: {len(dropped):,} are TFs of the "
-            f"run in the same species ({list_names(dropped) or 'none'}) and {len(too_few):,} have "
-            f"fewer than {FEWEST_TARGETS} targets, or only targets, among the {covered.sum():,} "
-            "shared genes. Leave the file out."
+            f"{path}: none of its TFs is left: {len(dropped):,} are TFs of the run in the same "
+            f"species ({list_names(dropped) or 'none'}) and {len(too_few):,} have fewer than "
+            f"{FEWEST_TARGETS} targets, or only targets, among the {covered.sum():,} shared genes. "
+            "Leave the file out."
         )
-    values, columns = centre_columns(targets[:, is_kept], covered), regulators[is_kept]
+    values = centre_columns(targets[:, says_something], covered)
+    columns = regulators[says_something]
     pairs = ()
     if species_differs:
         same = same_tf_rows(values, columns, names[tfs])
@@ -78,9 +80,9 @@ def read_other_network(
     report = coverage.report | {
         "kind": "network",
         "species_differs": species_differs,
-        "edges": edges.attrs["report"],
+        "edges": listed.attrs["report"],
         "columns": {str(path): columns.tolist()},
-        "tfs_found": int(np.isin(own_names, their_names).sum()),
+        "tfs_found": int(np.isin(own_names, listed["tf"].str.upper()).sum()),
         "dropped_same_tf": count_names(dropped),
         "dropped_uninformative": count_names(too_few),
     }
@@ -94,15 +96,25 @@ def read_other_network(
     return Evidence(name, report, genes=(block,), pairs=pairs)
 
 
-def load_network(path: str | Path) -> tuple[pd.DataFrame, list[str]]:
-    """The edges, without pairs labelled 0, and the genes that the network is about."""
+def load_network(path: str | Path) -> tuple[pd.DataFrame, list[str] | None]:
+    """All its rows, and the genes of a GENELink folder, which are those that it is about."""
     if Path(path).is_dir() and Path(path).suffix != ".zarr":
         folder = read_folder(path)
-        edges, genes = folder.edges, folder.genes
-    else:
-        edges, genes = read_edges(path), None
-    universe = sorted(set(genes or [*edges["tf"], *edges["target"]]))
-    return edges[edges["label"] == 1] if "label" in edges else edges, universe
+        return folder.edges, folder.genes
+    return read_edges(path), None
+
+
+def name_genes(rows: pd.DataFrame, path: str | Path) -> list[str]:
+    """The genes that an edge list is about: those that its rows name.
+
+    Rows of TFs that are dropped do not count: their targets would be the dropped labels again.
+    """
+    if rows.empty:
+        raise GeneMismatchError(
+            f"{path}: all of its TFs are TFs of the run in the same species, so nothing of it may "
+            "be used, as of a copy of the known network. Leave the file out."
+        )
+    return sorted({*rows["tf"], *rows["target"]})
 
 
 def tabulate_targets(
