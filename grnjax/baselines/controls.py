@@ -13,7 +13,7 @@ from jaxtyping import Float
 from grnjax.baselines.correlation import absolute_pearson
 from grnjax.baselines.factors import FactorRidge, fit_factor_model
 from grnjax.data.blocks.expression import expression_statistics, principal_components
-from grnjax.data.label_matrix import LabelMatrix, label_matrix, row_of_tf
+from grnjax.data.label_matrix import LabelMatrix, label_matrix, places_of
 from grnjax.graphs.topology import adamic_adar
 from grnjax.progress import logger
 from grnjax.types import GeneTable, LabelledPairs
@@ -62,7 +62,7 @@ def label_rows(train: LabelMatrix) -> dict[str, Scores]:
 
 def scores_at(scores: Scores, pairs: LabelledPairs, tfs: np.ndarray) -> Float[np.ndarray, " pair"]:
     """The entries of a [tf, gene] score block at the given pairs."""
-    return scores[row_of_tf(tfs, scores.shape[1])[pairs.pairs[:, 0]], pairs.pairs[:, 1]]
+    return scores[places_of(pairs, tfs, scores.shape[1])]
 
 
 def tf_rate(train: LabelMatrix) -> Scores:

@@ -3,7 +3,7 @@
 import dataclasses
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from grnjax.types import LabelledPairs
 
@@ -24,15 +24,22 @@ class LabelMatrix:
 
 def label_matrix(pairs: LabelledPairs, tfs: np.ndarray, genes: int) -> LabelMatrix:
     """The train pairs as a matrix with one row for each of `tfs` (gene indices)."""
-    row = row_of_tf(tfs, genes)
     labels = np.zeros((len(tfs), genes), np.float32)
     observed = np.zeros_like(labels)
-    at = row[pairs.pairs[:, 0]], pairs.pairs[:, 1]
-    if (at[0] < 0).any():
-        raise ValueError(f"{(at[0] < 0).sum()} of {len(pairs)} pairs have a TF that is no row")
+    at = places_of(pairs, tfs, genes)
     labels[at] = pairs.labels
     observed[at] = 1
     return LabelMatrix(np.asarray(tfs), labels, observed)
+
+
+def places_of(
+    pairs: LabelledPairs, tfs: np.ndarray, genes: int
+) -> tuple[Int[np.ndarray, " pair"], Int[np.ndarray, " pair"]]:
+    """Row and column of each pair in a [tf, gene] block."""
+    rows = row_of_tf(tfs, genes)[pairs.pairs[:, 0]]
+    if (rows < 0).any():
+        raise ValueError(f"{(rows < 0).sum()} of {len(pairs)} pairs have a TF that is no row")
+    return rows, pairs.pairs[:, 1]
 
 
 def row_of_tf(tfs: np.ndarray, genes: int) -> np.ndarray:

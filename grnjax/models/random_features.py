@@ -54,13 +54,15 @@ class FeatureSpace:
         return Coordinates(z, part)
 
 
-def draw_features(blocks: list[GeneBlock], seed: int) -> FeatureSpace:
-    """Random features of every kernel of every block."""
+def draw_features(blocks: list[GeneBlock], seed: int) -> FeatureSpace | None:
+    """Random features of every kernel of every block; None where no kernel has any."""
     rng = np.random.default_rng(seed)
     pairs = [(b, kind) for b in blocks for kind in b.kernels if kind != "proximity"]
     left_out = [block.name for block in blocks if "proximity" in block.kernels]
     if left_out:
         logger.warning(f"too many genes for kernels of nearness: {list_names(left_out)} left out")
+    if not pairs:
+        return None
     features = tuple(features_of(block, kind, rng) for block, kind in pairs)
     return FeatureSpace(tuple(block.name for block, _ in pairs), features)
 

@@ -1,6 +1,7 @@
 """What a score rests on: the terms of one edge's logit, and the worth of each input of a run."""
 
 from collections.abc import Mapping
+from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,7 @@ AGAINST = {"facecolor": "white", "edgecolor": COLOURS[1], "hatch": "/////"}
 BAR = 0.66  # height, where bars stand one apart
 ROOM = 0.15  # of the range of the logits, left at both ends for the numbers
 SMALLEST_RANGE = 1.0  # so that terms next to nothing look like it
+PREFIX = "logit: "  # of the columns of edges.tsv that hold the terms
 
 WORDS, ENDS = ("name", "kind"), ("_low", "_high")
 DROPS = {  # column: name in the legend, how it is drawn, how far below the middle of its row
@@ -44,17 +46,21 @@ DROPS = {  # column: name in the legend, how it is drawn, how far below the midd
 }
 
 
-def plot_contributions(terms: Mapping[str, float], *, title: str, most: int = 10) -> Figure:
+def plot_contributions(
+    terms: Mapping[str, float] | pd.Series, *, title: str, most: int = 10
+) -> Figure:
     """Why one edge is scored as it is: a waterfall of the terms that add up to its logit.
 
     Each bar starts where the one above it ends, the largest at the top; the first starts at logit
     0, a probability of one half. Filled bars lead right, hatched ones left.
 
     Args:
-        terms: the base, the biases, the identities and what each input adds.
+        terms: the base, the biases, the identities and what each input adds, by name; or a row of
+            edges.tsv, of which the columns "logit: NAME" are taken.
         title: which edge it is.
         most: so many terms have a bar of their own; the smallest are summed as one.
     """
+    terms = take_terms(terms)
     wrong = [name for name, value in terms.items() if not np.isfinite(value)]
     if wrong:
         raise NonFiniteError(f"{', '.join(wrong)}: not finite, so the terms have no sum to draw.")
@@ -64,7 +70,7 @@ def plot_contributions(terms: Mapping[str, float], *, title: str, most: int = 10
     ends = np.cumsum(list(steps.values()))
     starts = np.concatenate([[0], ends[:-1]])
 
-    figure = new_figure(6.4, 2.0 + 0.27 * len(steps))
+    figure = new_figure(5.2, 2.0 + 0.27 * len(steps))
     axes = figure.add_subplot()
     for row, (start, end) in enumerate(zip(starts, ends, strict=True)):
         style = FOR if end >= start else AGAINST
@@ -84,6 +90,7 @@ def plot_contributions(terms: Mapping[str, float], *, title: str, most: int = 10
     clean_axes(axes, keep=("bottom",))
     axes.tick_params(axis="y", length=0, labelsize=NORMAL)
     axes.get_yticklabels()[-1].set_fontweight("bold")
+    make_room_for_names(figure, axes)
     add_probabilities(axes)
     kinds = [Patch(**FOR, label="for the edge"), Patch(**AGAINST, label="against it")]
     figure.legend(handles=kinds, loc="outside lower center", ncols=2, frameon=False, fontsize=SMALL)
@@ -91,6 +98,30 @@ def plot_contributions(terms: Mapping[str, float], *, title: str, most: int = 10
     note = f"logit {write_signed(ends[-1])}, probability {probability} before calibration"
     set_title(axes, title, note)
     return figure
+
+
+def take_terms(terms: Mapping[str, float] | pd.Series) -> dict[str, float]:
+    """The columns "logit: NAME" without their prefix where there are any, else all that is given.
+
+    A row of edges.tsv has none unless its run was asked to explain the logits.
+    """
+    prefixed = {
+        name.removeprefix(PREFIX): value for name, value in terms.items() if name.startswith(PREFIX)
+    }
+    taken = prefixed or dict(terms.items())
+    words = [name for name, value in taken.items() if not isinstance(value, Real)]
+    if words:
+        raise ConfigError(
+            f"{', '.join(words)}: not numbers, so not terms of a logit; a row of edges.tsv has "
+            f"columns that begin with '{PREFIX}' after grnjax infer --explain."
+        )
+    return taken
+
+
+def make_room_for_names(figure: Figure, axes: Axes) -> None:
+    """Widens the figure by the longest name beside its rows, so that no name narrows the axes."""
+    longest = max(name.get_window_extent().width for name in axes.get_yticklabels())
+    figure.set_figwidth(figure.get_figwidth() + longest / figure.dpi)
 
 
 def choose_steps(terms: Mapping[str, float], most: int) -> dict[str, float]:
@@ -163,7 +194,7 @@ def plot_block_worth(table: pd.DataFrame) -> Figure:
     table = table.sort_values("drop_average_precision", ascending=False, kind="stable")
     rows = np.arange(len(table))
 
-    figure = new_figure(7.2, 1.9 + 0.3 * len(table))
+    figure = new_figure(6.4, 1.9 + 0.3 * len(table))
     drops, weights = figure.subplots(1, 2, sharey=True, width_ratios=(4, 1))
     for column, (label, style, below) in DROPS.items():
         drops.plot(table[column], rows + below, linestyle="", label=label, zorder=3, **style)
@@ -181,6 +212,7 @@ def plot_block_worth(table: pd.DataFrame) -> Figure:
     for axes in (drops, weights):
         clean_axes(axes, keep=("bottom",))
         axes.tick_params(axis="y", length=0, labelsize=NORMAL)
+    make_room_for_names(figure, drops)
     handles, names = drops.get_legend_handles_labels()
     figure.legend(
         handles, names, loc="outside lower center", ncols=2, frameon=False, fontsize=SMALL

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from grnjax.data.blocks.evidence import Evidence
-from grnjax.data.label_matrix import row_of_tf
+from grnjax.data.label_matrix import places_of
+from grnjax.data.names import list_names
 from grnjax.errors import ConfigError
 from grnjax.progress import logger
-from grnjax.tasks.cross_fitting import CrossFit, Fold, has_known_targets
+from grnjax.tasks.cross_fitting import CrossFit, Fold, has_known_targets, list_taught
 from grnjax.tasks.explanation import explain_fit, measure_worth
 from grnjax.tasks.feature_bank import build_bank
 from grnjax.tasks.kernel_factor import KernelFactorSettings, Learned, fit_kernel_factor
@@ -50,15 +51,23 @@ def cross_fit_kernel_factor(
             len(candidates),
             MOST_EXPLAINED,
         )
+    taught = list_taught(folds)
+    known = np.unique(candidates.positives[:, 0])
+    untaught = np.setdiff1d(known, taught)
+    if len(untaught):
+        logger.warning(
+            f"{len(untaught):,} of {len(known):,} TFs have too few known edges for every fold to "
+            f"learn from, and count as unseen: {list_names(genes.names[untaught])}"
+        )
     bank = build_bank(
         evidence,
         tfs,
         len(genes.names),
-        labelled=np.unique(candidates.positives[:, 0]),
+        labelled=taught,
         most_genes=settings.most_genes,
         seed=derive_seed(seed),
     )
-    rows, members = row_of_tf(tfs, len(genes.names)), settings.model.members
+    members = settings.model.members
     outer = len({fold.member for fold in folds})
     logits = np.full((outer, members, len(candidates)), np.nan, np.float32)
     told, worth, terms = has_known_targets(candidates), [], {}
@@ -66,8 +75,8 @@ def cross_fit_kernel_factor(
         name = f"member{fold.member}-fold{fold.fold}"
         fit = fit_kernel_factor(
             bank,
-            fold.train,
-            fold.validation,
+            of_tfs(fold.train, taught),
+            of_tfs(fold.validation, taught),
             settings,
             seed=derive_seed(seed, fold.member, fold.fold),
             disjoint=False,
@@ -75,8 +84,7 @@ def cross_fit_kernel_factor(
                 name, form, make, lambda learned: describe_fit(learned, settings)
             ),
         )
-        pairs = candidates.pairs[fold.held_out]
-        at = rows[pairs[:, 0]], pairs[:, 1]
+        at = places_of(fold.hidden, tfs, len(genes.names))
         logits[fold.member][:, fold.held_out] = fit.member_logits()[:, *at]
         if is_explained and (explain or fold.member == 0):
             explanation = explain_fit(fit, bank)
@@ -88,7 +96,12 @@ def cross_fit_kernel_factor(
                 for term, values in zip(explanation.names, explanation.at(*at), strict=True):
                     column = terms.setdefault(term, np.zeros(len(candidates), np.float32))
                     column[fold.held_out] += values / outer
-    return CrossFit(logits.reshape(-1, len(candidates)), worth, terms)
+    return CrossFit(logits.reshape(-1, len(candidates)), taught, worth, terms)
+
+
+def of_tfs(pairs: LabelledPairs, tfs: np.ndarray) -> LabelledPairs:
+    """The pairs of these TFs."""
+    return pairs.take(np.isin(pairs.pairs[:, 0], tfs))
 
 
 def describe_fit(learned: Learned, settings: KernelFactorSettings) -> list[dict]:

@@ -67,7 +67,7 @@ def cross_fit_scregnet(
         logits[fold.member, fold.held_out] = score_pairs(
             trainer, result, fold_inputs, data, fold.hidden, own_seed
         )
-    return CrossFit(logits, worth=[], terms={})
+    return CrossFit(logits, np.unique(candidates.positives[:, 0]), worth=[], terms={})
 
 
 def score_pairs(

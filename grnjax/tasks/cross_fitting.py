@@ -51,6 +51,7 @@ class CrossFit:
     """What the fits of all folds say of the candidates."""
 
     logits: Float[np.ndarray, "member candidate"]  # each by a fit that did not train on it
+    taught: np.ndarray  # gene indices of the TFs that the fits learned from
     worth: list[dict]  # what each block adds, by fold (`explanation.measure_worth`); or empty
     terms: dict[str, Float[np.ndarray, " candidate"]]  # they add up to the mean logit; or empty
 
@@ -61,6 +62,23 @@ def has_known_targets(candidates: LabelledPairs) -> np.ndarray:
     Of the other TFs nothing is known, so that their pairs tell neither right from wrong.
     """
     return np.isin(candidates.pairs[:, 0], candidates.positives[:, 0])
+
+
+def list_taught(folds: list[Fold]) -> np.ndarray:
+    """The TFs, by gene index, of which every fit has a known edge to train on.
+
+    The few known edges of another TF may all be held out, or validate. Its pairs there would be
+    scored without a rate of their own and the others with one, by where its edges happened to
+    fall: so no fit learns from it.
+    """
+    of_fit = [set(fold.train.positives[:, 0].tolist()) for fold in folds]
+    taught = sorted(set.intersection(*of_fit))
+    if not taught:
+        raise SplitError(
+            f"None of the {len(set.union(*of_fit)):,} TFs has a known edge in every fold to learn "
+            "from; add known edges, or give fewer --folds."
+        )
+    return np.array(taught, np.int32)
 
 
 def list_candidates(dataset: Dataset) -> LabelledPairs:

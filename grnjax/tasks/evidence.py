@@ -1,7 +1,6 @@
 """The evidence of a run gathered from what a user names, and cleared of copies of its labels."""
 
 from collections.abc import Collection, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from grnjax.data.blocks.catalogue import read_blocks
@@ -41,13 +40,16 @@ def clear_evidence(
 ) -> Cleared:
     """The evidence without columns of networks that share an experiment with known edges.
 
+    All known edges decide here, those that a fold holds out too. So evidence can only be lost by
+    them, for all folds alike.
+
     Args:
         allow: sources to use as they are, by path or by its last part.
 
     Raises:
         SplitError: a source is a copy of the known network, and not allowed.
     """
-    offered = [item for item in evidence if item.report.get("kind") != "expression"]
+    offered = [item for item in evidence if item.report["kind"] != "expression"]
     if not offered:
         return Cleared(list(evidence), [])
     genes, candidates = dataset.genes, list_candidates(dataset)
@@ -58,15 +60,7 @@ def clear_evidence(
     ]
     overlap = check_leaks(offered, genes.tfs, dataset, splits, allow=allow)
     cleared = [
-        item
-        if is_allowed(item, allow)
-        else drop_copied_columns(item, genes.tfs, genes.names, candidates)
+        drop_copied_columns(item, genes.tfs, genes.names, candidates, allow=allow)
         for item in evidence
     ]
     return Cleared(cleared, overlap)
-
-
-def is_allowed(item: Evidence, allow: Collection[str]) -> bool:
-    """Whether all networks in the evidence are allowed."""
-    sources = item.report.get("columns", {}) if item.report.get("kind") == "network" else {}
-    return bool(sources) and all({x, Path(x).name} & set(allow) for x in sources)

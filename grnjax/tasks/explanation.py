@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import t
 
-from grnjax.data.label_matrix import row_of_tf
+from grnjax.data.label_matrix import places_of
 from grnjax.evaluation.metrics import evaluate_pairs
 from grnjax.tasks.feature_bank import FeatureBank
 from grnjax.tasks.kernel_factor import KernelFactorFit
@@ -76,10 +76,10 @@ def measure_worth(
     Nothing is fitted again. `weight` is the share of a block's kernels in the total, None for a
     pair feature; `drop_...` is the metric as fitted less the metric then, on the given pairs.
     """
-    rows, genes = row_of_tf(bank.tfs, bank.genes)[pairs.pairs[:, 0]], pairs.pairs[:, 1]
+    at = places_of(pairs, bank.tfs, bank.genes)
     order = np.random.default_rng(seed).permutation(bank.genes)
     logits = explanation.values.sum(axis=0)
-    as_fitted = evaluate_pairs(pairs.pairs, pairs.labels, logits[rows, genes])
+    as_fitted = evaluate_pairs(pairs.pairs, pairs.labels, logits[at])
     shares = fit.learned.weights / max(fit.learned.weights.sum(), 1e-12)
     found = []
     for name, kind, term in zip(
@@ -88,7 +88,7 @@ def measure_worth(
         if kind == "fixed":
             continue
         without = logits + term[:, order] - term
-        metrics = evaluate_pairs(pairs.pairs, pairs.labels, without[rows, genes])
+        metrics = evaluate_pairs(pairs.pairs, pairs.labels, without[at])
         weight = sum(w for w, block in zip(shares, bank.blocks, strict=True) if block == name)
         drops = {f"drop_{key}": subtract(as_fitted[key], metrics[key]) for key in WORTH}
         weight = float(weight) if kind == "genes" else None
@@ -117,7 +117,7 @@ def summarise_worth(rows: list[dict]) -> list[dict]:
                 half = t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / len(values) ** 0.5
                 summary |= {f"{key}_low": summary[key] - half, f"{key}_high": summary[key] + half}
         found.append(summary)
-    return sorted(found, key=lambda row: row["drop_average_precision"], reverse=True)
+    return sorted(found, key=lambda row: row["drop_average_precision"] or 0.0, reverse=True)
 
 
 def mean_of(rows: list[dict], key: str) -> float | None:

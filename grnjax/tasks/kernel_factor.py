@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from grnjax.data.label_matrix import LabelMatrix, label_matrix, row_of_tf
+from grnjax.data.label_matrix import LabelMatrix, label_matrix, places_of
 from grnjax.errors import SplitError
 from grnjax.evaluation.metrics import evaluate_pairs
 from grnjax.models.gene_kernels import Coordinates
@@ -217,7 +217,7 @@ def score_snapshots(
 
     A figure that these pairs leave undefined is left out; AUROC serves where all are.
     """
-    at = row_of_tf(bank.tfs, bank.genes)[validation.pairs[:, 0]], validation.pairs[:, 1]
+    at = places_of(validation, bank.tfs, bank.genes)
     scores = np.zeros(len(snapshots["tf_bias"]), np.float32)
     for place in range(len(scores)):
         members = {name: values[place] for name, values in snapshots.items()}

@@ -120,7 +120,7 @@ def check_leaks(
     is_pair = label_tfs[:, None] != np.arange(len(names))
     table = dataclasses.replace(table, observed=is_pair.astype(np.float32))
     every = compare(columns, table, "all labels")
-    is_asked = np.array([not {x, Path(x).name} & set(allow) for x in columns.sources])
+    is_asked = ~find_allowed(columns, allow)
     for split in splits:
         parts = [
             compare_pairs(columns, pairs, label_tfs, f"the {part} pairs of draw {split.draw}")
@@ -135,19 +135,24 @@ def check_leaks(
 
 
 def drop_copied_columns(
-    evidence: Evidence, tfs: np.ndarray, names: np.ndarray, train: LabelledPairs
+    evidence: Evidence,
+    tfs: np.ndarray,
+    names: np.ndarray,
+    train: LabelledPairs,
+    *,
+    allow: Collection[str] = (),
 ) -> Evidence:
     """The evidence without the columns that share an experiment with a TF by its train labels.
 
     Those are the columns that agree with a phi beyond `SAME_EXPERIMENT`. The pair feature of a
     TF whose column goes, goes too, and with the last column the block. Evidence of another kind
-    than networks comes back as it is.
+    than networks comes back as it is, and so do the columns of sources that are allowed.
     """
     if evidence.report["kind"] != "network" or not evidence.genes:
         return evidence
     columns, label_tfs = take_columns([evidence], names[tfs]), np.unique(train.positives[:, 0])
     agreement = compare_pairs(columns, train, label_tfs, "the train pairs")
-    is_dropped = find_shared(columns, agreement)
+    is_dropped = find_shared(columns, agreement) & ~find_allowed(columns, allow)
     if not is_dropped.any():
         return evidence
     nearest = names[label_tfs[agreement.phi.argmax(axis=0)]]
@@ -207,6 +212,11 @@ def take_columns(evidence: Sequence[Evidence], tf_names: np.ndarray) -> Columns 
     sources, tfs, is_droppable = map(np.array, zip(*owners, strict=True))
     labels, known = np.float32(np.concatenate(values) > 0), np.float32(np.concatenate(observed))
     return Columns(sources, tfs, LabelMatrix(np.arange(len(tfs)), labels, known), is_droppable)
+
+
+def find_allowed(columns: Columns, allow: Collection[str]) -> Bool[np.ndarray, " column"]:
+    """The columns of sources that are allowed, by path or by its last part."""
+    return np.array([bool({x, Path(x).name} & set(allow)) for x in columns.sources])
 
 
 def compare_pairs(

@@ -246,8 +246,9 @@ def rank(
 
     Columns: tf, target, importance (the mean logit as a share of 1), probability (calibrated),
     spread (its deviation over the members), low and high (its 95 % interval over the members, by
-    a normal on the logit scale), status (known or new) and unseen: whether the TF has no known
-    target, the gene no known regulator, or both. Then, if asked for, the logit and its terms.
+    a normal on the logit scale), status (known or new) and unseen: whether the TF has no
+    known targets, or too few for every fit to learn from, the gene no known regulator, or both.
+    Then, if asked for, the logit and its terms.
     """
     mean = fitted.logits.mean(axis=0, dtype=np.float64)
     told = has_known_targets(candidates)
@@ -270,7 +271,7 @@ def rank(
         "low": probability(mean - reach),
         "high": probability(mean + reach),
         "status": np.where(candidates.labels > 0, "known", "new"),
-        "unseen": name_unseen(candidates),
+        "unseen": name_unseen(candidates, fitted.taught),
     }
     if fitted.terms:
         columns |= {"logit": mean, **{f"logit: {x}": v for x, v in fitted.terms.items()}}
@@ -286,11 +287,13 @@ def rank(
     return pd.DataFrame(columns).iloc[order].reset_index(drop=True), figures
 
 
-def name_unseen(candidates: LabelledPairs) -> np.ndarray:
-    """What a pair is about that no known edge is: "TF", "target", "both" or "no"."""
-    positives = candidates.positives
-    tf = ~np.isin(candidates.pairs[:, 0], positives[:, 0])
-    target = ~np.isin(candidates.pairs[:, 1], positives[:, 1])
+def name_unseen(candidates: LabelledPairs, taught: np.ndarray) -> np.ndarray:
+    """What of a pair nothing is known: "TF", "target", "both" or "no".
+
+    A TF is unseen that no fit learned from, a target that no known edge is about.
+    """
+    tf = ~np.isin(candidates.pairs[:, 0], taught)
+    target = ~np.isin(candidates.pairs[:, 1], candidates.positives[:, 1])
     return np.array(["no", "TF", "target", "both"])[tf + 2 * target]
 
 

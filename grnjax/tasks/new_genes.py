@@ -1,5 +1,6 @@
 """Scores of genes that were not there when the model was fitted."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,6 +16,21 @@ from grnjax.tasks.kernel_factor import KernelFactorFit
 from grnjax.training.factor_ensemble import score_members
 
 
+def take_genes(evidence: Sequence[Evidence], genes: np.ndarray) -> list[Evidence]:
+    """The evidence of some of its genes, by index or mask, for the same TFs."""
+    return [
+        dataclasses.replace(
+            item,
+            genes=tuple(
+                dataclasses.replace(b, values=b.values[genes], covered=b.covered[genes])
+                for b in item.genes
+            ),
+            pairs=tuple(dataclasses.replace(b, values=b.values[:, genes]) for b in item.pairs),
+        )
+        for item in evidence
+    ]
+
+
 def score_new_genes(
     fit: KernelFactorFit, bank: FeatureBank, evidence: Sequence[Evidence]
 ) -> Float[np.ndarray, "tf new"]:
@@ -24,7 +40,9 @@ def score_new_genes(
     no identity: what is left is what their features say.
 
     Args:
-        evidence: of the new genes, by the same sources and for the same TFs.
+        evidence: of the new genes, for the same TFs: `take_genes` of evidence that was read for
+            the genes of the run and the new ones together. Read apart, sources would drop other
+            columns, and principal components would be others.
 
     Raises:
         ConfigError: the evidence lacks a source, or kernels are random features, which stand for
@@ -47,6 +65,13 @@ def score_new_genes(
         )
     if bank.coverage:
         blocks[COVERAGE] = mark_coverage(list(blocks.values()), bank.coverage)
+    for kernel in bank.space.kernels:
+        widths = kernel.reference.shape[1], blocks[kernel.name].values.shape[1]
+        if widths[0] != widths[1]:
+            raise ConfigError(
+                f"{kernel.name}: {widths[1]:,} columns for the new genes and {widths[0]:,} for the "
+                "run: read the evidence of both together and take either part (take_genes)."
+            )
     z = bank.space.extend(fit.learned.weights, list(blocks.values()))
     features = [
         standardise_pairs(pairs[name], scale)

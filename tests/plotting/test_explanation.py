@@ -20,6 +20,8 @@ TERMS = {
     "motifs: own motif": 1.0,
 }
 TITLE = "Why NANOG is scored for TDGF1"
+LONG = "network other species human HepG2 ChIP seq network: same TF"
+LONGEST = "W" * 60  # the widest letter
 
 
 def spans(axes):
@@ -94,6 +96,46 @@ def test_numbers_stand_inside_the_axes_beside_their_bars(scale):
         assert axes.bbox.x0 <= box.x0 and box.x1 <= axes.bbox.x1
         low, high = (axes.transData.transform((x, 0))[0] for x in sorted((start, end)))
         assert box.x0 >= high or box.x1 <= low
+
+
+@pytest.mark.parametrize("name", ["base", LONG, LONGEST])
+@pytest.mark.parametrize("value", [-2.79, -100.25, 2.79])
+def test_numbers_are_not_printed_over_the_names_of_their_rows(name, value, draw):
+    figure = explanation.plot_contributions({name: value, "motifs": 1.0}, title=TITLE)
+    draw(figure)
+    (axes,) = figure.axes
+    numbers = [text for text in axes.texts if text.get_text()[:1] in "+\N{MINUS SIGN}"]
+    names = axes.get_yticklabels()
+    assert len(numbers) == len(names) == 3
+    right = max(name.get_window_extent().x1 for name in names)
+    assert all(number.get_window_extent().x0 > right for number in numbers)
+
+
+def test_long_names_do_not_narrow_the_bars():
+    widths = []
+    for name in ("base", LONG, LONGEST):
+        figure = explanation.plot_contributions(TERMS | {name: -1.5}, title=TITLE)
+        figure.draw_without_rendering()
+        widths.append(figure.axes[0].bbox.width)
+    np.testing.assert_allclose(widths, widths[0], rtol=0.05)
+
+
+def test_a_row_of_an_edge_table_is_drawn_as_its_terms():
+    row = {"tf": "NANOG", "target": "TDGF1", "importance": 0.5, "status": "new", "logit": 1.1875}
+    row |= {f"logit: {name}": value for name, value in TERMS.items()}
+    edges = pd.DataFrame([row, row])
+    (drawn,) = explanation.plot_contributions(edges.iloc[0], title=TITLE).axes
+    (wanted,) = explanation.plot_contributions(TERMS, title=TITLE).axes
+    assert row_names(drawn) == row_names(wanted)
+    assert spans(drawn) == spans(wanted)
+    (bare,) = explanation.plot_contributions(pd.Series(TERMS), title=TITLE).axes
+    assert row_names(bare) == row_names(wanted) and spans(bare) == spans(wanted)
+
+
+def test_a_row_without_terms_names_the_setting_that_writes_them():
+    row = pd.Series({"tf": "NANOG", "target": "TDGF1", "importance": 0.5})
+    with pytest.raises(ConfigError, match="tf, target: not numbers.*grnjax infer --explain"):
+        explanation.plot_contributions(row, title=TITLE)
 
 
 def test_the_second_axis_says_the_probability_of_each_tick():
@@ -205,6 +247,24 @@ def test_weights_are_bars_and_a_pair_feature_is_named_as_one(table):
     assert said == [".25", ".75", "pair feature", "pair feature"]
     assert weights.get_xlim()[0] == 0 and weights.get_xlim()[1] > 0.75
     assert weights.bbox.width < drops.bbox.width / 3
+
+
+@pytest.mark.parametrize("name", ["motifs", LONG, LONGEST])
+def test_the_labels_of_the_two_axes_do_not_overlap(table, name, draw):
+    table.loc[table["name"] == "motifs", "name"] = name
+    figure = explanation.plot_block_worth(table)
+    draw(figure)
+    drops, weights = figure.axes
+    left, right = (axes.xaxis.label.get_window_extent() for axes in (drops, weights))
+    assert "worse without" in drops.get_xlabel() and weights.get_xlabel() == "kernel weight"
+    assert left.x1 < right.x0
+    ticks = [
+        text.get_window_extent()
+        for axes in (drops, weights)
+        for text in axes.get_xticklabels()
+        if axes.get_xlim()[0] <= text.get_position()[0] <= axes.get_xlim()[1]
+    ]
+    assert all(one.x1 < other.x0 for one, other in zip(ticks, ticks[1:], strict=False))
 
 
 def test_the_order_of_rows_does_not_matter_and_the_table_is_left_alone(table):

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-MODULES = ("curves", "decomposition", "heat_map", "noise", "style", "tf_network")
+MODULES = ("curves", "decomposition", "explanation", "heat_map", "noise", "style", "tf_network")
 
 
 @pytest.mark.parametrize("module", MODULES)

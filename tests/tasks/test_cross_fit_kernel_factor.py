@@ -79,6 +79,20 @@ def test_labels_of_a_fold_change_no_score_of_it(fitted, run, candidates, folds):
     assert np.isnan(told.logits[:, ~here]).all()
 
 
+def test_a_tf_with_one_known_edge_is_unseen_in_every_fold(run, candidates):
+    """Else its pairs beside that edge would be scored without its rate, and all others with it."""
+    tf = np.unique(candidates.positives[:, 0])[0]
+    own = np.flatnonzero((candidates.pairs[:, 0] == tf) & (candidates.labels > 0))
+    labels = candidates.labels.copy()
+    labels[own[1:]] = 0
+    few = LabelledPairs(candidates.pairs, labels)
+    found = run(folds=list(deal_folds(few, CONFIG, seed=3)), candidates=few, explain=True)
+    is_own = few.pairs[:, 0] == tf
+    assert tf not in found.taught and len(found.taught) > 1
+    for term in ("TF bias", "identity"):
+        assert not found.terms[term][is_own].any() and found.terms[term][~is_own].any()
+
+
 def test_what_blocks_are_worth_is_measured_once_a_fold(fitted, run, evidence):
     names = {block.name for item in evidence for block in (*item.genes, *item.pairs)}
     assert {row["name"] for row in fitted.worth} == names

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from grnjax.errors import SplitError
+from grnjax.errors import ConfigError, SplitError
 from grnjax.progress import logger
 from grnjax.tasks.cross_fitting import CrossFitConfig, deal_folds
 from grnjax.tasks.evidence import clear_evidence, gather_evidence
@@ -114,7 +114,7 @@ def test_a_copy_that_is_allowed_is_used_as_it_is(dataset, small_set, folds, offe
     for allowed in ("other.csv", entry.removeprefix("network=")):
         cleared = clear_evidence(dataset, evidence, folds, (allowed,))
         assert cleared.evidence == evidence
-    with pytest.raises(SplitError):
+    with pytest.raises(ConfigError, match="another.csv: allowed, but no source"):
         clear_evidence(dataset, evidence, folds, ("another.csv",))
 
 

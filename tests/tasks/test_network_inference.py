@@ -21,7 +21,8 @@ CONFIG = inference.InferenceConfig(members=2, folds=3)
 def fitted(candidates):
     """Scores of two members that know something."""
     noise = np.random.default_rng(0).normal(size=(2, len(candidates)))
-    return CrossFit(noise + 1.5 * candidates.labels - 1, worth=[], terms={})
+    taught = np.unique(candidates.positives[:, 0])
+    return CrossFit(noise + 1.5 * candidates.labels - 1, taught, worth=[], terms={})
 
 
 def test_the_rank_is_that_of_the_mean_logit(dataset, candidates, fitted):

@@ -7,28 +7,13 @@ from grnjax.data.blocks.evidence import Evidence, GeneBlock, PairBlock
 from grnjax.errors import ConfigError
 from grnjax.tasks.feature_bank import build_bank
 from grnjax.tasks.kernel_factor import KernelFactorSettings, fit_kernel_factor
-from grnjax.tasks.new_genes import score_new_genes
+from grnjax.tasks.new_genes import score_new_genes, take_genes
 from grnjax.training.factor_ensemble import EnsembleConfig, score_members
 from grnjax.types import LabelledPairs
 
 TFS, GENES = 8, 90
 AT = np.arange(TFS)
 SETTINGS = KernelFactorSettings(training=EnsembleConfig(steps=60))
-
-
-def take(evidence, genes):
-    """The evidence of some of the genes, for the same TFs."""
-    return [
-        dataclasses.replace(
-            item,
-            genes=tuple(
-                dataclasses.replace(b, values=b.values[genes], covered=b.covered[genes])
-                for b in item.genes
-            ),
-            pairs=tuple(dataclasses.replace(b, values=b.values[:, genes]) for b in item.pairs),
-        )
-        for item in evidence
-    ]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +33,8 @@ def evidence():
 
 
 def fit_on(evidence, genes, labels):
-    bank = build_bank(take(evidence, np.arange(genes)), AT, genes, labelled=AT, most_genes=500)
+    of_run = take_genes(evidence, np.arange(genes))
+    bank = build_bank(of_run, AT, genes, labelled=AT, most_genes=500)
     pairs = np.argwhere(np.ones((TFS, genes), bool)).astype(np.int32)
     every = LabelledPairs(pairs, labels[:, :genes].ravel().astype(np.float32))
     part = np.arange(len(pairs)) % 4
@@ -67,14 +53,14 @@ def test_a_copy_of_a_gene_scores_as_that_gene_without_its_identity(evidence, lab
     nameless = fit.grid._replace(known_target=np.zeros(GENES, np.float32))
     expected = np.asarray(score_members(fit.learned.members, nameless)).mean(axis=0)
     copies = np.array([70, 3, 41])
-    found = score_new_genes(fit, bank, take(evidence, copies))
+    found = score_new_genes(fit, bank, take_genes(evidence, copies))
     np.testing.assert_allclose(found, expected[:, copies], atol=1e-3)
 
 
 def test_genes_that_were_never_there_are_ranked_by_their_features(evidence, labels):
     bank, fit = fit_on(evidence, 70, labels)
     new = np.arange(70, GENES)
-    scores = score_new_genes(fit, bank, take(evidence, new))
+    scores = score_new_genes(fit, bank, take_genes(evidence, new))
     truth = labels[:, new]
     assert scores[truth == 1].mean() > scores[truth == 0].mean() + 0.5
 
@@ -82,7 +68,7 @@ def test_genes_that_were_never_there_are_ranked_by_their_features(evidence, labe
 def test_evidence_without_a_source_of_the_run_is_refused(evidence, labels):
     bank, fit = fit_on(evidence, GENES, labels)
     with pytest.raises(ConfigError, match="lacks 1 .*partners"):
-        score_new_genes(fit, bank, take(evidence[:1], np.arange(5)))
+        score_new_genes(fit, bank, take_genes(evidence[:1], np.arange(5)))
 
 
 def test_random_features_have_no_new_genes(evidence, labels):
@@ -90,3 +76,11 @@ def test_random_features_have_no_new_genes(evidence, labels):
     wide = build_bank(evidence, AT, GENES, labelled=AT, most_genes=10)
     with pytest.raises(ConfigError, match="random features"):
         score_new_genes(fit, wide, evidence)
+
+
+def test_evidence_read_apart_from_the_run_is_refused(evidence, labels):
+    bank, fit = fit_on(evidence, GENES, labels)
+    new = take_genes(evidence, np.arange(5))
+    block = dataclasses.replace(new[0].genes[0], values=new[0].genes[0].values[:, :3])
+    with pytest.raises(ConfigError, match="numbers: 3 columns for the new genes and 4"):
+        score_new_genes(fit, bank, [dataclasses.replace(new[0], genes=(block,)), new[1]])

@@ -13,7 +13,7 @@ NAMES = np.array(sorted(["ABL1", "BAX", "CDK1", "DAP", "EGF", "FOS", "GATA1", "H
 TFS = np.array([5, 6, 8])  # FOS, GATA1, IRF8
 TARGETS = {  # written in mouse spelling
     "Irf8": ["Abl1", "Bax", "Cdk1"],
-    "Spi1": ["Abl1", "Bax", "Dap", "Zzz3"],
+    "Spi1": ["Abl1", "Bax", "Dap", "Egf", "Zzz3"],
     "Fos": ["Abl1", "Bax"],
     "Myc": ["Abl1", "Bax", "Cdk1", "Dap", "Irf8"],
 }
@@ -43,19 +43,29 @@ def test_columns_are_the_targets_of_the_tfs_that_the_run_lacks(network):
     [block] = evidence.genes
     columns = columns_of(evidence)
     assert set(columns) == {"Myc", "Spi1"}
-    assert set(NAMES[columns["Spi1"] > 0]) == {"ABL1", "BAX", "DAP"}
-    assert set(NAMES[block.covered]) == {"ABL1", "BAX", "CDK1", "DAP", "FOS", "IRF8"}
+    assert set(NAMES[columns["Spi1"] > 0]) == {"ABL1", "BAX", "DAP", "EGF"}
+    assert set(NAMES[block.covered]) == {"ABL1", "BAX", "CDK1", "DAP", "EGF", "IRF8"}
     assert block.values.dtype == np.float32 and not block.values[~block.covered].any()
     assert evidence.pairs == ()
-    assert evidence.report["dropped_same_tf"] == {"count": 1, "first": ["Irf8"]}
-    assert evidence.report["dropped_uninformative"] == {"count": 1, "first": ["Fos"]}
+    assert evidence.report["dropped_same_tf"] == {"count": 2, "first": ["Fos", "Irf8"]}
+    assert evidence.report["dropped_uninformative"] == {"count": 0, "first": []}
     assert evidence.report["tfs_found"] == 2
+
+
+def test_targets_of_dropped_tfs_do_not_even_count_as_covered(tmp_path):
+    kept = {"Spi1": ["Abl1", "Bax", "Dap", "Egf"], "Myc": ["Abl1", "Bax", "Cdk1"]}
+    copy = {"Irf8": ["Hes1", "Gata1"], "Fos": ["Hes1", "Abl1"]}
+    alone = read_other_network(write_network(tmp_path / "a.csv", kept), NAMES, TFS)
+    both = read_other_network(write_network(tmp_path / "b.csv", kept | copy), NAMES, TFS)
+    np.testing.assert_array_equal(both.genes[0].covered, alone.genes[0].covered)
+    np.testing.assert_array_equal(both.genes[0].values, alone.genes[0].values)
 
 
 def test_a_tf_of_the_run_is_dropped_however_it_is_spelled(tmp_path):
     spellings = {spelling: TARGETS["Irf8"] for spelling in ("Irf8", "irf8", "IRF8")}
-    path = write_network(tmp_path / "n.csv", {**spellings, "Spi1": TARGETS["Spi1"]})
-    assert set(columns_of(read_other_network(path, NAMES, TFS))) == {"Spi1"}
+    kept = {name: TARGETS[name] for name in ("Spi1", "Myc")}
+    path = write_network(tmp_path / "n.csv", {**spellings, **kept})
+    assert set(columns_of(read_other_network(path, NAMES, TFS))) == {"Spi1", "Myc"}
 
 
 def test_another_species_keeps_its_columns_and_speaks_of_the_pair(network):
@@ -67,8 +77,8 @@ def test_another_species_keeps_its_columns_and_speaks_of_the_pair(network):
     irf8 = pair.values[2]
     is_target = columns["Irf8"] > 0
     np.testing.assert_array_equal(irf8, columns["Irf8"])
-    np.testing.assert_allclose(irf8[is_target], 0.5)  # 3 targets of 6 covered genes
-    np.testing.assert_allclose(irf8[covered & ~is_target], -0.5)
+    np.testing.assert_allclose(irf8[is_target], 4 / 7)  # 3 targets of 7 covered genes
+    np.testing.assert_allclose(irf8[covered & ~is_target], -3 / 7, rtol=1e-6)
     assert not irf8[~covered].any() and not pair.values[:2].any()
 
 
@@ -119,7 +129,7 @@ def test_a_network_of_other_genes_and_one_of_the_same_tfs_are_refused(tmp_path):
     with pytest.raises(GeneMismatchError, match="nothing of the 9 genes of the run .* among its 4"):
         read_other_network(other, NAMES, TFS)
     same = write_network(tmp_path / "same.csv", {"IRF8": ["ABL1", "BAX", "CDK1"]})
-    with pytest.raises(GeneMismatchError, match="1 are TFs of the run in the same species"):
+    with pytest.raises(GeneMismatchError, match="all of its TFs are TFs of the run"):
         read_other_network(same, NAMES, TFS)
 
 
