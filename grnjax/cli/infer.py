@@ -152,20 +152,31 @@ def print_results(network: Network, metrics: dict, worth: list[dict], out: Path)
             table = format_table(summarise(metrics[key])).rpartition("\n")[0]
             print(f"\n{title} (mean over folds, 95 % interval):\n\n{table}")
     if worth:
-        print("\nWhat it rests on: weight, and what AP and swap lose when permuted over genes\n")
-        for row in worth[:MOST_SHOWN]:
-            print("  " + format_worth(row))
+        shown = worth[:MOST_SHOWN]
+        width = max(len(row["name"]) for row in shown)
+        print(
+            f"\nWhat it rests on, {len(shown)} of {len(worth)}: weight of the kernels, and what AP "
+            "and swap lose\nwhen permuted over genes (* above 0 by its 95 % interval):\n"
+        )
+        for row in shown:
+            print("  " + format_worth(row, width))
     print("\nTop new edges:")
     new = network.edges[network.edges["status"] == "new"].head(5)
     for edge in new.itertuples():
         print(f"  {edge.tf} -> {edge.target}  p {edge.probability:.3f} +- {edge.spread:.3f}")
+    unseen = network.edges["unseen"].value_counts()
+    if unseen.get("no", 0) < len(network.edges):
+        counts = ", ".join(f"{n:,} {what}" for what, n in unseen.items() if what != "no")
+        print(f"\nPairs of what no known edge tells (column unseen): {counts}")
     files = "edges.tsv, rankedEdges.csv, network.h5ad, run.json"
     print(f"\n{len(network.edges):,} ranked pairs in {out}/ ({files})")
 
 
-def format_worth(row: dict) -> str:
+def format_worth(row: dict, width: int) -> str:
     """One line on a block or pair feature."""
     weight = "" if row["weight"] is None else f"{row['weight']:.2f}"
-    drops = (row["drop_average_precision"], row["drop_swap_micro"])
-    cells = ["" if drop is None else f"{drop:+.3f}" for drop in drops]
-    return f"{row['name']:<36}{weight:>6}" + "".join(f"{cell:>9}" for cell in cells)
+    line = row["name"].ljust(width) + weight.rjust(6)
+    for key in ("drop_average_precision", "drop_swap_micro"):
+        drop = "" if row[key] is None else f"{row[key]:+.3f}"
+        line += drop.rjust(9) + ("*" if row.get(f"{key}_low", 0) > 0 else " ")
+    return line.rstrip()
