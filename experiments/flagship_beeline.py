@@ -5,9 +5,9 @@ Run:     python -m experiments.flagship_beeline
 Cost:    2 to 5 min a set and kind of split on two cores, 2 GB memory
 Expect:  AUROC/AP/within-TF/swap, standard split: hESC .901/.672/.771/.747, hHEP
          .910/.855/.810/.738, mDC .863/.305/.754/.736, mESC .949/.901/.855/.848, mHSC-E
-         .936/.953/.835/.803, above the ID-only ensemble in every draw and figure; within-TF/swap
-         of unseen targets .637/.684, .713/.690, .675/.705, .796/.750, .790/.758, .5 with the
-         evidence permuted; all in FLAGSHIP.md
+         .936/.953/.834/.803, above the ID-only ensemble on all; within-TF/swap of unseen targets
+         .634/.685, .713/.690, .675/.705, .795/.750, .788/.756, .5 with the evidence permuted;
+         all in FLAGSHIP.md
 
 For each draw of each kind of split: the trivial rows, the model with five seeds, and with the
 first seed the controls: without the labels of other networks, and with all evidence dealt out
