@@ -1,9 +1,12 @@
 """One fit of the kernel-informed factor model: kernel weights, members, the step they stop at."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -11,7 +14,7 @@ from grnjax.data.label_matrix import LabelMatrix, label_matrix, places_of
 from grnjax.errors import SplitError
 from grnjax.evaluation.metrics import evaluate_pairs
 from grnjax.models.gene_kernels import Coordinates
-from grnjax.models.kernel_factor import KernelFactorConfig, PairGrid
+from grnjax.models.kernel_factor import KernelFactorConfig, PairGrid, start_members
 from grnjax.models.pair_features import attend_to_tfs
 from grnjax.tasks.feature_bank import FeatureBank
 from grnjax.training.factor_ensemble import EnsembleConfig, score_members, train_members
@@ -123,23 +126,21 @@ def learn_kernel_factor(
 
 def describe_learned(bank: FeatureBank, settings: KernelFactorSettings) -> Learned:
     """Zeros in the form of what is learned."""
-    tfs, rank = len(bank.tfs), max(settings.model.ranks)
-    dim = 0 if bank.space is None else bank.space.dim
-    features = len(bank.pairs) + len(bank.similarities)
-    shapes = {
-        "tf_bias": (tfs,),
-        "target_bias": (bank.genes,),
-        "tf_factors": (tfs, rank),
-        "target_factors": (bank.genes, rank),
-        "bias_map": (dim,),
-        "factor_map": (dim, rank),
-        "shared": (features,),
-        "per_tf": (tfs, features),
-    }
-    members = settings.model.members
+    block, dim = (len(bank.tfs), bank.genes), 0 if bank.space is None else bank.space.dim
+    shapes = PairGrid(
+        z=(bank.genes, dim),
+        features=(len(bank.pairs), *block),
+        attention=(len(bank.similarities), *block),
+        known_tf=block[:1],
+        known_target=block[1:],
+        base=(),
+    )
+    grid = PairGrid(*(jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes))
+    start = functools.partial(start_members, settings.model)
+    members = jax.eval_shape(start, grid, jax.random.key(0))
     return Learned(
         weights=np.zeros(len(bank.blocks), np.float32),
-        members={name: np.zeros((members, *x), np.float32) for name, x in shapes.items()},
+        members={name: np.zeros(x.shape, x.dtype) for name, x in members.items()},
         step=np.zeros((), np.int32),
         validation=np.zeros(settings.training.snapshots, np.float32),
     )

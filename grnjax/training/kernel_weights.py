@@ -25,7 +25,7 @@ class KernelWeightConfig:
     """Gradient steps, each on another quarter of hidden genes."""
     pool: int = 1024
     """Train genes that episodes draw from; of more a random part."""
-    most_genes: int = 512
+    genes_an_episode: int = 512
     """Genes that an episode looks at."""
     learning_rate: float = 0.1
     tf_components: int = 12
@@ -34,7 +34,7 @@ class KernelWeightConfig:
     """Ridge that the closed-form prediction starts from; it is learned, too."""
 
     def __post_init__(self):
-        least_of = {"episodes": 0, "pool": 8, "most_genes": 8, "tf_components": 1}
+        least_of = {"episodes": 0, "pool": 8, "genes_an_episode": 8, "tf_components": 1}
         for name, least in least_of.items():
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
@@ -57,7 +57,7 @@ def learn_kernel_weights(
         seed: draws which genes each episode hides.
     """
     genes = kernels.shape[1]
-    used = min(genes, config.most_genes)
+    used = min(genes, config.genes_an_episode)
     if config.episodes == 0 or used < 4:
         return np.ones(len(kernels), np.float32)
     rng = np.random.default_rng(seed)

@@ -118,7 +118,7 @@ def test_a_tf_without_train_pairs_does_no_harm(kernels, train):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"episodes": -1}, {"most_genes": 7}, {"tf_components": 0}, {"ridge": 0.0}]
+    "wrong", [{"episodes": -1}, {"genes_an_episode": 7}, {"tf_components": 0}, {"ridge": 0.0}]
 )
 def test_impossible_settings_are_refused(wrong):
     with pytest.raises(ValueError):
