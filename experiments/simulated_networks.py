@@ -1,9 +1,9 @@
 """The model against every trivial row on simulated networks, five simulator seeds.
 
 Run:     python -m experiments.simulated_networks
-Cost:    about 5 min on two cores, 1 GB memory
-Expect:  AP .386 on the standard split (best trivial row .302), within-TF .849 and swap .810 on
-         unseen targets (best trivial rows .759, .784); all rows are in the README
+Cost:    about 15 min on two cores, 1 GB memory
+Expect:  AP on the standard split: kernel factor .478, on expression alone .421, scRegNet .386 (best
+         trivial row .302); swap on unseen targets .859, .818, .810 (.784); all in the README
 
 Splits: standard and target-disjoint on the whole network, for scRegNet with expression permuted
 beside it, for the kernel factor model with and without the simulated promoter motifs, and with all
