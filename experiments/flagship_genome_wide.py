@@ -2,8 +2,8 @@
 
 Run:     python -m experiments.flagship_genome_wide
 Cost:    about a minute a draw on two cores, 2 GB memory
-Expect:  mean of both models, swap: mDC .778 (standard), .761 (unseen targets), hHEP .764, .690, where
-         the model trained on the 500-gene set alone has .733, .710, .742, .674
+Expect:  mean of both models, swap: mDC .778 (standard), .761 (unseen targets), hHEP .764, .690; the
+         model trained on the 500-gene set alone has .733, .710, .742, .674
 
 The whole networks of hHEP (HepG2) and mDC contain every label of the 500-gene set. All their
 other targets that have a variance and a promoter motif row join as training genes; test pairs
