@@ -147,7 +147,7 @@ def test_controls_alter_the_inputs_they_name(train, genelink_folder, small_set, 
     assert len(set(figures)) == len(figures)
     assert record["data"]["embedding"]["absent"]["count"] == 5
     assert record["inputs"]["embedding"] == digest(tmp_path / "table.npz")
-    assert f"embedding of {len(covered)} of {len(small_set.genes)} genes" in outcome.err
+    assert f"vectors of {len(covered)} of {len(small_set.genes)} genes" in outcome.err
 
 
 def digest(path):
