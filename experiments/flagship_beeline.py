@@ -2,7 +2,9 @@
 
 Run:     python -m experiments.flagship_beeline
          python -m experiments.flagship_beeline --sets Specific/mDC/TFs+500 --kinds standard
-Cost:    2 to 5 min a set and kind of split on two cores, 2 GB memory
+         python -m experiments.flagship_beeline --draws 5 6 7 --seeds 0     (the fresh draws)
+Cost:    standard split on two idle cores: hESC 161 s, hHEP 144 s, mDC 128 s, mESC 214 s, mHSC-E
+         114 s, for 5 draws x (5 seeds + controls); 2 GB memory
 Expect:  AUROC/AP/within-TF/swap, standard split: hESC .901/.672/.771/.747, hHEP
          .910/.855/.810/.738, mDC .863/.305/.754/.736, mESC .949/.901/.855/.848, mHSC-E
          .936/.953/.834/.803, above the ID-only ensemble on all; within-TF/swap of unseen targets

@@ -226,6 +226,7 @@ def mdc(network: str, split: str) -> dict:
 FLAGSHIP = flagship_tables(RESULTS)
 MEASURED = (
     *("standard", "unseen targets", "unseen TFs", "both unseen"),
+    *("fresh draws, standard", "fresh draws, unseen targets"),
     *("blocks", "same TFs", "genome-wide"),
 )
 TABLES = {
