@@ -35,8 +35,10 @@ def main(args: list[str] | None = None) -> int:
 
     from grnjax.errors import GrnjaxError
     from grnjax.progress import start_logging
+    from grnjax.storage.compilation import keep_compilations
 
     start_logging()
+    keep_compilations()
     command = importlib.import_module(f"grnjax.cli.{name}")
     try:
         command.run(rest)

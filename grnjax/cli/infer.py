@@ -21,6 +21,8 @@ from grnjax.tasks.explanation import summarise_worth
 from grnjax.tasks.loading import load_dataset, load_embedded, load_embedding
 from grnjax.tasks.network_inference import InferenceConfig, Network
 from grnjax.tasks.record import describe_environment, digest_inputs, write_network
+from grnjax.training.cluster import DeviceConfig, is_first, join_processes
+from grnjax.training.sharding import choose_mesh
 
 MOST_SHOWN = 12
 
@@ -46,6 +48,7 @@ class InferCommand(InferenceConfig):
     seed: int = 0
     data: DataConfig = DataConfig()
     embedded: EmbeddedConfig = EmbeddedConfig()
+    devices: DeviceConfig = DeviceConfig()
 
 
 def run(args: list[str]) -> None:
@@ -53,6 +56,7 @@ def run(args: list[str]) -> None:
     import_encoders()
     command = settings.parse(InferCommand, args, program="grnjax infer")
     check_inputs(command)
+    join_processes(command.devices)
     begun = time.monotonic()
     record = {"command": "infer", "config": identity(command), "inputs": inputs_of(command)}
     if already_finished(command.out, record):
@@ -75,7 +79,10 @@ def run(args: list[str]) -> None:
             evidence=evidence + motifs,
             embedding=embedding,
             folder=command.out,
+            mesh=choose_mesh(command.devices.model),
         )
+        if not is_first():
+            return
         metrics = {"rows": network.rows, "calibration": network.calibration}
         worth = summarise_worth(network.worth)
         if truth is not None:

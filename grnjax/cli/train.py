@@ -19,6 +19,8 @@ from grnjax.tasks import link_prediction
 from grnjax.tasks.link_prediction import MODEL, LinkPredictionConfig
 from grnjax.tasks.loading import load_embedding, load_folder, load_splits
 from grnjax.tasks.record import describe_environment, digest_inputs
+from grnjax.training.cluster import DeviceConfig, is_first, join_processes
+from grnjax.training.sharding import choose_mesh
 
 DIFFERENCES = {
     "auroc": "AUROC",
@@ -42,12 +44,14 @@ class TrainCommand(LinkPredictionConfig):
     out: Path
     """Run folder; the same command on it resumes."""
     data: DataConfig = DataConfig()
+    devices: DeviceConfig = DeviceConfig()
 
 
 def run(args: list[str]) -> None:
     """Runs the command with these arguments."""
     import_encoders()
     command = settings.parse(TrainCommand, args, program="grnjax train")
+    join_processes(command.devices)
     begun = time.monotonic()
     dataset, beeline = load_folder(command.folder, command.data)
     inputs = inputs_of(command, beeline)
@@ -63,8 +67,15 @@ def run(args: list[str]) -> None:
     embedding = load_embedding(command.data, dataset)
     with enter_run(command.out, record):
         results = link_prediction.run_study(
-            dataset, splits, command, embedding=embedding, folder=command.out
+            dataset,
+            splits,
+            command,
+            embedding=embedding,
+            folder=command.out,
+            mesh=choose_mesh(command.devices.model),
         )
+        if not is_first():
+            return
         report = results.record()
         table = format_table(results.summary)
         write_json(

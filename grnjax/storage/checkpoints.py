@@ -8,6 +8,9 @@ A store is a folder with one subfolder a step:
 The manifest is written last and carries its own digest; the folder gets its number in one rename.
 So a kill leaves the old steps or the new one, and a flipped bit, a file too many or too few, or a
 renamed folder is noticed before Orbax reads anything.
+
+Where several processes run, all of them open the store and take part in every save: each writes
+its parts of the arrays, and process 0 does the rest. They need a folder that all of them see.
 """
 
 import contextlib
@@ -23,6 +26,7 @@ from typing import Any
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+from jax.experimental import multihost_utils
 
 from grnjax.errors import CheckpointError
 from grnjax.progress import logger
@@ -45,7 +49,7 @@ class Restored:
 
 
 class CheckpointStore:
-    """The checkpoints of one run. Opening it tidies up after a kill, so one process has it open.
+    """The checkpoints of one run. Opening it tidies up after a kill, so one run has it open.
 
     Args:
         folder: Created by the first save.
@@ -57,13 +61,9 @@ class CheckpointStore:
             raise ValueError(f"keep must be at least 1, got {keep}")
         self.folder = Path(folder)
         self.keep = keep
-        for path in self.folder.glob(f"*{REPLACED}"):
-            if path.with_suffix("").exists():
-                shutil.rmtree(path)
-            else:
-                path.rename(path.with_suffix(""))
-        for path in self.folder.glob(f"*{UNFINISHED}"):
-            shutil.rmtree(path)
+        if _is_first():
+            self._tidy_up()
+        _wait_for_all("open")
 
     def steps(self) -> list[int]:
         """The saved steps, ascending; a folder without a manifest does not count."""
@@ -73,29 +73,48 @@ class CheckpointStore:
         """Writes a step, which becomes the newest one, and deletes what there is no room for.
 
         Later steps are deleted too: `latest` refused them, or the caller went back behind them.
+        Every process must call this with the same step; it is whole when any of them returns.
 
         Args:
             step: 0 or more. A step that exists is replaced.
-            state: A tree of arrays: jax, random keys included, or numpy.
+            state: A tree of arrays: jax, random keys included, or numpy. What only one process
+                has is taken from process 0.
             meta: JSON values; NaN and infinities are kept.
         """
         written = self._path(step, UNFINISHED)
-        shutil.rmtree(written, ignore_errors=True)
-        written.mkdir(parents=True)
+        if _is_first():
+            shutil.rmtree(written, ignore_errors=True)
+            written.mkdir(parents=True)
+        _wait_for_all("write")
         arrays = _name_leaves(state)
-        args = ocp.args.StandardSave({name: x for name, x in arrays.items() if x.size})
+        args = ocp.args.StandardSave({name: _own(x) for name, x in arrays.items() if x.size})
         with _quiet_orbax(), ocp.Checkpointer(ocp.StandardCheckpointHandler()) as orbax:
             orbax.save((written / "state").absolute(), args=args)
-        contents = {
-            "step": step,
-            "meta": meta,
-            "arrays": _describe(arrays),
-            "files": _digest_files(written),
-        }
+        _wait_for_all("sign")
+        if _is_first():
+            self._sign(written, {"step": step, "meta": meta, "arrays": _describe(arrays)})
+            self._publish(step, written)
+        _wait_for_all("go on")
+
+    def _tidy_up(self) -> None:
+        """Undoes what a kill left half-done."""
+        for path in self.folder.glob(f"*{REPLACED}"):
+            if path.with_suffix("").exists():
+                shutil.rmtree(path)
+            else:
+                path.rename(path.with_suffix(""))
+        for path in self.folder.glob(f"*{UNFINISHED}"):
+            shutil.rmtree(path)
+
+    def _sign(self, written: Path, contents: dict) -> None:
+        """Writes the manifest of a step and forces all of it to the disk."""
+        contents = {**contents, "files": _digest_files(written)}
         (written / MANIFEST).write_bytes(_encode_manifest(contents))
         for path in (written, *written.rglob("*")):
             flush(path)
 
+    def _publish(self, step: int, written: Path) -> None:
+        """Gives a written step its name, and deletes the steps that there is no room for."""
         final, replaced = self._path(step), self._path(step, REPLACED)
         if final.exists():
             final.rename(replaced)
@@ -211,7 +230,25 @@ def _describe(arrays: dict[str, Any]) -> dict[str, str]:
 def _make_empty(like: Any) -> np.ndarray | jax.Array:
     """An array of size zero, numpy's or jax's as `like` is."""
     array = np.zeros(like.shape, like.dtype)
-    return array if isinstance(like, np.ndarray) else jax.numpy.asarray(array)
+    return array if isinstance(like, np.ndarray) else jax.device_put(array, like.sharding)
+
+
+def _own(leaf: Any) -> Any:
+    """The array as Orbax takes it: among several processes, one of a single process as numpy's."""
+    if jax.process_count() > 1 and isinstance(leaf, jax.Array) and leaf.is_fully_addressable:
+        return np.asarray(leaf)
+    return leaf
+
+
+def _is_first() -> bool:
+    """Whether this is the process that names, signs and deletes."""
+    return jax.process_index() == 0
+
+
+def _wait_for_all(reason: str) -> None:
+    """Returns when every process has come here."""
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices(f"checkpoint: {reason}")
 
 
 def _place(leaf: Any) -> Any:

@@ -5,6 +5,7 @@ import functools
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from grnjax.baselines.controls import scores_at, trivial_rows
 from grnjax.evaluation.metrics import evaluate_pairs
@@ -53,14 +54,20 @@ class Fitted:
 class Bench:
     """A data set with its splits; every fit on it has the same padded shapes."""
 
-    def __init__(self, dataset: Dataset, splits: list[Split], embedding: np.ndarray | None):
+    def __init__(
+        self,
+        dataset: Dataset,
+        splits: list[Split],
+        embedding: np.ndarray | None,
+        mesh: Mesh | None = None,
+    ):
         self.dataset, self.splits, self.embedding = dataset, splits, embedding
         parts = [part for s in splits for part in (s.train, s.validation, s.test)]
         self.tfs = np.unique(np.concatenate([part.pairs[:, 0] for part in parts]))
         self.validation_size = max(len(split.validation) for split in splits)
         self.test_size = max(len(split.test) for split in splits)
         self.scored_size = max(self.validation_size, self.test_size)
-        self.trainer = functools.cache(make_scregnet_trainer)
+        self.trainer = functools.cache(functools.partial(make_scregnet_trainer, mesh=mesh))
         self._cached_inputs = functools.cache(self._make_inputs)
 
     def leaves_pairs_unlabelled(self, split: Split) -> bool:

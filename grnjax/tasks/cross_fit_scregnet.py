@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from grnjax.models.scregnet import ScRegNetConfig
 from grnjax.tasks.cross_fitting import CrossFit, Fold
@@ -31,11 +32,13 @@ def cross_fit_scregnet(
     study: Study,
     seed: int,
     embedding: np.ndarray | None,
+    mesh: Mesh | None = None,
 ) -> CrossFit:
     """Logits of every candidate by the fits that did not train on it.
 
     Args:
         embedding: frozen gene vectors [gene, dim] in the order of the data set.
+        mesh: devices that share each fit; None leaves it to one.
     """
     genes = dataset.genes
     sizes = shared_sizes([f.train for f in folds], len(genes.names), training.batch_size)
@@ -47,7 +50,7 @@ def cross_fit_scregnet(
         sizes,
         coexpression=model.coexpression,
     )
-    trainer = make_scregnet_trainer(model, training)
+    trainer = make_scregnet_trainer(model, training, mesh)
     validation_size = max(len(fold.validation) for fold in folds)
     logits = np.full((len({fold.member for fold in folds}), len(candidates)), np.nan)
     for fold in folds:

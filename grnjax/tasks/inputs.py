@@ -5,6 +5,7 @@ import functools
 from typing import Literal
 
 import numpy as np
+from jax.sharding import Mesh
 
 from grnjax.data.blocks.expression import (
     coexpression_block,
@@ -57,13 +58,16 @@ class InputConfig:
             raise ValueError(f"unlabelled_weight must be in [0, 1], got {self.unlabelled_weight}")
 
 
-def make_scregnet_trainer(model: ScRegNetConfig, training: TrainingConfig) -> Trainer:
-    """The trainer of scRegNet with these settings."""
+def make_scregnet_trainer(
+    model: ScRegNetConfig, training: TrainingConfig, mesh: Mesh | None = None
+) -> Trainer:
+    """The trainer of scRegNet with these settings, on one device or on a mesh of them."""
     return make_trainer(
         ScRegNet(model),
         training,
         penalty=functools.partial(ridge_penalty, config=model),
         decayed=without_ridge,
+        mesh=mesh,
     )
 
 

@@ -8,6 +8,7 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+from jax.sharding import Mesh
 
 from grnjax import config as settings
 from grnjax.errors import ConfigError
@@ -136,12 +137,14 @@ def run_study(
     *,
     embedding: np.ndarray | None = None,
     folder: Path | None = None,
+    mesh: Mesh | None = None,
 ) -> Results:
     """Fits and judges the model, its controls and the trivial rows on every split.
 
     Args:
         embedding: frozen gene vectors [gene, dim] in the order of the data set.
         folder: run folder for checkpoints and metrics; None keeps nothing.
+        mesh: devices that share each fit; None leaves it to one.
 
     Raises:
         SplitError: a split leaks, or a part of it lacks a class.
@@ -155,7 +158,7 @@ def run_study(
                 "labelled 0, of which %(train_positives_labelled_0)d are train positives",
                 report,
             )
-    bench = Bench(dataset, splits, embedding)
+    bench = Bench(dataset, splits, embedding, mesh)
     for settled in (config, *(with_options(config, option) for option in config.choose)):
         check_settings(settled, bench)
     rows, chosen, intervals = [], {}, []

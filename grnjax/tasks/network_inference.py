@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from jax.sharding import Mesh
 from scipy.special import expit, logit
 from scipy.stats import norm
 
@@ -102,6 +103,7 @@ def infer(
     evidence: Sequence[Evidence] = (),
     embedding: np.ndarray | None = None,
     folder: Path | None = None,
+    mesh: Mesh | None = None,
 ) -> Network:
     """Every TF x gene pair but self pairs, ranked by the mean out-of-fold logit of the members.
 
@@ -110,6 +112,7 @@ def infer(
         evidence: what informs the kernel-informed factor model (`gather_evidence`).
         embedding: frozen gene vectors [gene, dim] in the order of the data set, for scRegNet.
         folder: run folder for checkpoints and metrics; None keeps nothing.
+        mesh: devices that share each fit by scRegNet; None leaves it to one.
 
     Raises:
         ConfigError: settings of a method that is not the one in use.
@@ -131,6 +134,8 @@ def infer(
         )
     used, overlap = [], []
     if method == "kernel-factor":
+        if mesh is not None:
+            logger.warning("a fit by kernel-factor computes on 1 of %d devices", mesh.size)
         used, overlap = clear_evidence(dataset, evidence, folds, config.allow)
     epochs = config.training.epochs if method == "scRegNet" else 1
     with Study(folder, len(folds), epochs, f"inferring by {method}") as study:
@@ -145,6 +150,7 @@ def infer(
                 study,
                 seed,
                 embedding,
+                mesh,
             )
         else:
             fitted = cross_fit_kernel_factor(

@@ -13,7 +13,9 @@ import optax
 
 from grnjax.errors import NonFiniteError
 from grnjax.storage.checkpoints import CheckpointStore
+from grnjax.training.cluster import agree
 from grnjax.training.losses import ranking_scores
+from grnjax.training.sharding import fetch, place_data, share_work, split_batches
 from grnjax.training.step import FitData, Model, TrainState, train_epoch, train_step
 from grnjax.types import GeneBatch, PairBatch
 
@@ -86,7 +88,9 @@ class Trainer:
 
     model: Model
     config: TrainingConfig
+    mesh: jax.sharding.Mesh | None
     optimizer: optax.GradientTransformation
+    step: Callable[..., tuple[TrainState, jax.Array]]  # `train_step` with all settings
     start: Callable[[jax.Array, FitData], TrainState]
     chunk: Callable[[TrainState, FitData, jax.Array], tuple[TrainState, dict]]
     score: Callable[[dict, GeneBatch, PairBatch, jax.Array], jax.Array]
@@ -98,12 +102,14 @@ def make_trainer(
     *,
     penalty: Callable[[Any], jax.Array] | None = None,
     decayed: Callable[[Any], Any] | None = None,
+    mesh: jax.sharding.Mesh | None = None,
 ) -> Trainer:
     """A trainer; its first fit compiles, and every later one of the same shapes reuses that.
 
     Args:
         penalty: ridge of the parameters, on the scale of the loss summed over pairs.
         decayed: mask of the parameters that weight decay applies to; all by default.
+        mesh: devices that share each fit (`sharding.make_mesh`); without one, a single device.
     """
     optimizer = make_optimizer(config, decayed)
     step = functools.partial(
@@ -114,6 +120,7 @@ def make_trainer(
         edge_folds=config.edge_folds,
         unseen_share=config.unseen_share,
     )
+    batch_step = step if mesh is None else split_batches(step, mesh)
 
     def start(key, data):
         variables = dict(model.init({"params": key}, data.genes, data.train, train=False))
@@ -137,7 +144,7 @@ def make_trainer(
         batch_size = config.batch_size or len(data.train.labels)
 
         def one_epoch(state, _):
-            return train_epoch(state, data, key, batch_size=batch_size, step=step)
+            return train_epoch(state, data, key, batch_size=batch_size, step=batch_step)
 
         def go_on(state):
             state, losses = jax.lax.scan(one_epoch, state, length=config.evaluate_every)
@@ -160,7 +167,12 @@ def make_trainer(
     def score(variables, genes, pairs, key):
         return model.apply(variables, genes, pairs, train=False, rngs={"dropout": key})
 
-    return Trainer(model, config, optimizer, jax.jit(start), jax.jit(chunk), jax.jit(score))
+    functions = start, chunk, score
+    if mesh is None:
+        compiled = map(jax.jit, functions)
+    else:
+        compiled = share_work(mesh, *functions)
+    return Trainer(model, config, mesh, optimizer, step, *compiled)
 
 
 def make_optimizer(
@@ -223,9 +235,12 @@ def fit(
         NonFiniteError: an update was not finite; the last good state is in `store`.
     """
     init_key, train_key = jax.random.split(jax.random.key(seed))
+    if trainer.mesh is not None:
+        data = place_data(data, trainer.mesh, batch_size=trainer.config.batch_size)
     state = trainer.start(init_key, data)
-    # a target of numpy arrays: arrays restored onto a device would compile the chunk once more
-    restored = None if store is None else store.latest(jax.device_get(state))
+    # a target of numpy arrays: arrays restored onto one device would compile the chunk once more
+    target = state if trainer.mesh is not None else jax.device_get(state)
+    restored = None if store is None else store.latest(target)
     if restored is not None:
         state = jax.tree.map(jnp.asarray, restored.state)
     elif store is not None:  # so that a damaged later checkpoint has one before it
@@ -240,13 +255,13 @@ def fit(
             stopped = announce(pending, log)
         pending = metrics
         late = time.monotonic() - saved_at >= trainer.config.checkpoint_seconds
-        if store is not None and late and not stopped:
+        if store is not None and agree(late) and not stopped:
             stopped, pending = announce(metrics, log), None
             saved_epoch, saved_at = int(state.epoch), time.monotonic()
             store.save(saved_epoch, state, {"name": name})
-    state = jax.device_get(state)
     if store is not None and saved_epoch != int(state.epoch):
         store.save(int(state.epoch), state, {"name": name})
+    state = fetch(state)
     if not state.finite:
         raise NonFiniteError(
             f"{name}: the loss stopped being finite by epoch {int(state.epoch)}, "

@@ -8,12 +8,20 @@ from jaxtyping import Array, Float
 from grnjax.types import shapes
 
 
+def sum_over(axis: str | None, tree):
+    """The sum over the devices of a mapped axis; without one, the tree as it is."""
+    return tree if axis is None else jax.lax.psum(tree, axis)
+
+
 @shapes
 def weighted_mean(
-    values: Float[Array, " pair"], weights: Float[Array, " pair"]
+    values: Float[Array, " pair"], weights: Float[Array, " pair"], axis: str | None = None
 ) -> Float[Array, ""]:
-    """Mean of `values` by `weights`; 0 when every weight is 0."""
-    total = jnp.sum(weights)
+    """Mean of `values` by `weights`; 0 when every weight is 0.
+
+    Over the devices of a mapped `axis`, each with its pairs: this one's part of the mean of all.
+    """
+    total = sum_over(axis, jnp.sum(weights))
     return jnp.sum(values * weights) / jnp.where(total > 0, total, 1.0)
 
 
@@ -22,9 +30,10 @@ def pair_loss(
     logits: Float[Array, " pair"],
     labels: Float[Array, " pair"],
     weights: Float[Array, " pair"],
+    axis: str | None = None,
 ) -> Float[Array, ""]:
-    """Weighted mean binary cross-entropy of the pairs."""
-    return weighted_mean(optax.sigmoid_binary_cross_entropy(logits, labels), weights)
+    """Weighted mean binary cross-entropy of the pairs; of a mapped `axis`, this device's part."""
+    return weighted_mean(optax.sigmoid_binary_cross_entropy(logits, labels), weights, axis)
 
 
 @shapes

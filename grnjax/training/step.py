@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
-from grnjax.training.losses import pair_loss
+from grnjax.training.losses import pair_loss, sum_over
 from grnjax.types import GeneBatch, PairBatch
 
 
@@ -47,14 +47,21 @@ class Model(Protocol):
         """Logits [pair]."""
 
 
-def train_step(state, batch, data, key, *, model, optimizer, penalty, edge_folds, unseen_share):
+def train_step(
+    state, batch, data, key, *, model, optimizer, penalty, edge_folds, unseen_share, axis=None
+):
     """One update of `state` from one batch of pairs, and its loss.
 
     Randomness depends on (key, step) only. An update that is not finite is refused: the state
     keeps its parameters and `finite` turns False.
+
+    Args:
+        axis: of `jax.pmap`, whose devices hold a part of the train pairs each; their losses and
+            gradients are summed over it, as `jit` does by itself.
     """
     dropout_key, unseen_key = jax.random.split(jax.random.fold_in(key, state.step))
-    genes, ridge = data.genes, 1.0 / jnp.maximum(jnp.sum(data.train.weights), 1.0)
+    weight = sum_over(axis, jnp.sum(data.train.weights))
+    genes, ridge = data.genes, 1.0 / jnp.maximum(weight, 1.0)
     if unseen_share:  # every second step, or round of folds, so that no fold is always hidden
         hiding = state.step // max(edge_folds, 1) % 2
         drawn = jax.random.uniform(unseen_key, (len(genes.nodes),))
@@ -76,10 +83,11 @@ def train_step(state, batch, data, key, *, model, optimizer, penalty, edge_folds
             rngs={"dropout": dropout_key},
             mutable=list(state.collections),
         )
-        loss = pair_loss(logits, batch.labels, batch.weights)
-        return loss + ridge * penalty(parameters), collections
+        loss = pair_loss(logits, batch.labels, batch.weights, axis)
+        return loss + ridge * penalty(parameters) / sum_over(axis, 1), collections
 
     (loss, collections), gradient = jax.value_and_grad(loss_of, has_aux=True)(state.parameters)
+    loss, gradient = sum_over(axis, (loss, gradient))
     updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.parameters)
     moved = state._replace(
         parameters=optax.apply_updates(state.parameters, updates),
@@ -89,7 +97,8 @@ def train_step(state, batch, data, key, *, model, optimizer, penalty, edge_folds
     )
     reached = loss, moved.parameters, moved.collections, moved.optimizer
     finite = state.finite & all_finite(reached)
-    learns = finite & (jnp.sum(batch.weights) > 0)  # a batch of padding must not move anything
+    weight = sum_over(axis, jnp.sum(batch.weights))
+    learns = finite & (weight > 0)  # a batch of padding must not move anything
     kept = jax.tree.map(lambda new, old: jnp.where(learns, new, old), moved, state)
     return kept._replace(step=state.step + finite, finite=finite), loss
 

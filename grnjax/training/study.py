@@ -10,6 +10,7 @@ import numpy as np
 from grnjax.progress import logger, progress_bar
 from grnjax.storage.checkpoints import CheckpointStore
 from grnjax.storage.files import JsonLines, read_json_lines, write_atomic
+from grnjax.training.cluster import is_first
 from grnjax.training.loop import FitResult, Trainer, fit
 from grnjax.training.step import FitData
 
@@ -25,14 +26,17 @@ class Study:
     """The fits of a run folder, or of none: each has its checkpoints, all share metrics.jsonl.
 
     A fit that had ended is read back, one that was cut off goes on, and its log lines after the
-    checkpoint are taken out before they are written again.
+    checkpoint are taken out before they are written again. Of several processes all take part in
+    the checkpoints, and only process 0 writes the log and shows the bar.
     """
 
     def __init__(self, folder: Path | None, fits: int, epochs: int, description: str):
         self.folder = folder
         self.epochs = epochs
-        self.bar = progress_bar(fits * epochs, description)
-        self.lines = None if folder is None else JsonLines(folder / "metrics.jsonl")
+        self.bar = progress_bar(fits * epochs, description, hidden=not is_first())
+        self.lines = None
+        if folder is not None and is_first():
+            self.lines = JsonLines(folder / "metrics.jsonl")
         self.begun = 0
 
     def fit(self, trainer: Trainer, data: FitData, *, name: str, seed: int) -> FitResult:
@@ -64,10 +68,10 @@ class Study:
             logger.info("%s: read back", name)
             result = restored.state
         else:
-            if store is not None:
+            if self.lines is not None:
                 self.forget_lines(name, 0)
             result = make()
-            for line in describe(result) if store is not None else ():
+            for line in describe(result) if self.lines is not None else ():
                 self.lines.append({"fit": name, **line})
             if store is not None:
                 store.save(1, result, {"name": name})

@@ -46,7 +46,12 @@ def compile_quickly():
 
 @pytest.fixture(scope="session")
 def problem():
-    data = simulate(SIZE, seed=0)
+    return make_problem(SIZE)
+
+
+def make_problem(size):
+    """A network of this size, and two splits of it."""
+    data = simulate(size, seed=0)
     order = np.argsort(data.genes)
     names = data.genes[order]
     depth = data.counts.sum(axis=1, keepdims=True)

@@ -1,0 +1,95 @@
+"""One command started several times with coordinator flags is one run."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from grnjax.storage.files import read_json_lines
+
+COMMAND = [sys.executable, "-c", "import sys; from grnjax.cli import main; sys.exit(main())"]
+DEADLINE = 240  # seconds for any one process
+
+
+def run_two(*arguments):
+    """Status, output and messages of two processes with two simulated devices each."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        coordinator = f"127.0.0.1:{free.getsockname()[1]}"
+    flags = ["--devices.coordinator", coordinator, "--devices.processes", "2"]
+    processes = [
+        subprocess.Popen(
+            [*COMMAND, *map(str, arguments), *flags, "--devices.process", str(number)],
+            env={
+                **os.environ,
+                "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+                "PYTHONPATH": os.pathsep.join(sys.path),
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(2)
+    ]
+    try:
+        said = [process.communicate(timeout=DEADLINE) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    return [(p.returncode, out, err) for p, (out, err) in zip(processes, said, strict=True)]
+
+
+def read_run(folder):
+    """Log and rows of a run."""
+    record = json.loads((folder / "run.json").read_text())
+    return read_json_lines(folder / "metrics.jsonl"), pd.DataFrame(record["metrics"]["rows"])
+
+
+@pytest.mark.slow
+def test_two_processes_train_like_one_and_only_the_first_writes(genelink_folder, cli, tmp_path):
+    command = ["train", genelink_folder(), "--training.epochs", 20]
+    assert cli(*command, "--out", tmp_path / "one").status == 0
+    first, second = run_two(*command, "--out", tmp_path / "two")
+    assert (first[0], second[0]) == (0, 0), first[2] + second[2]
+    assert "scRegNet minus" in first[1] and "scRegNet minus" not in second[1]
+    assert "computing on 4 x cpu" in first[2] and second[2] == ""
+    (log, rows), (expected_log, expected_rows) = map(read_run, (tmp_path / "two", tmp_path / "one"))
+    assert [line["epoch"] for line in log] == [10, 20]
+    assert [line["loss"] for line in log] == pytest.approx(
+        [line["loss"] for line in expected_log], rel=1e-5
+    )
+    pd.testing.assert_frame_equal(rows, expected_rows, rtol=1e-3)
+
+    outcome = cli(*command, "--out", tmp_path / "two")  # the devices are no part of a run
+    assert "this run has already finished; nothing to do." in outcome.err
+
+
+@pytest.mark.slow
+def test_a_run_that_process_0_cannot_enter_ends_for_both(genelink_folder, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "notes.txt").write_text("something else")
+    first, second = run_two("train", genelink_folder(), "--out", tmp_path / "run")
+    assert (first[0], second[0]) == (2, 2)
+    assert "is not a run of grnjax" in first[2]
+    assert "process 0 could not go on" in second[2]
+
+
+@pytest.mark.parametrize(
+    "flags, message",
+    [
+        (["--devices.processes", 2], "processes and process need a coordinator"),
+        (["--devices.coordinator", "here:1"], "needs processes and process"),
+        (["--devices.coordinator", "auto", "--devices.process", 0], "need a coordinator"),
+        (["--devices.coordinator", "auto"], "the processes cannot find each other"),
+        (["--devices.model", 0], "model must be at least 1, got 0"),
+        (["--devices.model", 3], "1 devices cannot be dealt out 3 to a table"),
+    ],
+)
+def test_flags_that_cannot_be_meant_are_refused(flags, message, genelink_folder, cli, tmp_path):
+    outcome = cli("train", genelink_folder(), *flags, "--out", tmp_path / "run")
+    assert outcome.status == 2 and message in outcome.err
+    assert not (tmp_path / "run").exists()
