@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from grnjax.errors import ConfigError
+from grnjax.models.layers import Dropout
 from grnjax.types import shapes
 
 
@@ -111,7 +112,7 @@ class CrossAttentionLayer(nn.Module):
         train: bool,
     ) -> tuple[Float[Array, "gene token dim"], Float[Array, "gene token dim"]]:
         def drop(x):
-            return nn.Dropout(self.config.dropout, deterministic=not train)(x)
+            return Dropout(self.config.dropout)(x, train=train)
 
         def attention(name):
             return nn.MultiHeadDotProductAttention(self.config.heads, name=name)

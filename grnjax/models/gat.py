@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from grnjax.graphs.aggregate import aggregate, attention_weights, in_degrees, remove_self_loops
 from grnjax.models.encoder import EncoderConfig, check_share, check_widths
+from grnjax.models.layers import Dropout
 from grnjax.types import shapes
 
 
@@ -85,7 +86,7 @@ class GATLayer(nn.Module):
         as_sender = jnp.sum(values * self.param("sender", start, shape), axis=-1)
         scores = as_receiver[graph.receivers] + as_sender[graph.senders]
         attention = attention_weights(nn.leaky_relu(scores, config.slope), graph, len(x))
-        attention = nn.Dropout(config.attention_dropout, deterministic=not train)(attention)
+        attention = Dropout(config.attention_dropout)(attention, train=train)
         alone = in_degrees(graph, len(x)) <= 0
         fallback = mean_of_genes(values, graph) if config.isolated == "all" else values
         heard = jnp.where(alone[:, None, None], fallback, attend(values, graph, attention))

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 
 from grnjax.graphs.aggregate import aggregate, gcn_weights
 from grnjax.models.encoder import EncoderConfig, check_share, check_widths
+from grnjax.models.layers import Dropout
 from grnjax.types import shapes
 
 
@@ -61,5 +62,5 @@ class GCN(nn.Module):
         for layer, width in enumerate(self.config.widths):
             x = GCNLayer(width, name=f"layer_{layer}")(x, graph, weights)
             if layer < len(self.config.widths) - 1:
-                x = nn.Dropout(self.config.dropout, deterministic=not train)(nn.relu(x))
+                x = Dropout(self.config.dropout)(nn.relu(x), train=train)
         return x

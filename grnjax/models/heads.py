@@ -8,6 +8,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from grnjax.models.layers import Dropout
 from grnjax.types import shapes
 
 
@@ -60,7 +61,7 @@ class HadamardHead(nn.Module):
         tf, target = genes[pairs[:, 0]], genes[pairs[:, 1]]
         x = jnp.concatenate([tf * target, tf, target], axis=-1)
         x = nn.gelu(nn.Dense(self.width, name="hidden")(x))
-        x = nn.Dropout(self.dropout, deterministic=not train)(x)
+        x = Dropout(self.dropout)(x, train=train)
         return nn.Dense(1, name="logit")(x)[:, 0]
 
 

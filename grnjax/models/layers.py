@@ -1,19 +1,71 @@
 """Layers that several models share."""
 
+import math
 from collections.abc import Sequence
 
 import flax.linen as nn
-from jaxtyping import Array, Float
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, UInt32
 
 from grnjax.types import shapes
 
 
+class Dropout(nn.Module):
+    """Zeros this share of the numbers and scales the others up, as `nn.Dropout` does.
+
+    Which ones is decided by a hash of their place under a random seed: drawing a random word for
+    each was a third of a training step.
+    """
+
+    share: float
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        if not train or not self.share:
+            return x
+        words = hash_places(jax.random.bits(self.make_rng("dropout"), (3,)), x.shape)
+        kept = words >= jnp.uint32(self.share * 2**32)
+        return jnp.where(kept, x * (1 / (1 - self.share)), 0.0)
+
+
+def hash_places(seeds: UInt32[Array, "3"], shape: tuple[int, ...]) -> UInt32[Array, "..."]:
+    """A word for each place of an array: multiply and shift, three times, with a seed in each."""
+    words = jax.lax.iota(jnp.uint32, math.prod(shape)).reshape(shape)
+    for seed, shift, factor in zip(seeds, (17, 11, 15), (0xED5AD4BB, 0xAC4C1B51, 0x31848BAB)):
+        words = words + seed
+        words = (words ^ (words >> shift)) * jnp.uint32(factor)
+    return words ^ (words >> 14)
+
+
+class JoinedDense(nn.Module):
+    """A dense layer over [frozen, x], two matrices of the same rows.
+
+    It equals `nn.Dense` on the joined matrix, but its backward pass computes no gradient for the
+    frozen part, which a join would ask for and then throw away.
+    """
+
+    width: int
+
+    @nn.compact
+    @shapes
+    def __call__(
+        self, frozen: Float[Array, "row dim"], x: Float[Array, "row dim2"]
+    ) -> Float[Array, "row dim3"]:
+        dim = frozen.shape[-1]
+        shape = (dim + x.shape[-1], self.width)
+        kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
+        bias = self.param("bias", nn.initializers.zeros, (self.width,))
+        product = jnp.matmul(x, kernel[dim:]) + bias
+        return product + jnp.matmul(frozen, kernel[:dim]) if dim else product
+
+
 class LeakyMLP(nn.Module):
-    """Dense layers, each followed by LeakyReLU(0.01), the last one included; dropout between them.
+    """Dense layers on [frozen, x], each followed by LeakyReLU(0.01), dropout between them.
 
     scRegNet's gene network (Kommu et al. 2025, Methods): one network for TFs and targets alike.
-    The paper writes ReLU; the authors' runs use LeakyReLU. `dropout_at_evaluation` restores
-    their dropout that stays on when the model is evaluated.
+    The paper writes ReLU; the authors' runs use LeakyReLU, after the last layer too.
+    `dropout_at_evaluation` restores their dropout that stays on when the model is evaluated.
     """
 
     widths: Sequence[int]
@@ -22,10 +74,12 @@ class LeakyMLP(nn.Module):
 
     @nn.compact
     @shapes
-    def __call__(self, x: Float[Array, "gene dim"], *, train: bool) -> Float[Array, "gene dim2"]:
-        still = not (train or self.dropout_at_evaluation)
-        for layer, width in enumerate(self.widths):
+    def __call__(
+        self, frozen: Float[Array, "row dim"], x: Float[Array, "row dim2"], *, train: bool
+    ) -> Float[Array, "row dim3"]:
+        drops = train or self.dropout_at_evaluation
+        x = nn.leaky_relu(JoinedDense(self.widths[0], name="layer_0")(frozen, x), 0.01)
+        for layer, width in enumerate(self.widths[1:], start=1):
+            x = Dropout(self.dropout)(x, train=drops)
             x = nn.leaky_relu(nn.Dense(width, name=f"layer_{layer}")(x), 0.01)
-            if layer < len(self.widths) - 1:
-                x = nn.Dropout(self.dropout, deterministic=still)(x)
         return x

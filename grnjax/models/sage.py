@@ -15,6 +15,7 @@ from grnjax.graphs.aggregate import (
     remove_self_loops,
 )
 from grnjax.models.encoder import EncoderConfig, check_share, check_widths
+from grnjax.models.layers import Dropout
 from grnjax.types import shapes
 
 
@@ -85,5 +86,5 @@ class SAGE(nn.Module):
             name = f"layer_{layer}"
             x = SAGELayer(width, config.neighbours, config.normalise, name=name)(x, graph)
             if layer < len(config.widths) - 1:
-                x = nn.Dropout(config.dropout, deterministic=not train)(nn.relu(x))
+                x = Dropout(config.dropout)(nn.relu(x), train=train)
         return x

@@ -89,8 +89,16 @@ class ScRegNet(nn.Module):
         self, genes: GeneBatch, pairs: PairBatch, *, train: bool
     ) -> Float[Array, " pair"]:
         config = self.config
-        vectors = self.encode(genes, train=train)
-        logits = self.make_head()(vectors, pairs.pairs, train=train)
+        frozen, encoded = self.encode(genes, train=train)
+        mlp = LeakyMLP(
+            config.mlp_widths, config.dropout, config.dropout_at_evaluation, name="mlp"
+        )
+        ends = pairs.pairs
+        if ends.size < len(encoded):  # a small batch asks for few of the genes
+            frozen, encoded = frozen[ends.ravel()], encoded[ends.ravel()]
+            ends = jnp.arange(ends.size).reshape(ends.shape)
+        vectors = mlp(frozen, encoded, train=train)
+        logits = self.make_head()(vectors, ends, train=train)
         if config.identity_rank:
             identity = IdentityTerm(config.identity_rank, name="identity")
             logits = logits + identity(genes.seen, pairs.pairs)
@@ -107,8 +115,10 @@ class ScRegNet(nn.Module):
             return HadamardHead(dropout=self.config.dropout, name="head")
         return {"additive": AdditiveHead, "bilinear": BilinearHead}[self.config.head](name="head")
 
-    def encode(self, genes: GeneBatch, *, train: bool) -> Float[Array, "node dim"]:
-        """A vector for each gene: MLP of its frozen embedding joined with the encoder's output."""
+    def encode(
+        self, genes: GeneBatch, *, train: bool
+    ) -> tuple[Float[Array, "node dim"], Float[Array, "node dim2"]]:
+        """Of each gene, what is frozen and what the encoder made of it; the MLP joins both."""
         config = self.config
         nodes = genes.nodes
         if config.missing == "learned":
@@ -119,13 +129,8 @@ class ScRegNet(nn.Module):
         encoded = config.encoder.make("encoder")(nodes, graph, train=train)
         if config.fusion == "cross-attention":
             fuse = CrossModalFusion(config.cross_attention, name="fusion")
-            joined = fuse(genes.embedding, encoded, train=train)
-        else:
-            joined = jnp.concatenate([genes.embedding, encoded], axis=-1)
-        mlp = LeakyMLP(
-            config.mlp_widths, config.dropout, config.dropout_at_evaluation, name="mlp"
-        )
-        return mlp(joined, train=train)
+            return genes.embedding[:, :0], fuse(genes.embedding, encoded, train=train)
+        return genes.embedding, encoded
 
 
 def ridge_penalty(parameters: dict, config: ScRegNetConfig) -> Float[Array, ""]:

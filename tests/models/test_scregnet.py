@@ -104,6 +104,15 @@ def test_relabelling_genes_permutes_the_scores(name):
     assert original.std() > 0.1
 
 
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_pair_scores_the_same_in_a_batch_of_any_size(name):
+    """A batch that asks for fewer genes than there are goes another way through the model."""
+    score = functools.partial(scorer(CONFIGS[name]), draw_variables(CONFIGS[name]), make_genes())
+    every, few = make_pairs(), slice(20, 20 + GENES // 2)
+    some = jax.tree.map(lambda x: x[few], every)
+    np.testing.assert_allclose(score(some), score(every)[few], atol=1e-5)
+
+
 def test_only_the_additive_forms_rank_targets_alike_for_every_tf():
     labels = np.random.default_rng(5).random(len(ALL_PAIRS)) < 0.3
     for name, config in CONFIGS.items():

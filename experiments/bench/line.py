@@ -1,0 +1,94 @@
+"""The lines of a benchmark: our time, the peer's, and their ratio, from one run.
+
+Every bench prints one JSON line a case and keeps the lines of its last run in
+`experiments/results/bench_<bench>.jsonl`, from which the README's table is made.
+"""
+
+import json
+import os
+import resource
+from importlib import metadata
+from typing import NamedTuple
+
+from experiments.record import RESULTS, describe_provenance
+from grnjax.storage.files import write_atomic
+
+PEERS = ("torch", "torch_geometric", "scikit-learn")
+
+
+class Run(NamedTuple):
+    """What one side did in one run of training."""
+
+    seconds: list[float]  # of each part that was timed
+    curve: list[tuple[float, float]]  # seconds so far, evaluation included, and validation AP
+    peak_mib: float  # of its process
+
+    def until(self, target: float) -> float:
+        """Seconds until a validation AP was reached; infinite if it never was."""
+        return next((seconds for seconds, score in self.curve if score >= target), float("inf"))
+
+
+class BenchFile:
+    """The lines of one run of a bench; a line is printed, and kept, as soon as it is measured."""
+
+    def __init__(self, bench: str):
+        self.bench = bench
+        self.path = RESULTS / f"bench_{bench}.jsonl"
+        self.lines: list[str] = []
+        self.provenance = describe_provenance()
+        self.provenance["versions"] |= {
+            peer: metadata.version(peer) for peer in PEERS if is_installed(peer)
+        }
+
+    def add(
+        self,
+        case: str,
+        unit: str,
+        ours: float,
+        peer: float | None,
+        peak_mib: float | None,
+        **more: object,
+    ) -> None:
+        """Prints and keeps a case.
+
+        Args:
+            unit: of `ours` and `peer`; less is better, and a ratio above 1 means ours is faster.
+            peer: None where there is nothing to compare with.
+            peak_mib: peak memory of our side.
+            more: further figures; `info=True` marks a row that is context and no claim.
+        """
+        line = {
+            "bench": self.bench,
+            "case": case,
+            "unit": unit,
+            "ours": round_figure(ours),
+            "peer": None if peer is None else round_figure(peer),
+            "ratio": None if peer is None else round_figure(peer / ours),
+            "peak_mib": None if peak_mib is None else round(peak_mib),
+            "load": round(os.getloadavg()[0], 2),
+            **more,
+            **self.provenance,
+        }
+        text = json.dumps(line, sort_keys=True)
+        print(text, flush=True)
+        self.lines.append(text + "\n")
+        write_atomic(self.path, "".join(self.lines))
+
+
+def peak_mib() -> float:
+    """Peak memory of this process so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def is_installed(package: str) -> bool:
+    """Whether the package is there."""
+    try:
+        metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def round_figure(value: float) -> float:
+    """The value to four significant digits."""
+    return float(f"{value:.4g}")

@@ -1,0 +1,202 @@
+"""scRegNet's training: ours against PyTorch Geometric's, on the same pairs.
+
+Run:     python -m experiments.bench.training        (needs the extra `bench`, after torch==2.13.0)
+Cost:    10 min on two cores, 2 GB memory
+
+The model is scRegNet's published form with the settings published for hESC TFs+500, on draw 0 of
+the standard split. hESC has Geneformer vectors; for mDC there are none at hand, so normal random
+ones of the same width stand in, which cost the same. Cases, in seconds:
+
+- SET/epoch: one pass over the pairs by the published schedule, the whole graph encoded for every
+  batch of 193; compiled before.
+- SET/time_to_quality: until the validation AP is within .002 of the best that the peer reaches by
+  the published schedule in 60 epochs, or 10 minutes; ours with the graph encoded once a step.
+- SET/study: 5 draws x 5 seeds by the schedules of the case above, to their ends; for the peer 25
+  times its one run.
+
+Evaluation counts, compilation does not: `with_compilation` says what our side takes from nothing.
+"""
+
+import multiprocessing
+import time
+from concurrent.futures import ProcessPoolExecutor
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.bench.line import BenchFile, Run, peak_mib
+from experiments.published_settings import PUBLISHED, encode_once, published_config
+from grnjax import config as settings
+from grnjax.data.benchmark import find_root, find_sets
+from grnjax.data.expression import DataConfig
+from grnjax.evaluation.splits import draw_split
+from grnjax.tasks.bench import Bench
+from grnjax.tasks.inputs import InputConfig, node_features
+from grnjax.tasks.link_prediction import LinkPredictionConfig, fit_settings
+from grnjax.tasks.loading import load_embedding, load_folder
+from grnjax.training.batches import build_fit_data
+from grnjax.training.loop import Trainer
+from grnjax.training.step import FitData
+from grnjax.training.study import Study
+from grnjax.types import Dataset, Split
+
+SETTINGS = "Specific/hESC/TFs+500"
+SETS = {
+    "mDC": None,
+    "hESC": "foundation_side_files/geneformer_hESC_TFs500_gene_embedding_871x896.npz",
+}
+WIDTH = 896
+EPOCHS, MOST_SECONDS, EVALUATE_EVERY = 60, 600.0, 5
+SLACK = 0.002
+DRAWS, SEEDS = range(5), range(5)
+
+
+class Problem(NamedTuple):
+    """One set with its draws."""
+
+    dataset: Dataset
+    embedding: np.ndarray
+    splits: list[Split]
+
+
+def main() -> None:
+    """Measures every case of both sets."""
+    lines = BenchFile("training")
+    for name, vectors in SETS.items():
+        measure_set(name, load(name, vectors), lines)
+
+
+def load(name: str, vectors: str | None) -> Problem:
+    """The set with its frozen vectors and its draws."""
+    path = None if vectors is None else str(find_root(None) / vectors)
+    config = DataConfig(split="draw", embedding=path)
+    (found,) = find_sets(None, f"Specific/{name}/TFs+500")
+    dataset, _ = load_folder(found.labels, config)
+    genes = len(dataset.genes.names)
+    embedding = load_embedding(config, dataset)
+    if embedding is None:
+        embedding = np.random.default_rng(0).normal(size=(genes, WIDTH)).astype(np.float32)
+    edges = dataset.known.positives
+    return Problem(
+        dataset, embedding, [draw_split("standard", edges, genes, draw) for draw in DRAWS]
+    )
+
+
+def measure_set(name: str, problem: Problem, lines: BenchFile) -> None:
+    """The cases of one set."""
+    published = published_config(SETTINGS)
+    ours = settings.replace(encode_once(published), {"training.select_on": "average_precision"})
+    peer = run_peer(problem, "scatter", EPOCHS)
+    csr = run_peer(problem, "csr", EPOCHS // 6)
+    best = max(score for _, score in peer.curve)
+
+    same, compiling = run_ours(problem, published, most_chunks=EPOCHS // EVALUATE_EVERY)
+    epoch = float(np.median(same.seconds)) / EVALUATE_EVERY
+    compiled = {"compile_s": compiling, "with_compilation": epoch + compiling}
+    theirs = float(np.median(peer.seconds))
+    memory = {"peer_peak_mib": round(peer.peak_mib)}
+    lines.add(f"{name}/epoch", "s", epoch, theirs, same.peak_mib, **compiled, **memory)
+    theirs = float(np.median(csr.seconds))
+    lines.add(f"{name}/epoch, torch CSR", "s", epoch, theirs, same.peak_mib, info=True)
+
+    goal = {"target": best - SLACK, "peer_epochs": len(peer.seconds)}
+    once, compiling = run_ours(problem, ours, target=best - SLACK)
+    seconds, theirs = once.until(best - SLACK), peer.until(best - SLACK)
+    compiled = {"compile_s": compiling, "with_compilation": seconds + compiling}
+    case = f"{name}/time_to_quality"
+    lines.add(case, "s", seconds, theirs, once.peak_mib, **compiled, **goal)
+    if same.until(best - SLACK) < np.inf:
+        case = f"{case}, published schedule"
+        lines.add(case, "s", same.until(best - SLACK), theirs, same.peak_mib, info=True, **goal)
+
+    begun = time.perf_counter()
+    reached = study(problem, ours)
+    lines.add(
+        f"{name}/study",
+        "s",
+        time.perf_counter() - begun,
+        len(DRAWS) * len(SEEDS) * peer.curve[-1][0],
+        peak_mib(),
+        extrapolated=True,
+        validation_ap=reached,
+        peer_validation_ap=best,
+    )
+
+
+def run_peer(problem: Problem, form: str, epochs: int) -> Run:
+    """One run of the peer by the published schedule, on draw 0, in a process of its own."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        return process.submit(call_peer, problem, form, epochs).result()
+
+
+def call_peer(problem: Problem, form: str, epochs: int) -> Run:
+    """The peer; torch is imported in its own process only, where its threads disturb nobody."""
+    from experiments.bench.peer_scregnet import train_peer
+
+    split = problem.splits[0]
+    return train_peer(
+        node_features(problem.dataset.genes, InputConfig(nodes="profile")),
+        problem.embedding,
+        split.train,
+        split.validation,
+        PUBLISHED[SETTINGS],
+        form=form,
+        epochs=epochs,
+        evaluate_every=EVALUATE_EVERY,
+        most_seconds=MOST_SECONDS,
+        device="cuda" if jax.default_backend() == "gpu" else "cpu",
+    )
+
+
+def run_ours(
+    problem: Problem,
+    config: LinkPredictionConfig,
+    *,
+    target: float = np.inf,
+    most_chunks: int | None = None,
+) -> tuple[Run, float]:
+    """One fit of ours on draw 0, until a validation AP or a limit, and the seconds to compile."""
+    bench = Bench(problem.dataset, problem.splits, problem.embedding)
+    trainer, data = prepare(bench, problem.splits[0], config)
+    key = jax.random.key(0)
+    begun = time.perf_counter()
+    jax.block_until_ready(trainer.chunk(trainer.start(key, data), data, key))
+    first = time.perf_counter() - begun
+    state = trainer.start(key, data)
+    seconds, curve, begun = [], [], time.perf_counter()
+    while most_chunks is None or len(seconds) < most_chunks:
+        start = time.perf_counter()
+        state, metrics = trainer.chunk(state, data, key)
+        precision = float(metrics["average_precision"])
+        seconds.append(time.perf_counter() - start)
+        curve.append((time.perf_counter() - begun, precision))
+        if precision >= target or bool(metrics["stopped"]):
+            break
+    return Run(seconds, curve, peak_mib()), first - min(seconds)
+
+
+def prepare(bench: Bench, split: Split, config: LinkPredictionConfig) -> tuple[Trainer, FitData]:
+    """The compiled parts and the arrays of a fit, on the device."""
+    fit = fit_settings(config)
+    inputs = bench.inputs(fit, split.draw)
+    data = build_fit_data(inputs, split.train, split.validation, folds=0, seed=0)
+    return bench.trainer(fit.model, fit.training), jax.tree.map(jnp.asarray, data)
+
+
+def study(problem: Problem, config: LinkPredictionConfig) -> float:
+    """Fits every draw and seed to its end; the mean best validation AP of draw 0."""
+    bench = Bench(problem.dataset, problem.splits, problem.embedding)
+    best = []
+    with Study(None, len(DRAWS) * len(SEEDS), config.training.epochs, "study") as fits:
+        for split in problem.splits:
+            for seed in SEEDS:
+                fitted = bench.fit(fits, split, fit_settings(config), seed, "model")
+                if split.draw == 0:
+                    best.append(fitted.result.best_score)
+    return float(np.mean(best))
+
+
+if __name__ == "__main__":
+    main()
