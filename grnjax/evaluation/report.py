@@ -34,7 +34,7 @@ def summarise(rows: list[dict]) -> pd.DataFrame:
         for metric in table:
             values = table[metric].dropna().to_numpy()
             mean = values.mean() if len(values) else np.nan
-            lines.append((method, metric, mean, _half_width(values), len(values)))
+            lines.append((method, metric, mean, half_width(values), len(values)))
     return pd.DataFrame(lines, columns=["method", "metric", "mean", "half_width", "draws"])
 
 
@@ -57,7 +57,7 @@ def paired_differences(rows: list[dict], method: str, reference: str) -> dict[st
         result[metric] = {
             "mean": float(values.mean()) if len(values) else None,
             "sd": float(values.std(ddof=1)) if many else None,
-            "half_width": float(_half_width(values)) if many else None,
+            "half_width": float(half_width(values)) if many else None,
             "positive": int((values > 0).sum()),
             "draws": len(values),
         }
@@ -97,7 +97,7 @@ def _average_over_seeds(rows: list[dict]) -> pd.DataFrame:
     return table.groupby(["method", "draw"], sort=False)[metrics].mean()
 
 
-def _half_width(values: np.ndarray) -> float:
+def half_width(values: np.ndarray) -> float:
     """Of the 95 % t interval of the mean; NaN with fewer than two values."""
     n = len(values)
     return stdtrit(n - 1, 0.975) * values.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan

@@ -4,10 +4,10 @@ import dataclasses
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import t
 
 from grnjax.data.label_matrix import places_of
 from grnjax.evaluation.metrics import evaluate_pairs
+from grnjax.evaluation.report import half_width
 from grnjax.tasks.feature_bank import FeatureBank
 from grnjax.tasks.kernel_factor import KernelFactorFit
 from grnjax.types import LabelledPairs
@@ -114,7 +114,7 @@ def summarise_worth(rows: list[dict]) -> list[dict]:
             values = [row[key] for row in own if row[key] is not None]
             summary[key] = mean_of(own, key)
             if len(values) > 1:
-                half = t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / len(values) ** 0.5
+                half = half_width(np.array(values))
                 summary |= {f"{key}_low": summary[key] - half, f"{key}_high": summary[key] + half}
         found.append(summary)
     return sorted(found, key=lambda row: row["drop_average_precision"] or 0.0, reverse=True)

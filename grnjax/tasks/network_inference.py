@@ -15,8 +15,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from jax.sharding import Mesh
-from scipy.special import expit, logit
-from scipy.stats import norm
+from scipy.special import expit, logit, ndtri
 
 from grnjax.baselines.controls import scores_at, trivial_rows
 from grnjax.data.blocks.evidence import Evidence
@@ -267,7 +266,7 @@ def rank(
         return expit(calibration.a * raw + calibration.b + shift)
 
     names = dataset.genes.names
-    reach = norm.ppf(0.975) * fitted.logits.std(axis=0, dtype=np.float64)
+    reach = ndtri(0.975) * fitted.logits.std(axis=0, dtype=np.float64)
     columns = {
         "tf": names[candidates.pairs[:, 0]],
         "target": names[candidates.pairs[:, 1]],

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jaxtyping import Array, Float
+from threadpoolctl import threadpool_limits
 
 from grnjax.data.label_matrix import LabelMatrix
 
@@ -62,17 +63,22 @@ def learn_kernel_weights(
         return np.ones(len(kernels), np.float32)
     rng = np.random.default_rng(seed)
     drawn = np.stack([rng.permutation(genes)[:used] for _ in range(config.episodes)])
-    theta = _learn(
-        jnp.asarray(kernels),
-        train.labels,
-        train.observed,
-        drawn,
-        hidden=used // 4,
-        components=min(config.tf_components, len(train.tfs)),
-        learning_rate=config.learning_rate,
-        ridge=config.ridge,
-    )
-    weights = np.exp(np.asarray(theta, np.float64))
+    # thousands of small solves: on one core by LAPACK, whose threads wait for each other longer
+    # than they compute wherever cores are shared, and whose last digits depend on their number
+    with threadpool_limits(1, user_api="blas"):
+        theta = np.asarray(
+            _learn(
+                jnp.asarray(kernels),
+                train.labels,
+                train.observed,
+                drawn,
+                hidden=used // 4,
+                components=min(config.tf_components, len(train.tfs)),
+                learning_rate=config.learning_rate,
+                ridge=config.ridge,
+            )
+        )
+    weights = np.exp(theta.astype(np.float64))
     return (weights / weights.mean()).astype(np.float32)
 
 
