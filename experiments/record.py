@@ -54,8 +54,16 @@ def describe_provenance() -> dict:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "commit": git("rev-parse", "--short", "HEAD") + changed,
-        "command": " ".join([f"python -m experiments.{Path(sys.argv[0]).stem}", *sys.argv[1:]]),
+        "command": " ".join([f"python -m {name_module(Path(sys.argv[0]))}", *sys.argv[1:]]),
         "hardware": f"{os.cpu_count()} cores, {memory:.0f} GiB, {jax.devices()[0].device_kind}",
         "versions": {"python": platform.python_version()}
         | {name: metadata.version(name) for name in ("jax", "flax", "optax")},
     }
+
+
+def name_module(script: Path) -> str:
+    """The name by which `python -m` finds an experiment."""
+    root = RESULTS.parents[1]
+    script = script.resolve()
+    inside = script.relative_to(root) if script.is_relative_to(root) else Path(script.name)
+    return ".".join(inside.with_suffix("").parts)

@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import jraph
 from jaxtyping import Array, Float, Int
 
+from grnjax.graphs.build import Groups
 from grnjax.types import shapes
 
-BLOCK_CELLS_PER_EDGE = 64
-"""Dense blocks are used up to this many cells an edge. On two cores they broke even between 57
-and 114 cells at 20,000 genes, and 10 and 29 at 1,000, where it is about a millisecond
-(experiments/bench/aggregation.py). Blocks of 64 cells an edge need no more memory than messages
-of width 64."""
+AT_ONCE = 8192
+"""Groups summed, or edges whose slopes are found, in one go: what they leave behind stays in the
+cache, which makes large graphs two to eight times as fast as all in one go and needs a fraction of
+the memory; small ones are done in one go (experiments/bench/aggregation.py)."""
 
 
 # The weights
@@ -81,12 +81,14 @@ def aggregate(
 ) -> Float[Array, "node dim"]:
     """Weighted sum of each node's senders, accumulated in float32 whatever the compute type.
 
-    A graph that lists its regulators is summed through blocks of genes by regulators where the
-    shapes say that this is faster; both ways give the same within rounding.
+    Graphs of `build_graph` are summed by group, which needs a fraction of the time and memory of
+    messages along edges; both ways give the same within rounding.
     """
-    summed = sum_by_regulator if prefers_blocks(graph, len(nodes)) else sum_by_edge
+    summed = sum_by_edge if graph.globals is None else sum_by_group
+    graph = jax.tree.map(jnp.asarray, graph)
     # the cast comes first: the backward pass, which sums over the edges of a hub TF, needs it too
-    return summed(nodes.astype(jnp.float32), graph, weights).astype(nodes.dtype)
+    total = summed(nodes.astype(jnp.float32), graph, weights.astype(jnp.float32))
+    return total.astype(nodes.dtype)
 
 
 @shapes
@@ -99,14 +101,6 @@ def aggregate_maximum(
     return jnp.where(jnp.isfinite(top), top, 0.0)
 
 
-def prefers_blocks(graph: jraph.GraphsTuple, nodes: int) -> bool:
-    """Whether the blocks are full enough to pay; decided from shapes alone, so while tracing."""
-    if graph.globals is None:
-        return False
-    cells = nodes * (len(graph.globals.sending) + len(graph.globals.receiving))
-    return cells <= BLOCK_CELLS_PER_EDGE * len(graph.edges)
-
-
 @shapes
 def sum_by_edge(
     nodes: Float[Array, "node dim"], graph: jraph.GraphsTuple, weights: Float[Array, " edge"]
@@ -116,41 +110,73 @@ def sum_by_edge(
     return jax.ops.segment_sum(messages, graph.receivers, len(nodes), indices_are_sorted=True)
 
 
+@jax.custom_vjp
 @shapes
-def sum_by_regulator(
+def sum_by_group(
     nodes: Float[Array, "node dim"], graph: jraph.GraphsTuple, weights: Float[Array, " edge"]
 ) -> Float[Array, "node dim"]:
-    """Weighted sum of each node's senders: products with dense blocks, for few regulators.
+    """Weighted sum of each node's senders: one message a group of edges.
 
-    `graph.globals` lists the regulators, of which every edge but a self loop has one. What they
-    send is [gene, tf] @ [tf, dim], what others send to them [tf, gene] @ [gene, dim], and the
-    self loops are a diagonal. An edge between two regulators counts with what is sent.
+    The gradient by nodes is such a sum too, against the direction of the edges.
     """
-    count, (sending, receiving) = len(nodes), graph.globals
-    is_loop = graph.senders == graph.receivers
-    diagonal = jnp.zeros(count).at[graph.receivers].add(jnp.where(is_loop, weights, 0.0))
-
-    column = find_places(sending, count)[graph.senders]
-    is_sent = ~is_loop & (column >= 0)
-    block = jnp.zeros((count, len(sending)))
-    block = block.at[graph.receivers, column].add(jnp.where(is_sent, weights, 0.0))
-    total = diagonal[:, None] * nodes + multiply(block, nodes[sending])
-    if not len(receiving):
-        return total
-
-    row = find_places(receiving, count)[graph.receivers]
-    block = jnp.zeros((len(receiving), count))
-    block = block.at[row, graph.senders].add(jnp.where(is_sent | is_loop, 0.0, weights))
-    return total.at[receiving].add(multiply(block, nodes))
+    return sum_rows(nodes, graph.senders, weights, graph.globals.incoming, AT_ONCE)
 
 
-def find_places(listed: Int[Array, " tf"], nodes: int) -> Int[Array, " node"]:
-    """Where each node stands in the list; -1 if it is not there."""
-    return jnp.full(nodes, -1).at[listed].set(jnp.arange(len(listed)))
+@shapes
+def sum_rows(
+    nodes: Float[Array, "node dim"],
+    ends: Int[Array, " edge"],
+    weights: Float[Array, " edge"],
+    groups: Groups,
+    at_once: int,
+) -> Float[Array, "node dim"]:
+    """Weighted sum, for the gene of each group, of the nodes at the other `ends` of its edges."""
+    at_once = min(at_once, len(groups.nodes))
+    spare = -len(groups.nodes) % at_once
+    edges = jnp.pad(groups.edges, [(0, spare), (0, 0)], constant_values=len(ends))
+    genes = jnp.pad(groups.nodes, (0, spare), constant_values=len(nodes) - 1)
+
+    def add_rows(total, chunk):
+        edges, genes = chunk
+        others = jnp.take(ends, edges, mode="fill", fill_value=0)
+        by = jnp.take(weights, edges, mode="fill", fill_value=0)
+        # without the barrier both look-ups are done again for every dimension of a node
+        others, by = jax.lax.optimization_barrier((others, by))
+        # written out, the members become one loop over groups, and no message is ever stored
+        rows = sum(w[:, None] * nodes[other] for w, other in zip(by.T, others.T))
+        return total.at[genes].add(rows, indices_are_sorted=True), None
+
+    chunks = edges.reshape(-1, at_once, edges.shape[1]), genes.reshape(-1, at_once)
+    return jax.lax.scan(add_rows, jnp.zeros_like(nodes), chunks)[0]
 
 
-def multiply(
-    block: Float[Array, "row tf"], vectors: Float[Array, "tf dim"]
-) -> Float[Array, "row dim"]:
-    """The matrix product in full float32, which accelerators otherwise round."""
-    return jnp.matmul(block, vectors, precision="highest")
+def sum_forward(nodes, graph, weights):
+    """The sum, and what its gradients need."""
+    return sum_by_group(nodes, graph, weights), (nodes, graph, weights)
+
+
+def sum_backward(kept, slope):
+    """The gradients by nodes and by weights; one that nobody asks for is not computed."""
+    nodes, graph, weights = kept
+    outgoing = graph.globals.outgoing
+    by_node = sum_rows(slope, graph.receivers, weights, outgoing, AT_ONCE)
+    return by_node, None, multiply_ends(nodes, slope, graph, AT_ONCE)
+
+
+@shapes
+def multiply_ends(
+    nodes: Float[Array, "node dim"],
+    slope: Float[Array, "node dim"],
+    graph: jraph.GraphsTuple,
+    at_once: int,
+) -> Float[Array, " edge"]:
+    """For each edge the inner product of its sender's vector with its receiver's slope."""
+
+    def multiply(ends):
+        sender, receiver = ends
+        return jnp.sum(nodes[sender] * slope[receiver])
+
+    return jax.lax.map(multiply, (graph.senders, graph.receivers), batch_size=at_once)
+
+
+sum_by_group.defvjp(sum_forward, sum_backward)

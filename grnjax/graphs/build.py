@@ -8,15 +8,23 @@ from jaxtyping import Array, Float, Int
 
 from grnjax.types import GeneBatch, GeneTable, LabelledPairs
 
+LEAST_MEMBERS, MOST_MEMBERS = 4, 16
+"""Edges in a group: about as many as a gene has, within these. More save nothing, as what is left
+to add up then is small; fewer leave too much of it (experiments/bench/aggregation.py)."""
 
-class Regulators(NamedTuple):
-    """The few genes of which every edge but a self loop has one; the `globals` of a graph.
 
-    Both lists end in padding nodes, so that graphs of a run share their shapes.
-    """
+class Groups(NamedTuple):
+    """The real edges of a graph, sorted by one of their ends and cut into rows of one gene each."""
 
-    sending: Int[Array, " tf"]
-    receiving: Int[Array, " tf2"]  # the same genes where edges also lead back, else empty
+    edges: Int[Array, "group member"]  # places in the edge list, past its end where none is
+    nodes: Int[Array, " group"]  # the gene of each row, ascending, then padding nodes
+
+
+class Neighbourhoods(NamedTuple):
+    """The edges by the gene that receives and by the one that sends; the `globals` of a graph."""
+
+    incoming: Groups
+    outgoing: Groups
 
 
 def padded_size(count: int) -> int:
@@ -35,7 +43,6 @@ def build_graph(
     self_loops: bool,
     weights: Float[np.ndarray, " edge"] | None = None,
     padded_edges: int | None = None,
-    padded_regulators: int | None = None,
 ) -> jraph.GraphsTuple:
     """A graph of `nodes` genes and one padding node; `edges` of the result are weights [edge].
 
@@ -44,12 +51,12 @@ def build_graph(
     loop keeps its weight, as in PyTorch Geometric). Real edges come sorted by receiver, then
     padding edges of weight 0 from and to the padding node, so the whole list is sorted.
 
-    With `padded_regulators` the graph also lists the distinct TFs of `edges`, padded to that
-    number, so that `aggregate` may sum through blocks of genes by TFs.
+    Its `globals` group the edges as `aggregate` sums them; the shapes of these follow from the
+    number of nodes and of padded edges alone.
 
     Raises:
         ValueError: an index outside 0..nodes-1 (XLA would drop or clamp it in silence), or more
-            edges or TFs than `padded_edges` or `padded_regulators`.
+            edges than `padded_edges`.
     """
     edges = np.asarray(edges).reshape(-1, 2)
     if edges.size and not (0 <= edges.min() and edges.max() < nodes):
@@ -57,9 +64,6 @@ def build_graph(
             f"edge indices must lie in 0..{nodes - 1}, found {edges.min()}..{edges.max()}"
         )
     weights = np.ones(len(edges)) if weights is None else np.asarray(weights)
-    regulators = None
-    if padded_regulators is not None:
-        regulators = list_regulators(edges, nodes, symmetric=symmetric, size=padded_regulators)
     if symmetric:
         edges = np.concatenate([edges, edges[:, ::-1]])
         weights = np.concatenate([weights, weights])
@@ -79,26 +83,48 @@ def build_graph(
     senders[: len(first)] = edges[first, 0]
     receivers[: len(first)] = edges[first, 1]
     padded_weights[: len(first)] = weights[first]
+    members = choose_members(size, nodes)
+    incoming, outgoing = (
+        group_edges(ends[: len(first)], nodes, padded_edges=size, members=members)
+        for ends in (receivers, senders)
+    )
     return jraph.GraphsTuple(
         nodes=None,
         edges=padded_weights,
         senders=senders,
         receivers=receivers,
-        globals=regulators,
+        globals=Neighbourhoods(incoming, outgoing),
         n_node=np.array([nodes, 1], np.int32),
         n_edge=np.array([len(first), size - len(first)], np.int32),
     )
 
 
-def list_regulators(
-    edges: Int[np.ndarray, "edge 2"], nodes: int, *, symmetric: bool, size: int
-) -> Regulators:
-    """The distinct senders of `edges`, padded to `size` with the padding node `nodes`."""
-    found = np.unique(edges[:, 0])
-    if size < len(found):
-        raise ValueError(f"{len(found)} regulators do not fit into {size} padded ones")
-    sending = pad_rows(found.astype(np.int32), size, fill=nodes)
-    return Regulators(sending, sending if symmetric else sending[:0])
+def group_edges(
+    ends: Int[np.ndarray, " edge"], nodes: int, *, padded_edges: int, members: int
+) -> Groups:
+    """The edges whose genes at one end are `ends`, in rows; a gene has as many as it fills.
+
+    However the edges lie, there is room: a gene leaves one row unfilled at most.
+    """
+    groups = min(padded_edges, padded_edges // members + nodes)
+    count = np.bincount(ends, minlength=nodes)
+    rows = -(-count // members)
+    order = np.argsort(ends, kind="stable")
+    ends = ends[order]
+    place = np.arange(len(ends)) - (np.cumsum(count) - count)[ends]  # among the gene's own edges
+    row = (np.cumsum(rows) - rows)[ends] + place // members
+    edges = np.full((groups, members), padded_edges, np.int32)
+    edges[row, place % members] = order
+    genes = np.repeat(np.arange(nodes, dtype=np.int32), rows)
+    return Groups(edges, pad_rows(genes, groups, fill=nodes))
+
+
+def choose_members(padded_edges: int, nodes: int) -> int:
+    """The power of two below the number of edges a gene, within the bounds."""
+    members = LEAST_MEMBERS
+    while members < MOST_MEMBERS and 2 * members * nodes <= padded_edges:
+        members *= 2
+    return members
 
 
 def build_gene_batch(

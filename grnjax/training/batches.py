@@ -136,7 +136,6 @@ def train_graph(inputs: ModelInputs, train: LabelledPairs) -> jraph.GraphsTuple:
         symmetric=inputs.messages == "symmetric",
         self_loops=True,
         padded_edges=inputs.padded_edges,
-        padded_regulators=len(inputs.tfs),
     )
 
 

@@ -1,9 +1,10 @@
+import jax
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grnjax.graphs.build import build_gene_batch, build_graph, padded_size
+from grnjax.graphs.build import build_gene_batch, build_graph, choose_members, padded_size
 from grnjax.types import GeneTable, LabelledPairs
 
 NODES = 6
@@ -52,7 +53,7 @@ def test_edges_come_sorted_by_receiver_whatever_their_order_with_padding_last(ro
         build_graph(edges, NODES, symmetric=False, self_loops=True, weights=weights)
         for edges, weights in map(split_columns, (rows, shuffled))
     )
-    for left, right in zip(one, other):
+    for left, right in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
         np.testing.assert_array_equal(left, right)
     real = int(one.n_edge[0])
     assert (np.diff(one.receivers) >= 0).all()
@@ -75,29 +76,39 @@ def test_more_edges_than_there_is_room_for_are_refused():
     assert graph.n_edge.tolist() == [6, 0]
 
 
-@pytest.mark.parametrize("symmetric", [True, False])
-@given(rows=EDGES)
-def test_every_edge_but_a_loop_has_one_of_the_listed_regulators(symmetric, rows):
+@given(EDGES, st.booleans(), st.integers(0, 60))
+def test_every_real_edge_stands_in_one_row_of_each_of_its_genes(rows, symmetric, room):
     edges, _ = split_columns(rows)
-    graph = build_graph(
-        edges, NODES, symmetric=symmetric, self_loops=True, padded_regulators=NODES + 2
-    )
-    sending, receiving = graph.globals
-    assert sorted({*edges[:, 0].tolist(), NODES}) == sorted(set(sending.tolist()))
-    assert receiving.tolist() == (sending.tolist() if symmetric else [])
-    for sender, receiver in list_weights(graph):
-        assert sender == receiver or sender in sending or receiver in receiving
+    settings = {"symmetric": symmetric, "self_loops": False}
+    real = int(build_graph(edges, NODES, **settings).n_edge[0])
+    graph = build_graph(edges, NODES, padded_edges=real + room, **settings)
+    for groups, ends in zip(graph.globals, (graph.receivers, graph.senders)):
+        row, place = np.nonzero(groups.edges < len(graph.edges))
+        found = groups.edges[row, place]
+        assert sorted(found.tolist()) == list(range(real))
+        np.testing.assert_array_equal(groups.nodes[row], ends[found])
+        assert (np.diff(groups.nodes) >= 0).all()
 
 
-def test_more_regulators_than_there_is_room_for_are_refused():
-    edges = np.array([[0, 1], [0, 2], [1, 2], [2, 3]])
-    settings = {"symmetric": True, "self_loops": False}
-    with pytest.raises(ValueError, match="3 regulators do not fit into 2"):
-        build_graph(edges, NODES, padded_regulators=2, **settings)
-    assert build_graph(edges, NODES, padded_regulators=3, **settings).globals.sending.tolist() == [
-        0, 1, 2,
+@given(EDGES, EDGES)
+def test_the_shapes_of_the_groups_follow_from_the_sizes(one, other):
+    shapes = [
+        [array.shape for pair in build(rows).globals for array in pair] for rows in (one, other)
     ]
-    assert build_graph(edges, NODES, **settings).globals is None
+    assert shapes[0] == shapes[1]
+
+
+def build(rows):
+    edges, _ = split_columns(rows)
+    return build_graph(edges, NODES, symmetric=True, self_loops=True, padded_edges=64)
+
+
+@given(st.integers(1, 3000), st.integers(1, 300))
+def test_a_group_holds_about_the_edges_of_a_gene(edges, nodes):
+    members = choose_members(edges, nodes)
+    assert members in (4, 8, 16)
+    assert members == 4 or members <= edges / nodes
+    assert members == 16 or edges / nodes < 2 * members
 
 
 def test_a_graph_may_have_no_edges():

@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from grnjax.graphs.aggregate import prefers_blocks
 from grnjax.graphs.build import build_graph
 from grnjax.models.gat import GATConfig
 from grnjax.models.gcn import GCNConfig
@@ -123,12 +122,10 @@ def test_hidden_edges_equal_absent_ones(encoder, nodes, edges):
 
 
 @pytest.mark.parametrize("symmetric", [True, False])
-def test_regulator_blocks_change_nothing_but_the_time(encoder, nodes, edges, symmetric):
-    by_edge = build(edges, symmetric=symmetric)
-    by_block = build(edges, symmetric=symmetric, padded_regulators=NODES)
-    assert prefers_blocks(by_block, NODES + 1) and not prefers_blocks(by_edge, NODES + 1)
+def test_grouping_the_edges_changes_nothing_but_the_time(encoder, nodes, edges, symmetric):
+    by_group = build(edges, symmetric=symmetric)
     run = differentiated(encoder)
-    assert_alike(run(nodes, by_edge), run(nodes, by_block))
+    assert_alike(run(nodes, by_group._replace(globals=None)), run(nodes, by_group))
 
 
 def test_every_parameter_learns(encoder, nodes, edges):

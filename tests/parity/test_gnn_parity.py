@@ -11,7 +11,7 @@ import jax
 import numpy as np
 import pytest
 
-from grnjax.graphs.aggregate import aggregate, attention_weights, gcn_weights, prefers_blocks
+from grnjax.graphs.aggregate import aggregate, attention_weights, gcn_weights
 from grnjax.graphs.build import build_graph
 from grnjax.models.gat import GAT, GATConfig, attend
 from grnjax.models.gcn import GCN, GCNConfig
@@ -226,7 +226,7 @@ def read_gat(arrays):
 ENCODERS = {"scregnet_gcn": read_gcn, "scregnet_sage": read_sage, "scregnet_gat": read_gat}
 
 
-@pytest.fixture(scope="module", params=["edges", "blocks"])
+@pytest.fixture(scope="module", params=["edges", "groups"])
 def inputs(read, request):
     """The gene side of scRegNet's input: its graph is symmetric and made of train positives.
 
@@ -239,9 +239,8 @@ def inputs(read, request):
         genes,
         symmetric=True,
         self_loops=True,
-        padded_regulators=genes if request.param == "blocks" else None,
     )
-    assert prefers_blocks(graph, genes + 1) == (request.param == "blocks")
+    graph = graph if request.param == "groups" else graph._replace(globals=None)
     loops = graph.senders == graph.receivers
     dense = np.zeros((genes, genes), np.float32)
     dense[graph.senders[~loops], graph.receivers[~loops]] = 1
