@@ -40,7 +40,7 @@ from grnjax.models.gcn import GCNConfig
 from grnjax.models.sage import SAGEConfig
 from grnjax.models.scregnet import faithful
 from grnjax.progress import logger, start_logging
-from grnjax.tasks.bench import Bench
+from grnjax.tasks.bench import Bench, Request
 from grnjax.tasks.link_prediction import LinkPredictionConfig, fit_settings
 from grnjax.training.study import Study, derive_seed
 from grnjax.types import Split
@@ -120,7 +120,7 @@ def run_trial(
     try:
         with Study(None, 1, tried.training.epochs, f"trial {number}") as study:
             seed = derive_seed(config.seed, number)
-            fitted = bench.fit(study, split, fit_settings(tried), seed, "trial")
+            [fitted] = bench.fit_all(study, [Request(split, fit_settings(tried), seed, "trial")])
     except NonFiniteError as error:
         logger.warning("%s", error)
         return 0.0, []

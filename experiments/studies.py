@@ -10,7 +10,7 @@ from experiments.record import ResultsFile
 from grnjax.data.benchmark import find_root, find_set
 from grnjax.data.expression import DataConfig
 from grnjax.evaluation.splits import SplitKind
-from grnjax.tasks.bench import Bench, FitSettings
+from grnjax.tasks.bench import Bench, FitSettings, Request
 from grnjax.tasks.link_prediction import MODEL, LinkPredictionConfig, SplitConfig, draw_splits
 from grnjax.tasks.loading import load_embedding, load_folder, load_splits
 from grnjax.training.study import Study
@@ -96,18 +96,18 @@ def measure(
         variants: settings by the name of the method in the rows.
         judged: the split whose labels judge, if not the one that is fitted.
     """
-    todo = [
-        (method, settings, seed)
+    requests = [
+        Request(split, settings, seed, method)
         for method, settings in variants.items()
         for seed in seeds
         if not results.has(method=method, draw=split.draw, seed=seed, **where)
     ]
-    epochs = max((settings.training.epochs for _, settings, _ in todo), default=0)
-    with Study(None, len(todo), epochs, f"{where['set']}, {where['split']}") as study:
-        for method, settings, seed in todo:
-            fitted = bench.fit(study, split, settings, seed, method)
+    epochs = max((request.settings.training.epochs for request in requests), default=0)
+    with Study(None, len(requests), epochs, f"{where['set']}, {where['split']}") as study:
+        for request, fitted in zip(requests, bench.fit_all(study, requests), strict=True):
             scores = bench.score(fitted, split.test)
-            results.add([bench.judge(method, judged or split, seed, scores)], **where)
+            row = bench.judge(request.label, judged or split, request.seed, scores)
+            results.add([row], **where)
 
 
 def measure_trivial(results: ResultsFile, where: dict, bench: Bench, split: Split) -> None:

@@ -32,7 +32,7 @@ from grnjax import config as settings
 from grnjax.data.benchmark import find_root, find_sets
 from grnjax.data.expression import DataConfig
 from grnjax.evaluation.splits import draw_split
-from grnjax.tasks.bench import Bench
+from grnjax.tasks.bench import Bench, Request
 from grnjax.tasks.inputs import InputConfig, node_features
 from grnjax.tasks.link_prediction import LinkPredictionConfig, fit_settings
 from grnjax.tasks.loading import load_embedding, load_folder
@@ -155,7 +155,8 @@ def run_ours(
     config: LinkPredictionConfig,
     *,
     target: float = np.inf,
-    most_chunks: int | None = None,
+    most_chunks: float = np.inf,
+    most_seconds: float = np.inf,
 ) -> tuple[Run, float]:
     """One fit of ours on draw 0, until a validation AP or a limit, and the seconds to compile."""
     bench = Bench(problem.dataset, problem.splits, problem.embedding)
@@ -166,7 +167,7 @@ def run_ours(
     first = time.perf_counter() - begun
     state = trainer.start(key, data)
     seconds, curve, begun = [], [], time.perf_counter()
-    while most_chunks is None or len(seconds) < most_chunks:
+    while len(seconds) < most_chunks and time.perf_counter() - begun < most_seconds:
         start = time.perf_counter()
         state, metrics = trainer.chunk(state, data, key)
         precision = float(metrics["average_precision"])
@@ -188,14 +189,11 @@ def prepare(bench: Bench, split: Split, config: LinkPredictionConfig) -> tuple[T
 def study(problem: Problem, config: LinkPredictionConfig) -> float:
     """Fits every draw and seed to its end; the mean best validation AP of draw 0."""
     bench = Bench(problem.dataset, problem.splits, problem.embedding)
-    best = []
-    with Study(None, len(DRAWS) * len(SEEDS), config.training.epochs, "study") as fits:
-        for split in problem.splits:
-            for seed in SEEDS:
-                fitted = bench.fit(fits, split, fit_settings(config), seed, "model")
-                if split.draw == 0:
-                    best.append(fitted.result.best_score)
-    return float(np.mean(best))
+    made = fit_settings(config)
+    requests = [Request(split, made, seed, "model") for split in problem.splits for seed in SEEDS]
+    with Study(None, len(requests), config.training.epochs, "study") as fits:
+        scores = [fitted.result.best_score for fitted in bench.fit_all(fits, requests)]
+    return float(np.mean(scores[: len(SEEDS)]))
 
 
 if __name__ == "__main__":

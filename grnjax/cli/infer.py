@@ -79,7 +79,7 @@ def run(args: list[str]) -> None:
             evidence=evidence + motifs,
             embedding=embedding,
             folder=command.out,
-            mesh=choose_mesh(command.devices.model),
+            mesh=None if command.training.side_by_side else choose_mesh(command.devices.model),
         )
         if not is_first():
             return

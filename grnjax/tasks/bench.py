@@ -2,6 +2,8 @@
 
 import dataclasses
 import functools
+import itertools
+from collections.abc import Iterable, Iterator
 
 import jax
 import numpy as np
@@ -21,9 +23,10 @@ from grnjax.training.batches import (
     list_other_pairs,
     shared_sizes,
 )
-from grnjax.training.loop import FitResult, Trainer, TrainingConfig
+from grnjax.training.keeper import FitResult
+from grnjax.training.loop import Trainer, TrainingConfig
 from grnjax.training.step import FitData
-from grnjax.training.study import Study, derive_seed
+from grnjax.training.study import Job, Study, derive_seed
 from grnjax.types import Dataset, LabelledPairs, Split
 
 MATCHED = {"auroc": "matched_auroc", "average_precision": "matched_average_precision"}
@@ -38,6 +41,44 @@ class FitSettings:
     training: TrainingConfig
     reference_selection: bool
     control: Control | None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Request:
+    """A fit to be made on a split."""
+
+    split: Split
+    settings: FitSettings
+    seed: int
+    label: str  # tells its checkpoints from those of other settings
+
+    @property
+    def name(self) -> str:
+        """Its name in a run folder."""
+        return f"draw{self.split.draw}-{self.label}-seed{self.seed}"
+
+    @property
+    def own_seed(self) -> int:
+        """The seed of whatever it draws."""
+        return derive_seed(self.seed, self.split.draw)
+
+    @property
+    def train(self) -> LabelledPairs:
+        """The pairs it learns from."""
+        return self._alter(self.split.train)
+
+    @property
+    def validation(self) -> LabelledPairs:
+        """The pairs it is selected on."""
+        if self.settings.reference_selection:
+            return self._alter(self.split.test)
+        return self._alter(self.split.validation)
+
+    def _alter(self, pairs: LabelledPairs) -> LabelledPairs:
+        """The pairs with the labels that the control says."""
+        if self.settings.control == "labels-rewired":
+            return rewire_labels(pairs, seed=self.own_seed)
+        return pairs
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -110,36 +151,42 @@ class Bench:
         logits = fitted.trainer.score(fitted.result.variables, fitted.data.genes, batch, key)
         return np.asarray(logits)[: len(pairs)]
 
-    def fit(
-        self, study: Study, split: Split, settings: FitSettings, seed: int, label: str
-    ) -> Fitted:
-        """One fit on one split; `label` tells its checkpoints from those of other settings."""
-        trainer = self.trainer(settings.model, settings.training)
-        own_seed = derive_seed(seed, split.draw)
-        train, validation = split.train, split.validation
-        if settings.reference_selection:
-            validation = split.test
-        if settings.control == "labels-rewired":
-            train = rewire_labels(train, seed=own_seed)
-            validation = rewire_labels(validation, seed=own_seed)
-        inputs = self.inputs(settings, split.draw)
-        if settings.model.topology:
-            inputs = add_topology(inputs, train)
-        data = build_fit_data(
-            inputs,
-            train,
-            validation,
+    def fit_all(self, study: Study, requests: Iterable[Request]) -> Iterator[Fitted]:
+        """The fit of each request, in order.
+
+        Requests in a row that have the same settings may be fitted side by side.
+        """
+        for settings, alike in itertools.groupby(requests, lambda request: request.settings):
+            alike = list(alike)
+            trainer = self.trainer(settings.model, settings.training)
+            jobs = [Job(r.name, r.own_seed, functools.partial(self._build, r)) for r in alike]
+            fits = study.fit_all(trainer, jobs)
+            for request, (result, data) in zip(alike, fits, strict=True):
+                inputs = self._inputs_of(request)
+                yield Fitted(result, inputs, data, trainer, request.own_seed)
+
+    def _build(self, request: Request) -> FitData:
+        """The arrays of a fit."""
+        settings = request.settings
+        return build_fit_data(
+            self._inputs_of(request),
+            request.train,
+            request.validation,
             folds=settings.training.edge_folds,
-            seed=own_seed,
+            seed=request.own_seed,
             negative_weight=settings.inputs.negative_weight,
             unlabelled_weight=settings.inputs.unlabelled_weight,
             validation_size=(
                 self.test_size if settings.reference_selection else self.validation_size
             ),
         )
-        name = f"draw{split.draw}-{label}-seed{seed}"
-        result = study.fit(trainer, data, name=name, seed=own_seed)
-        return Fitted(result, inputs, data, trainer, own_seed)
+
+    def _inputs_of(self, request: Request) -> ModelInputs:
+        """The inputs of a fit, to which some models add what its own train edges say."""
+        inputs = self.inputs(request.settings, request.split.draw)
+        if request.settings.model.topology:
+            inputs = add_topology(inputs, request.train)
+        return inputs
 
     def inputs(self, settings: FitSettings, seed: int) -> ModelInputs:
         """The arrays that fits with these settings share; `seed` draws what a control alters."""

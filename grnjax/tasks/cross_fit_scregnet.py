@@ -1,5 +1,7 @@
 """Out-of-fold scores of every candidate by scRegNet."""
 
+import functools
+
 import jax
 import numpy as np
 from jax.sharding import Mesh
@@ -14,9 +16,10 @@ from grnjax.training.batches import (
     build_pair_batch,
     shared_sizes,
 )
-from grnjax.training.loop import FitResult, Trainer, TrainingConfig
+from grnjax.training.keeper import FitResult
+from grnjax.training.loop import Trainer, TrainingConfig
 from grnjax.training.step import FitData
-from grnjax.training.study import Study, derive_seed
+from grnjax.training.study import Job, Study, derive_seed
 from grnjax.types import Dataset, LabelledPairs
 
 SCORED_AT_ONCE = 65_536
@@ -53,22 +56,33 @@ def cross_fit_scregnet(
     trainer = make_scregnet_trainer(model, training, mesh)
     validation_size = max(len(fold.validation) for fold in folds)
     logits = np.full((len({fold.member for fold in folds}), len(candidates)), np.nan)
-    for fold in folds:
-        own_seed = derive_seed(seed, fold.member, fold.fold)
-        fold_inputs = add_topology(inputs, fold.train) if model.topology else inputs
-        data = build_fit_data(
-            fold_inputs,
+
+    def inputs_of(fold: Fold) -> ModelInputs:
+        return add_topology(inputs, fold.train) if model.topology else inputs
+
+    def build(fold: Fold) -> FitData:
+        return build_fit_data(
+            inputs_of(fold),
             fold.train,
             fold.validation,
             folds=training.edge_folds,
-            seed=own_seed,
+            seed=derive_seed(seed, fold.member, fold.fold),
             negative_weight=fold.negative_weight * model_input.negative_weight,
             validation_size=validation_size,
         )
-        name = f"member{fold.member}-fold{fold.fold}"
-        result = study.fit(trainer, data, name=name, seed=own_seed)
+
+    jobs = [
+        Job(
+            f"member{fold.member}-fold{fold.fold}",
+            derive_seed(seed, fold.member, fold.fold),
+            functools.partial(build, fold),
+        )
+        for fold in folds
+    ]
+    fits = study.fit_all(trainer, jobs)
+    for fold, job, (result, data) in zip(folds, jobs, fits, strict=True):
         logits[fold.member, fold.held_out] = score_pairs(
-            trainer, result, fold_inputs, data, fold.hidden, own_seed
+            trainer, result, inputs_of(fold), data, fold.hidden, job.seed
         )
     return CrossFit(logits, np.unique(candidates.positives[:, 0]), worth=[], terms={})
 

@@ -18,7 +18,7 @@ from grnjax.evaluation.report import paired_differences, summarise
 from grnjax.evaluation.splits import SplitKind, check_split, draw_split
 from grnjax.models.scregnet import ScRegNetConfig
 from grnjax.progress import logger
-from grnjax.tasks.bench import Bench, FitSettings
+from grnjax.tasks.bench import Bench, FitSettings, Request
 from grnjax.tasks.inputs import Control, InputConfig
 from grnjax.training.loop import TrainingConfig
 from grnjax.training.study import Study
@@ -113,6 +113,15 @@ class Results:
         }
 
 
+@dataclasses.dataclass(frozen=True)
+class Chosen:
+    """The option that was chosen for a draw."""
+
+    option: str
+    settings: LinkPredictionConfig  # with the option
+    figure: float  # on the validation pairs
+
+
 def draw_splits(dataset: Dataset, config: SplitConfig) -> list[Split]:
     """One split for each draw of the settings, from the data set's positives."""
     edges, genes = dataset.known.positives, dataset.genes
@@ -161,29 +170,29 @@ def run_study(
     bench = Bench(dataset, splits, embedding, mesh)
     for settled in (config, *(with_options(config, option) for option in config.choose)):
         check_settings(settled, bench)
-    rows, chosen, intervals = [], {}, []
-    variants = [None, *config.controls]
     tried = len(config.choose) + 1 if config.choose else 0
-    fits = len(splits) * (len(variants) * len(config.seeds) + tried)
+    fits = len(splits) * ((1 + len(config.controls)) * len(config.seeds) + tried)
+    scores: dict[int, dict] = {  # of each draw, by method and seed
+        split.draw: {(name, 0): values for name, values in bench.trivial(split).items()}
+        for split in splits
+    }
     with Study(folder, fits, config.training.epochs, "fitting") as study:
-        for split in splits:
-            scores = {(name, 0): values for name, values in bench.trivial(split).items()}
-            used = config
-            if config.choose:
-                option, used = choose_on_validation(bench, study, split, config)
-                chosen[split.draw] = option
-            for control in variants:
-                for seed in config.seeds:
-                    label = control or "model"
-                    fitted = bench.fit(study, split, fit_settings(used, control), seed, label)
-                    scores[name_row(control), seed] = bench.score(fitted, split.test)
-            if len(config.seeds) > 1:
-                own = [scores[MODEL, seed] for seed in config.seeds]
-                scores[f"{MODEL}, mean of {len(own)} seeds", 0] = np.mean(own, axis=0)
-            rows += [bench.judge(name, split, seed, x) for (name, seed), x in scores.items()]
-            if config.bootstrap:
-                intervals += resample_tfs(split, scores, config)
-    return Results(rows, reports, chosen, intervals)
+        chosen = choose_on_validation(bench, study, config) if config.choose else {}
+        requests = list_requests(splits, config, chosen)
+        for request, fitted in zip(requests, bench.fit_all(study, requests), strict=True):
+            split, method = request.split, name_row(request.settings.control)
+            scores[split.draw][method, request.seed] = bench.score(fitted, split.test)
+    rows, intervals = [], []
+    for split in splits:
+        found = scores[split.draw]
+        if len(config.seeds) > 1:
+            own = [found[MODEL, seed] for seed in config.seeds]
+            found[f"{MODEL}, mean of {len(own)} seeds", 0] = np.mean(own, axis=0)
+        rows += [bench.judge(name, split, seed, x) for (name, seed), x in found.items()]
+        if config.bootstrap:
+            intervals += resample_tfs(split, found, config)
+    options = {draw: best.option for draw, best in chosen.items()}
+    return Results(rows, reports, options, intervals)
 
 
 def check_settings(config: LinkPredictionConfig, bench: Bench) -> None:
@@ -225,6 +234,20 @@ def fit_settings(config: LinkPredictionConfig, control: Control | None = None) -
     )
 
 
+def list_requests(
+    splits: list[Split], config: LinkPredictionConfig, chosen: dict[int, Chosen]
+) -> list[Request]:
+    """The fits of the model and its controls: like ones in a row, to be fitted side by side."""
+    used = {split.draw: config for split in splits}
+    used |= {draw: best.settings for draw, best in chosen.items()}
+    return [
+        Request(split, fit_settings(used[split.draw], control), seed, control or "model")
+        for control in (None, *config.controls)
+        for split in splits
+        for seed in config.seeds
+    ]
+
+
 def resample_tfs(split: Split, scores: dict, config: LinkPredictionConfig) -> list[dict]:
     """Intervals over resampled TFs of each method, and of the model's difference from it."""
     first: dict[str, np.ndarray] = {}
@@ -242,24 +265,28 @@ def resample_tfs(split: Split, scores: dict, config: LinkPredictionConfig) -> li
 
 
 def choose_on_validation(
-    bench: Bench, study: Study, split: Split, config: LinkPredictionConfig
-) -> tuple[str, LinkPredictionConfig]:
-    """The option with the best figures on the validation pairs, and the settings with it.
+    bench: Bench, study: Study, config: LinkPredictionConfig
+) -> dict[int, Chosen]:
+    """For each draw the option with the best figures on its validation pairs.
 
     What counts is the mean of AUROC and AP; swap concordance has too few quadruples to choose by.
     """
-    best = (-np.inf, "", config)
-    pairs = bench.validation_like_test(split)
-    for place, option in enumerate(("", *config.choose)):
-        option, tried = option or "as given", with_options(config, option)
-        fitted = bench.fit(
-            study, split, fit_settings(tried), config.seeds[0], f"option{place}"
-        )
+    options = [("as given", config), *((x, with_options(config, x)) for x in config.choose)]
+    tries = [
+        (option, tried, Request(split, fit_settings(tried), config.seeds[0], f"option{place}"))
+        for place, (option, tried) in enumerate(options)
+        for split in bench.splits
+    ]
+    best: dict[int, Chosen] = {}
+    fits = bench.fit_all(study, [request for *_, request in tries])
+    for (option, tried, request), fitted in zip(tries, fits, strict=True):
+        pairs, draw = bench.validation_like_test(request.split), request.split.draw
         metrics = evaluate_pairs(pairs.pairs, pairs.labels, bench.score(fitted, pairs))
         figure = np.mean([metrics[name] for name in CHOSEN_ON])
-        logger.info("draw %d, %s: validation %.4f", split.draw, option, figure)
-        best = max(best, (figure, option, tried), key=lambda entry: entry[0])
-    return best[1:]
+        logger.info("draw %d, %s: validation %.4f", draw, option, figure)
+        if draw not in best or figure > best[draw].figure:
+            best[draw] = Chosen(option, tried, figure)
+    return best
 
 
 def with_options(config: LinkPredictionConfig, option: str) -> LinkPredictionConfig:

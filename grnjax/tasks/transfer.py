@@ -25,14 +25,14 @@ from grnjax.evaluation.metrics import evaluate_pairs
 from grnjax.evaluation.splits import check_split
 from grnjax.graphs.build import pad_rows
 from grnjax.progress import logger
-from grnjax.tasks.bench import Bench, FitSettings, Fitted
+from grnjax.tasks.bench import Bench, Fitted, Request
 from grnjax.tasks.cross_fitting import drop_unknown_tfs, list_candidates
 from grnjax.tasks.inputs import InputConfig, node_features
 from grnjax.tasks.label_audit import audit_labels
 from grnjax.tasks.link_prediction import (
     LinkPredictionConfig,
     draw_splits,
-    fit_settings,
+    list_requests,
     name_row,
 )
 from grnjax.training.study import Study, derive_seed
@@ -106,20 +106,19 @@ def transfer(
     judging_bench = Bench(judged.dataset, splits, judged.place_rows(target_embedding))
     groups = group_pairs(trained, judged)
     rows: dict[str, list[dict]] = {group: [] for group in groups}
-    variants = [None, *config.controls]
-    fits = len(splits) * len(variants) * len(config.seeds)
-    with Study(None, fits, config.training.epochs, "fitting") as study:
-        for split in splits:
-            trivial = trivial_scores(trained.dataset.genes, judged.dataset.genes, split, bench.tfs)
-            scores = {(name, 0): values for name, values in trivial.items()}
-            for control in variants:
-                settings = fit_settings(config, control)
-                for seed in config.seeds:
-                    fitted = bench.fit(study, split, settings, seed, control or "model")
-                    fitted = give_features(fitted, judging_bench, split, settings)
-                    scores[name_row(control), seed] = judging_bench.score(fitted, split.test)
-            for group, among in groups.items():
-                rows[group] += judge(split, among, scores)
+    scores: dict[int, dict] = {}  # of each draw, by method and seed
+    for split in splits:
+        trivial = trivial_scores(trained.dataset.genes, judged.dataset.genes, split, bench.tfs)
+        scores[split.draw] = {(name, 0): values for name, values in trivial.items()}
+    requests = list_requests(splits, config, {})
+    with Study(None, len(requests), config.training.epochs, "fitting") as study:
+        for request, fitted in zip(requests, bench.fit_all(study, requests), strict=True):
+            split, method = request.split, name_row(request.settings.control)
+            fitted = give_features(fitted, judging_bench, request)
+            scores[split.draw][method, request.seed] = judging_bench.score(fitted, split.test)
+    for split in splits:
+        for group, among in groups.items():
+            rows[group] += judge(split, among, scores[split.draw])
     return TransferResults(rows, audit, report)
 
 
@@ -279,9 +278,9 @@ def linear_statistics(
     return logits[:, genes:]
 
 
-def give_features(fitted: Fitted, judging: Bench, split: Split, settings: FitSettings) -> Fitted:
+def give_features(fitted: Fitted, judging: Bench, request: Request) -> Fitted:
     """The fit with the target's features in place of the source's, and all else as it was."""
-    inputs = judging.inputs(settings, derive_seed(split.draw, 1))
+    inputs = judging.inputs(request.settings, derive_seed(request.split.draw, 1))
     nodes = len(inputs.genes.names) + 1
     embedding = np.zeros((nodes, 0)) if inputs.embedding is None else inputs.embedding
     genes = fitted.data.genes._replace(

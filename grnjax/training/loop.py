@@ -2,20 +2,24 @@
 
 import dataclasses
 import functools
-import time
 from collections.abc import Callable
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
-from grnjax.errors import NonFiniteError
+from grnjax.errors import ConfigError
 from grnjax.storage.checkpoints import CheckpointStore
-from grnjax.training.cluster import agree
+from grnjax.training.keeper import FitLog, FitResult, Keeper, train_to_the_end
 from grnjax.training.losses import ranking_scores
-from grnjax.training.sharding import fetch, place_data, share_work, split_batches
+from grnjax.training.sharding import (
+    deal_out_work,
+    fetch,
+    place_data,
+    share_work,
+    split_batches,
+)
 from grnjax.training.step import FitData, Model, TrainState, train_epoch, train_step
 from grnjax.types import GeneBatch, PairBatch
 
@@ -45,6 +49,9 @@ class TrainingConfig:
     """Share of genes that every second step treats as never seen."""
     checkpoint_seconds: float = 10.0
     """Time between two checkpoints of a fit."""
+    side_by_side: bool | None = None
+    """Whether fits of equal shapes train side by side, whole ones on each device; by default where
+    there is an accelerator, unless devices share each fit."""
 
     def __post_init__(self):
         least_of = {"epochs": 1, "evaluate_every": 1, "patience": 1, "batch_size": 0}
@@ -63,26 +70,6 @@ class TrainingConfig:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class FitResult:
-    """The selected model of one fit and how it was reached."""
-
-    variables: dict  # {"params": ..., other collections}: the best on validation
-    best_epoch: int
-    best_score: float
-    epochs: int
-
-
-class FitLog(Protocol):
-    """Where a fit reports to."""
-
-    def start(self, epoch: int) -> None:
-        """The fit begins, or goes on, after `epoch`."""
-
-    def write(self, metrics: dict) -> None:
-        """Loss and validation scores of one evaluation."""
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
 class Trainer:
     """A model with its compiled chunk; one Trainer serves every fit of a run."""
 
@@ -94,6 +81,11 @@ class Trainer:
     start: Callable[[jax.Array, FitData], TrainState]
     chunk: Callable[[TrainState, FitData, jax.Array], tuple[TrainState, dict]]
     score: Callable[[dict, GeneBatch, PairBatch, jax.Array], jax.Array]
+
+    @functools.cached_property
+    def stacked(self) -> list[Callable]:
+        """`start` and `chunk` of many fits at once, whose arrays are stacked on a leading axis."""
+        return deal_out_work(self.start, self.chunk)
 
 
 def make_trainer(
@@ -110,7 +102,15 @@ def make_trainer(
         penalty: ridge of the parameters, on the scale of the loss summed over pairs.
         decayed: mask of the parameters that weight decay applies to; all by default.
         mesh: devices that share each fit (`sharding.make_mesh`); without one, a single device.
+
+    Raises:
+        ConfigError: fits that share devices are to train side by side.
     """
+    if mesh is not None and config.side_by_side:
+        raise ConfigError(
+            f"fits that share {mesh.size} devices cannot train side by side, each on one of them: "
+            "leave out --training.side-by-side."
+        )
     optimizer = make_optimizer(config, decayed)
     step = functools.partial(
         train_step,
@@ -229,54 +229,21 @@ def fit(
 ) -> FitResult:
     """Trains from `seed` until validation stops improving; goes on from `store` where it left off.
 
-    The device is asked for metrics one chunk late, so it never waits for the host.
-
     Raises:
         NonFiniteError: an update was not finite; the last good state is in `store`.
     """
     init_key, train_key = jax.random.split(jax.random.key(seed))
-    if trainer.mesh is not None:
-        data = place_data(data, trainer.mesh, batch_size=trainer.config.batch_size)
+    keeper, mesh = Keeper(name, store, log), trainer.mesh
+    if mesh is not None:
+        data = place_data(data, mesh, batch_size=trainer.config.batch_size)
     state = trainer.start(init_key, data)
-    # a target of numpy arrays: arrays restored onto one device would compile the chunk once more
-    target = state if trainer.mesh is not None else jax.device_get(state)
-    restored = None if store is None else store.latest(target)
-    if restored is not None:
-        state = jax.tree.map(jnp.asarray, restored.state)
-    elif store is not None:  # so that a damaged later checkpoint has one before it
-        store.save(0, state, {"name": name})
-    saved_epoch, saved_at = int(state.epoch), time.monotonic()
-    if log is not None:
-        log.start(int(state.epoch))
-    stopped, pending = bool(state.stopped), None
-    while not stopped:
-        state, metrics = trainer.chunk(state, data, train_key)
-        if pending is not None:
-            stopped = announce(pending, log)
-        pending = metrics
-        late = time.monotonic() - saved_at >= trainer.config.checkpoint_seconds
-        if store is not None and agree(late) and not stopped:
-            stopped, pending = announce(metrics, log), None
-            saved_epoch, saved_at = int(state.epoch), time.monotonic()
-            store.save(saved_epoch, state, {"name": name})
-    if store is not None and saved_epoch != int(state.epoch):
-        store.save(int(state.epoch), state, {"name": name})
-    state = fetch(state)
-    if not state.finite:
-        raise NonFiniteError(
-            f"{name}: the loss stopped being finite by epoch {int(state.epoch)}, "
-            f"after step {int(state.step)}; the last good state is kept. Lower "
-            f"--training.learning-rate (now {trainer.config.learning_rate:g}) and choose another "
-            "--out."
-        )
-    variables = {"params": state.best_parameters, **state.best_collections}
-    return FitResult(variables, int(state.best_epoch), float(state.best_score), int(state.epoch))
-
-
-def announce(metrics: dict, log: FitLog | None) -> bool:
-    """Fetches the metrics of a chunk, passes them on, and says whether the fit has stopped."""
-    values = {name: np.asarray(value).item() for name, value in metrics.items()}
-    trained, stopped = values.pop("trained"), values.pop("stopped")
-    if trained and log is not None:
-        log.write(values)
-    return stopped
+    # from numpy arrays: arrays restored onto one device would compile the chunk once more
+    state = keeper.begin(jax.device_get(state) if mesh is None else state)
+    state = train_to_the_end(
+        [keeper],
+        jax.tree.map(jnp.asarray, state),
+        lambda state: trainer.chunk(state, data, train_key),
+        lambda tree: [tree],
+        trainer.config.checkpoint_seconds,
+    )
+    return keeper.finish(fetch(state), trainer.config.learning_rate)

@@ -21,6 +21,7 @@ from grnjax.training.step import FitData
 from grnjax.types import PairBatch
 
 DATA, MODEL = "data", "model"  # axes of the mesh
+FITS = "fits"  # the axis of fits that train side by side
 LARGE = 2**22  # numbers in a table from which splitting it is worth the messages: 16 MiB
 LEARNED = (".parameters", ".best_parameters", ".optimizer")  # parts of a state that rules may split
 
@@ -170,6 +171,40 @@ def pad_pairs(batch: PairBatch, parts: int, padding_node: int) -> PairBatch:
         return jnp.pad(array, width, constant_values=value)
 
     return jax.tree.map(pad, batch, padding)
+
+
+# Many fits at once
+
+
+def deal_out_work(*functions: Callable) -> list[Callable]:
+    """The functions of a fit for fits stacked on a leading axis, compiled: whole ones on a device.
+
+    Devices have nothing to tell each other, and the number of fits must divide by theirs.
+    """
+    mesh = mesh_of_fits()
+    deal = functools.partial(
+        jax.shard_map,
+        mesh=mesh,
+        in_specs=P(FITS),
+        out_specs=P(FITS),
+        check_vma=False,  # a fit starts from constants, and no array is the same on all devices
+    )
+    layout = NamedSharding(mesh, P(FITS))
+    return [jax.jit(deal(jax.vmap(f)), out_shardings=layout) for f in functions]
+
+
+def deal_out(tree: PyTree) -> PyTree:
+    """The arrays of stacked fits, each fit's on its device."""
+    return jax.device_put(tree, NamedSharding(mesh_of_fits(), P(FITS)))
+
+
+def mesh_of_fits() -> Mesh:
+    """All devices of this process in a row."""
+    devices = jax.local_devices()
+    return jax.make_mesh((len(devices),), (FITS,), (AxisType.Auto,), devices=devices)
+
+
+# Wherever arrays lie
 
 
 def fetch(tree: PyTree) -> PyTree:

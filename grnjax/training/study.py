@@ -1,7 +1,8 @@
 """Many fits of one run: named, logged, resumed, behind one progress bar."""
 
+import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from grnjax.progress import logger, progress_bar
 from grnjax.storage.checkpoints import CheckpointStore
 from grnjax.storage.files import JsonLines, read_json_lines, write_atomic
 from grnjax.training.cluster import is_first
-from grnjax.training.loop import FitResult, Trainer, fit
+from grnjax.training.keeper import FitResult, Keeper
+from grnjax.training.loop import Trainer, fit
+from grnjax.training.side_by_side import choose_group_size, fit_side_by_side
 from grnjax.training.step import FitData
 
 PyTree = Any
@@ -20,6 +23,15 @@ PyTree = Any
 def derive_seed(*numbers: int) -> int:
     """One seed from several numbers, such as (seed, member, fold); all of them matter."""
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Job:
+    """A fit to come; its data are built when it is its turn."""
+
+    name: str
+    seed: int
+    build: Callable[[], FitData]
 
 
 class Study:
@@ -37,15 +49,37 @@ class Study:
         self.lines = None
         if folder is not None and is_first():
             self.lines = JsonLines(folder / "metrics.jsonl")
-        self.begun = 0
+
+    def fit_all(
+        self, trainer: Trainer, jobs: Sequence[Job]
+    ) -> Iterator[tuple[FitResult, FitData]]:
+        """The selected model of each job, in their order, and its data.
+
+        They are fitted one after the other or side by side, as the trainer's settings say; the
+        data of all must then have the same shapes.
+        """
+        size = choose_group_size(trainer, len(jobs))
+        if size == 1:
+            for job in jobs:
+                data = job.build()
+                yield self.fit(trainer, data, name=job.name, seed=job.seed), data
+            return
+        for first in range(0, len(jobs), size):
+            group = jobs[first : first + size]
+            every_data = [job.build() for job in group]
+            logs = [StudyLog(self, job.name) for job in group]
+            keepers = [Keeper(log.name, self.open_store(log.name), log) for log in logs]
+            seeds = [job.seed for job in group]
+            results = fit_side_by_side(trainer, every_data, seeds, keepers, size)
+            for log, result, data in zip(logs, results, every_data, strict=True):
+                log.end()
+                yield result, data
 
     def fit(self, trainer: Trainer, data: FitData, *, name: str, seed: int) -> FitResult:
         """The selected model of the fit called `name`, trained now or read back."""
-        store = None if self.folder is None else CheckpointStore(self.folder / "checkpoints" / name)
-        log = StudyLog(self, name, self.begun * self.epochs)
-        result = fit(trainer, data, seed=seed, name=name, store=store, log=log)
-        self.begun += 1
-        self.bar.update(self.begun * self.epochs - self.bar.n)
+        log = StudyLog(self, name)
+        result = fit(trainer, data, seed=seed, name=name, store=self.open_store(name), log=log)
+        log.end()
         return result
 
     def recall(
@@ -62,7 +96,7 @@ class Study:
             make: the fit.
             describe: its lines for metrics.jsonl, each with its `epoch`.
         """
-        store = None if self.folder is None else CheckpointStore(self.folder / "checkpoints" / name)
+        store = self.open_store(name)
         restored = None if store is None else store.latest(form)
         if restored is not None:
             logger.info("%s: read back", name)
@@ -75,9 +109,12 @@ class Study:
                 self.lines.append({"fit": name, **line})
             if store is not None:
                 store.save(1, result, {"name": name})
-        self.begun += 1
-        self.bar.update(self.begun * self.epochs - self.bar.n)
+        self.bar.update(self.epochs)
         return result
+
+    def open_store(self, name: str) -> CheckpointStore | None:
+        """The checkpoints of the fit called `name`; None without a run folder."""
+        return None if self.folder is None else CheckpointStore(self.folder / "checkpoints" / name)
 
     def __enter__(self) -> "Study":
         return self
@@ -101,8 +138,8 @@ class Study:
 class StudyLog:
     """The part of metrics.jsonl and of the progress bar that belongs to one fit."""
 
-    def __init__(self, study: Study, name: str, offset: int):
-        self.study, self.name, self.offset = study, name, offset
+    def __init__(self, study: Study, name: str):
+        self.study, self.name, self.epoch = study, name, 0
 
     def start(self, epoch: int) -> None:
         """Says where the fit goes on, and forgets what a cut-off attempt wrote after that."""
@@ -119,5 +156,10 @@ class StudyLog:
         if self.study.lines is not None:
             self.study.lines.append({"fit": self.name, **metrics})
 
+    def end(self) -> None:
+        """Counts the epochs that the fit did not need."""
+        self._move_bar(self.study.epochs)
+
     def _move_bar(self, epoch: int) -> None:
-        self.study.bar.update(self.offset + epoch - self.study.bar.n)
+        self.study.bar.update(epoch - self.epoch)
+        self.epoch = epoch

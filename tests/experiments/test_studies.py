@@ -40,13 +40,13 @@ def results(tmp_path, monkeypatch):
 def test_only_what_was_not_measured_is_fitted(loaded, results, monkeypatch):
     split = loaded.standard_splits((0, 1))[1]
     bench, where = Bench(loaded.dataset, [split], None), {"set": NAME, "split": split.kind}
-    fitted, fit = [], bench.fit
+    fitted, fit_all = [], bench.fit_all
 
-    def count(study, split, settings, seed, label):
-        fitted.append((label, seed))
-        return fit(study, split, settings, seed, label)
+    def count(study, requests):
+        fitted.extend((request.label, request.seed) for request in requests)
+        return fit_all(study, requests)
 
-    monkeypatch.setattr(bench, "fit", count)
+    monkeypatch.setattr(bench, "fit_all", count)
     variants = {"a": fit_settings(QUICK)}
     studies.measure(results, where, bench, split, variants, (0,))
     variants["b"] = fit_settings(QUICK, "expression-permuted")

@@ -26,7 +26,7 @@ def test_no_model_scores_a_pair_it_trained_on(dataset, candidates, monkeypatch):
 
     monkeypatch.setattr(module, "build_fit_data", note)
     monkeypatch.setattr(module, "score_pairs", score)
-    study = SimpleNamespace(fit=lambda trainer, data, *, name, seed: None)
+    study = SimpleNamespace(fit_all=lambda trainer, jobs: ((None, job.build()) for job in jobs))
     folds = list(deal_folds(candidates, CrossFitConfig(members=2, folds=3), seed=0))
     settings = ScRegNetConfig(), InputConfig(), TrainingConfig()
     fitted = module.cross_fit_scregnet(dataset, candidates, folds, *settings, study, 0, None)

@@ -3,15 +3,18 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from grnjax.data.expression import DataConfig
 from grnjax.errors import ConfigError, SplitError
+from grnjax.models.scregnet import ScRegNetConfig
 from grnjax.tasks import link_prediction as prediction
-from grnjax.tasks.bench import Bench
+from grnjax.tasks.bench import Bench, Request
 from grnjax.tasks.inputs import InputConfig
 from grnjax.tasks.loading import load_folder
-from grnjax.training.loop import FitResult
+from grnjax.training.keeper import FitResult
+from grnjax.training.loop import TrainingConfig
 
 CONFIG = prediction.LinkPredictionConfig()
 
@@ -22,11 +25,12 @@ class FakeStudy:
     def __init__(self, scores=(0.5,)):
         self.names, self.data, self.scores = [], [], list(scores)
 
-    def fit(self, trainer, data, *, name, seed):
-        score = self.scores[len(self.names) % len(self.scores)]
-        self.names.append(name)
-        self.data.append(data)
-        return FitResult({}, 10, score, 20)
+    def fit_all(self, trainer, jobs):
+        for job in jobs:
+            score = self.scores[len(self.names) % len(self.scores)]
+            self.names.append(job.name)
+            self.data.append(job.build())
+            yield FitResult({}, 10, score, 20), self.data[-1]
 
 
 class TellingBench(Bench):
@@ -57,6 +61,11 @@ def edges_in(graph):
     return {(tf, target) for tf, target in ends.tolist() if tf != target}
 
 
+def fit(bench, study, *splits, settings, label="model"):
+    """Has each split fitted with the first seed."""
+    return list(bench.fit_all(study, [Request(split, settings, 0, label) for split in splits]))
+
+
 def as_set(pairs):
     return set(map(tuple, pairs.tolist()))
 
@@ -65,8 +74,7 @@ def as_set(pairs):
 def test_a_fit_learns_from_train_and_is_selected_on_validation(messages, dataset, splits):
     config = dataclasses.replace(CONFIG, inputs=InputConfig(messages=messages))
     bench, study = Bench(dataset, splits, None), FakeStudy()
-    for split in splits:
-        bench.fit(study, split, prediction.fit_settings(config), 0, "model")
+    fit(bench, study, *splits, settings=prediction.fit_settings(config))
     for split, data in zip(splits, study.data, strict=True):
         assert pairs_in(data.train) == as_set(split.train.pairs)
         assert pairs_in(data.validation) == as_set(split.validation.pairs)
@@ -83,7 +91,7 @@ def test_a_fit_learns_from_train_and_is_selected_on_validation(messages, dataset
 def test_reference_selection_puts_the_test_pairs_in_the_place_of_validation(dataset, splits):
     bench, study = Bench(dataset, splits, None), FakeStudy()
     config = dataclasses.replace(CONFIG, reference_selection=True)
-    bench.fit(study, splits[0], prediction.fit_settings(config), 0, "model")
+    fit(bench, study, splits[0], settings=prediction.fit_settings(config))
     [data] = study.data
     assert pairs_in(data.validation) == as_set(splits[0].test.pairs)
 
@@ -91,8 +99,8 @@ def test_reference_selection_puts_the_test_pairs_in_the_place_of_validation(data
 def test_rewired_labels_keep_the_degrees_and_the_test_pairs_are_untouched(dataset, splits):
     bench, study = Bench(dataset, splits, None), FakeStudy()
     rewired = prediction.fit_settings(CONFIG, "labels-rewired")
-    bench.fit(study, splits[0], prediction.fit_settings(CONFIG), 0, "model")
-    bench.fit(study, splits[0], rewired, 0, "rewired")
+    fit(bench, study, splits[0], settings=prediction.fit_settings(CONFIG))
+    fit(bench, study, splits[0], settings=rewired, label="rewired")
     true, shuffled = (data.train for data in study.data)
     np.testing.assert_array_equal(true.pairs, shuffled.pairs)
     assert (true.labels != shuffled.labels).any()
@@ -120,25 +128,42 @@ def test_every_fit_of_a_run_has_the_same_shapes(dataset):
     splits = prediction.draw_splits(dataset, config)
     assert len({len(split.train) for split in splits}) > 1
     bench, study = Bench(dataset, splits, None), FakeStudy()
-    for split in splits:
-        bench.fit(study, split, prediction.fit_settings(CONFIG), 0, "model")
+    fit(bench, study, *splits, settings=prediction.fit_settings(CONFIG))
     shapes = {str(jax.tree.map(np.shape, data)) for data in study.data}
     assert len(shapes) == 1
 
 
 @pytest.mark.parametrize("winner", [0, 1, 2])
 def test_the_option_with_the_best_validation_score_is_chosen(winner, dataset, splits):
-    scores = np.full(3, 0.4)
-    scores[winner] = 0.6
+    """In the second draw the next option is the best."""
+    scores = np.full((3, 2), 0.4)
+    scores[winner, 0] = scores[(winner + 1) % 3, 1] = 0.6
     options = ("training.edge-folds=2", "inputs.negative-weight=0.2,model.head=additive")
     config = dataclasses.replace(CONFIG, choose=options, seeds=(7, 8))
-    bench, study = TellingBench(dataset, splits, None), FakeStudy(scores)
-    option, used = prediction.choose_on_validation(bench, study, splits[0], config)
-    assert option == ("as given", *options)[winner]
-    assert study.names == [f"draw3-option{i}-seed7" for i in range(3)]
-    assert used.training.edge_folds == (2 if winner == 1 else 0)
-    assert used.inputs.negative_weight == (0.2 if winner == 2 else 1)
-    assert used.model.head == ("additive" if winner == 2 else "bilinear")
+    bench, study = TellingBench(dataset, splits, None), FakeStudy(scores.ravel())
+    chosen = prediction.choose_on_validation(bench, study, config)
+    assert list(chosen) == [3, 4]
+    for draw, place in ((3, winner), (4, (winner + 1) % 3)):
+        used = chosen[draw].settings
+        assert chosen[draw].option == ("as given", *options)[place]
+        assert used.training.edge_folds == (2 if place == 1 else 0)
+        assert used.inputs.negative_weight == (0.2 if place == 2 else 1)
+        assert used.model.head == ("additive" if place == 2 else "bilinear")
+    assert study.names == [f"draw{draw}-option{i}-seed7" for i in range(3) for draw in (3, 4)]
+
+
+def test_every_draw_is_fitted_with_the_option_chosen_for_it(dataset, splits):
+    other = dataclasses.replace(CONFIG, inputs=InputConfig(negative_weight=0.2))
+    config = dataclasses.replace(CONFIG, controls=("labels-rewired",), seeds=(7, 8))
+    chosen = {4: prediction.Chosen("other", other, 0.6)}
+    requests = prediction.list_requests(splits, config, chosen)
+    assert [request.name for request in requests] == [
+        f"draw{draw}-{label}-seed{seed}"
+        for label in ("model", "labels-rewired") for draw in (3, 4) for seed in (7, 8)
+    ]
+    for request in requests:
+        weight = 1 if request.split.draw == 3 else 0.2
+        assert request.settings.inputs.negative_weight == weight
 
 
 def test_on_balanced_splits_options_are_chosen_among_all_that_is_unlabelled(dataset):
@@ -159,8 +184,8 @@ def test_on_other_splits_options_are_chosen_on_the_validation_pairs(dataset, spl
 def test_a_tie_keeps_the_settings_as_given(dataset, splits):
     config = dataclasses.replace(CONFIG, choose=("training.edge-folds=2",))
     bench, study = TellingBench(dataset, splits, None), FakeStudy([0.6])
-    option, used = prediction.choose_on_validation(bench, study, splits[0], config)
-    assert option == "as given" and used == config
+    chosen = prediction.choose_on_validation(bench, study, config)
+    assert [(best.option, best.settings) for best in chosen.values()] == [("as given", config)] * 2
 
 
 def test_what_cannot_be_had_is_refused_before_any_fit(dataset, splits):
@@ -180,3 +205,20 @@ def test_a_split_that_leaks_is_refused(dataset, splits):
     leaking = dataclasses.replace(splits[0], test=splits[0].train)
     with pytest.raises(SplitError, match="train and test share"):
         prediction.run_study(dataset, [leaking], CONFIG)
+
+
+@pytest.mark.slow
+def test_a_study_side_by_side_has_the_rows_of_one_by_one(dataset, splits):
+    model = ScRegNetConfig(mlp_widths=(8,), identity_rank=2, topology=True)
+    config = dataclasses.replace(
+        CONFIG, model=model, inputs=InputConfig(messages="symmetric"), seeds=(7, 8),
+        controls=("features-one-hot",), choose=("inputs.negative-weight=0.2",),
+    )
+    studies = []
+    for choice in (False, True):
+        training = TrainingConfig(epochs=20, side_by_side=choice)
+        settled = dataclasses.replace(config, training=training)
+        studies.append(prediction.run_study(dataset, splits, settled))
+    rows, expected = (pd.DataFrame(study.rows) for study in studies)
+    pd.testing.assert_frame_equal(rows, expected, rtol=1e-3)
+    assert studies[0].chosen == studies[1].chosen

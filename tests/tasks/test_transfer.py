@@ -11,7 +11,7 @@ from grnjax.data.expression import DataConfig
 from grnjax.data.simulator import SimulatorConfig, simulate
 from grnjax.errors import ConfigError
 from grnjax.progress import logger
-from grnjax.tasks.bench import Bench
+from grnjax.tasks.bench import Bench, Request
 from grnjax.tasks.inputs import InputConfig, node_features
 from grnjax.tasks.link_prediction import (
     MODEL,
@@ -22,7 +22,8 @@ from grnjax.tasks.link_prediction import (
 )
 from grnjax.tasks.loading import load_dataset
 from grnjax.tasks.transfer import give_features, join_genes, transfer, use_split
-from grnjax.training.loop import FitResult, TrainingConfig
+from grnjax.training.keeper import FitResult
+from grnjax.training.loop import TrainingConfig
 from grnjax.types import Dataset, GeneTable, LabelledPairs
 
 STATISTICS = InputConfig(nodes="statistics")
@@ -35,8 +36,9 @@ PERMUTED = f"{MODEL}, expression permuted"
 class NoTraining:
     """Stands for a study: every fit ends before it starts."""
 
-    def fit(self, trainer, data, *, name, seed):
-        return FitResult({}, 0, 0.5, 0)
+    def fit_all(self, trainer, jobs):
+        for job in jobs:
+            yield FitResult({}, 0, 0.5, 0), job.build()
 
 
 def rename(dataset, change):
@@ -221,12 +223,12 @@ def test_a_fit_keeps_what_it_learnt_and_is_given_the_features_of_the_target(cont
     config = dataclasses.replace(
         CONFIG, inputs=dataclasses.replace(STATISTICS, messages="symmetric")
     )
-    settings = fit_settings(config, control)
+    request = Request(used, fit_settings(config, control), 0, "model")
     vectors = np.random.default_rng(0).normal(size=(len(target.genes.names), 3))
     source_bench = Bench(trained.dataset, [used], trained.place_rows(vectors))
     target_bench = Bench(judged.dataset, [used], judged.place_rows(vectors))
-    fitted = source_bench.fit(NoTraining(), used, settings, 0, "model")
-    moved = give_features(fitted, target_bench, used, settings)
+    [fitted] = source_bench.fit_all(NoTraining(), [request])
+    moved = give_features(fitted, target_bench, request)
     before, after = fitted.data.genes, moved.data.genes
     np.testing.assert_array_equal(after.seen, before.seen)
     np.testing.assert_array_equal(after.graph.senders, before.graph.senders)

@@ -1,7 +1,8 @@
-"""Fits on whatever devices there are, in a process of its own, for test_sharding.py to compare.
+"""Fits on whatever devices there are, in a process of its own, for other tests to compare.
 
 Run: python fits_on_devices.py steps RESULTS
      python fits_on_devices.py fit FOLDER MODEL CHUNKS [COORDINATOR PROCESSES PROCESS]
+     python fits_on_devices.py study RESULTS
 """
 
 import dataclasses
@@ -18,7 +19,8 @@ from grnjax.training import sharding
 from grnjax.training.cluster import DeviceConfig, join_processes
 from grnjax.training.loop import TrainingConfig, make_trainer
 from grnjax.training.pmap_step import collect, make_pmap_step, spread
-from grnjax.training.study import Study
+from grnjax.training.side_by_side import choose_group_size
+from grnjax.training.study import Job, Study
 
 PAIRS = 449  # a prime, so that no number of devices divides them
 CASES = {"all pairs": 0, "batches of 50": 50}
@@ -141,6 +143,22 @@ def fit(folder, model, chunks, *where):
         print("cut off")
 
 
+def study(path):
+    """Eleven fits by one device, one after the other, and by all of them, whole ones on each."""
+    results, data = {}, build_data()
+    jobs = [Job(f"fit{seed}", seed, lambda: data) for seed in range(11)]
+    for way, choice in (("one by one", False), ("side by side", True)):
+        trainer = make(None, epochs=20, evaluate_every=5, side_by_side=choice)
+        assert choose_group_size(trainer, len(jobs)) == (2 * jax.device_count() if choice else 1)
+        with Study(None, len(jobs), 20, way) as fits:
+            for job, (result, _) in zip(jobs, fits.fit_all(trainer, jobs), strict=True):
+                results[f"{way}/{job.name}/epoch"] = result.best_epoch
+                results[f"{way}/{job.name}/score"] = result.best_score
+                for name, array in jax.tree_util.tree_leaves_with_path(result.variables):
+                    results[f"{way}/{job.name}/{jax.tree_util.keystr(name)}"] = array
+    np.savez(path, **results)
+
+
 if __name__ == "__main__":
     jax.config.update("jax_disable_most_optimizations", True)
-    {"steps": steps, "fit": fit}[sys.argv[1]](*sys.argv[2:])
+    {"steps": steps, "fit": fit, "study": study}[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,82 @@
+"""Fits of equal shapes trained side by side: one program for all, whole fits on each device.
+
+Each keeps its own checkpoints, log lines and early stop. All go on until the last of them has
+stopped; what is computed for a stopped one meanwhile is thrown away.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from grnjax.training.keeper import FitResult, Keeper, train_to_the_end
+from grnjax.training.loop import Trainer
+from grnjax.training.sharding import deal_out, fetch
+from grnjax.training.step import FitData
+
+FITS_A_DEVICE = 8  # at most, as each of them needs its memory
+
+PyTree = Any
+
+
+def choose_group_size(trainer: Trainer, fits: int) -> int:
+    """How many of so many fits train at once; 1 is one after the other.
+
+    Groups are alike, so that they share one compilation, and give each device as many fits.
+    """
+    wanted = trainer.config.side_by_side
+    if wanted is None:
+        wanted = jax.default_backend() != "cpu"
+    if not wanted or fits < 2 or trainer.mesh is not None:
+        return 1
+    devices = jax.local_device_count()
+    groups = math.ceil(fits / (devices * FITS_A_DEVICE))
+    return devices * math.ceil(fits / (devices * groups))
+
+
+def fit_side_by_side(
+    trainer: Trainer,
+    data: Sequence[FitData],
+    seeds: Sequence[int],
+    keepers: Sequence[Keeper],
+    size: int,
+) -> Iterator[FitResult]:
+    """What `fit` gives for each, within rounding; all are fitted when the first result comes.
+
+    Args:
+        size: how many are computed; copies of the last make up for missing ones.
+
+    Raises:
+        NonFiniteError: instead of the result of a fit that had an update which was not finite.
+    """
+    start, chunk = trainer.stacked
+    copies = size - len(keepers)
+
+    def stack(parts: list[PyTree]) -> PyTree:
+        parts = [*parts, *parts[-1:] * copies]
+        return deal_out(jax.tree.map(lambda *arrays: np.stack(arrays), *parts))
+
+    def split(tree: PyTree) -> list[PyTree]:
+        arrays, form = jax.tree.flatten(fetch(tree))
+        return [
+            form.unflatten([np.asarray(array[place]) for array in arrays])
+            for place in range(len(keepers))
+        ]
+
+    seeds = [*seeds, *seeds[-1:] * copies]
+    keys = jnp.stack([jax.random.split(jax.random.key(seed)) for seed in seeds])
+    init_keys, train_keys = deal_out((keys[:, 0], keys[:, 1]))
+    stacked = stack(data)
+    starts = split(start(init_keys, stacked))
+    states = train_to_the_end(
+        keepers,
+        stack([keeper.begin(state) for keeper, state in zip(keepers, starts, strict=True)]),
+        lambda states: chunk(states, stacked, train_keys),
+        split,
+        trainer.config.checkpoint_seconds,
+    )
+    for keeper, state in zip(keepers, split(states), strict=True):
+        yield keeper.finish(state, trainer.config.learning_rate)
