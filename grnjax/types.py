@@ -86,6 +86,7 @@ class GeneBatch(NamedTuple):
     measured: Float[Array, " node"]  # 1 where `nodes` was measured
     embedding: Float[Array, "node dim2"]  # frozen vectors, width 0 without a table
     seen: Float[Array, "node 2"]  # 1 where the gene has train pairs as TF, as target
+    tfs: Int[Array, " tf"]  # every gene that stands first in a pair, ascending
     graph: jraph.GraphsTuple  # message-passing edges; `edges` holds their weights [edge]
 
 

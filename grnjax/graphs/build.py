@@ -132,9 +132,14 @@ def build_gene_batch(
     features: Float[np.ndarray, "gene dim"],
     embedding: Float[np.ndarray, "gene dim2"] | None,
     train: LabelledPairs,
+    tfs: Int[np.ndarray, " tf"],
     graph: jraph.GraphsTuple,
 ) -> GeneBatch:
-    """The gene side of a model's input, with one padding node after the genes."""
+    """The gene side of a model's input, with one padding node after the genes.
+
+    Args:
+        tfs: gene indices, ascending, of every TF whose pairs will be trained on or scored.
+    """
     count = len(genes.names)
     embedding = np.zeros((count, 0), np.float32) if embedding is None else embedding
     seen = np.zeros((count + 1, 2), np.float32)
@@ -145,6 +150,7 @@ def build_gene_batch(
         measured=pad_rows(genes.measured.astype(np.float32), count + 1),
         embedding=pad_rows(embedding.astype(np.float32), count + 1),
         seen=seen,
+        tfs=np.asarray(tfs, np.int32),
         graph=graph,
     )
 

@@ -93,10 +93,12 @@ class ScRegNet(nn.Module):
         mlp = LeakyMLP(
             config.mlp_widths, config.dropout, config.dropout_at_evaluation, name="mlp"
         )
-        ends = pairs.pairs
-        if ends.size < len(encoded):  # a small batch asks for few of the genes
-            frozen, encoded = frozen[ends.ravel()], encoded[ends.ravel()]
-            ends = jnp.arange(ends.size).reshape(ends.shape)
+        ends, tfs = pairs.pairs, len(genes.tfs)
+        if tfs + len(ends) < len(encoded):  # a small batch asks for few of the genes
+            rows = jnp.concatenate([genes.tfs, ends[:, 1]])
+            frozen, encoded = frozen[rows], encoded[rows]
+            first = jnp.searchsorted(genes.tfs, ends[:, 0])
+            ends = jnp.stack([first, tfs + jnp.arange(len(ends))], axis=1)
         vectors = mlp(frozen, encoded, train=train)
         logits = self.make_head()(vectors, ends, train=train)
         if config.identity_rank:

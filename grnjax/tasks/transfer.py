@@ -287,6 +287,7 @@ def give_features(fitted: Fitted, judging: Bench, request: Request) -> Fitted:
         nodes=pad_rows(inputs.nodes, nodes),
         measured=pad_rows(inputs.genes.measured.astype(np.float32), nodes),
         embedding=pad_rows(embedding.astype(np.float32), nodes),
+        tfs=np.asarray(inputs.tfs, np.int32),
     )
     return dataclasses.replace(
         fitted,

@@ -89,7 +89,9 @@ def build_fit_data(
     fold = pair_folds(train.pairs, genes, folds, seed)
     batch = build_pair_batch(inputs, train, inputs.padded_pairs, weights=weights, fold=fold)
     return FitData(
-        genes=build_gene_batch(inputs.genes, inputs.nodes, inputs.embedding, train, graph),
+        genes=build_gene_batch(
+            inputs.genes, inputs.nodes, inputs.embedding, train, inputs.tfs, graph
+        ),
         train=batch._replace(topology=pad_rows(topology, inputs.padded_pairs)),
         validation=build_pair_batch(inputs, validation, validation_size or len(validation)),
         edge_fold=edge_folds(graph, train, fold, genes),
@@ -149,6 +151,9 @@ def build_pair_batch(
 ) -> PairBatch:
     """The pairs, padded to `size` with pairs of the padding node that weigh nothing."""
     genes = len(inputs.genes.names)
+    others = np.setdiff1d(pairs.pairs[:, 0], inputs.tfs)
+    if len(others):
+        raise ValueError(f"{len(others)} TFs of pairs are not among the inputs' TFs: {others[:5]}")
     weights = np.ones(len(pairs), np.float32) if weights is None else weights
     fold = np.zeros(len(pairs), np.int32) if fold is None else fold
     return PairBatch(

@@ -19,7 +19,12 @@ def count_parameters(model, *, cells, embedding):
         None, jnp.ones(2), edges, edges, None, jnp.array([4, 1]), jnp.array([2, 0])
     )
     genes = GeneBatch(
-        jnp.zeros((5, cells)), jnp.ones(5), jnp.zeros((5, embedding)), jnp.ones((5, 2)), graph
+        nodes=jnp.zeros((5, cells)),
+        measured=jnp.ones(5),
+        embedding=jnp.zeros((5, embedding)),
+        seen=jnp.ones((5, 2)),
+        tfs=jnp.arange(5),
+        graph=graph,
     )
 
     def init():

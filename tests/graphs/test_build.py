@@ -139,12 +139,13 @@ def test_the_gene_batch_pads_one_gene_that_nothing_is_known_of():
     train = LabelledPairs(np.array([[0, 1], [0, 2], [1, 0]]), np.array([1.0, 0.0, 0.0]))
     graph = build_graph(train.positives, 3, symmetric=True, self_loops=True)
     features = np.arange(6.0).reshape(3, 2) + 1
-    batch = build_gene_batch(table, features, None, train, graph)
+    batch = build_gene_batch(table, features, None, train, table.tfs, graph)
     assert batch.nodes.tolist() == [*features.tolist(), [0, 0]]
     assert batch.measured.tolist() == [1, 1, 0, 0]
     assert batch.embedding.shape == (4, 0)
     as_tf, as_target = batch.seen.T.tolist()
     assert as_tf == [1, 1, 0, 0], "a TF counts as seen through pairs labelled 0 too"
     assert as_target == [1, 1, 1, 0]
-    with_table = build_gene_batch(table, features, np.full((3, 5), 2.0), train, graph)
+    assert batch.tfs.tolist() == [0, 1]
+    with_table = build_gene_batch(table, features, np.full((3, 5), 2.0), train, table.tfs, graph)
     assert with_table.embedding.tolist() == [[2.0] * 5] * 3 + [[0.0] * 5]

@@ -48,7 +48,7 @@ def make_genes(edges=EDGES, names=NAMES, *, padded_edges=96):
     graph = build_graph(
         names[edges], GENES, symmetric=False, self_loops=True, padded_edges=padded_edges
     )
-    return GeneBatch(**values, graph=graph)
+    return GeneBatch(**values, tfs=np.sort(names[:TFS]).astype(np.int32), graph=graph)
 
 
 def make_pairs(pairs=ALL_PAIRS):
@@ -311,6 +311,7 @@ def test_a_genome_of_20_000_genes_has_the_shapes_it_should_without_using_memory(
         measured=shape(genes + 1),
         embedding=shape(genes + 1, 512),
         seen=shape(genes + 1, 2),
+        tfs=shape(1_500, dtype=jnp.int32),
         graph=graph,
     )
     pair_batch = PairBatch(

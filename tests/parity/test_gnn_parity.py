@@ -234,12 +234,7 @@ def inputs(read, request):
     """
     given = read("model_inputs")
     genes = len(given["expression_z"])
-    graph = build_graph(
-        given["train_positive_pairs"],
-        genes,
-        symmetric=True,
-        self_loops=True,
-    )
+    graph = build_graph(given["train_positive_pairs"], genes, symmetric=True, self_loops=True)
     graph = graph if request.param == "groups" else graph._replace(globals=None)
     loops = graph.senders == graph.receivers
     dense = np.zeros((genes, genes), np.float32)
@@ -250,6 +245,7 @@ def inputs(read, request):
         measured=np.append(np.ones(genes, np.float32), np.float32(0)),
         embedding=pad(given["foundation_embedding"]),
         seen=np.zeros((genes + 1, 2), np.float32),
+        tfs=np.arange(genes, dtype=np.int32),
         graph=graph,
     )
 
