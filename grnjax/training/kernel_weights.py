@@ -63,8 +63,8 @@ def learn_kernel_weights(
         return np.ones(len(kernels), np.float32)
     rng = np.random.default_rng(seed)
     drawn = np.stack([rng.permutation(genes)[:used] for _ in range(config.episodes)])
-    # thousands of small solves: on one core by LAPACK, whose threads wait for each other longer
-    # than they compute wherever cores are shared, and whose last digits depend on their number
+    # small eigendecompositions: by one thread of LAPACK, as many of them wait for each other longer
+    # than they compute wherever cores are shared, and the last digits depend on their number
     with threadpool_limits(1, user_api="blas"):
         theta = np.asarray(
             _learn(
@@ -104,8 +104,8 @@ def episode_loss(
 ) -> Float[Array, ""]:
     """Mean cross-entropy of the hidden genes' labels, predicted from the context genes'."""
     weights = jax.nn.softmax(parameters["kernel"])
-    among = jnp.tensordot(weights, kernels[:, context][:, :, context], axes=1)
-    across = jnp.tensordot(weights, kernels[:, hidden][:, :, context], axes=1)
+    kernel = jnp.tensordot(weights, kernels, axes=1)
+    among, across = kernel[context][:, context], kernel[hidden][:, context]
     seen, known = labels[:, context], observed[:, context]
     rate = ((seen * known).sum(axis=1) + 0.5) / (known.sum(axis=1) + 1)
     deviation = jnp.sqrt(rate * (1 - rate))
@@ -113,15 +113,47 @@ def episode_loss(
     importance, direction = tf_components(residual, components)
     towards = direction.T @ residual  # [component, context]
 
-    def predict(strength, residuals):
-        system = strength * among + jnp.exp(parameters["ridge"]) * jnp.eye(len(among))
-        return strength * across @ jax.scipy.linalg.solve(system, residuals, assume_a="pos")
-
-    parts = jax.vmap(predict)(importance, towards)  # [component, hidden]
+    solved = solve_systems(among, jnp.exp(parameters["ridge"]), importance, towards)
+    parts = importance[:, None] * solved @ across.T  # [component, hidden]
     logits = jax.scipy.special.logit(rate)[:, None] + (direction @ parts) / deviation[:, None]
     losses = optax.sigmoid_binary_cross_entropy(logits, labels[:, hidden])
     told = observed[:, hidden]
     return (losses * told).sum() / jnp.maximum(told.sum(), 1)
+
+
+@jax.custom_vjp
+def solve_systems(
+    matrix: Float[Array, "row row"],
+    ridge: Float[Array, ""],
+    strengths: Float[Array, " system"],
+    right: Float[Array, "system row"],
+) -> Float[Array, "system row"]:
+    """Solutions x of (strength matrix + ridge I) x = right, of each strength and its right side.
+
+    One eigendecomposition of the symmetric matrix serves all systems and their gradients, none of
+    which differentiates it: the derivative of a solution needs the same systems only.
+    """
+    return solve_forward(matrix, ridge, strengths, right)[0]
+
+
+def solve_forward(matrix, ridge, strengths, right):
+    """The solutions, and what their gradients need."""
+    values, vectors = jnp.linalg.eigh(matrix)
+    shrunk = 1 / (strengths[:, None] * values + ridge)
+    x = ((right @ vectors) * shrunk) @ vectors.T
+    return x, (values, vectors, shrunk, strengths, x)
+
+
+def solve_backward(kept, slope):
+    """The gradients, through y of (strength matrix + ridge I) y = slope."""
+    values, vectors, shrunk, strengths, x = kept
+    y = ((slope @ vectors) * shrunk) @ vectors.T
+    by_matrix = -(strengths[:, None] * y).T @ x
+    by_strength = -jnp.sum(y * (((x @ vectors) * values) @ vectors.T), axis=1)
+    return (by_matrix + by_matrix.T) / 2, -jnp.sum(x * y), by_strength, y
+
+
+solve_systems.defvjp(solve_forward, solve_backward)
 
 
 def tf_components(residual, count: int) -> tuple[Array, Array]:

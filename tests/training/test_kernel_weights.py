@@ -1,5 +1,7 @@
 import dataclasses
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.special import expit, logit
@@ -10,6 +12,7 @@ from grnjax.training.kernel_weights import (
     _learn,
     episode_loss,
     learn_kernel_weights,
+    solve_systems,
 )
 
 TFS, GENES = 20, 120
@@ -107,6 +110,26 @@ def test_the_loss_of_an_episode_is_that_of_the_equations(kernels, train):
     each = np.logaddexp(0, logits) - train.labels[:, hidden] * logits
     told = train.observed[:, hidden]
     assert loss == pytest.approx((each * told).sum() / told.sum(), rel=1e-4)
+
+
+def test_solutions_and_gradients_of_the_systems_are_those_of_solving_each_by_itself():
+    rng = np.random.default_rng(0)
+    half = rng.normal(size=(30, 12)).astype(np.float32)
+    right = rng.normal(size=(3, 30)).astype(np.float32)
+    given = half @ half.T, jnp.float32(2.0), jnp.array([0.5, 1.0, 4.0]), right
+
+    def one_by_one(matrix, ridge, strengths, right):
+        matrix = (matrix + matrix.T) / 2  # the gradient of a symmetric matrix is symmetric
+        systems = strengths[:, None, None] * matrix + ridge * jnp.eye(len(matrix))
+        return jnp.linalg.solve(systems, right[..., None])[..., 0]
+
+    np.testing.assert_allclose(solve_systems(*given), one_by_one(*given), atol=1e-5)
+    ours, theirs = (
+        jax.grad(lambda *x, solve=solve: jnp.sum(jnp.sin(solve(*x))), argnums=(0, 1, 2, 3))(*given)
+        for solve in (solve_systems, one_by_one)
+    )
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-5)
 
 
 def test_a_tf_without_train_pairs_does_no_harm(kernels, train):
