@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from experiments.bench.tables import bench_table
 from experiments.flagship_tables import flagship_tables
 from experiments.published_figures import PUBLISHED
 from grnjax.evaluation.report import markdown_table, paired_differences, shorten, summarise
@@ -239,6 +240,7 @@ TABLES = {
         "TFs+500": lambda: published_table("TFs+500"),
         "TFs+1000": lambda: published_table("TFs+1000"),
         "mDC": lambda: results_table("scregnet_beeline", set=MDC, split="standard"),
+        "speed": lambda: bench_table("training", "aggregation", "start"),
     },
     "experiments/README.md": {
         "TFs+500": lambda: published_table("TFs+500"),
