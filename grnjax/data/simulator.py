@@ -23,6 +23,7 @@ Where the ranges come from. They were fixed before any model was tuned on these 
 """
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -203,13 +204,20 @@ def run_kinetics(config, rng, strength, basal, start, half) -> np.ndarray:
     """
     strength, basal, half = (np.float32(a) for a in (strength, basal, half))
     state = np.float32(start)
-    for _ in range(config.steps):
-        hill = hill_response(state[:, : config.tfs], half, config.hill)
-        made, lost = production(strength, basal, hill), config.decay * state
-        shock = rng.standard_normal(state.shape, dtype=np.float32)
-        state += (made - lost) * np.float32(config.time_step)
-        state += shock * np.sqrt((made + lost) * np.float32(config.noise**2 * config.time_step))
-        np.maximum(state, 0, out=state)
+
+    def draw() -> np.ndarray:
+        return rng.standard_normal(state.shape, dtype=np.float32)
+
+    with ThreadPoolExecutor(1) as drawing:  # a step's noise while the step before is computed
+        shock = drawing.submit(draw)
+        for step in range(config.steps):
+            hill = hill_response(state[:, : config.tfs], half, config.hill)
+            made, lost = production(strength, basal, hill), config.decay * state
+            state += (made - lost) * np.float32(config.time_step)
+            spread = np.sqrt((made + lost) * np.float32(config.noise**2 * config.time_step))
+            state += shock.result() * spread
+            np.maximum(state, 0, out=state)
+            shock = drawing.submit(draw) if step + 1 < config.steps else None
     return state
 
 
