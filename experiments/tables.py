@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from experiments.bench.tables import bench_table
+from experiments.bench.tables import bench_table, schedule_table
 from experiments.flagship_tables import flagship_tables
 from experiments.published_figures import PUBLISHED
 from grnjax.evaluation.report import markdown_table, paired_differences, shorten, summarise
@@ -264,6 +264,7 @@ TABLES = {
         "transfer": transfer_table,
         "support": support_table,
     },
+    "experiments/SCALING.md": {"schedules": schedule_table},
     "experiments/FLAGSHIP.md": {name: FLAGSHIP[name] for name in MEASURED},
 }
 
