@@ -5,6 +5,7 @@ import sys
 import jax
 import pytest
 
+from grnjax.progress import logger
 from grnjax.storage.compilation import keep_compilations
 
 COMPILE = """
@@ -51,3 +52,20 @@ def test_a_cache_that_jax_knows_already_stays(tmp_path, monkeypatch, options):
     monkeypatch.setenv("GRNJAX_COMPILATION_CACHE", str(tmp_path / "ours"))
     jax.config.update("jax_compilation_cache_dir", str(tmp_path / "theirs"))
     assert keep_compilations() == tmp_path / "theirs"
+
+
+@pytest.mark.parametrize("wrong", ["a file", "open to others"])
+def test_a_folder_that_cannot_or_must_not_be_used_is_left_out_with_a_warning(
+    wrong, tmp_path, monkeypatch, options, caplog
+):
+    folder = tmp_path / "kept"
+    if wrong == "a file":
+        folder.write_text("")
+    else:
+        folder.mkdir()
+        folder.chmod(0o777)
+    monkeypatch.setenv("GRNJAX_COMPILATION_CACHE", str(folder))
+    monkeypatch.setattr(logger, "propagate", True)
+    assert keep_compilations() is None
+    assert jax.config.jax_compilation_cache_dir is None
+    assert str(folder) in caplog.text and "compiled anew" in caplog.text
