@@ -13,10 +13,9 @@ compiled before, evaluation included.
 
 import itertools
 
-import jax
 import numpy as np
 
-from experiments.bench.training import Problem, load, run_ours
+from experiments.bench.training import SETTINGS, Problem, load, run_ours
 from experiments.published_settings import PUBLISHED, published_form
 from experiments.record import ResultsFile
 from grnjax import config as settings
@@ -32,10 +31,11 @@ SETS = ("mDC", "hESC")
 BATCHES = (0, 4096, 1024)  # 0: all pairs
 RATES = (3e-3, 1e-2)
 MOST_SECONDS = 15.0
+RUN = PUBLISHED[SETTINGS]
 ENCODERS = {
-    "GCN": lambda run: GCNConfig(widths=run.gcn_widths, dropout=run.dropout),
-    "SAGE": lambda run: SAGEConfig(widths=run.gcn_widths, dropout=run.dropout),
-    "GAT": lambda run: GATConfig(widths=run.gcn_widths, heads=(2,) * len(run.gcn_widths)),
+    "GCN": GCNConfig(widths=RUN.gcn_widths, dropout=RUN.dropout),
+    "SAGE": SAGEConfig(widths=RUN.gcn_widths, dropout=RUN.dropout),
+    "GAT": GATConfig(widths=RUN.gcn_widths, heads=(2,) * len(RUN.gcn_widths)),
 }
 
 
@@ -45,24 +45,23 @@ def main() -> None:
     results = ResultsFile("time_to_quality")
     for name in SETS:
         problem = load(name, None)._replace(embedding=None)
-        for encoder, make in ENCODERS.items():
+        for label, encoder in ENCODERS.items():
             for batch_size, rate in itertools.product(BATCHES, RATES):
                 method = f"{batch_size or 'all'} pairs a batch, Adam {rate:g}"
-                where = {"set": name, "split": encoder, "method": method, "draw": 0, "seed": 0}
+                where = {"set": name, "split": label, "method": method, "draw": 0, "seed": 0}
                 if not results.has(**where):
-                    config = schedule(make(PUBLISHED["Specific/hESC/TFs+500"]), batch_size, rate)
+                    config = schedule(encoder, batch_size, rate)
                     results.add([where | measure(problem, config)])
 
 
 def schedule(encoder: EncoderConfig, batch_size: int, rate: float) -> LinkPredictionConfig:
     """The published form with this encoder and schedule."""
-    run = PUBLISHED["Specific/hESC/TFs+500"]
     config = published_form(
-        faithful(encoder, run.mlp_widths, run.dropout),
+        faithful(encoder, RUN.mlp_widths, RUN.dropout),
         batch_size=batch_size,
         optimizer="adam",
         learning_rate=rate,
-        weight_decay=run.weight_decay,
+        weight_decay=RUN.weight_decay,
     )
     every = 1 if batch_size else 5
     changes = {"select_on": "average_precision", "epochs": 1000, "evaluate_every": every}
@@ -87,7 +86,6 @@ def measure(problem: Problem, config: LinkPredictionConfig) -> dict:
         "best_validation_ap": score,
         "best_after_seconds": seconds,
         "curve": rising,
-        "device": jax.devices()[0].device_kind,
     }
 
 
