@@ -4,8 +4,10 @@ This file stays light, so that `grnjax --help` answers at once; each command is 
 """
 
 import difflib
+import gc
 import importlib
 import sys
+from types import ModuleType
 
 COMMANDS = {
     "infer": "rank every TF-gene pair from expression and known regulation",
@@ -33,13 +35,13 @@ def main(args: list[str] | None = None) -> int:
         print(f"grnjax has no command {name}; did you mean {near}?", file=sys.stderr)
         return 2
 
+    command = load_command(name)
     from grnjax.errors import GrnjaxError
     from grnjax.progress import start_logging
     from grnjax.storage.compilation import keep_compilations
 
     start_logging()
     keep_compilations()
-    command = importlib.import_module(f"grnjax.cli.{name}")
     try:
         command.run(rest)
     except GrnjaxError as error:
@@ -55,6 +57,23 @@ def main(args: list[str] | None = None) -> int:
         print(f"grnjax {name}: stopped; the same command goes on from here.", file=sys.stderr)
         return 130
     return 0
+
+
+def load_command(name: str) -> ModuleType:
+    """The module of a command.
+
+    What its imports make stays to the end. Going through all of that for garbage, again and again,
+    took a seventh of the time until training begins, so the collector leaves it alone.
+    """
+    module = f"grnjax.cli.{name}"
+    if module in sys.modules:
+        return sys.modules[module]
+    gc.disable()
+    try:
+        return importlib.import_module(module)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def describe_commands() -> str:

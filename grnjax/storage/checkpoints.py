@@ -25,7 +25,6 @@ from typing import Any
 
 import jax
 import numpy as np
-import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 
 from grnjax.errors import CheckpointError
@@ -87,6 +86,8 @@ class CheckpointStore:
             written.mkdir(parents=True)
         _wait_for_all("write")
         arrays = _name_leaves(state)
+        import orbax.checkpoint as ocp  # slow to import, and most of a start does without it
+
         args = ocp.args.StandardSave({name: _own(x) for name, x in arrays.items() if x.size})
         with _quiet_orbax(), ocp.Checkpointer(ocp.StandardCheckpointHandler()) as orbax:
             orbax.save((written / "state").absolute(), args=args)
@@ -199,6 +200,8 @@ class CheckpointStore:
 
     def _restore(self, step: int, target: PyTree) -> PyTree:
         """The arrays of a verified step in the form of `target`."""
+        import orbax.checkpoint as ocp
+
         wanted = _name_leaves(target)
         args = ocp.args.StandardRestore({name: _place(x) for name, x in wanted.items() if x.size})
         with _quiet_orbax(), ocp.Checkpointer(ocp.StandardCheckpointHandler()) as orbax:

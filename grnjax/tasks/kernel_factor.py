@@ -71,7 +71,7 @@ def fit_kernel_factor(
     *,
     seed: int,
     disjoint: bool,
-    recall: Callable[[Learned, Callable[[], Learned]], Learned] | None = None,
+    recall: Callable[[Callable[[], Learned], Callable[[], Learned]], Learned] | None = None,
 ) -> KernelFactorFit:
     """The model fitted to train pairs; validation pairs choose the step it stops at.
 
@@ -79,15 +79,19 @@ def fit_kernel_factor(
         disjoint: whether validation pairs have a TF or a target without train pairs: steps are
             then compared by within-TF AUROC and swap concordance, which base rates cannot raise,
             else by AUROC, AP and swap concordance.
-        recall: given the form of what is learned and how to learn it, reads it back or learns.
+        recall: given what describes the form of what is learned, and what learns it, reads it back
+            or learns.
     """
     matrix = label_matrix(train, bank.tfs, bank.genes)
     criterion = DISJOINT if disjoint else POOLED
 
+    def describe() -> Learned:
+        return describe_learned(bank, settings)
+
     def learn() -> Learned:
         return learn_kernel_factor(bank, matrix, validation, settings, seed, criterion)
 
-    learned = learn() if recall is None else recall(describe_learned(bank, settings), learn)
+    learned = learn() if recall is None else recall(describe, learn)
     coordinates = locate_genes(bank, learned.weights)
     return KernelFactorFit(learned, build_grid(bank, matrix, coordinates), coordinates)
 

@@ -85,19 +85,20 @@ class Study:
     def recall(
         self,
         name: str,
-        form: PyTree,
+        form: Callable[[], PyTree],
         make: Callable[[], PyTree],
         describe: Callable[[PyTree], list[dict]],
     ) -> PyTree:
         """The arrays of a short fit called `name`, made now or, if it had ended, read back.
 
         Args:
-            form: arrays of the shapes and types that will come back.
+            form: makes arrays of the shapes and types that will come back; asked only where there
+                is something to read.
             make: the fit.
             describe: its lines for metrics.jsonl, each with its `epoch`.
         """
         store = self.open_store(name)
-        restored = None if store is None else store.latest(form)
+        restored = store.latest(form()) if store is not None and store.folder.exists() else None
         if restored is not None:
             logger.info("%s: read back", name)
             result = restored.state

@@ -249,7 +249,7 @@ def test_what_was_learned_is_enough_to_score_again(bank, fitted, network):
     forms = []
 
     def recall(form, learn):
-        forms.append(form)
+        forms.append(form())
         return fitted.learned
 
     train, validation, _ = network.split()

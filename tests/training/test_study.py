@@ -142,7 +142,7 @@ def recall_all(folder, *, names=("a", "b"), die_in=None):
     with Study(folder, len(names), 1, "fitting") as study:
         for name in names:
             make_this = functools.partial(make, name)
-            results[name] = study.recall(name, FORM, make_this, describe_arrays)
+            results[name] = study.recall(name, lambda: FORM, make_this, describe_arrays)
     return results, made
 
 
@@ -217,4 +217,4 @@ def test_a_short_fit_of_another_form_is_not_read_back(tmp_path):
     recall_all(tmp_path)
     other = {"weights": np.zeros(4, np.float32), "step": FORM["step"]}
     with Study(tmp_path, 1, 1, "fitting") as study, pytest.raises(CheckpointError, match="weights"):
-        study.recall("a", other, lambda: None, describe_arrays)
+        study.recall("a", lambda: other, lambda: None, describe_arrays)
