@@ -1,4 +1,4 @@
-"""Sums over neighbours at genome scale: ours against PyTorch Geometric and torch's sparse product.
+"""Sums over neighbours at genome scale, on CPU: ours, PyTorch Geometric, torch's sparse product.
 
 Run:     python -m experiments.bench.aggregation
 Cost:    7 min on two busy cores, 9 GiB, most of it the peer's gradient by weights
@@ -130,6 +130,7 @@ def serve(
     connection: Connection, side: str, edges: int, symmetric: bool, by_weights: bool
 ) -> None:
     """Prepares the graph, then answers questions until the end."""
+    os.environ["JAX_PLATFORMS"] = "cpu"  # where the peers are
     inputs = draw_inputs(edges, symmetric)
     prepare = {"ours": prepare_ours, "scatter": prepare_scatter, "csr": prepare_csr}[side]
     gc.collect()

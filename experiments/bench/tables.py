@@ -28,7 +28,7 @@ def bench_table(*benches: str) -> str:
             *rows,
             "",
             f"{'; '.join(hardware)}. Compilation, {min(compiling):.1f} to {max(compiling):.1f} s, "
-            "is counted in infer/first_fit alone.",
+            "is counted in infer and study alone.",
         ]
     )
 

@@ -9,8 +9,8 @@ from jaxtyping import Array, Float, Int
 from grnjax.types import GeneBatch, GeneTable, LabelledPairs
 
 LEAST_MEMBERS, MOST_MEMBERS = 4, 16
-"""Edges in a group: about as many as a gene has, within these. More save nothing, as what is left
-to add up then is small; fewer leave too much of it (experiments/bench/aggregation.py)."""
+"""Edges in a group: about as many as a gene has, within these. In small graphs more cost time, and
+in large ones all are alike within a third (experiments/bench/aggregation.py)."""
 
 
 class Groups(NamedTuple):
@@ -21,7 +21,11 @@ class Groups(NamedTuple):
 
 
 class Neighbourhoods(NamedTuple):
-    """The edges by the gene that receives and by the one that sends; the `globals` of a graph."""
+    """The edges by the gene that receives and by the one that sends; the `globals` of a graph.
+
+    They belong to its senders and receivers: of a graph that has them only `edges`, the weights,
+    may be replaced.
+    """
 
     incoming: Groups
     outgoing: Groups

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, UInt32
+from jaxtyping import Array, Float, Int, UInt32
 
 from grnjax.types import shapes
 
@@ -15,23 +15,30 @@ class Dropout(nn.Module):
     """Zeros this share of the numbers and scales the others up, as `nn.Dropout` does.
 
     Which ones is decided by a hash of their place under a random seed: drawing a random word for
-    each was a third of a training step.
+    each was a third of a training step. Rows that stand for some of many, such as genes, can say
+    which: then what is dropped of a gene does not depend on which others are there.
     """
 
     share: float
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+    def __call__(
+        self, x: jax.Array, *, train: bool, rows: Int[Array, " row"] | None = None
+    ) -> jax.Array:
         if not train or not self.share:
             return x
-        words = hash_places(jax.random.bits(self.make_rng("dropout"), (3,)), x.shape)
+        places = jax.lax.iota(jnp.uint32, math.prod(x.shape)).reshape(x.shape)
+        if rows is not None:
+            places = rows[:, None].astype(jnp.uint32) * x.shape[1] + places[:1]
+        words = hash_places(jax.random.bits(self.make_rng("dropout"), (3,)), places)
         kept = words >= jnp.uint32(self.share * 2**32)
         return jnp.where(kept, x * (1 / (1 - self.share)), 0.0)
 
 
-def hash_places(seeds: UInt32[Array, "3"], shape: tuple[int, ...]) -> UInt32[Array, "..."]:
-    """A word for each place of an array: multiply and shift, three times, with a seed in each."""
-    words = jax.lax.iota(jnp.uint32, math.prod(shape)).reshape(shape)
+def hash_places(
+    seeds: UInt32[Array, "3"], words: UInt32[Array, "..."]
+) -> UInt32[Array, "..."]:
+    """A random word for each number: multiply and shift, three times, with a seed in each."""
     for seed, shift, factor in zip(seeds, (17, 11, 15), (0xED5AD4BB, 0xAC4C1B51, 0x31848BAB)):
         words = words + seed
         words = (words ^ (words >> shift)) * jnp.uint32(factor)
@@ -66,6 +73,7 @@ class LeakyMLP(nn.Module):
     scRegNet's gene network (Kommu et al. 2025, Methods): one network for TFs and targets alike.
     The paper writes ReLU; the authors' runs use LeakyReLU, after the last layer too.
     `dropout_at_evaluation` restores their dropout that stays on when the model is evaluated.
+    `rows` tells dropout which gene a row is, where rows are some of the genes.
     """
 
     widths: Sequence[int]
@@ -75,11 +83,16 @@ class LeakyMLP(nn.Module):
     @nn.compact
     @shapes
     def __call__(
-        self, frozen: Float[Array, "row dim"], x: Float[Array, "row dim2"], *, train: bool
+        self,
+        frozen: Float[Array, "row dim"],
+        x: Float[Array, "row dim2"],
+        *,
+        train: bool,
+        rows: Int[Array, " row"] | None = None,
     ) -> Float[Array, "row dim3"]:
         drops = train or self.dropout_at_evaluation
         x = nn.leaky_relu(JoinedDense(self.widths[0], name="layer_0")(frozen, x), 0.01)
         for layer, width in enumerate(self.widths[1:], start=1):
-            x = Dropout(self.dropout)(x, train=drops)
+            x = Dropout(self.dropout)(x, train=drops, rows=rows)
             x = nn.leaky_relu(nn.Dense(width, name=f"layer_{layer}")(x), 0.01)
         return x

@@ -94,12 +94,13 @@ class ScRegNet(nn.Module):
             config.mlp_widths, config.dropout, config.dropout_at_evaluation, name="mlp"
         )
         ends, tfs = pairs.pairs, len(genes.tfs)
+        rows = None
         if tfs + len(ends) < len(encoded):  # a small batch asks for few of the genes
             rows = jnp.concatenate([genes.tfs, ends[:, 1]])
             frozen, encoded = frozen[rows], encoded[rows]
             first = jnp.searchsorted(genes.tfs, ends[:, 0])
             ends = jnp.stack([first, tfs + jnp.arange(len(ends))], axis=1)
-        vectors = mlp(frozen, encoded, train=train)
+        vectors = mlp(frozen, encoded, train=train, rows=rows)
         logits = self.make_head()(vectors, ends, train=train)
         if config.identity_rank:
             identity = IdentityTerm(config.identity_rank, name="identity")

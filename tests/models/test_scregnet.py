@@ -171,6 +171,21 @@ def test_padding_changes_no_score_and_no_gradient():
         np.testing.assert_allclose(one, other, atol=1e-4)
 
 
+@pytest.mark.parametrize("name", ["bilinear", "faithful", "fused"])
+def test_what_is_dropped_of_a_gene_does_not_depend_on_the_batch(name):
+    """So batches padded to fit many devices train as they do on one."""
+    model, variables = ScRegNet(CONFIGS[name]), draw_variables(CONFIGS[name])
+    genes, every = jax.tree.map(jnp.asarray, (make_genes(), make_pairs()))
+
+    def score(pairs, seed=0):
+        key = jax.random.key(seed)
+        return model.apply(variables, genes, pairs, train=True, rngs={"dropout": key})
+
+    some = jax.tree.map(lambda x: x[: GENES // 2], every)
+    np.testing.assert_allclose(score(some), score(every)[: GENES // 2], atol=1e-5)
+    assert not np.allclose(score(some, seed=1), score(some))
+
+
 def test_missing_expression_is_learned_through_a_mask_column_and_one_vector():
     variables = draw_variables(DEFAULT)
     parameters = variables["params"]
