@@ -14,8 +14,8 @@ from grnjax.types import shapes
 
 AT_ONCE = 8192
 """Groups summed, or edges whose slopes are found, in one go: what they leave behind stays in the
-cache, which at genome scale makes sums twice and slopes eight times as fast as all in one go, in a
-fraction of the memory, and below 100,000 edges changes little (experiments/bench/aggregation.py)."""
+cache, which at genome scale makes sums twice and slopes eight times as fast as all in one go in a
+fraction of the memory; below 100,000 edges it changes little (experiments/bench/aggregation.py)."""
 
 
 # The weights
