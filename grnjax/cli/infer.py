@@ -21,8 +21,9 @@ from grnjax.tasks.explanation import summarise_worth
 from grnjax.tasks.loading import load_dataset, load_embedded, load_embedding
 from grnjax.tasks.network_inference import InferenceConfig, Network
 from grnjax.tasks.record import describe_environment, digest_inputs, write_network
-from grnjax.training.cluster import DeviceConfig, is_first, join_processes
-from grnjax.training.sharding import choose_mesh
+from grnjax.training.cluster import DeviceConfig, do_first, is_first, join_processes
+from grnjax.training.side_by_side import choose_mesh
+from grnjax.types import Dataset
 
 MOST_SHOWN = 12
 
@@ -71,6 +72,9 @@ def run(args: list[str]) -> None:
     evidence = network_inference.gather_for(
         command, dataset, command.blocks, command.data.embedding
     )
+    method = network_inference.choose_method(command, evidence + motifs)
+    fits = command.members * command.folds if method == "scRegNet" else 1
+    mesh = choose_mesh(command.devices, command.training.side_by_side, fits)
     with enter_run(command.out, record):
         network = network_inference.infer(
             dataset,
@@ -79,31 +83,41 @@ def run(args: list[str]) -> None:
             evidence=evidence + motifs,
             embedding=embedding,
             folder=command.out,
-            mesh=None if command.training.side_by_side else choose_mesh(command.devices.model),
+            mesh=mesh,
         )
-        if not is_first():
-            return
         metrics = {"rows": network.rows, "calibration": network.calibration}
-        worth = summarise_worth(network.worth)
         if truth is not None:
             metrics["hidden_rows"] = network_inference.judge_hidden(network, dataset, truth)
-        about = {**record, **describe_environment()}
-        write_network(command.out, network.edges, dataset, about)
-        write_json(
-            command.out / "run.json",
-            {
-                **about,
-                "seed": command.seed,
-                "method": network.method,
-                "data": dataset.report,
-                "evidence": network.evidence,
-                "label_overlap": network.overlap,
-                "blocks": worth,
-                "metrics": metrics,
-                "seconds": time.monotonic() - begun,
-            },
-        )
-    print_results(network, metrics, worth, command.out)
+        do_first(lambda: write_results(command, record, dataset, network, metrics, begun))
+    if is_first():
+        print_results(network, metrics, summarise_worth(network.worth), command.out)
+
+
+def write_results(
+    command: InferCommand,
+    record: dict,
+    dataset: Dataset,
+    network: Network,
+    metrics: dict,
+    begun: float,
+) -> None:
+    """Writes the network, then the record of the run, which thereby has finished."""
+    about = {**record, **describe_environment()}
+    write_network(command.out, network.edges, dataset, about)
+    write_json(
+        command.out / "run.json",
+        {
+            **about,
+            "seed": command.seed,
+            "method": network.method,
+            "data": dataset.report,
+            "evidence": network.evidence,
+            "label_overlap": network.overlap,
+            "blocks": summarise_worth(network.worth),
+            "metrics": metrics,
+            "seconds": time.monotonic() - begun,
+        },
+    )
 
 
 def check_inputs(command: InferCommand) -> None:

@@ -16,11 +16,12 @@ from grnjax.models.encoder import import_encoders
 from grnjax.progress import logger
 from grnjax.storage.files import write_json
 from grnjax.tasks import link_prediction
-from grnjax.tasks.link_prediction import MODEL, LinkPredictionConfig
+from grnjax.tasks.link_prediction import MODEL, LinkPredictionConfig, Results
 from grnjax.tasks.loading import load_embedding, load_folder, load_splits
 from grnjax.tasks.record import describe_environment, digest_inputs
-from grnjax.training.cluster import DeviceConfig, is_first, join_processes
-from grnjax.training.sharding import choose_mesh
+from grnjax.training.cluster import DeviceConfig, do_first, is_first, join_processes
+from grnjax.training.side_by_side import choose_mesh
+from grnjax.types import Dataset
 
 DIFFERENCES = {
     "auroc": "AUROC",
@@ -65,31 +66,38 @@ def run(args: list[str]) -> None:
         names = ", ".join(map(str, beeline.splits))
         logger.info(f"published pairs: {names}; --split.kind and --split.draws do not apply")
     embedding = load_embedding(command.data, dataset)
+    alike = len(splits) * len(command.seeds)
+    mesh = choose_mesh(command.devices, command.training.side_by_side, alike)
     with enter_run(command.out, record):
         results = link_prediction.run_study(
-            dataset,
-            splits,
-            command,
-            embedding=embedding,
-            folder=command.out,
-            mesh=None if command.training.side_by_side else choose_mesh(command.devices.model),
+            dataset, splits, command, embedding=embedding, folder=command.out, mesh=mesh
         )
-        if not is_first():
-            return
-        report = results.record()
-        table = format_table(results.summary)
-        write_json(
-            command.out / "run.json",
-            {
-                **record,
-                **describe_environment(),
-                "data": dataset.report,
-                "metrics": report,
-                "seconds": time.monotonic() - begun,
-            },
-        )
-    print(f"\n{table}\n\n{format_differences(report['paired_differences'])}")
-    print(f"\nEverything else is in {command.out / 'run.json'}")
+        do_first(lambda: write_results(results, dataset, record, command.out, begun))
+    if is_first():
+        print_results(results, command.out)
+
+
+def write_results(
+    results: Results, dataset: Dataset, record: dict, out: Path, begun: float
+) -> None:
+    """Writes the record of the run, which thereby has finished."""
+    write_json(
+        out / "run.json",
+        {
+            **record,
+            **describe_environment(),
+            "data": dataset.report,
+            "metrics": results.record(),
+            "seconds": time.monotonic() - begun,
+        },
+    )
+
+
+def print_results(results: Results, out: Path) -> None:
+    """The tables a user wants to see first."""
+    differences = results.record()["paired_differences"]
+    print(f"\n{format_table(results.summary)}\n\n{format_differences(differences)}")
+    print(f"\nEverything else is in {out / 'run.json'}")
 
 
 def inputs_of(command: TrainCommand, beeline: BeelineFolder) -> dict[str, str]:

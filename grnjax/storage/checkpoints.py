@@ -9,8 +9,9 @@ The manifest is written last and carries its own digest; the folder gets its num
 So a kill leaves the old steps or the new one, and a flipped bit, a file too many or too few, or a
 renamed folder is noticed before Orbax reads anything.
 
-Where several processes run, all of them open the store and take part in every save: each writes
-its parts of the arrays, and process 0 does the rest. They need a folder that all of them see.
+Where several processes run, all of them open the store and take part in every save and every
+read. Each writes its parts of the arrays, and process 0 does the rest; it alone chooses the step
+to be read, and digests its files. They need a folder that all of them see.
 """
 
 import contextlib
@@ -34,6 +35,8 @@ from grnjax.storage.files import digest_file, flush
 MANIFEST = "manifest.json"
 UNFINISHED = ".partial"  # ends the name of a step being written or deleted
 REPLACED = ".replaced"  # ends the name of a step that a new save of the same step is replacing
+
+NO_STEP, NO_WHOLE_STEP = -1, -2  # what process 0 tells the others in the place of a step
 
 PyTree = Any
 
@@ -141,19 +144,68 @@ class CheckpointStore:
 
         Raises:
             CheckpointError: If no step is whole, or the newest whole one holds other arrays than
-                `target`: other names, shapes or dtypes.
+                `target` (names, shapes or dtypes), or another process does not find it.
         """
+        step = self._choose()
+        if step is None:
+            return None
+        contents = _read_manifest(self._path(step) / MANIFEST)
+        self._compare(step, contents["arrays"], _describe(_name_leaves(target)))
+        return Restored(step, self._restore(step, target), contents["meta"])
+
+    def _choose(self) -> int | None:
+        """The step that every process is to read: the newest one that is whole for process 0."""
+        if jax.process_count() == 1:
+            return self._find_newest_whole()
+        told = NO_WHOLE_STEP
+        try:
+            if _is_first():
+                step = self._find_newest_whole()
+                told = NO_STEP if step is None else step
+        finally:  # the others must hear of a failure, too
+            told = int(multihost_utils.broadcast_one_to_all(np.int32(told)))
+        if told == NO_WHOLE_STEP:
+            raise CheckpointError(
+                f"{self.folder}: process 0 found no whole step; its message says why."
+            )
+        if told == NO_STEP:
+            return None
+        self._check_that_all_see(told)
+        return told
+
+    def _check_that_all_see(self, step: int) -> None:
+        """Raises on every process if one of them does not find what process 0 found.
+
+        Compared are the manifest and the sizes of the files that it names.
+        """
+        folder, seen, problem = self._path(step), np.zeros(32, np.uint8), "it is whole here"
+        try:
+            contents = _read_manifest(folder / MANIFEST)
+            self._check_files(step, contents["files"], _list_files(folder), ("size",))
+            seen = np.frombuffer(bytes.fromhex(_digest(folder / MANIFEST)), np.uint8)
+        except CheckpointError as error:
+            problem = str(error)
+        seen_by = multihost_utils.process_allgather(seen)
+        differ = (seen_by != seen_by[0]).any(axis=1) | ~seen_by.any(axis=1)
+        if differ.any():
+            raise CheckpointError(
+                f"{differ.sum()} of {len(differ)} processes do not find {folder} as process 0 "
+                f"does ({problem}); use a folder that all of them see, or start again when it has "
+                "caught up."
+            )
+
+    def _find_newest_whole(self) -> int | None:
+        """The newest step whose files agree with its manifest; None in an empty store."""
         problems = []
         for step in reversed(self._folders()):
             try:
-                contents = self._verify(step)
+                self._verify(step)
             except CheckpointError as error:
                 problems.append(str(error))
                 continue
             for problem in problems:
                 logger.warning("%s; using step %d instead", problem, step)
-            self._compare(step, contents["arrays"], _describe(_name_leaves(target)))
-            return Restored(step, self._restore(step, target), contents["meta"])
+            return step
         if problems:
             raise CheckpointError(
                 f"{problems[0]}; no other step in {self.folder} is whole, so delete that folder to "
@@ -168,22 +220,25 @@ class CheckpointStore:
         """The steps that have a folder, whole or not, ascending."""
         return sorted(int(path.name) for path in self.folder.glob("*") if path.name.isdecimal())
 
-    def _verify(self, step: int) -> dict:
-        """The manifest's contents, once every file of the step agrees with them."""
+    def _verify(self, step: int) -> None:
+        """Raises unless every file of the step agrees with its manifest."""
         folder = self._path(step)
         contents = _read_manifest(folder / MANIFEST)
         if contents["step"] != step:
             raise CheckpointError(f"{folder}: its manifest is of step {contents['step']}")
-        there, here = contents["files"], _digest_files(folder)
+        self._check_files(step, contents["files"], _digest_files(folder), ("size", "digest"))
+
+    def _check_files(self, step: int, there: dict, here: dict, compared: tuple[str, ...]) -> None:
+        """Raises unless these are the files of the manifest, alike in what is compared."""
+        folder = self._path(step)
         for name in sorted({*there, *here}):
             if name not in here:
                 raise CheckpointError(f"{folder / name}: missing")
             if name not in there:
                 raise CheckpointError(f"{folder / name}: not in the manifest")
-            for what in ("size", "digest"):
+            for what in compared:
                 if here[name][what] != there[name][what]:
                     raise CheckpointError(f"{folder / name}: {what} differs from the manifest")
-        return contents
 
     def _compare(self, step: int, there: dict[str, str], here: dict[str, str]) -> None:
         """Raises unless the arrays are the same; Orbax alone would cast dtypes in silence."""
@@ -274,13 +329,19 @@ def _quiet_orbax() -> Iterator[None]:
         orbax_logger.setLevel(before)
 
 
-def _digest_files(folder: Path) -> dict[str, dict]:
-    """Size and SHA-256 of every file under `folder` but the manifest, by its path in it."""
+def _list_files(folder: Path) -> dict[str, dict]:
+    """Size of every file under `folder` but the manifest, by its path in it."""
     return {
-        path.relative_to(folder).as_posix(): {"size": path.stat().st_size, "digest": _digest(path)}
+        path.relative_to(folder).as_posix(): {"size": path.stat().st_size}
         for path in folder.rglob("*")
         if path.is_file() and path != folder / MANIFEST
     }
+
+
+def _digest_files(folder: Path) -> dict[str, dict]:
+    """Size and SHA-256 of those files."""
+    files = _list_files(folder)
+    return {name: {**file, "digest": _digest(folder / name)} for name, file in files.items()}
 
 
 def _digest(path: Path) -> str:

@@ -33,8 +33,8 @@ class DeviceConfig:
     process: int | None = None
     """Which of them this one is, from 0 on."""
     model: int = 1
-    """Devices over which a large table with a row for each gene is split; the train pairs are
-    split over the rest."""
+    """Devices over which large tables with a row for each gene are split; the train pairs are
+    split over the rest. Refused where no table is large."""
 
     def __post_init__(self):
         numbers = self.processes, self.process
@@ -70,6 +70,7 @@ def join_processes(config: DeviceConfig) -> None:
             f"the processes cannot find each other by --devices.coordinator {config.coordinator}: "
             f"{error}"
         ) from error
+    agree(True)  # now that all are here, as on CPU a first exchange waits for half a minute only
     if not is_first():
         logger.setLevel(logging.ERROR)
 

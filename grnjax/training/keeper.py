@@ -96,7 +96,9 @@ def train_to_the_end(
 ) -> TrainState:
     """The state when all of its fits have stopped, each saved now and then and at its end.
 
-    The device is asked for metrics one chunk late, so it never waits for the host.
+    The device is asked for metrics one chunk late, so it does not wait for the host. With several
+    processes and checkpoints it does, a moment after each chunk: all hear then from process 0
+    whether it is time to save.
 
     Args:
         state: that of one fit, or the states of several in one.

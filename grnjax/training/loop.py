@@ -13,14 +13,9 @@ from grnjax.errors import ConfigError
 from grnjax.storage.checkpoints import CheckpointStore
 from grnjax.training.keeper import FitLog, FitResult, Keeper, train_to_the_end
 from grnjax.training.losses import ranking_scores
-from grnjax.training.sharding import (
-    deal_out_work,
-    fetch,
-    place_data,
-    share_work,
-    split_batches,
-)
+from grnjax.training.sharding import check_tables, fetch, place_data, share_work, split_batches
 from grnjax.training.step import FitData, Model, TrainState, train_epoch, train_step
+from grnjax.training.whole_fits import deal_out_work
 from grnjax.types import GeneBatch, PairBatch
 
 
@@ -50,8 +45,8 @@ class TrainingConfig:
     checkpoint_seconds: float = 10.0
     """Time between two checkpoints of a fit."""
     side_by_side: bool | None = None
-    """Whether fits of equal shapes train side by side, whole ones on each device; by default where
-    there is an accelerator, unless devices share each fit."""
+    """Whether fits of equal shapes train side by side, whole ones on each device; by default on the
+    accelerators of one process. False where their memory does not hold several."""
 
     def __post_init__(self):
         least_of = {"epochs": 1, "evaluate_every": 1, "patience": 1, "batch_size": 0}
@@ -231,12 +226,15 @@ def fit(
 
     Raises:
         NonFiniteError: an update was not finite; the last good state is in `store`.
+        ConfigError: the mesh has devices for large tables, and there are none.
     """
     init_key, train_key = jax.random.split(jax.random.key(seed))
     keeper, mesh = Keeper(name, store, log), trainer.mesh
     if mesh is not None:
         data = place_data(data, mesh, batch_size=trainer.config.batch_size)
     state = trainer.start(init_key, data)
+    if mesh is not None:
+        check_tables(data, state, mesh)
     # from numpy arrays: arrays restored onto one device would compile the chunk once more
     state = keeper.begin(jax.device_get(state) if mesh is None else state)
     state = train_to_the_end(

@@ -1,8 +1,8 @@
 """The training step under `jax.pmap`, for programs that are built on it.
 
 Each device holds the whole state, all genes and its part of the train pairs. Losses and gradients
-are those of `make_trainer(mesh=...)`, but for a model with dropout on pairs: each part draws its
-own mask.
+are those of `make_trainer(mesh=...)`, but for a model with dropout on pairs: its mask counts the
+pairs of a part from 0, so that each device drops of its first pair what the others do of theirs.
 """
 
 from collections.abc import Callable, Sequence

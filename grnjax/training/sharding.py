@@ -21,18 +21,11 @@ from grnjax.training.step import FitData
 from grnjax.types import PairBatch
 
 DATA, MODEL = "data", "model"  # axes of the mesh
-FITS = "fits"  # the axis of fits that train side by side
 LARGE = 2**22  # numbers in a table from which splitting it is worth the messages: 16 MiB
-LEARNED = (".parameters", ".best_parameters", ".optimizer")  # parts of a state that rules may split
+FROZEN = (".genes.nodes", ".genes.embedding")  # tables of a FitData that may be split
+LEARNED = (".parameters", ".best_parameters", ".optimizer")  # and parts of a TrainState
 
 PyTree = Any
-
-
-def choose_mesh(model: int) -> Mesh | None:
-    """The mesh of all devices; None for a single one, which needs none."""
-    if jax.device_count() == 1 and model == 1:
-        return None
-    return make_mesh(model)
 
 
 def make_mesh(model: int = 1) -> Mesh:
@@ -55,22 +48,23 @@ class Leaf(NamedTuple):
     path: str  # its place in a FitData or TrainState, such as `.parameters['identity']['tf_bias']`
     shape: tuple[int, ...]
     nodes: int  # genes and their padding node
+    in_batches: bool = False  # whether batches are drawn from the train pairs
 
 
 def split_train_pairs(leaf: Leaf, mesh: Mesh) -> P | None:
-    """Train pairs lie over `data`, where their number divides (`place_data` sees to that)."""
-    if leaf.path.startswith(".train.") and leaf.shape[0] % mesh.shape[DATA] == 0:
-        return P(DATA)
-    return None
+    """Train pairs lie over `data`, if no batches are drawn from them and their number divides."""
+    if not leaf.path.startswith(".train.") or leaf.in_batches:
+        return None
+    return P(DATA) if leaf.shape[0] % mesh.shape[DATA] == 0 else None
 
 
 def split_gene_tables(leaf: Leaf, mesh: Mesh) -> P | None:
-    """Large learned tables of a row a gene lie over `model`: by genes, else by columns.
+    """Large tables of a row a gene, frozen or learned, lie over `model`: by genes, else by columns.
 
     The first of the two whose size divides is split; shapes stay those of the model, so that a
     checkpoint fits any mesh.
     """
-    is_table = leaf.path.startswith(LEARNED) and leaf.shape[:1] == (leaf.nodes,)
+    is_table = leaf.path.startswith(FROZEN + LEARNED) and leaf.shape[:1] == (leaf.nodes,)
     if not is_table or math.prod(leaf.shape) < LARGE:
         return None
     for axis, size in enumerate(leaf.shape):
@@ -80,7 +74,7 @@ def split_gene_tables(leaf: Leaf, mesh: Mesh) -> P | None:
 
 
 def replicate(leaf: Leaf, mesh: Mesh) -> P:
-    """Everything else is on every device: genes, graph, validation pairs, other parameters."""
+    """Everything else is on every device: graph, validation pairs, small tables, other arrays."""
     del leaf, mesh
     return P()
 
@@ -88,15 +82,31 @@ def replicate(leaf: Leaf, mesh: Mesh) -> P:
 RULES = (split_train_pairs, split_gene_tables, replicate)
 
 
-def lay_out(tree: PyTree, mesh: Mesh, nodes: int) -> PyTree:
+def lay_out(tree: PyTree, mesh: Mesh, nodes: int, *, in_batches: bool = False) -> PyTree:
     """The sharding of each array of a FitData or a TrainState, by the rules."""
 
     def find(path, array):
-        leaf = Leaf(jax.tree_util.keystr(path), array.shape, nodes)
+        leaf = Leaf(jax.tree_util.keystr(path), array.shape, nodes, in_batches)
         specs = (rule(leaf, mesh) for rule in RULES)
         return NamedSharding(mesh, next(spec for spec in specs if spec is not None))
 
     return jax.tree_util.tree_map_with_path(find, tree)
+
+
+def check_tables(data: FitData, state: PyTree, mesh: Mesh) -> None:
+    """Refuses a mesh whose devices for large tables would have none to share.
+
+    Raises:
+        ConfigError: `model` is above 1, and every table is on every device.
+    """
+    nodes, model = len(data.genes.nodes), mesh.shape[MODEL]
+    layouts = jax.tree.leaves([lay_out(tree, mesh, nodes) for tree in (data, state)])
+    if model > 1 and not any(MODEL in layout.spec for layout in layouts):
+        raise ConfigError(
+            f"--devices.model {model} would leave {mesh.size - mesh.shape[DATA]} of {mesh.size} "
+            f"devices without work of their own: no table of {nodes:,} nodes has {LARGE:,} numbers "
+            "or more and a side that divides; leave it out."
+        )
 
 
 # What keeps a fit to them
@@ -110,12 +120,8 @@ def place_data(data: FitData, mesh: Mesh, *, batch_size: int) -> FitData:
     """
     nodes = len(data.genes.nodes)
     if not batch_size:
-        train = pad_pairs(data.train, mesh.shape[DATA], nodes - 1)
-        data = data._replace(train=train)
-    layout = lay_out(data, mesh, nodes)
-    if batch_size:
-        everywhere = jax.tree.map(lambda _: NamedSharding(mesh, P()), data.train)
-        layout = layout._replace(train=everywhere)
+        data = data._replace(train=pad_pairs(data.train, mesh.shape[DATA], nodes - 1))
+    layout = lay_out(data, mesh, nodes, in_batches=batch_size > 0)
 
     def put(array, sharding):
         return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
@@ -171,37 +177,6 @@ def pad_pairs(batch: PairBatch, parts: int, padding_node: int) -> PairBatch:
         return jnp.pad(array, width, constant_values=value)
 
     return jax.tree.map(pad, batch, padding)
-
-
-# Many fits at once
-
-
-def deal_out_work(*functions: Callable) -> list[Callable]:
-    """The functions of a fit for fits stacked on a leading axis, compiled: whole ones on a device.
-
-    Devices have nothing to tell each other, and the number of fits must divide by theirs.
-    """
-    mesh = mesh_of_fits()
-    deal = functools.partial(
-        jax.shard_map,
-        mesh=mesh,
-        in_specs=P(FITS),
-        out_specs=P(FITS),
-        check_vma=False,  # a fit starts from constants, and no array is the same on all devices
-    )
-    layout = NamedSharding(mesh, P(FITS))
-    return [jax.jit(deal(jax.vmap(f)), out_shardings=layout) for f in functions]
-
-
-def deal_out(tree: PyTree) -> PyTree:
-    """The arrays of stacked fits, each fit's on its device."""
-    return jax.device_put(tree, NamedSharding(mesh_of_fits(), P(FITS)))
-
-
-def mesh_of_fits() -> Mesh:
-    """All devices of this process in a row."""
-    devices = jax.local_devices()
-    return jax.make_mesh((len(devices),), (FITS,), (AxisType.Auto,), devices=devices)
 
 
 # Wherever arrays lie

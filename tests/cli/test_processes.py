@@ -11,19 +11,37 @@ import pytest
 
 from grnjax.storage.files import read_json_lines
 
-COMMAND = [sys.executable, "-c", "import sys; from grnjax.cli import main; sys.exit(main())"]
+COMMAND = "import sys; from grnjax.cli import main; sys.exit(main())"
+SLOW_TO_WRITE = """
+import functools, sys, time
+import jax
+from grnjax.cli import infer, main
+
+join, write = jax.distributed.initialize, infer.write_network
+jax.distributed.initialize = functools.partial(join, shutdown_timeout_seconds=4)
+
+
+def write_slowly(*arguments):
+    time.sleep(8)
+    write(*arguments)
+
+
+infer.write_network = write_slowly
+sys.exit(main())
+"""
 DEADLINE = 240  # seconds for any one process
 
 
-def run_two(*arguments):
+def run_two(*arguments, program=COMMAND):
     """Status, output and messages of two processes with two simulated devices each."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         coordinator = f"127.0.0.1:{free.getsockname()[1]}"
     flags = ["--devices.coordinator", coordinator, "--devices.processes", "2"]
+    command = [sys.executable, "-c", program, *map(str, arguments), *flags, "--devices.process"]
     processes = [
         subprocess.Popen(
-            [*COMMAND, *map(str, arguments), *flags, "--devices.process", str(number)],
+            [*command, str(number)],
             env={
                 **os.environ,
                 "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
@@ -69,6 +87,28 @@ def test_two_processes_train_like_one_and_only_the_first_writes(genelink_folder,
 
 
 @pytest.mark.slow
+def test_two_processes_infer_like_one_and_leave_when_the_first_has_written(
+    inferred, small_set, quick_factors, tmp_path
+):
+    """Writing takes longer here than the time that jax gives processes to leave together."""
+    settings = ["--members", 2, "--folds", 3, *quick_factors, "--seed", 5]
+    command = ["infer", *small_set.arguments, *settings, "--out", tmp_path / "two"]
+    first, second = run_two(*command, program=SLOW_TO_WRITE)
+    assert (first[0], second[0]) == (0, 0), first[2] + second[2]
+    assert "Top new edges:" in first[1] and "Top new edges:" not in second[1] + second[2]
+    assert "a fit by kernel-factor computes on 1 of 4 devices" in first[2]
+    edges, expected = (
+        pd.read_csv(folder / "edges.tsv", sep="\t", index_col=["TF", "target"]).sort_index()
+        for folder in (tmp_path / "two", inferred)
+    )
+    columns = ["importance", "probability", "spread"]
+    pd.testing.assert_frame_equal(edges[columns], expected[columns], rtol=1e-3, atol=1e-5)
+    assert {"edges.tsv", "rankedEdges.csv", "network.h5ad", "run.json"} < {
+        path.name for path in (tmp_path / "two").iterdir()
+    }
+
+
+@pytest.mark.slow
 def test_a_run_that_process_0_cannot_enter_ends_for_both(genelink_folder, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "notes.txt").write_text("something else")
@@ -87,6 +127,10 @@ def test_a_run_that_process_0_cannot_enter_ends_for_both(genelink_folder, tmp_pa
         (["--devices.coordinator", "auto"], "the processes cannot find each other"),
         (["--devices.model", 0], "model must be at least 1, got 0"),
         (["--devices.model", 3], "1 devices cannot be dealt out 3 to a table"),
+        (
+            ["--devices.model", 2, "--training.side-by-side", "True"],
+            "--devices.model 2 splits the tables of a fit over devices, and",
+        ),
     ],
 )
 def test_flags_that_cannot_be_meant_are_refused(flags, message, genelink_folder, cli, tmp_path):

@@ -2,6 +2,8 @@ import json
 import logging
 import math
 import os
+import shutil
+import socket
 import subprocess
 import sys
 
@@ -9,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import orbax.checkpoint as ocp
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -185,7 +188,7 @@ def kill_before_call(monkeypatch, number):
         (checkpoints.Path, "rename"),
         (checkpoints.Path, "mkdir"),
         (checkpoints.Path, "write_bytes"),
-        (checkpoints.ocp.Checkpointer, "save"),
+        (ocp.Checkpointer, "save"),
     ]:
         monkeypatch.setattr(owner, name, wrap(getattr(owner, name)))
 
@@ -250,3 +253,85 @@ def test_a_state_moves_between_one_device_and_four(tmp_path):
         restored = store.latest(target)
         assert restored.step == 2 and restored.state["w"].devices() == {jax.devices()[0]}
         assert_same(restored.state, {"w": state["w"] + 1})
+
+
+READ_BY_TWO = """
+import sys
+import jax, numpy as np
+from grnjax.errors import CheckpointError
+from grnjax.storage.checkpoints import CheckpointStore
+
+coordinator, number, folder = sys.argv[1:]
+jax.distributed.initialize(coordinator, 2, int(number))
+try:
+    restored = CheckpointStore(folder).latest({"w": np.zeros(3)})
+    print("found", restored and (restored.step, restored.meta, restored.state["w"].tolist()))
+except CheckpointError as error:
+    print("refused", error)
+"""
+
+
+def read_by_two(*folders):
+    """What two processes say of the newest step, each with its own view of the store."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        coordinator = f"127.0.0.1:{free.getsockname()[1]}"
+    command = [sys.executable, "-c", READ_BY_TWO, coordinator]
+    processes = [
+        subprocess.Popen([*command, str(number), str(folder)], stdout=subprocess.PIPE, text=True)
+        for number, folder in enumerate(folders)
+    ]
+    try:
+        said = [process.communicate(timeout=120)[0].splitlines()[-1] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert [process.returncode for process in processes] == [0, 0]
+    return said
+
+
+@pytest.fixture
+def two_views(tmp_path):
+    """A store of two steps, and a copy of it."""
+    store = CheckpointStore(tmp_path / "0")
+    for step in (1, 2):
+        store.save(step, {"w": np.full(3, 0.5 * step)}, {"try": step})
+    shutil.copytree(tmp_path / "0", tmp_path / "1")
+    return tmp_path / "0", tmp_path / "1"
+
+
+def test_two_processes_read_the_step_that_process_0_chooses(two_views):
+    next((two_views[0] / "2" / "state").rglob("manifest.ocdbt")).write_bytes(b"damaged")
+    assert read_by_two(*two_views) == ["found (1, {'try': 1}, [0.5, 0.5, 0.5])"] * 2
+
+
+def leave_out(folder):
+    shutil.rmtree(folder / "2")
+    return f"{folder / '2' / 'manifest.json'}: No such file"
+
+
+def cut_short(folder):
+    path = next((folder / "2" / "state").rglob("manifest.ocdbt"))
+    path.write_bytes(path.read_bytes()[:-1])
+    return f"{path}: size differs"
+
+
+def show_an_older_one(folder):
+    CheckpointStore(folder).save(2, {"w": np.zeros(3)}, {"try": 1})
+    return "it is whole here"
+
+
+@pytest.mark.parametrize("lag", [leave_out, cut_short, show_an_older_one])
+def test_a_step_that_another_process_sees_otherwise_ends_both(two_views, lag):
+    reason = lag(two_views[1])
+    first, second = read_by_two(*two_views)
+    assert first.startswith(f"refused 1 of 2 processes do not find {two_views[0] / '2'}")
+    assert reason in second
+
+
+def test_a_store_that_process_0_cannot_use_ends_both(two_views):
+    for manifest in two_views[0].rglob("manifest.json"):
+        manifest.write_text("{}")
+    first, second = read_by_two(*two_views)
+    assert "manifest.json: not a manifest; no other step" in first
+    assert "process 0 found no whole step" in second

@@ -1,11 +1,13 @@
 """Fits on whatever devices there are, in a process of its own, for other tests to compare.
 
 Run: python fits_on_devices.py steps RESULTS
+     python fits_on_devices.py scregnet RESULTS
      python fits_on_devices.py fit FOLDER MODEL CHUNKS [COORDINATOR PROCESSES PROCESS]
      python fits_on_devices.py study RESULTS
 """
 
 import dataclasses
+import functools
 import sys
 from pathlib import Path
 
@@ -15,17 +17,19 @@ import numpy as np
 from conftest import SIZE, TinyModel, make_problem
 
 from grnjax.models.heads import IdentityTerm
+from grnjax.models.scregnet import ScRegNet, ScRegNetConfig, ridge_penalty, without_ridge
 from grnjax.training import sharding
 from grnjax.training.cluster import DeviceConfig, join_processes
 from grnjax.training.loop import TrainingConfig, make_trainer
 from grnjax.training.pmap_step import collect, make_pmap_step, spread
-from grnjax.training.side_by_side import choose_group_size
+from grnjax.training.side_by_side import choose_group_size, choose_mesh
 from grnjax.training.study import Job, Study
 
 PAIRS = 449  # a prime, so that no number of devices divides them
 CASES = {"all pairs": 0, "batches of 50": 50}
 WAYS = [("all pairs", 1), ("all pairs", 2), ("batches of 50", 2)]  # with devices to a table
 STEPS = 3
+SCREGNET_WAYS = {46: 1, 50: 1, 53: 2}  # pairs a batch, and devices to a table
 
 
 class TableModel(nn.Module):
@@ -38,9 +42,11 @@ class TableModel(nn.Module):
 
 
 def build_data():
-    """The arrays of a fit on 63 genes, which make 64 with the padding node."""
+    """The arrays of a fit on 63 genes with frozen vectors; with the padding node they are 64."""
     problem = make_problem(dataclasses.replace(SIZE, genes=63))
-    return problem.build(inputs=dataclasses.replace(problem.inputs, padded_pairs=PAIRS), folds=4)
+    vectors = np.random.default_rng(0).normal(size=(63, 8)).astype(np.float32)
+    inputs = dataclasses.replace(problem.inputs, padded_pairs=PAIRS, embedding=vectors)
+    return problem.build(inputs=inputs, folds=4)
 
 
 def make(mesh, **settings):
@@ -61,10 +67,9 @@ def record(results, case, number, loss, state):
             results[f"{case}/gradient {jax.tree_util.keystr(path)}"] = np.asarray(moment)
 
 
-def run_steps(mesh, data, case, results, **settings):
+def run_steps(trainer, data, case, results):
     """A few epochs by jit, evaluated after each, and the scores of the validation pairs."""
-    trainer = make(mesh, evaluate_every=1, **settings)
-    placed = data
+    mesh, placed = trainer.mesh, data
     if mesh is not None:
         placed = sharding.place_data(data, mesh, batch_size=trainer.config.batch_size)
     state = trainer.start(jax.random.key(0), placed)
@@ -74,7 +79,7 @@ def run_steps(mesh, data, case, results, **settings):
     variables = sharding.fetch({"params": state.parameters, **state.collections})
     scores = trainer.score(variables, data.genes, data.validation, jax.random.key(2))
     results[f"{case}/scores"] = np.asarray(scores)
-    return state
+    return placed, state
 
 
 def run_pmap(data, case, results, **settings):
@@ -91,26 +96,51 @@ def run_pmap(data, case, results, **settings):
 def steps(path):
     """Losses, gradients and scores of every case on the devices of this process."""
     data, results = build_data(), {}
-    settings = {"edge_folds": 4, "unseen_share": 0.3}
+    settings = {"edge_folds": 4, "unseen_share": 0.3, "evaluate_every": 1}
     if jax.device_count() == 1:
         for name, batch_size in CASES.items():
-            run_steps(None, data, name, results, batch_size=batch_size, **settings)
+            run_steps(make(None, batch_size=batch_size, **settings), data, name, results)
     else:
         sharding.LARGE = 200
         for name, model in WAYS:
-            mesh, case = sharding.make_mesh(model), f"{name}/jit, model {model}"
-            state = run_steps(mesh, data, case, results, batch_size=CASES[name], **settings)
-            check_layout(state, model)
+            trainer = make(sharding.make_mesh(model), batch_size=CASES[name], **settings)
+            check_layout(*run_steps(trainer, data, f"{name}/jit, model {model}", results), model)
         run_pmap(data, "all pairs/pmap", results, **settings)
     np.savez(path, **results)
 
 
-def check_layout(state, model):
-    """Only the table of vectors is split, and only over the axis for it."""
+def check_layout(data, state, model):
+    """Only the tables of genes are split, and only over the axis for them."""
+    for table in (data.genes.nodes, data.genes.embedding):
+        assert table.sharding.shard_shape(table.shape) == (64 // model, table.shape[1])
+    assert data.genes.seen.is_fully_replicated and data.genes.graph.senders.is_fully_replicated
     for part in (state.parameters, state.best_parameters, state.optimizer[1].nu):
         table, bias = part["identity"]["tf_factors"], part["identity"]["tf_bias"]
         assert bias.is_fully_replicated and len(bias.sharding.device_set) == jax.device_count()
-        assert table.sharding.shard_shape(table.shape) == (64 // model, 4)
+        assert table.sharding.shard_shape(table.shape) == (64 // model, table.shape[1])
+
+
+def scregnet(path):
+    """The shipped model, compiled as users have it, in small batches.
+
+    With 10 TFs, batches below 54 pairs ask for fewer rows than the 64 of all genes. On eight
+    devices those of 50 and 53 are padded to more.
+    """
+    sharding.LARGE, data, results = 200, build_data(), {}
+    config = ScRegNetConfig(mlp_widths=(16, 16))
+    for batch_size, model in SCREGNET_WAYS.items():
+        mesh = None if jax.device_count() == 1 else sharding.make_mesh(model)
+        trainer = make_trainer(
+            ScRegNet(config),
+            TrainingConfig(batch_size=batch_size, evaluate_every=1),
+            penalty=functools.partial(ridge_penalty, config=config),
+            decayed=without_ridge,
+            mesh=mesh,
+        )
+        placed, state = run_steps(trainer, data, str(batch_size), results)
+        if mesh is not None:
+            check_layout(placed, state, model)
+    np.savez(path, **results)
 
 
 class Cut(Exception):
@@ -125,7 +155,8 @@ def fit(folder, model, chunks, *where):
             DeviceConfig(coordinator=coordinator, processes=processes, process=process)
         )
     sharding.LARGE = 200
-    trainer, left = make(sharding.choose_mesh(int(model)), epochs=25, evaluate_every=5), int(chunks)
+    mesh, left = choose_mesh(DeviceConfig(model=int(model)), None, fits=1), int(chunks)
+    trainer = make(mesh, epochs=25, evaluate_every=5)
 
     def chunk(*args):
         nonlocal left
@@ -145,20 +176,31 @@ def fit(folder, model, chunks, *where):
 
 def study(path):
     """Eleven fits by one device, one after the other, and by all of them, whole ones on each."""
-    results, data = {}, build_data()
+    results, data, devices = {}, build_data(), jax.device_count()
     jobs = [Job(f"fit{seed}", seed, lambda: data) for seed in range(11)]
-    for way, choice in (("one by one", False), ("side by side", True)):
-        trainer = make(None, epochs=20, evaluate_every=5, side_by_side=choice)
-        assert choose_group_size(trainer, len(jobs)) == (2 * jax.device_count() if choice else 1)
-        with Study(None, len(jobs), 20, way) as fits:
-            for job, (result, _) in zip(jobs, fits.fit_all(trainer, jobs), strict=True):
-                results[f"{way}/{job.name}/epoch"] = result.best_epoch
-                results[f"{way}/{job.name}/score"] = result.best_score
-                for name, array in jax.tree_util.tree_leaves_with_path(result.variables):
-                    results[f"{way}/{job.name}/{jax.tree_util.keystr(name)}"] = array
+    assert choose_mesh(DeviceConfig(), None, len(jobs)).size == devices  # on CPU
+    fit_study(make(None, epochs=20, evaluate_every=5), jobs, "one by one", results)
+    jax.default_backend = lambda: "gpu"
+    assert choose_mesh(DeviceConfig(), None, 1).size == devices
+    assert choose_mesh(DeviceConfig(), False, len(jobs)).size == devices
+    assert choose_mesh(DeviceConfig(model=2), None, len(jobs)).shape["model"] == 2
+    trainer = make(choose_mesh(DeviceConfig(), None, len(jobs)), epochs=20, evaluate_every=5)
+    assert choose_group_size(trainer, len(jobs)) == 2 * devices
+    fit_study(trainer, jobs, "side by side", results)
     np.savez(path, **results)
 
 
+def fit_study(trainer, jobs, way, results):
+    """Keeps the results of the fits of a study."""
+    with Study(None, len(jobs), 20, way) as fits:
+        for job, (result, _) in zip(jobs, fits.fit_all(trainer, jobs), strict=True):
+            results[f"{way}/{job.name}/epoch"] = result.best_epoch
+            results[f"{way}/{job.name}/score"] = result.best_score
+            for name, array in jax.tree_util.tree_leaves_with_path(result.variables):
+                results[f"{way}/{job.name}/{jax.tree_util.keystr(name)}"] = array
+
+
 if __name__ == "__main__":
-    jax.config.update("jax_disable_most_optimizations", True)
-    {"steps": steps, "fit": fit, "study": study}[sys.argv[1]](*sys.argv[2:])
+    command, *arguments = sys.argv[1:]
+    jax.config.update("jax_disable_most_optimizations", command != "scregnet")
+    {"steps": steps, "scregnet": scregnet, "fit": fit, "study": study}[command](*arguments)

@@ -11,6 +11,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from jax.sharding import AbstractMesh
 from jax.sharding import PartitionSpec as P
 
 from grnjax.errors import ConfigError
@@ -98,6 +99,25 @@ def test_losses_and_gradients_on_eight_devices_are_those_on_one(one_and_eight, w
 
 
 @pytest.fixture(scope="module")
+def scregnet_on_one_and_eight(tmp_path_factory):
+    """What scRegNet gives on one device and on eight."""
+    folder = tmp_path_factory.mktemp("scregnet")
+    finish(*(start(count, "scregnet", folder / f"{count}.npz") for count in (1, 8)))
+    return [dict(np.load(folder / f"{count}.npz")) for count in (1, 8)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batch_size", [46, 50, 53])
+def test_scregnet_on_eight_devices_is_that_on_one(scregnet_on_one_and_eight, batch_size):
+    """One device encodes some of the genes for each batch; of 50 or 53 pairs, eight encode all."""
+    one, eight = scregnet_on_one_and_eight
+    names = [name for name in one if name.startswith(f"{batch_size}/")]
+    assert len(names) > 10 and one.keys() == eight.keys()
+    for name in names:
+        assert np.abs(eight[name] - one[name]).max() <= EQUAL * np.abs(one[name]).max(), name
+
+
+@pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     """The log of a fit by one device that was not cut off."""
     folder = tmp_path_factory.mktemp("uninterrupted") / "run"
@@ -175,7 +195,9 @@ def test_large_tables_of_genes_are_split_and_nothing_else(monkeypatch):
     assert find(".parameters['table']", 61, 7, nodes=61) is None
     assert find(".parameters['identity']['tf_bias']", 64) is None  # not large
     assert find(".parameters['dense']['kernel']", 32, 64) is None  # no genes
-    assert find(".genes.nodes", 64, 8) is None  # not learned
+    assert find(".genes.nodes", 64, 8) == find(".genes.embedding", 64, 8) == P("model")  # frozen
+    assert find(".genes.embedding", 64, 0) is None  # there is none
+    assert find(".train.features", 64, 8) is None  # a row a pair
     assert replicate(Leaf(".genes.nodes", (64, 8), 64), mesh) == P()
 
 
@@ -194,3 +216,15 @@ def test_pairs_are_padded_with_pairs_that_weigh_nothing(problem):
 def test_a_table_needs_a_number_of_devices_that_there_is():
     with pytest.raises(ConfigError, match="1 devices cannot be dealt out 3 to a table"):
         sharding.make_mesh(3)
+
+
+def test_devices_for_large_tables_are_refused_where_no_table_is_large(
+    problem, tiny_trainer, monkeypatch
+):
+    data, mesh = problem.build(), AbstractMesh((2, 4), ("data", "model"))
+    state = tiny_trainer.start(jax.random.key(0), data)
+    with pytest.raises(ConfigError, match="leave 6 of 8 devices without work of their own: no tab"):
+        sharding.check_tables(data, state, mesh)
+    sharding.check_tables(data, state, AbstractMesh((8, 1), ("data", "model")))
+    monkeypatch.setattr(sharding, "LARGE", 200)
+    sharding.check_tables(data, state, mesh)

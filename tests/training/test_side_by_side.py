@@ -10,6 +10,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -17,6 +18,7 @@ from grnjax.errors import ConfigError, NonFiniteError
 from grnjax.storage.checkpoints import CheckpointStore
 from grnjax.storage.files import read_json_lines
 from grnjax.training import side_by_side
+from grnjax.training.cluster import DeviceConfig
 from grnjax.training.loop import TrainingConfig, make_trainer
 from grnjax.training.sharding import make_mesh
 from grnjax.training.study import Job, Study
@@ -219,6 +221,33 @@ def test_fits_are_one_by_one_on_cpu_and_side_by_side_elsewhere(alone, together, 
     assert [choose(alone, fits) for fits in (3, 25, 100)] == [4, 28, 28]
 
 
+def test_where_one_device_is_all_there_is_no_mesh(monkeypatch):
+    for backend in ("cpu", "gpu"):
+        monkeypatch.setattr(jax, "default_backend", lambda backend=backend: backend)
+        for choice in (None, True, False):
+            assert side_by_side.choose_mesh(DeviceConfig(), choice, fits=5) is None
+
+
+def test_flags_that_contradict_each_other_are_refused(monkeypatch):
+    with pytest.raises(ConfigError, match="--devices.model 2 splits .* leave one of them out"):
+        side_by_side.choose_mesh(DeviceConfig(model=2), True, fits=5)
+    monkeypatch.setattr(jax, "process_count", lambda: 3)
+    with pytest.raises(ConfigError, match="each of the 3 would train all of them; leave it out"):
+        side_by_side.choose_mesh(DeviceConfig(), True, fits=5)
+    assert side_by_side.choose_mesh(DeviceConfig(), False, fits=5) is None  # one device
+
+
+def test_fits_that_need_more_memory_than_there_is_say_what_to_do(together, jobs, tmp_path):
+    def chunk(state, data, key):
+        state, metrics = together.chunk(state, data, key)
+        huge = jax.random.uniform(key, (2**46,))  # 256 TiB
+        return state, {**metrics, "loss": metrics["loss"] + jnp.sort(huge)[0]}
+
+    message = "^5 fits side by side need more memory than there is .*: 1.; train them one by one"
+    with pytest.raises(ConfigError, match=message):
+        run(tmp_path, change(together, chunk=chunk), jobs)
+
+
 def test_fits_that_share_devices_cannot_be_side_by_side(tiny_model):
     with pytest.raises(ConfigError, match="leave out --training.side-by-side"):
         make_trainer(tiny_model, TrainingConfig(side_by_side=True), mesh=make_mesh())
@@ -226,7 +255,10 @@ def test_fits_that_share_devices_cannot_be_side_by_side(tiny_model):
 
 @pytest.mark.slow
 def test_whole_fits_on_eight_devices_are_those_on_one(tmp_path):
-    """There are eleven of them, and five copies make up for the missing ones."""
+    """There are eleven of them, and five copies make up for the missing ones.
+
+    They are dealt out as on an accelerator by default.
+    """
     environment = {
         "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
         "PYTHONPATH": os.pathsep.join(sys.path),
