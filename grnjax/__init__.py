@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "infer_network": "grnjax.tasks.network_inference",
     "InferenceConfig": "grnjax.tasks.network_inference",
+    "infer_unsupervised": "grnjax.tasks.unsupervised",
     "ScRegNetConfig": "grnjax.models.scregnet",
     "TrainingConfig": "grnjax.training.loop",
     "DataConfig": "grnjax.data.expression",

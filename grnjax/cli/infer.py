@@ -1,13 +1,16 @@
-"""`grnjax infer`: from expression and known regulation to a ranked network."""
+"""`grnjax infer`: from expression, and known regulation if there is any, to a ranked network."""
 
 import dataclasses
 import time
 from pathlib import Path
+from typing import Literal
 
 from tyro.conf import Positional
 
 from grnjax import config as settings
+from grnjax.baselines.unsupervised import METHODS, UnsupervisedConfig, UnsupervisedMethod
 from grnjax.cli.run_folder import already_finished, enter_run, identity
+from grnjax.cli.unsupervised import check_settings, run_unsupervised
 from grnjax.data.blocks.catalogue import digest_entries
 from grnjax.data.blocks.vectors import split_embedding
 from grnjax.data.expression import DataConfig
@@ -29,18 +32,22 @@ MOST_SHOWN = 12
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class InferCommand(InferenceConfig):
+class InferCommand(InferenceConfig, UnsupervisedConfig):
     """Rank every TF-gene pair from expression and known regulation.
 
+    By a method such as grnboost2 expression is enough, and a known network only judges the ranking.
     Without EXPRESSION it runs on an embedded simulated data set.
     """
 
+    method: Literal["auto", "kernel-factor", "scRegNet", UnsupervisedMethod] = "auto"
+    """From known edges: the kernel-informed factor model, scRegNet, or (auto) the former wherever
+    there is expression or any other evidence to inform it. The others read expression alone."""
     expression: Positional[str | None] = None
     """Expression with names on both axes, either way round: .h5ad, .zarr, .parquet or text."""
     network: str | None = None
     """Known edges: TF and target columns, perhaps labels or signs."""
     tfs: str | None = None
-    """TF list; by default the sources of the network."""
+    """TF list; by default the sources of the network, or all genes by a method without one."""
     blocks: tuple[str, ...] = ()
     """Further evidence: a folder, or KIND=PATH each; kinds are motifs, peaks, positions,
     interactions, curated, table, vectors, network and network-other-species."""
@@ -61,6 +68,9 @@ def run(args: list[str]) -> None:
     begun = time.monotonic()
     record = {"command": "infer", "config": identity(command), "inputs": inputs_of(command)}
     if already_finished(command.out, record):
+        return
+    if command.method in METHODS:
+        run_unsupervised(command, record)
         return
     truth, motifs = None, []
     if command.expression is None:
@@ -141,11 +151,26 @@ def check_inputs(command: InferCommand) -> None:
         raise ConfigError(
             "--blocks need an expression file; the embedded data set brings its own."
         )
-    if command.expression is not None and command.network is None:
+    if command.method in METHODS:
+        check_settings(command)
+    elif command.expression is not None and command.network is None:
         raise ConfigError(
             "known regulation is needed to learn from: add --network EDGES, a table of TFs and "
-            "their targets."
+            "their targets, or rank by expression alone, as with --method=grnboost2."
         )
+    else:
+        refuse_unsupervised_settings(command)
+
+
+def refuse_unsupervised_settings(command: InferCommand) -> None:
+    """Refuses settings of a method that learns from no known edges, where another one is in use."""
+    for field in dataclasses.fields(UnsupervisedConfig):
+        if getattr(command, field.name) != field.default:
+            method = field.name.replace("_", "-")
+            raise ConfigError(
+                f"--{method} is a setting of {method}, and this run learns from known edges; add "
+                f"--method={method} or leave it out."
+            )
 
 
 def inputs_of(command: InferCommand) -> dict[str, str]:

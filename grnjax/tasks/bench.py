@@ -13,8 +13,9 @@ from grnjax.baselines.controls import scores_at, trivial_rows
 from grnjax.evaluation.metrics import evaluate_pairs
 from grnjax.evaluation.negatives import match_negatives
 from grnjax.evaluation.rewiring import rewire_labels
+from grnjax.models.gt_grn import GTGRNConfig
 from grnjax.models.scregnet import ScRegNetConfig
-from grnjax.tasks.inputs import Control, InputConfig, make_scregnet_trainer, model_inputs
+from grnjax.tasks.inputs import InputConfig, make_scregnet_trainer, model_inputs
 from grnjax.training.batches import (
     ModelInputs,
     add_topology,
@@ -36,11 +37,11 @@ MATCHED = {"auroc": "matched_auroc", "average_precision": "matched_average_preci
 class FitSettings:
     """What one fit needs to know."""
 
-    model: ScRegNetConfig
+    model: ScRegNetConfig | GTGRNConfig
     inputs: InputConfig
     training: TrainingConfig
-    reference_selection: bool
-    control: Control | None
+    reference_selection: bool = False
+    control: str | None = None  # one of those of the model's inputs
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -93,7 +94,7 @@ class Fitted:
 
 
 class Bench:
-    """A data set with its splits; every fit on it has the same padded shapes."""
+    """A data set with its splits, for fits of scRegNet; all of them have the same padded shapes."""
 
     def __init__(
         self,
@@ -108,7 +109,8 @@ class Bench:
         self.validation_size = max(len(split.validation) for split in splits)
         self.test_size = max(len(split.test) for split in splits)
         self.scored_size = max(self.validation_size, self.test_size)
-        self.trainer = functools.cache(functools.partial(make_scregnet_trainer, mesh=mesh))
+        self.mesh = mesh
+        self.trainer = functools.cache(self._make_trainer)
         self._cached_inputs = functools.cache(self._make_inputs)
 
     def leaves_pairs_unlabelled(self, split: Split) -> bool:
@@ -184,7 +186,7 @@ class Bench:
     def _inputs_of(self, request: Request) -> ModelInputs:
         """The inputs of a fit, to which some models add what its own train edges say."""
         inputs = self.inputs(request.settings, request.split.draw)
-        if request.settings.model.topology:
+        if getattr(request.settings.model, "topology", False):
             inputs = add_topology(inputs, request.train)
         return inputs
 
@@ -198,6 +200,9 @@ class Bench:
             settings.control if alters else None,
             seed if alters else 0,
         )
+
+    def _make_trainer(self, model: ScRegNetConfig, training: TrainingConfig) -> Trainer:
+        return make_scregnet_trainer(model, training, self.mesh)
 
     def _make_inputs(self, config, batch_size, coexpression, control, seed) -> ModelInputs:
         genes = self.dataset.genes

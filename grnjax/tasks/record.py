@@ -52,7 +52,7 @@ def write_network(folder: Path, edges: pd.DataFrame, dataset: Dataset, about: di
     """The ranked network as edges.tsv, rankedEdges.csv (BEELINE) and network.h5ad.
 
     Args:
-        edges: tf, target, importance, probability and further columns; best first.
+        edges: tf, target, importance and further columns, such as probability; best first.
         about: metadata for `.uns['grn']` of the .h5ad.
     """
     write_edges(edges, folder / "edges.tsv")
@@ -61,7 +61,10 @@ def write_network(folder: Path, edges: pd.DataFrame, dataset: Dataset, about: di
 
 
 def write_h5ad(path: Path, edges: pd.DataFrame, dataset: Dataset, about: dict) -> None:
-    """An AnnData file of genes only: `.varp['grn']` holds importance, [tf, target]."""
+    """An AnnData file of genes only: `.varp['grn']` holds importance, [tf, target].
+
+    Where the edges have probabilities, `.varp['grn_probability']` holds them.
+    """
     import anndata
 
     genes = dataset.genes
@@ -75,8 +78,9 @@ def write_h5ad(path: Path, edges: pd.DataFrame, dataset: Dataset, about: dict) -
         ),
     )
     for key, column in (("grn", "importance"), ("grn_probability", "probability")):
-        values = edges[column].to_numpy(np.float32)
-        table.varp[key] = sparse.csr_matrix((values, at), shape=shape)
+        if column in edges:
+            values = edges[column].to_numpy(np.float32)
+            table.varp[key] = sparse.csr_matrix((values, at), shape=shape)
     table.uns["grn"] = {
         key: value if isinstance(value, str) else json.dumps(value, sort_keys=True)
         for key, value in to_plain(about).items()

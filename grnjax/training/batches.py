@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from grnjax.graphs.build import build_gene_batch, build_graph, pad_rows, padded_size
 from grnjax.graphs.topology import topology_block
 from grnjax.training.step import FitData
-from grnjax.types import GeneTable, LabelledPairs, PairBatch
+from grnjax.types import GeneBatch, GeneTable, LabelledPairs, PairBatch
 
 TOPOLOGY_FOLDS = 3
 """Parts of the pairs whose topology comes from the train edges of the others. A gene's degree over
@@ -30,6 +30,10 @@ class ModelInputs:
     padded_edges: int
     messages: Literal["symmetric", "directed", "none"] = "symmetric"
     topology: Float[np.ndarray, "tf gene feature"] | None = None  # of one fit's train edges
+
+    def build_genes(self, train: LabelledPairs, graph: jraph.GraphsTuple) -> GeneBatch:
+        """The gene side of a fit with these train pairs."""
+        return build_gene_batch(self.genes, self.nodes, self.embedding, train, self.tfs, graph)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,9 +93,7 @@ def build_fit_data(
     fold = pair_folds(train.pairs, genes, folds, seed)
     batch = build_pair_batch(inputs, train, inputs.padded_pairs, weights=weights, fold=fold)
     return FitData(
-        genes=build_gene_batch(
-            inputs.genes, inputs.nodes, inputs.embedding, train, inputs.tfs, graph
-        ),
+        genes=inputs.build_genes(train, graph),
         train=batch._replace(topology=pad_rows(topology, inputs.padded_pairs)),
         validation=build_pair_batch(inputs, validation, validation_size or len(validation)),
         edge_fold=edge_folds(graph, train, fold, genes),

@@ -10,6 +10,7 @@ import pytest
 from grnjax.graphs.build import build_graph
 from grnjax.models.gat import GATConfig
 from grnjax.models.gcn import GCNConfig
+from grnjax.models.graph_transformer import GraphTransformerConfig
 from grnjax.models.sage import SAGEConfig
 
 NODES, DIM, LAYERS = 10, 4, 2
@@ -18,6 +19,7 @@ LOCAL = {  # these hear of their neighbours only
     "gcn": GCNConfig(widths=WIDTHS),
     "sage": SAGEConfig(widths=WIDTHS),
     "sage-max": SAGEConfig(widths=WIDTHS, neighbours="max", normalise=True),
+    "gt": GraphTransformerConfig(width=6, heads=2),
     "gat-itself": GATConfig(widths=WIDTHS, heads=(2, 3), reduction="mean", isolated="itself"),
 }
 ENCODERS = LOCAL | {"gat": GATConfig(widths=WIDTHS, heads=(3, 2))}
@@ -58,7 +60,12 @@ def draw_variables(config):
     start = functools.partial(config.make("encoder").init, train=False)
     shapes = jax.eval_shape(start, jax.random.key(0), np.zeros((NODES + 1, DIM)), build(PATH))
     rng = np.random.default_rng(2)
-    return jax.tree.map(lambda s: rng.normal(size=s.shape, scale=0.6).astype(np.float32), shapes)
+
+    def draw(path, shape):
+        centre = 1.0 if path[-1].key == "scale" else 0.0  # of a norm
+        return rng.normal(centre, 0.6 - 0.3 * centre, shape.shape).astype(np.float32)
+
+    return jax.tree_util.tree_map_with_path(draw, shapes)
 
 
 @functools.cache

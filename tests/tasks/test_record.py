@@ -69,3 +69,12 @@ def test_the_environment_names_the_device_that_computes():
     assert environment["versions"]["jax"] == jax.__version__
     assert environment["device"]["backend"] == jax.default_backend()
     assert environment["device"]["count"] == jax.device_count()
+
+
+def test_edges_without_probabilities_give_a_network_without(dataset, edges, tmp_path):
+    plain = edges[["tf", "target", "importance"]]
+    write_network(tmp_path, plain, dataset, {"command": "infer"})
+    table = anndata.read_h5ad(tmp_path / "network.h5ad")
+    assert list(table.varp) == ["grn"]
+    written = pd.read_csv(tmp_path / "edges.tsv", sep="\t")
+    assert list(written) == ["TF", "target", "importance"] and len(written) == 4

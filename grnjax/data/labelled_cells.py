@@ -1,0 +1,89 @@
+"""Two sets of blood cells whose types are known.
+
+    ROOT/pbmc68k_reduced/        an .h5ad file: raw/X on a log scale, types in obs
+    ROOT/pbmc_rna_atac_unpaired/ counts, genes x cells, with barcodes and types in tables beside
+
+In both, the types were told from the expression of the same cells, so they are no measurement of
+their own: what resembles the method that told them has an advantage.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from grnjax.data.canonical import drop_repeated_genes, normalise_counts
+from grnjax.data.tables import read_h5ad, read_rows, round_once, to_dense
+from grnjax.errors import ConfigError, ExpressionFormatError
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LabelledCells:
+    """Cells in the order of their barcodes and genes by name, whatever the order of the file."""
+
+    expression: Float[np.ndarray, "cell gene"]  # float32, log scale
+    genes: np.ndarray  # [gene] str, sorted, unique
+    types: np.ndarray  # [cell] str
+
+
+def load_labelled_cells(name: str, root: str | Path) -> LabelledCells:
+    """The set of this name, "pbmc68k" or "pbmc3k", from the folder that holds those above."""
+    if name not in CELL_SETS:
+        raise ConfigError(f"{name}: no such set of cells; there are {', '.join(CELL_SETS)}.")
+    return CELL_SETS[name](Path(root))
+
+
+def load_pbmc68k(root: Path) -> LabelledCells:
+    """700 of the 68k blood cells of Zheng et al. 2017, 10 types by sorted reference."""
+    path = root / "pbmc68k_reduced" / "10x_pbmc68k_reduced.h5ad"
+    data = read_h5ad(path, ExpressionFormatError)
+    if data.raw is None or "bulk_labels" not in data.obs:
+        raise ExpressionFormatError(f"{path}: needs raw/X and obs/bulk_labels.")
+    types = data.obs["bulk_labels"].to_numpy(str)
+    return order_cells(to_dense(data.raw.X), data.raw.var_names, data.obs_names, types)
+
+
+def load_pbmc3k(root: Path) -> LabelledCells:
+    """2,638 blood cells of 10x Genomics, 9 types; counts scaled to 10,000 a cell and logged."""
+    import h5py
+
+    folder = root / "pbmc_rna_atac_unpaired"
+    path = folder / "exprs_rna.h5"
+    try:
+        with h5py.File(path) as file:
+            counts = round_once(file["matrix/data"][()].T)
+            genes = file["matrix/features"].asstr()[()]
+            barcodes = file["matrix/barcodes"].asstr()[()]
+    except (OSError, KeyError) as problem:
+        raise ExpressionFormatError(f"{path}: not a readable matrix ({problem}).") from problem
+    named, types = (read_column(folder / f"{name}.csv") for name in ("rna_cell", "celltype_rna"))
+    type_of = dict(zip(named, types, strict=False))
+    unknown = [barcode for barcode in barcodes if barcode not in type_of]
+    if unknown or len(named) != len(types):
+        raise ExpressionFormatError(
+            f"{path}: {len(unknown):,} of {len(barcodes):,} cells are not among the {len(named):,} "
+            f"of rna_cell.csv, which go with {len(types):,} types in celltype_rna.csv."
+        )
+    normalise_counts(counts)
+    return order_cells(counts, genes, barcodes, np.array([type_of[cell] for cell in barcodes]))
+
+
+CELL_SETS: dict[str, Callable[[Path], LabelledCells]] = {
+    "pbmc68k": load_pbmc68k,
+    "pbmc3k": load_pbmc3k,
+}
+
+
+def read_column(path: Path) -> list[str]:
+    """The last column of a table with a heading."""
+    _, *rows = read_rows(path, ExpressionFormatError)
+    return [fields[-1] for fields in rows]
+
+
+def order_cells(values, genes, barcodes, types: np.ndarray) -> LabelledCells:
+    """The cells sorted by barcode and the genes by name, each once."""
+    values, genes, _ = drop_repeated_genes(values, np.array(genes, dtype=str))
+    cells, columns = np.argsort(np.array(barcodes, dtype=str)), np.argsort(genes)
+    return LabelledCells(values[np.ix_(cells, columns)], genes[columns], types[cells])

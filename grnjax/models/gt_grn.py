@@ -1,0 +1,211 @@
+"""GT-GRN: gene embeddings and positions, fused, then a graph transformer and a pair decoder.
+
+Teji, Roy, Bhandari and Kalita 2025 (Briefings in Bioinformatics 26(6), bbaf584); `faithful()` gives
+the form of their published code. The default adds what scRegNet's default does: a head with a
+bilinear interaction, learned identity vectors and the co-expression of the pair, so that the
+identity-only and the Pearson rows are special cases of the model.
+"""
+
+import dataclasses
+from typing import Literal, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import jraph
+from jaxtyping import Array, Float, Int
+
+from grnjax.errors import ConfigError
+from grnjax.graphs.positional import flip_signs, settle_signs
+from grnjax.models.graph_transformer import GraphTransformerConfig, TransformerLayers
+from grnjax.models.heads import BilinearHead, HadamardHead, IdentityTerm
+from grnjax.types import PairBatch, shapes
+
+Source = Literal["expression", "global", "positions"]
+
+
+class GTGRNInputs(NamedTuple):
+    """What GT-GRN sees of the genes; one padding node stands last.
+
+    It takes the place of a `GeneBatch` in a fit. A table of width 0 is an input that is not there.
+    """
+
+    expression_embedding: Float[Array, "node dim"]  # zeros where not measured
+    measured: Float[Array, " node"]  # 1 where the gene has expression
+    global_embedding: Float[Array, "node dim2"]  # of walks over several networks
+    eigenvectors: Float[Array, "node dim3"]  # each column known up to its sign
+    structure: Float[Array, "node dim4"]  # return probabilities and degrees
+    seen: Float[Array, "node 2"]  # 1 where the gene has train pairs as TF, as target
+    tfs: Int[Array, " tf"]  # every gene that stands first in a pair, ascending
+    graph: jraph.GraphsTuple  # message-passing edges; `edges` holds their weights [edge]
+    edge_features: Float[Array, "edge feature"]
+
+    @property
+    def nodes(self) -> Float[Array, "node dim"]:
+        """The first table, by which a fit counts the genes."""
+        return self.expression_embedding
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GTGRNConfig:
+    """Settings of `GTGRN`; the defaults are the interacting form."""
+
+    inputs: tuple[Source, ...] = ("expression", "global", "positions")
+    """What is known of a gene; an input that is left out has no influence."""
+    fusion: Literal["sum", "gate"] = "sum"
+    """How the inputs are joined: their projections added, as published, or each times a gate that
+    all of them set, for every dimension of a gene."""
+    transformer: GraphTransformerConfig = GraphTransformerConfig()
+    signs: Literal["random", "fixed"] = "random"
+    """Signs of the eigenvectors: drawn at each training step and settled by a rule for evaluation,
+    or as they are, the published way, in which a model can learn one draw by heart."""
+    head: Literal["pair", "bilinear", "hadamard"] = "bilinear"
+    """How two gene vectors become a logit; `pair` is the published one."""
+    identity_rank: int = 8
+    """Width of the learned per-gene vectors; 0 leaves them and the learned biases out."""
+    coexpression: bool = True
+    """Whether the score sees the pair's correlation and joint regression coefficient."""
+    missing: Literal["learned", "zeros"] = "learned"
+    """What stands for the expression embedding of a gene without any: one learned vector and a
+    mask column, or zeros."""
+    identity_ridge: float = 8.0
+    """Ridge of the learned vectors, per summed loss."""
+    bias_ridge: float = 1.0
+    """Ridge of the learned biases, per summed loss."""
+
+    def __post_init__(self):
+        if not self.inputs or len(set(self.inputs)) < len(self.inputs):
+            raise ValueError(f"inputs must be one or more different ones, got {self.inputs}")
+        for name in ("identity_rank", "identity_ridge", "bias_ridge"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
+
+
+def faithful(width: int = 80, heads: int = 4, layers: int = 6) -> GTGRNConfig:
+    """The model of the published code, in its sizes by default.
+
+    It is meant for a directed graph with self loops. The positions of that code are not to be had:
+    its Laplacian is not symmetric (`grnjax.graphs.positional`).
+    """
+    transformer = GraphTransformerConfig(
+        width=width,
+        heads=heads,
+        layers=layers,
+        dropout=0.0,
+        attends_to="targets",
+        values="keys",
+        scaled=False,
+        norm="batch",
+    )
+    return GTGRNConfig(
+        transformer=transformer,
+        signs="fixed",
+        head="pair",
+        identity_rank=0,
+        coexpression=False,
+        missing="zeros",
+    )
+
+
+class GTGRN(nn.Module):
+    """Scores TF-target pairs from gene embeddings, positions and known edges.
+
+    In training it draws signs of eigenvectors and dropout from the "dropout" stream, so that both
+    depend on (key, step) as everything random of a fit does.
+    """
+
+    config: GTGRNConfig
+
+    @nn.compact
+    @shapes
+    def __call__(
+        self, genes: GTGRNInputs, pairs: PairBatch, *, train: bool
+    ) -> Float[Array, " pair"]:
+        config = self.config
+        fused = self.fuse(self.project(genes, train=train))
+        layers = TransformerLayers(config.transformer, name="transformer")
+        vectors = layers(fused, genes.graph, genes.edge_features, train=train)
+        logits = self.make_head()(vectors, pairs.pairs, train=train)
+        if config.identity_rank:
+            identity = IdentityTerm(config.identity_rank, name="identity")
+            logits = logits + identity(genes.seen, pairs.pairs)
+        if config.coexpression:
+            logits = logits + nn.Dense(1, use_bias=False, name="coexpression")(pairs.features)[:, 0]
+        return logits
+
+    @nn.nowrap
+    def make_head(self) -> nn.Module:
+        """The head that the settings name."""
+        transformer = self.config.transformer
+        if self.config.head == "hadamard":
+            return HadamardHead(dropout=transformer.dropout, name="head")
+        if self.config.head == "pair":
+            return PairDecoder(transformer.width, name="head")
+        return BilinearHead(name="head")
+
+    def project(self, genes: GTGRNInputs, *, train: bool) -> list[Float[Array, "node dim"]]:
+        """Each input that is there, in the width of the transformer."""
+        inputs, width = self.config.inputs, self.config.transformer.width
+        tables = {}
+        if "expression" in inputs and genes.expression_embedding.shape[1]:
+            tables["expression"] = self.fill_missing(genes)
+        if "global" in inputs:
+            tables["global"] = genes.global_embedding
+        if "positions" in inputs:
+            tables["positions"] = self.place(genes, train=train)
+        used = {name: table for name, table in tables.items() if table.shape[1]}
+        if not used:
+            raise ConfigError(f"GT-GRN has no input: none of {', '.join(inputs)} was given.")
+        return [nn.Dense(width, name=f"from_{name}")(table) for name, table in used.items()]
+
+    def fill_missing(self, genes: GTGRNInputs) -> Float[Array, "node dim"]:
+        """The expression embedding, with what stands for it where a gene has none."""
+        table, measured = genes.expression_embedding, genes.measured[:, None]
+        if self.config.missing == "zeros":
+            return table
+        stand_in = self.param("missing", nn.initializers.zeros, (table.shape[1],))
+        return jnp.concatenate([table + (1 - measured) * stand_in, measured], axis=1)
+
+    def place(self, genes: GTGRNInputs, *, train: bool) -> Float[Array, "node dim"]:
+        """Eigenvectors, with signs as the settings say, and structure.
+
+        A gene without train pairs, or that a training step hides, has no place: it would have none
+        if it were new.
+        """
+        vectors = genes.eigenvectors
+        if self.config.signs == "random":
+            if train:
+                vectors = flip_signs(vectors, self.make_rng("dropout"))
+            else:
+                vectors = settle_signs(vectors)
+        known = genes.seen.max(axis=1, keepdims=True)
+        return known * jnp.concatenate([vectors, genes.structure], axis=1)
+
+    def fuse(self, projected: list[Float[Array, "node dim"]]) -> Float[Array, "node dim"]:
+        """The sum of the projections; with gates, which are 1 before they have learned anything."""
+        if self.config.fusion == "sum":
+            return sum(projected)
+        joined = jnp.concatenate(projected, axis=1)
+        gates = nn.Dense(joined.shape[1], kernel_init=nn.initializers.zeros, name="gate")(joined)
+        gated = joined * 2 * jax.nn.sigmoid(gates)
+        return gated.reshape(len(joined), len(projected), -1).sum(axis=1)
+
+
+class PairDecoder(nn.Module):
+    """logit = w . ReLU(W [x_tf, x_target] + b) + c; GT-GRN's.
+
+    W is applied to genes, whose halves are then added for each pair: there are more pairs.
+    """
+
+    width: int
+
+    @nn.compact
+    @shapes
+    def __call__(
+        self, genes: Float[Array, "node dim"], pairs: Int[Array, "pair 2"], *, train: bool
+    ) -> Float[Array, " pair"]:
+        del train
+        as_tf = nn.Dense(self.width, use_bias=False, name="tf")(genes)
+        as_target = nn.Dense(self.width, name="target")(genes)
+        hidden = nn.relu(as_tf[pairs[:, 0]] + as_target[pairs[:, 1]])
+        return nn.Dense(1, name="logit")(hidden)[:, 0]

@@ -1,0 +1,119 @@
+"""GT-GRN on the splits of a data set: its inputs, its controls, its trainer."""
+
+import dataclasses
+import functools
+from typing import Literal
+
+import jraph
+import numpy as np
+from jax.sharding import Mesh
+
+from grnjax.data.blocks.expression import coexpression_block
+from grnjax.graphs.build import build_gene_batch, pad_rows
+from grnjax.graphs.positional import PositionConfig, Positions, encode_positions
+from grnjax.models.gt_grn import GTGRN, GTGRNConfig, GTGRNInputs
+from grnjax.models.scregnet import ridge_penalty, without_ridge
+from grnjax.tasks.bench import Bench
+from grnjax.tasks.gene_embeddings import GeneEmbeddings
+from grnjax.tasks.inputs import InputConfig
+from grnjax.training.batches import ModelInputs, shared_sizes
+from grnjax.training.loop import Trainer, TrainingConfig, make_trainer
+from grnjax.types import Dataset, LabelledPairs, Split
+
+GTGRNControl = Literal[
+    "expression-permuted", "global-permuted", "positions-permuted", "labels-rewired"
+]
+
+
+def make_gt_grn_trainer(
+    model: GTGRNConfig, training: TrainingConfig, mesh: Mesh | None = None
+) -> Trainer:
+    """The trainer of GT-GRN with these settings, on one device or on a mesh of them."""
+    return make_trainer(
+        GTGRN(model),
+        training,
+        penalty=functools.partial(ridge_penalty, config=model),
+        decayed=without_ridge,
+        mesh=mesh,
+    )
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class GTGRNModelInputs(ModelInputs):
+    """What fits of GT-GRN share; positions are those in the train edges of each fit."""
+
+    has_expression: np.ndarray  # [gene] bool
+    positions: PositionConfig
+    order: np.ndarray | None  # of genes, by which a control deals out positions anew
+
+    def build_genes(self, train: LabelledPairs, graph: jraph.GraphsTuple) -> GTGRNInputs:
+        """The gene side of a fit with these train pairs."""
+        count = len(self.genes.names)
+        common = build_gene_batch(self.genes, self.nodes, self.embedding, train, self.tfs, graph)
+        places = encode_positions(train.positives, count, self.positions)
+        if self.order is not None:
+            places = Positions(*(table[self.order] for table in places))
+        return GTGRNInputs(
+            expression_embedding=common.nodes,
+            measured=pad_rows(self.has_expression.astype(np.float32), count + 1),
+            global_embedding=common.embedding,
+            eigenvectors=pad_rows(places.eigenvectors, count + 1),
+            structure=pad_rows(places.structure, count + 1),
+            seen=common.seen,
+            tfs=common.tfs,
+            graph=graph,
+            edge_features=np.zeros((len(graph.edges), 0), np.float32),
+        )
+
+
+class GTGRNBench(Bench):
+    """A data set with its splits, for fits of GT-GRN."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        splits: list[Split],
+        embeddings: GeneEmbeddings,
+        positions: PositionConfig | None = None,
+        mesh: Mesh | None = None,
+    ):
+        super().__init__(dataset, splits, embeddings.walks, mesh)
+        self.embeddings, self.positions = embeddings, positions or PositionConfig()
+
+    def _make_trainer(self, model: GTGRNConfig, training: TrainingConfig) -> Trainer:
+        return make_gt_grn_trainer(model, training, self.mesh)
+
+    def _make_inputs(
+        self,
+        config: InputConfig,
+        batch_size: int,
+        coexpression: bool,
+        control: GTGRNControl | None,
+        seed: int,
+    ) -> GTGRNModelInputs:
+        genes, rng = self.dataset.genes, np.random.default_rng(seed)
+        sizes = shared_sizes([split.train for split in self.splits], len(genes.names), batch_size)
+        expression, walks = self.embeddings.expression, self.embeddings.walks
+        block = coexpression_block(genes, self.tfs) if coexpression else None
+        if control == "expression-permuted":
+            measured = np.flatnonzero(self.embeddings.has_expression)
+            expression, dealt = expression.copy(), rng.permutation(measured)
+            expression[measured] = expression[dealt]
+            table = dataclasses.replace(genes, expression=genes.expression.copy())
+            table.expression[:, measured] = genes.expression[:, dealt]
+            block = coexpression_block(table, self.tfs) if coexpression else None
+        if control == "global-permuted":
+            walks = rng.permutation(walks)
+        return GTGRNModelInputs(
+            genes=genes,
+            nodes=expression,
+            embedding=walks,
+            coexpression=block,
+            tfs=self.tfs,
+            padded_pairs=sizes.pairs,
+            padded_edges=sizes.edges,
+            messages=config.messages,
+            has_expression=self.embeddings.has_expression,
+            positions=self.positions,
+            order=rng.permutation(len(walks)) if control == "positions-permuted" else None,
+        )

@@ -1,0 +1,48 @@
+"""Blocks of scores in a run folder: whole or absent, and of this very run or refused."""
+
+import hashlib
+import io
+from pathlib import Path
+
+import numpy as np
+
+from grnjax.errors import CheckpointError
+from grnjax.storage.files import write_atomic
+from grnjax.types import GeneTable
+
+DIGEST_BYTES = 32  # a SHA-256 begins the file
+
+
+def digest_run(genes: GeneTable, method: str, config: object, seed: int) -> str:
+    """What a block of scores depends on, beside its targets, as one SHA-256."""
+    digest = hashlib.sha256(f"{method} {config} {seed}\n".encode())
+    digest.update("\n".join(genes.names.tolist()).encode())
+    for array in (genes.is_tf, genes.measured, genes.expression):
+        digest.update(f"{array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()
+
+
+def write_block(path: Path, block: np.ndarray, targets: np.ndarray, key: str) -> None:
+    """Keeps the scores of some targets, with what they were computed from, behind a SHA-256."""
+    content = io.BytesIO()
+    np.savez(content, scores=block, targets=targets, key=np.array(key))
+    digest = hashlib.sha256(content.getbuffer()).digest()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, digest + content.getvalue())
+
+
+def read_block(path: Path, targets: np.ndarray, key: str) -> np.ndarray:
+    """The scores [tf, target] that `write_block` kept; refuses damaged ones and those of others."""
+    raw = path.read_bytes()
+    digest, content = raw[:DIGEST_BYTES], raw[DIGEST_BYTES:]
+    if hashlib.sha256(content).digest() != digest:
+        raise CheckpointError(f"{path} is damaged; delete it, and its targets are scored again.")
+    with np.load(io.BytesIO(content), allow_pickle=False) as file:
+        block, of_targets, of_key = file["scores"], file["targets"], str(file["key"])
+    if of_key != key or not np.array_equal(of_targets, targets):
+        raise CheckpointError(
+            f"{path} was computed from other expression, TFs, settings or targets; choose another "
+            "folder, or delete it."
+        )
+    return block

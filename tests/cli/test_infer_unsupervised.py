@@ -1,0 +1,199 @@
+"""`grnjax infer` by methods that need expression alone."""
+
+import dataclasses
+import json
+import signal
+import subprocess
+import sys
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+import grnjax
+from grnjax.baselines.unsupervised import METHODS
+
+DIES_AFTER_THREE_BLOCKS = """
+import dataclasses, os, signal, sys
+from grnjax.baselines.unsupervised import METHODS
+from grnjax.cli import main
+method, blocks = METHODS["spearman"], []
+
+def score_targets(*given, **named):
+    if len(blocks) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    blocks.append(method.score_targets(*given, **named))
+    return blocks[-1]
+
+METHODS["spearman"] = dataclasses.replace(
+    method, score_targets=score_targets, targets_a_block=10)
+main(sys.argv[1:])
+"""
+
+
+@pytest.fixture(scope="module")
+def files(small_set):
+    """The expression file and the TF list with its flag."""
+    expression, _, _, *tfs = small_set.arguments
+    return [expression, *tfs]
+
+
+@pytest.fixture(scope="module")
+def ranked(cli, files, tmp_path_factory):
+    """The folder of a run by Spearman's correlation without known edges, and what it printed."""
+    folder = tmp_path_factory.mktemp("unsupervised") / "run"
+    outcome = cli("infer", *files, "--method", "spearman", "--out", folder)
+    assert outcome.status == 0, outcome.err
+    return folder, outcome
+
+
+def read(folder):
+    return pd.read_csv(folder / "edges.tsv", sep="\t")
+
+
+def test_no_known_edges_are_needed(ranked, small_set):
+    folder, outcome = ranked
+    edges = read(folder)
+    assert list(edges) == ["TF", "target", "importance"]
+    measured = set(small_set.genes) - set(small_set.unmeasured)
+    assert set(edges["TF"]) == set(small_set.tfs) & measured
+    assert (edges["TF"] != edges["target"]).all() and set(edges["target"]) <= measured
+    assert (np.diff(edges["importance"]) <= 0).all()
+    assert f"{len(edges):,} ranked pairs in {folder}/" in outcome.out
+    assert f"{edges['TF'][0]} -> {edges['target'][0]}" in outcome.out
+    assert "Known edges" not in outcome.out
+    assert "1 TFs of the list that were not measured: TF04" in outcome.err
+
+
+def test_every_file_holds_the_same_network(ranked):
+    folder, _ = ranked
+    edges = read(folder)
+    beeline = pd.read_csv(folder / "rankedEdges.csv", sep="\t")
+    assert list(beeline) == ["Gene1", "Gene2", "EdgeWeight"]
+    np.testing.assert_array_equal(beeline.to_numpy(), edges.to_numpy())
+    table = anndata.read_h5ad(folder / "network.h5ad")
+    tf, target = (table.var_names.get_indexer(edges[role]) for role in ("TF", "target"))
+    matrix = table.varp["grn"].toarray()
+    np.testing.assert_allclose(matrix[tf, target], edges["importance"], rtol=1e-6)
+    assert np.count_nonzero(matrix) == len(edges) and list(table.varp) == ["grn"]
+
+
+def test_the_record_says_what_was_read_and_ranked(ranked, small_set):
+    record = json.loads((ranked[0] / "run.json").read_text())
+    assert record["method"] == "spearman" and record["metrics"] == {}
+    assert set(record["inputs"]) == {"expression", "tfs"}
+    assert record["data"]["tfs"] == len(small_set.tfs) - 1
+    assert record["data"]["tfs_not_found"] == {"count": 1, "first": ["TF04"]}
+    assert {"without_expression", "constant"} <= set(record["data"])
+
+
+@pytest.mark.slow
+def test_known_edges_judge_and_never_change_the_ranking(cli, ranked, small_set, tmp_path):
+    folder = tmp_path / "run"
+    outcome = cli("infer", *small_set.arguments, "--method=spearman", "--folds=3", "--out", folder)
+    assert outcome.status == 0, outcome.err
+    edges, alone = read(folder), read(ranked[0])
+    assert list(edges) == ["TF", "target", "importance", "status"]
+    pd.testing.assert_frame_equal(edges[list(alone)], alone, check_exact=True)
+    known = pd.MultiIndex.from_frame(small_set.known)
+    is_known = pd.MultiIndex.from_frame(edges[["TF", "target"]]).isin(known)
+    np.testing.assert_array_equal(edges["status"] == "known", is_known)
+    rows = pd.DataFrame(json.loads((folder / "run.json").read_text())["metrics"]["rows"])
+    assert {"spearman", "TF rate", "additive logistic", "ID-only ensemble"} <= set(rows["method"])
+    assert (rows.groupby("method")["draw"].agg(set) == {0, 1, 2}).all()
+    ours = rows.loc[rows["method"] == "spearman", "auroc"].mean()
+    told = edges[edges["TF"] != small_set.silent_tf]
+    assert ours == pytest.approx(roc_auc_score(told["status"] == "known", told["importance"]),
+                                 abs=0.05)
+    assert "spearman has learned from neither" in outcome.out and "swap" in outcome.out
+
+
+def test_settings_of_the_method_count_and_the_same_command_is_done_already(cli, files, tmp_path):
+    command = ["infer", *files, "--method=pidc", "--pidc.states=equal-width", "--pidc.bins=4",
+               "--out", tmp_path / "run"]
+    assert cli(*command).status == 0
+    assert json.loads((tmp_path / "run/run.json").read_text())["config"]["pidc"]["bins"] == 4
+    assert "already finished" in cli(*command).err
+    other = cli(*command[:-1], tmp_path / "run", "--seed=1")
+    assert other.status == 2 and "seed was 0 and is now 1" in other.err
+
+
+def test_a_killed_run_goes_on_to_the_same_files(cli, files, ranked, tmp_path, monkeypatch):
+    command = list(map(str, ["infer", *files, "--method=spearman", "--out", tmp_path / "run"]))
+    killed = subprocess.run([sys.executable, "-c", DIES_AFTER_THREE_BLOCKS, *command],
+                            capture_output=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert len(list(tmp_path.rglob("*.block"))) == 3
+    method, parts = METHODS["spearman"], []
+
+    def score_targets(genes, targets, config, *, seed):
+        parts.append(targets)
+        return method.score_targets(genes, targets, config, seed=seed)
+
+    monkeypatch.setitem(METHODS, "spearman", dataclasses.replace(
+        method, score_targets=score_targets, targets_a_block=10))
+    outcome = cli(*command)
+    assert outcome.status == 0 and "going on with an unfinished run" in outcome.err
+    assert len(parts) == 5 and not set(range(30)) & set(np.concatenate(parts))
+    for name in ("edges.tsv", "rankedEdges.csv"):
+        assert (tmp_path / "run" / name).read_bytes() == (ranked[0] / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--method=pearson", "--pidc.bins=4"], "--pidc is no setting of pearson; leave it out"),
+        (["--method=pidc", "--members=3"], "--members is no setting of pidc"),
+        (["--method=pidc", "--devices.model=2"], "--devices is no setting of pidc"),
+        (["--method=pidc", "--folds=3"], "--folds is no setting of pidc without --network"),
+        (["--method=pidc", "--training.epochs=5"], "--training is no setting of pidc"),
+        (["--method=pidc", "--blocks", "motifs=x"], "--blocks is no setting of pidc"),
+        (["--method=pidc", "--data.embedding=x.npz"], "--data.embedding is no setting of pidc"),
+        (["--method=pidc", "--pidc.most-genes=5"], "stops at 5 genes"),
+        (["--method=grnboost3"], "--method cannot be 'grnboost3'"),
+        ([], "or rank by expression alone, as with --method=grnboost2"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_in_one_sentence(cli, files, tmp_path, arguments, message):
+    outcome = cli("infer", *files, *arguments, "--out", tmp_path / "run")
+    assert outcome.status == 2 and message in outcome.err.splitlines()[-1]
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_method_that_learns_refuses_settings_of_one_that_does_not(cli, small_set, tmp_path):
+    outcome = cli("infer", *small_set.arguments, "--pidc.bins=4", "--out", tmp_path / "run")
+    assert outcome.status == 2
+    assert "--pidc is a setting of pidc, and this run learns from known edges" in outcome.err
+
+
+def test_python_gives_the_ranking_of_the_command_line(ranked, small_set):
+    counts = small_set.counts.sample(frac=1, random_state=3).T.sample(frac=1, random_state=4)
+    data = anndata.AnnData(counts.astype(np.float32))
+    edges = grnjax.infer_unsupervised(data, small_set.tfs[::-1], "spearman")
+    written = read(ranked[0]).rename(columns={"TF": "tf"}).astype({"importance": np.float32})
+    pd.testing.assert_frame_equal(edges, written, check_exact=True)
+
+
+@pytest.mark.parametrize("settings", [
+    ["--method", "grnboost2", "--grnboost2.rounds=30"], ["--method", "genie3", "--genie3.trees=20"],
+])
+def test_trees_rank_true_edges_above_others(cli, files, small_set, tmp_path, settings):
+    outcome = cli("infer", *files, *settings, "--out", tmp_path / "run")
+    assert outcome.status == 0, outcome.err
+    edges = read(tmp_path / "run")
+    assert list(edges) == ["TF", "target", "importance"] and edges["importance"].min() > 0
+    truth = pd.MultiIndex.from_frame(small_set.truth)
+    is_true = pd.MultiIndex.from_frame(edges[["TF", "target"]]).isin(truth)
+    assert is_true[: len(edges) // 10].mean() > 1.2 * is_true.mean()
+
+
+def test_every_gene_may_regulate_without_a_list(cli, files, small_set, tmp_path):
+    outcome = cli("infer", files[0], "--method=pearson", "--data.orientation=genes-by-cells",
+                  "--out", tmp_path / "run")
+    assert outcome.status == 0, outcome.err
+    edges = read(tmp_path / "run")
+    assert edges["TF"].nunique() == edges["target"].nunique() > 70
+    unclear = cli("infer", files[0], "--method=pearson", "--out", tmp_path / "other")
+    assert unclear.status == 2 and "--data.orientation" in unclear.err

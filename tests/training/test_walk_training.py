@@ -1,0 +1,198 @@
+"""The language model learns a planted structure, resumes bit for bit, and makes vectors of it."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from grnjax.errors import NonFiniteError
+from grnjax.graphs.walks import InferredNetwork, WalkConfig, build_walk_graph
+from grnjax.models.walk_model import WalkModelConfig
+from grnjax.storage.checkpoints import CheckpointStore
+from grnjax.training.walk_training import WalkTrainingConfig, fit_walks, start_fit, train_chunk
+from grnjax.training.walk_vectors import embed_genes
+
+GROUPS, SIZE = 4, 8
+GENES = GROUPS * SIZE + 2
+LONELY = [5, 20]  # in no network
+CONFIG = WalkTrainingConfig(
+    walks=WalkConfig(length=6),
+    model=WalkModelConfig(layers=1, heads=2, width=16, feed_forward=16),
+    walks_a_node=100,
+    batch_size=32,
+    learning_rate=5e-3,
+    evaluate_every=50,
+    held_out_walks=256,
+    patience=3,
+    checkpoint_seconds=0.0,
+)
+
+
+class Killed(Exception):
+    """Stands for the end of the process."""
+
+
+class Lines:
+    """A FitLog that keeps what it is told, and kills the fit after some lines if asked to."""
+
+    def __init__(self, last=None):
+        self.started, self.metrics, self.last = [], [], last
+
+    def start(self, epoch):
+        self.started.append(epoch)
+
+    def write(self, metrics):
+        self.metrics.append(metrics)
+        if len(self.metrics) == self.last:
+            raise Killed
+
+
+@pytest.fixture(scope="module")
+def groups():
+    """The group of each gene; the two without edges have one of their own."""
+    members = np.setdiff1d(np.arange(GENES), LONELY)
+    groups = np.full(GENES, -1)
+    groups[np.random.default_rng(0).permutation(members)] = np.repeat(np.arange(GROUPS), SIZE)
+    return groups
+
+
+@pytest.fixture(scope="module")
+def graph(groups):
+    """Two networks, whose edges join genes of one group alone."""
+    rng = np.random.default_rng(1)
+    alike = np.triu(groups[:, None] == groups, 1) & (groups >= 0)
+    networks = []
+    for _ in range(2):
+        edges = np.argwhere(alike & (rng.random(alike.shape) < 0.6))
+        networks.append(InferredNetwork(edges, rng.uniform(0.2, 1, len(edges)).astype(np.float32)))
+    return build_walk_graph(networks, GENES)
+
+
+@pytest.fixture(scope="module")
+def straight(graph, tmp_path_factory):
+    """A fit from its start to its end, and its log and checkpoints."""
+    store, log = CheckpointStore(tmp_path_factory.mktemp("straight")), Lines()
+    return fit_walks(graph, GENES, CONFIG, seed=0, store=store, log=log), log, store
+
+
+def assert_same_bits(one, other):
+    assert jax.tree.structure(one) == jax.tree.structure(other)
+    for left, right in zip(jax.tree.leaves(one), jax.tree.leaves(other)):
+        assert np.asarray(left).tobytes() == np.asarray(right).tobytes()
+
+
+def read_state(store):
+    """The whole state of the last checkpoint."""
+    start = start_fit(jax.random.key(0), config=CONFIG, genes=GENES)
+    return store.latest(start).state
+
+
+def test_the_held_out_loss_falls_below_the_unigram_entropy(straight):
+    """Who knows the group of a hidden gene, by its neighbours, loses a quarter of the choices."""
+    fit, log, _ = straight
+    assert np.log(GROUPS * SIZE) - 0.2 < fit.unigram_entropy <= np.log(GROUPS * SIZE)
+    assert -fit.result.best_score < fit.unigram_entropy - 0.8
+    losses = [line["held_out_loss"] for line in log.metrics]
+    assert -fit.result.best_score == min(losses)
+    assert fit.result.best_epoch == 1 + int(np.argmin(losses))
+    assert [line["epoch"] for line in log.metrics] == list(range(1, fit.result.epochs + 1))
+
+
+def test_vectors_of_genes_that_walk_together_are_alike(straight, graph, groups):
+    variables = straight[0].result.variables
+    found = embed_genes(variables, graph, GENES, CONFIG, seed=1)
+    assert found.vectors.shape == (GENES, CONFIG.model.width)
+    assert np.flatnonzero(~found.in_network).tolist() == LONELY
+    rows = np.asarray(variables["params"]["table"])
+    np.testing.assert_array_equal(found.vectors[LONELY], rows[LONELY])
+    known = found.vectors[found.in_network]
+    known = known - known.mean(axis=0)
+    known /= np.linalg.norm(known, axis=1, keepdims=True)
+    labels = groups[found.in_network]
+    alike, cosine = labels[:, None] == labels, known @ known.T
+    np.fill_diagonal(cosine, np.nan)
+    assert np.nanmean(cosine[alike]) > np.nanmean(cosine[~alike]) + 0.5
+    by_row = embed_genes(
+        variables, graph, GENES, dataclasses.replace(CONFIG, vector="row"), seed=1
+    )
+    np.testing.assert_array_equal(by_row.vectors, rows[:GENES])
+
+
+def test_vectors_are_a_function_of_the_seed_and_hardly_of_it(straight, graph):
+    one, same, other = (
+        embed_genes(straight[0].result.variables, graph, GENES, CONFIG, seed=seed).vectors
+        for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(one, same)
+    assert not np.array_equal(one, other)
+    assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.98
+
+
+@pytest.mark.parametrize("lines", [1, 2])
+def test_a_fit_that_was_killed_ends_bit_for_bit_like_one_that_was_not(
+    straight, graph, tmp_path, lines
+):
+    expected, log, kept = straight
+    programs = train_chunk._cache_size()
+    store, resumed = CheckpointStore(tmp_path), Lines()
+    with pytest.raises(Killed):
+        fit_walks(graph, GENES, CONFIG, seed=0, store=store, log=Lines(lines))
+    epoch = store.steps()[-1]
+    assert epoch < expected.result.epochs
+    result = fit_walks(graph, GENES, CONFIG, seed=0, store=store, log=resumed)
+    assert resumed.started == [epoch]
+    np.testing.assert_equal(resumed.metrics, log.metrics[epoch:])
+    assert_same_bits(result.result.variables, expected.result.variables)
+    assert result.unigram_entropy == expected.unigram_entropy
+    assert_same_bits(read_state(store), read_state(kept))
+    assert train_chunk._cache_size() == programs
+
+
+def test_one_seed_gives_the_same_bits_another_others_and_all_are_one_program(straight, graph):
+    programs = train_chunk._cache_size()
+    quick = [fit_walks(graph, GENES, CONFIG, seed=seed).result for seed in (0, 1)]
+    assert_same_bits(quick[0].variables, straight[0].result.variables)
+    tables = [fit.variables["params"]["table"] for fit in quick]
+    assert np.abs(tables[0] - tables[1]).max() > 0.01
+    assert train_chunk._cache_size() == programs
+
+
+def restart(store, **changes):
+    """Saves the start of a fit, changed, so that one which has this store begins there."""
+    state = start_fit(jax.random.key(0), config=CONFIG, genes=GENES)
+    store.save(0, jax.device_get(state._replace(**changes)), {})
+
+
+def test_a_fit_stops_where_the_held_out_loss_stops_falling(graph, tmp_path):
+    store = CheckpointStore(tmp_path)
+    restart(store, best_score=jnp.float32(1.0))  # no loss is below -1
+    fit = fit_walks(graph, GENES, CONFIG, seed=0, store=store)
+    assert (fit.result.epochs, fit.result.best_epoch) == (CONFIG.patience, 0)
+    assert fit.result.epochs < CONFIG.count_epochs(len(graph.starts))
+
+
+def test_an_update_that_is_not_finite_ends_the_fit_and_is_not_kept(graph, tmp_path):
+    store = CheckpointStore(tmp_path)
+    restart(store, parameters=huge_parameters())
+    with pytest.raises(NonFiniteError, match="walks: the loss stopped being finite"):
+        fit_walks(graph, GENES, CONFIG, seed=0, store=store)
+    state = read_state(store)
+    assert not state.finite and state.stopped and state.step == 0
+    assert_same_bits(state.parameters, huge_parameters())
+
+
+def huge_parameters():
+    """Those of a start, so large that their squares are infinite."""
+    start = start_fit(jax.random.key(0), config=CONFIG, genes=GENES)
+    return jax.tree.map(lambda x: x * 1e30, jax.device_get(start.parameters))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"batch_size": 0}, {"masked_share": 1.0}, {"warm_up": 0.0}, {"learning_rate": 0.0}],
+)
+def test_impossible_settings_are_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        WalkTrainingConfig(**wrong)
