@@ -8,7 +8,8 @@ the standard split. hESC has Geneformer vectors; for mDC there are none at hand,
 ones of the same width stand in, which cost the same. Cases, in seconds:
 
 - SET/epoch: one pass over the pairs by the published schedule, the whole graph encoded for every
-  batch of 193; compiled before. The fastest that each side was in as long a time: shared cores change their pace.
+  batch of 193; compiled before. The fastest that each side was in as long a time, as shared cores
+  change their pace.
 - SET/time_to_quality: until the validation AP is within .002 of the best that the peer reaches by
   the published schedule in 60 epochs, or 10 minutes; ours with 4,096 pairs a batch, the median of
   five seeds other than the one this schedule was chosen with.

@@ -120,13 +120,36 @@ def test_target_features_are_those_a_model_is_given_when_names_are_new(dataset):
 
 @pytest.mark.slow
 def test_a_planted_network_transfers_between_cell_populations():
-    """Half of the TFs and none of the non-TF targets were seen: above every trivial row."""
+    """Half of the TFs and none of the non-TF targets were seen: above every trivial row.
+
+    In the mean over three networks: on one of them, linear statistics of expression may be ahead.
+    """
+    config = dataclasses.replace(
+        CONFIG, training=TrainingConfig(epochs=200), controls=("expression-permuted",)
+    )
+    results = [transfer(*two_populations(seed), config).rows for seed in range(3)]
+    for group in ("all TFs", "unseen TFs"):
+        precision, swap = (
+            pd.DataFrame([by_method(rows[group], x) for rows in results]).mean().to_dict()
+            for x in ("average_precision", "swap_micro")
+        )
+        best = precision.pop(MODEL)
+        assert best > max(precision.values())
+        assert best > 1.7 * precision[PERMUTED]
+        assert swap[MODEL] > 0.6 and abs(swap[PERMUTED] - 0.5) < 0.06
+
+
+def two_populations(seed):
+    """Two data sets of other cells: half of the TFs and targets with labels, all TFs and the rest.
+
+    The network that regulates both is the same.
+    """
     simulated = simulate(
         SimulatorConfig(
             genes=240, tfs=24, master_regulators=8, cells=1000, cell_types=6, programmes=6,
             tfs_per_programme=6, steps=100,
         ),
-        seed=0,
+        seed=seed,
     )
     tfs, others = simulated.tfs.tolist(), simulated.genes[24:].tolist()
     first = simulated.cell_types < 3
@@ -140,19 +163,9 @@ def test_a_planted_network_transfers_between_cell_populations():
         known = edges["tf"].isin(tfs_with_labels) & edges["target"].isin(genes)
         return load_dataset(anndata.AnnData(counts), edges[known], tfs, DataConfig())
 
-    source = population(first, tfs + others[::2], tfs[::2])
-    target = population(~first, tfs + others[1::2], tfs)
-    config = dataclasses.replace(
-        CONFIG, training=TrainingConfig(epochs=200), controls=("expression-permuted",)
+    return (
+        population(first, tfs + others[::2], tfs[::2]), population(~first, tfs + others[1::2], tfs)
     )
-    results = transfer(source, target, config)
-    for group in ("all TFs", "unseen TFs"):
-        rows = results.rows[group]
-        precision, swap = (by_method(rows, x) for x in ("average_precision", "swap_micro"))
-        best = precision.pop(MODEL)
-        assert best > max(precision.values())
-        assert best > 1.7 * precision[PERMUTED]
-        assert swap[MODEL] > 0.6 and abs(swap[PERMUTED] - 0.5) < 0.06
 
 
 def test_the_order_of_genes_changes_nothing(dataset):
