@@ -137,7 +137,9 @@ def test_positions_are_those_in_the_train_edges_of_each_fit(dataset, embeddings)
         ("positions-permuted", "structure"),
     ],
 )
-def test_a_control_deals_out_one_input_anew_and_no_other(dataset, split, embeddings, control, field):
+def test_a_control_deals_out_one_input_anew_and_no_other(
+    dataset, split, embeddings, control, field
+):
     bench = GTGRNBench(dataset, [split], embeddings)
     plain, altered = (
         bench._build(Request(split, settings(control=c), 0, "model")).genes
