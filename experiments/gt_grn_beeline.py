@@ -25,7 +25,7 @@ from experiments.beeline_evidence import choose_genes
 from experiments.record import ResultsFile
 from experiments.studies import measure, measure_trivial
 from grnjax import config as settings
-from grnjax.data.benchmark import BenchmarkSet, find_sets
+from grnjax.data.benchmark import find_sets
 from grnjax.data.expression import DataConfig
 from grnjax.evaluation.splits import SplitKind
 from grnjax.models.graph_transformer import GraphTransformerConfig
@@ -73,29 +73,27 @@ def main() -> None:
     for pattern in study.sets:
         for found in find_sets(study.data.root, pattern):
             dataset, _ = load_folder(found.labels, study.data)
-            measure_set(found, dataset, "", study, results)
+            measure_set(found.name, dataset, study, results)
             if found.cell in PARTIAL:
                 measured = choose_genes(dataset, measured_only=True)
-                measure_set(found, measured, ", measured genes", study, results)
+                measure_set(f"{found.name}, measured genes", measured, study, results)
 
 
-def measure_set(
-    found: BenchmarkSet, dataset: Dataset, which: str, study: GTGRNStudy, results: ResultsFile
-) -> None:
+def measure_set(name: str, dataset: Dataset, study: GTGRNStudy, results: ResultsFile) -> None:
     """The rows of one set that are not there yet."""
-    folder = study.work / (found.name + which).replace("/", "-")
+    folder = study.work / name.replace("/", "-")
     embeddings = embed_dataset(dataset.genes, study.embeddings, seed=0, folder=folder)
     for kind in study.kinds:
         begun = time.monotonic()
         splits = draw_splits(dataset, SplitConfig(kind=kind, draws=study.draws))
-        where = {"set": found.name + which, "split": kind}
+        where = {"set": name, "split": kind}
         beside, bench = Bench(dataset, splits, None), GTGRNBench(dataset, splits, embeddings)
         for split in splits:
             measure_trivial(results, where, beside, split)
             measure(results, where, beside, split, {SCREGNET: default_scregnet()}, study.seeds[:1])
             measure(results, where, bench, split, {MODEL: ours()}, study.seeds)
             measure(results, where, bench, split, variants(split), study.seeds[:1])
-        logger.info("%s%s, %s: %.0f s", found.name, which, kind, time.monotonic() - begun)
+        logger.info("%s, %s: %.0f s", name, kind, time.monotonic() - begun)
 
 
 def default_scregnet() -> FitSettings:
