@@ -5,10 +5,13 @@ Every bench prints one JSON line a case and keeps the lines of its last run in
 """
 
 import json
+import multiprocessing
 import os
 import resource
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from importlib import metadata
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from experiments.record import RESULTS, describe_provenance
 from grnjax.storage.files import write_atomic
@@ -73,6 +76,12 @@ class BenchFile:
         print(text, flush=True)
         self.lines.append(text + "\n")
         write_atomic(self.path, "".join(self.lines))
+
+
+def run_alone(function: Callable, *args: object) -> Any:
+    """What the function returns, called in a process of its own."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        return process.submit(function, *args).result()
 
 
 def peak_mib() -> float:

@@ -20,17 +20,14 @@ Evaluation counts; compilation does in the study alone, and `compile_s` says wha
 run has a process of its own.
 """
 
-import multiprocessing
 import time
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.bench.line import BenchFile, Run, peak_mib
+from experiments.bench.line import BenchFile, Run, peak_mib, run_alone
 from experiments.published_settings import PUBLISHED, published_config, train_quickly
 from grnjax.data.benchmark import find_root, find_sets
 from grnjax.data.expression import DataConfig
@@ -138,12 +135,6 @@ def measure_set(name: str, problem: Problem, lines: BenchFile) -> None:
         validation_ap=reached,
         peer_validation_ap=best,
     )
-
-
-def run_alone(function: Callable, *args: object) -> Any:
-    """What the function returns, called in a process of its own."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
-        return process.submit(function, *args).result()
 
 
 def run_peer(problem: Problem, form: str, epochs: int) -> Run:

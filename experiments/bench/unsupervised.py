@@ -19,19 +19,15 @@ of the peer, by more than 0.02.
 """
 
 import dataclasses
-import multiprocessing
 import os
 import time
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
 from scipy.stats import spearmanr
 from sklearn.ensemble import GradientBoostingRegressor
 
-from experiments.bench.line import BenchFile, peak_mib
+from experiments.bench.line import BenchFile, peak_mib, run_alone
 from grnjax.baselines.boosting import GRNBoost2Config, score_targets
 from grnjax.data.benchmark import find_sets
 from grnjax.data.expression import DataConfig
@@ -113,13 +109,6 @@ def measure_case(file: BenchFile, name: str, genes: GeneTable, improvement: str)
 def correlate(one: np.ndarray, other: np.ndarray) -> float:
     """Rank correlation over all pairs."""
     return float(spearmanr(one.ravel(), other.ravel()).statistic)
-
-
-def run_alone(run: Callable, *inputs: Any) -> Any:
-    """What a function gives in a process of its own."""
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn) as pool:
-        return pool.submit(run, *inputs).result()
 
 
 def run_ours(genes: GeneTable, improvement: str) -> tuple[float, float, np.ndarray, float]:

@@ -125,12 +125,12 @@ def sum_by_group(
 
 @shapes
 def sum_rows(
-    nodes: Float[Array, "node dim"],
+    nodes: Float[Array, "node *head dim"],
     ends: Int[Array, " edge"],
-    weights: Float[Array, " edge"],
+    weights: Float[Array, "edge *head"],
     groups: Groups,
     at_once: int,
-) -> Float[Array, "node dim"]:
+) -> Float[Array, "node *head dim"]:
     """Weighted sum, for the gene of each group, of the nodes at the other `ends` of its edges."""
     at_once = min(at_once, len(groups.nodes))
     spare = -len(groups.nodes) % at_once
@@ -140,11 +140,11 @@ def sum_rows(
     def add_rows(total, chunk):
         edges, genes = chunk
         others = jnp.take(ends, edges, mode="fill", fill_value=0)
-        by = jnp.take(weights, edges, mode="fill", fill_value=0)
+        by = jnp.take(weights, edges, axis=0, mode="fill", fill_value=0)
         # without the barrier both look-ups are done again for every dimension of a node
         others, by = jax.lax.optimization_barrier((others, by))
         # written out, the members become one loop over groups, and no message is ever stored
-        rows = sum(w[:, None] * nodes[other] for w, other in zip(by.T, others.T))
+        rows = sum(w[..., None] * nodes[other] for w, other in zip(by.swapaxes(0, 1), others.T))
         return total.at[genes].add(rows, indices_are_sorted=True), None
 
     chunks = edges.reshape(-1, at_once, edges.shape[1]), genes.reshape(-1, at_once)

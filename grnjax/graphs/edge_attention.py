@@ -10,7 +10,7 @@ import jraph
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from grnjax.graphs.aggregate import AT_ONCE
+from grnjax.graphs.aggregate import AT_ONCE, sum_rows
 from grnjax.graphs.build import Groups, Neighbourhoods
 from grnjax.types import shapes
 
@@ -78,29 +78,7 @@ def scores_in_chunks(queries, keys, graph):
 @jax.custom_vjp
 def sums_in_chunks(values, attention, graph):
     """The sums."""
-    return sum_heads(values, graph.senders, attention, graph.globals.incoming)
-
-
-def sum_heads(nodes, ends, weights, groups):
-    """For the gene of each group the sum over the nodes at the other `ends` of its edges.
-
-    `aggregate.sum_rows` with a weight for each head.
-    """
-    at_once = min(AT_ONCE, len(groups.nodes))
-    spare = -len(groups.nodes) % at_once
-    edges = jnp.pad(groups.edges, [(0, spare), (0, 0)], constant_values=len(ends))
-    genes = jnp.pad(groups.nodes, (0, spare), constant_values=len(nodes) - 1)
-
-    def add_rows(total, chunk):
-        edges, genes = chunk
-        others = jnp.take(ends, edges, mode="fill", fill_value=0)
-        by = jnp.take(weights, edges, axis=0, mode="fill", fill_value=0)
-        others, by = jax.lax.optimization_barrier((others, by))  # else once a dimension
-        rows = sum(w[..., None] * nodes[other] for w, other in zip(by.swapaxes(0, 1), others.T))
-        return total.at[genes].add(rows, indices_are_sorted=True), None
-
-    chunks = edges.reshape(-1, at_once, edges.shape[1]), genes.reshape(-1, at_once)
-    return jax.lax.scan(add_rows, jnp.zeros_like(nodes), chunks)[0]
+    return sum_rows(values, graph.senders, attention, graph.globals.incoming, AT_ONCE)
 
 
 def scores_forward(queries, keys, graph):
@@ -111,8 +89,8 @@ def scores_forward(queries, keys, graph):
 def scores_backward(kept, slope):
     """The gradients by queries and keys."""
     queries, keys, graph = kept
-    by_query = sum_heads(keys, graph.senders, slope, graph.globals.incoming)
-    by_key = sum_heads(queries, graph.receivers, slope, graph.globals.outgoing)
+    by_query = sum_rows(keys, graph.senders, slope, graph.globals.incoming, AT_ONCE)
+    by_key = sum_rows(queries, graph.receivers, slope, graph.globals.outgoing, AT_ONCE)
     return by_query, by_key, None
 
 
@@ -124,7 +102,7 @@ def sums_forward(values, attention, graph):
 def sums_backward(kept, slope):
     """The gradients by values and attention."""
     values, attention, graph = kept
-    by_value = sum_heads(slope, graph.receivers, attention, graph.globals.outgoing)
+    by_value = sum_rows(slope, graph.receivers, attention, graph.globals.outgoing, AT_ONCE)
     return by_value, scores_in_chunks(slope, values, graph), None
 
 

@@ -4,6 +4,8 @@ Every head maps `(genes [node, dim], pairs [pair, 2], *, train)` to logits [pair
 head is scRegNet's; it ranks targets in the same order for every TF. The others interact.
 """
 
+from typing import Protocol
+
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
@@ -89,3 +91,25 @@ class IdentityTerm(nn.Module):
         return (
             tf_bias[i] + target_bias[j] + jnp.sum(tf_factors[i] * target_factors[j], axis=-1)
         )
+
+
+class HasIdentity(Protocol):
+    """Settings of a model with an identity term."""
+
+    identity_ridge: float
+    bias_ridge: float
+
+
+def ridge_penalty(parameters: dict, config: HasIdentity) -> Float[Array, ""]:
+    """Half the ridge of the identity term, on the scale of the loss summed over pairs."""
+    identity = parameters.get("identity")
+    if identity is None:
+        return jnp.zeros(())
+    biases = jnp.sum(identity["target_bias"] ** 2) + 0.2 * jnp.sum(identity["tf_bias"] ** 2)
+    factors = jnp.sum(identity["tf_factors"] ** 2) + jnp.sum(identity["target_factors"] ** 2)
+    return 0.5 * (config.bias_ridge * biases + config.identity_ridge * factors)
+
+
+def without_ridge(parameters: dict) -> dict:
+    """Mask of the parameters that weight decay applies to: all but the identity term."""
+    return {name: name != "identity" for name in parameters}

@@ -134,18 +134,3 @@ class ScRegNet(nn.Module):
             fuse = CrossModalFusion(config.cross_attention, name="fusion")
             return genes.embedding[:, :0], fuse(genes.embedding, encoded, train=train)
         return genes.embedding, encoded
-
-
-def ridge_penalty(parameters: dict, config: ScRegNetConfig) -> Float[Array, ""]:
-    """Half the ridge of the identity term, on the scale of the loss summed over pairs."""
-    identity = parameters.get("identity")
-    if identity is None:
-        return jnp.zeros(())
-    biases = jnp.sum(identity["target_bias"] ** 2) + 0.2 * jnp.sum(identity["tf_bias"] ** 2)
-    factors = jnp.sum(identity["tf_factors"] ** 2) + jnp.sum(identity["target_factors"] ** 2)
-    return 0.5 * (config.bias_ridge * biases + config.identity_ridge * factors)
-
-
-def without_ridge(parameters: dict) -> dict:
-    """Mask of the parameters that weight decay applies to: all but the identity term."""
-    return {name: name != "identity" for name in parameters}

@@ -13,6 +13,7 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from grnjax.baselines.unsupervised import UnsupervisedMethod
+from grnjax.data.blocks.expression import standardise
 from grnjax.data.gene_profiles import build_profiles
 from grnjax.data.names import list_names
 from grnjax.errors import SplitError
@@ -123,10 +124,7 @@ def standardise_rows(
 ) -> Float[np.ndarray, "gene dim"]:
     """The covered rows with each column of mean 0 and deviation 1; zeros elsewhere."""
     result = np.zeros_like(vectors, dtype=np.float32)
-    found = vectors[covered]
-    if len(found):
-        spread = found.std(axis=0)
-        result[covered] = (found - found.mean(axis=0)) / np.where(spread > 1e-6, spread, 1)
+    result[covered] = standardise(vectors[covered])
     return result
 
 

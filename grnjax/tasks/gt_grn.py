@@ -1,7 +1,6 @@
 """GT-GRN on the splits of a data set: its inputs, its controls, its trainer."""
 
 import dataclasses
-import functools
 from typing import Literal
 
 import jraph
@@ -12,30 +11,16 @@ from grnjax.data.blocks.expression import coexpression_block
 from grnjax.graphs.build import build_gene_batch, pad_rows
 from grnjax.graphs.positional import PositionConfig, Positions, encode_positions
 from grnjax.models.gt_grn import GTGRN, GTGRNConfig, GTGRNInputs
-from grnjax.models.scregnet import ridge_penalty, without_ridge
 from grnjax.tasks.bench import Bench
 from grnjax.tasks.gene_embeddings import GeneEmbeddings
-from grnjax.tasks.inputs import InputConfig
+from grnjax.tasks.inputs import InputConfig, make_ridged_trainer
 from grnjax.training.batches import ModelInputs, shared_sizes
-from grnjax.training.loop import Trainer, TrainingConfig, make_trainer
+from grnjax.training.loop import Trainer, TrainingConfig
 from grnjax.types import Dataset, LabelledPairs, Split
 
 GTGRNControl = Literal[
     "expression-permuted", "global-permuted", "positions-permuted", "labels-rewired"
 ]
-
-
-def make_gt_grn_trainer(
-    model: GTGRNConfig, training: TrainingConfig, mesh: Mesh | None = None
-) -> Trainer:
-    """The trainer of GT-GRN with these settings, on one device or on a mesh of them."""
-    return make_trainer(
-        GTGRN(model),
-        training,
-        penalty=functools.partial(ridge_penalty, config=model),
-        decayed=without_ridge,
-        mesh=mesh,
-    )
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -81,7 +66,7 @@ class GTGRNBench(Bench):
         self.embeddings, self.positions = embeddings, positions or PositionConfig()
 
     def _make_trainer(self, model: GTGRNConfig, training: TrainingConfig) -> Trainer:
-        return make_gt_grn_trainer(model, training, self.mesh)
+        return make_ridged_trainer(GTGRN(model), model, training, self.mesh)
 
     def _make_inputs(
         self,
@@ -93,27 +78,24 @@ class GTGRNBench(Bench):
     ) -> GTGRNModelInputs:
         genes, rng = self.dataset.genes, np.random.default_rng(seed)
         sizes = shared_sizes([split.train for split in self.splits], len(genes.names), batch_size)
-        expression, walks = self.embeddings.expression, self.embeddings.walks
-        block = coexpression_block(genes, self.tfs) if coexpression else None
+        given, dealt = self.embeddings, np.arange(len(genes.names))
         if control == "expression-permuted":
-            measured = np.flatnonzero(self.embeddings.has_expression)
-            expression, dealt = expression.copy(), rng.permutation(measured)
-            expression[measured] = expression[dealt]
-            table = dataclasses.replace(genes, expression=genes.expression.copy())
-            table.expression[:, measured] = genes.expression[:, dealt]
-            block = coexpression_block(table, self.tfs) if coexpression else None
+            dealt[given.has_expression] = rng.permutation(np.flatnonzero(given.has_expression))
+        permuted = dataclasses.replace(genes, expression=genes.expression[:, dealt])
+        block = coexpression_block(permuted, self.tfs) if coexpression else None
+        walks = given.walks
         if control == "global-permuted":
             walks = rng.permutation(walks)
         return GTGRNModelInputs(
             genes=genes,
-            nodes=expression,
+            nodes=given.expression[dealt],
             embedding=walks,
             coexpression=block,
             tfs=self.tfs,
             padded_pairs=sizes.pairs,
             padded_edges=sizes.edges,
             messages=config.messages,
-            has_expression=self.embeddings.has_expression,
+            has_expression=given.has_expression,
             positions=self.positions,
             order=rng.permutation(len(walks)) if control == "positions-permuted" else None,
         )

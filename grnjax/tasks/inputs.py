@@ -13,9 +13,11 @@ from grnjax.data.blocks.expression import (
     principal_components,
     standardise,
 )
-from grnjax.models.scregnet import ScRegNet, ScRegNetConfig, ridge_penalty, without_ridge
+from grnjax.models.heads import HasIdentity, ridge_penalty, without_ridge
+from grnjax.models.scregnet import ScRegNet, ScRegNetConfig
 from grnjax.training.batches import ModelInputs, Sizes
 from grnjax.training.loop import Trainer, TrainingConfig, make_trainer
+from grnjax.training.step import Model
 from grnjax.types import GeneTable
 
 Control = Literal[
@@ -62,8 +64,15 @@ def make_scregnet_trainer(
     model: ScRegNetConfig, training: TrainingConfig, mesh: Mesh | None = None
 ) -> Trainer:
     """The trainer of scRegNet with these settings, on one device or on a mesh of them."""
+    return make_ridged_trainer(ScRegNet(model), model, training, mesh)
+
+
+def make_ridged_trainer(
+    module: Model, model: HasIdentity, training: TrainingConfig, mesh: Mesh | None
+) -> Trainer:
+    """The trainer of a model whose identity term has ridges, and the rest weight decay."""
     return make_trainer(
-        ScRegNet(model),
+        module,
         training,
         penalty=functools.partial(ridge_penalty, config=model),
         decayed=without_ridge,

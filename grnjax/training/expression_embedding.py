@@ -28,7 +28,7 @@ from grnjax.errors import GeneMismatchError
 from grnjax.models.autoencoder import Autoencoder, AutoencoderConfig, kl_to_standard_normal
 from grnjax.storage.checkpoints import CheckpointStore
 from grnjax.training.keeper import FitLog, Keeper, train_to_the_end
-from grnjax.training.step import TrainState, all_finite
+from grnjax.training.step import TrainState, all_finite, fresh_state, keep_better
 
 FEWEST = 10  # genes, and cells or pools, that can be fitted
 
@@ -154,20 +154,7 @@ def hold_out(
 def _start(key, data, *, model, config) -> TrainState:
     cells = data.profiles.shape[1]
     parameters = Autoencoder(model, cells).init(key, data.profiles[:1], None)["params"]
-    return TrainState(
-        parameters=parameters,
-        collections={},
-        optimizer=optax.adam(config.learning_rate).init(parameters),
-        step=jnp.zeros((), jnp.int32),
-        epoch=jnp.zeros((), jnp.int32),
-        finite=jnp.ones((), bool),
-        best_parameters=jax.tree.map(jnp.copy, parameters),
-        best_collections={},
-        best_score=jnp.full((), -jnp.inf, jnp.float32),
-        best_epoch=jnp.zeros((), jnp.int32),
-        worse=jnp.zeros((), jnp.int32),
-        stopped=jnp.zeros((), bool),
-    )
+    return fresh_state(parameters, {}, optax.adam(config.learning_rate))
 
 
 @functools.partial(jax.jit, static_argnames=("model", "config"))
@@ -273,19 +260,12 @@ def select(
     state: TrainState, score: Float[Array, ""], config: EmbeddingTrainingConfig
 ) -> TrainState:
     """Keeps the parameters if they are the best since the warm-up; stops after enough worse."""
-    warm = state.epoch >= config.warm_up
-    better = warm & (score > state.best_score)
-
-    def keep(new, old):
-        return jax.tree.map(lambda n, o: jnp.where(better, n, o), new, old)
-
-    worse = jnp.where(warm & ~better, state.worse + 1, 0)
-    return state._replace(
-        best_parameters=keep(state.parameters, state.best_parameters),
-        best_score=jnp.where(better, score, state.best_score),
-        best_epoch=jnp.where(better, state.epoch, state.best_epoch),
-        worse=worse,
-        stopped=(worse >= config.patience) | (state.epoch >= config.epochs) | ~state.finite,
+    return keep_better(
+        state,
+        score,
+        patience=config.patience,
+        epochs=config.epochs,
+        counts=state.epoch >= config.warm_up,
     )
 
 

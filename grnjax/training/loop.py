@@ -14,7 +14,15 @@ from grnjax.storage.checkpoints import CheckpointStore
 from grnjax.training.keeper import FitLog, FitResult, Keeper, train_to_the_end
 from grnjax.training.losses import ranking_scores
 from grnjax.training.sharding import check_tables, fetch, place_data, share_work, split_batches
-from grnjax.training.step import FitData, Model, TrainState, train_epoch, train_step
+from grnjax.training.step import (
+    FitData,
+    Model,
+    TrainState,
+    fresh_state,
+    keep_better,
+    train_epoch,
+    train_step,
+)
 from grnjax.training.whole_fits import deal_out_work
 from grnjax.types import GeneBatch, PairBatch
 
@@ -120,20 +128,7 @@ def make_trainer(
     def start(key, data):
         variables = dict(model.init({"params": key}, data.genes, data.train, train=False))
         parameters = variables.pop("params")
-        return TrainState(
-            parameters=parameters,
-            collections=variables,
-            optimizer=optimizer.init(parameters),
-            step=jnp.zeros((), jnp.int32),
-            epoch=jnp.zeros((), jnp.int32),
-            finite=jnp.ones((), bool),
-            best_parameters=jax.tree.map(jnp.copy, parameters),
-            best_collections=jax.tree.map(jnp.copy, variables),
-            best_score=jnp.full((), -jnp.inf, jnp.float32),
-            best_epoch=jnp.zeros((), jnp.int32),
-            worse=jnp.zeros((), jnp.int32),
-            stopped=jnp.zeros((), bool),
-        )
+        return fresh_state(parameters, variables, optimizer)
 
     def chunk(state, data, key):
         batch_size = config.batch_size or len(data.train.labels)
@@ -195,20 +190,8 @@ def select(model, state, data, config, key) -> tuple[TrainState, dict]:
         logits, data.validation.labels, data.validation.weights
     )
     scores = {"auroc": auroc, "average_precision": average_precision}
-    score = scores[config.select_on]
-    better = score > state.best_score
-
-    def keep(new, old):
-        return jax.tree.map(lambda n, o: jnp.where(better, n, o), new, old)
-
-    worse = jnp.where(better, 0, state.worse + 1)
-    state = state._replace(
-        best_parameters=keep(state.parameters, state.best_parameters),
-        best_collections=keep(state.collections, state.best_collections),
-        best_score=jnp.where(better, score, state.best_score),
-        best_epoch=jnp.where(better, state.epoch, state.best_epoch),
-        worse=worse,
-        stopped=(worse >= config.patience) | (state.epoch >= config.epochs) | ~state.finite,
+    state = keep_better(
+        state, scores[config.select_on], patience=config.patience, epochs=config.epochs
     )
     return state, scores
 

@@ -28,6 +28,57 @@ class TrainState(NamedTuple):
     stopped: Bool[Array, ""]
 
 
+def fresh_state(
+    parameters: Any, collections: Any, optimizer: optax.GradientTransformation
+) -> TrainState:
+    """The state before the first step."""
+    return TrainState(
+        parameters=parameters,
+        collections=collections,
+        optimizer=optimizer.init(parameters),
+        step=jnp.zeros((), jnp.int32),
+        epoch=jnp.zeros((), jnp.int32),
+        finite=jnp.ones((), bool),
+        best_parameters=jax.tree.map(jnp.copy, parameters),
+        best_collections=jax.tree.map(jnp.copy, collections),
+        best_score=jnp.full((), -jnp.inf, jnp.float32),
+        best_epoch=jnp.zeros((), jnp.int32),
+        worse=jnp.zeros((), jnp.int32),
+        stopped=jnp.zeros((), bool),
+    )
+
+
+def keep_better(
+    state: TrainState,
+    score: Float[Array, ""],
+    *,
+    patience: int,
+    epochs: int,
+    counts: Bool[Array, ""] | bool = True,
+) -> TrainState:
+    """The state after an evaluation: its variables are kept if this score is the best so far.
+
+    Args:
+        patience: evaluations without a better score after which the fit stops.
+        epochs: after which it stops anyway.
+        counts: False where the evaluation comes too early to be chosen.
+    """
+    better = counts & (score > state.best_score)
+
+    def keep(new, old):
+        return jax.tree.map(lambda n, o: jnp.where(better, n, o), new, old)
+
+    worse = jnp.where(counts & ~better, state.worse + 1, 0)
+    return state._replace(
+        best_parameters=keep(state.parameters, state.best_parameters),
+        best_collections=keep(state.collections, state.best_collections),
+        best_score=jnp.where(better, score, state.best_score),
+        best_epoch=jnp.where(better, state.epoch, state.best_epoch),
+        worse=worse,
+        stopped=(worse >= patience) | (state.epoch >= epochs) | ~state.finite,
+    )
+
+
 class FitData(NamedTuple):
     """One fit's arrays; every fit of a run has the same shapes, so there is one compilation."""
 

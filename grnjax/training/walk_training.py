@@ -22,7 +22,7 @@ from grnjax.models.walk_tokens import MaskedWalks, make_sentences, mask_genes
 from grnjax.storage.checkpoints import CheckpointStore
 from grnjax.training.keeper import FitLog, FitResult, Keeper, train_to_the_end
 from grnjax.training.losses import weighted_mean
-from grnjax.training.step import TrainState, all_finite
+from grnjax.training.step import TrainState, all_finite, fresh_state, keep_better
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -166,20 +166,7 @@ def start_fit(key, *, config, genes) -> TrainState:
     example = mask_genes(sentences, genes, config.masked_share, key)
     parameters = WalkModel(config.model, genes, sentences.shape[1]).init(key, example)["params"]
     optimizer = make_optimizer(config, steps=1)  # how many is no part of its state
-    return TrainState(
-        parameters=parameters,
-        collections={},
-        optimizer=optimizer.init(parameters),
-        step=jnp.zeros((), jnp.int32),
-        epoch=jnp.zeros((), jnp.int32),
-        finite=jnp.ones((), bool),
-        best_parameters=jax.tree.map(jnp.copy, parameters),
-        best_collections={},
-        best_score=jnp.full((), -jnp.inf, jnp.float32),
-        best_epoch=jnp.zeros((), jnp.int32),
-        worse=jnp.zeros((), jnp.int32),
-        stopped=jnp.zeros((), bool),
-    )
+    return fresh_state(parameters, {}, optimizer)
 
 
 def make_optimizer(config: WalkTrainingConfig, steps: int) -> optax.GradientTransformation:
@@ -252,15 +239,4 @@ def select(state, held_out, config, genes, epochs) -> tuple[TrainState, Float[Ar
         lambda batch: mean_loss(state.parameters, batch, config, genes), held_out
     )
     loss = jnp.average(losses, weights=held_out.weights.sum(axis=1))
-    better = -loss > state.best_score
-    best = jax.tree.map(
-        lambda new, old: jnp.where(better, new, old), state.parameters, state.best_parameters
-    )
-    worse = jnp.where(better, 0, state.worse + 1)
-    return state._replace(
-        best_parameters=best,
-        best_score=jnp.where(better, -loss, state.best_score),
-        best_epoch=jnp.where(better, state.epoch, state.best_epoch),
-        worse=worse,
-        stopped=(worse >= config.patience) | (state.epoch >= epochs) | ~state.finite,
-    ), loss
+    return keep_better(state, -loss, patience=config.patience, epochs=epochs), loss

@@ -15,7 +15,7 @@ from grnjax.models.walk_tokens import make_sentences
 from grnjax.training.walk_training import WalkTrainingConfig
 
 
-class GeneVectors(NamedTuple):
+class WalkVectors(NamedTuple):
     """A vector of each gene, and which genes are in any network."""
 
     vectors: Float[np.ndarray, "gene dim"]
@@ -24,7 +24,7 @@ class GeneVectors(NamedTuple):
 
 def embed_genes(
     variables: dict, graph: WalkGraph, genes: int, config: WalkTrainingConfig, *, seed: int
-) -> GeneVectors:
+) -> WalkVectors:
     """The mean last-layer state of each gene over its places in walks where nothing is hidden.
 
     A gene in no network has no such place and gets its row of the input table, as all genes do if
@@ -35,11 +35,11 @@ def embed_genes(
     in_network = np.zeros(genes, bool)
     in_network[np.asarray(graph.starts) % genes] = True
     if config.vector == "row":
-        return GeneVectors(rows, in_network)
+        return WalkVectors(rows, in_network)
     key = jax.random.key(seed)
     sums, counts = sum_states(variables, graph, key, config=config, genes=genes)
     means = np.asarray(sums) / np.maximum(counts, 1)[:, None]
-    return GeneVectors(np.where(in_network[:, None], means, rows), in_network)
+    return WalkVectors(np.where(in_network[:, None], means, rows), in_network)
 
 
 @functools.partial(jax.jit, static_argnames=("config", "genes"))

@@ -16,8 +16,8 @@ import jax
 import numpy as np
 from conftest import SIZE, TinyModel, make_problem
 
-from grnjax.models.heads import IdentityTerm
-from grnjax.models.scregnet import ScRegNet, ScRegNetConfig, ridge_penalty, without_ridge
+from grnjax.models.heads import IdentityTerm, ridge_penalty, without_ridge
+from grnjax.models.scregnet import ScRegNet, ScRegNetConfig
 from grnjax.training import sharding
 from grnjax.training.cluster import DeviceConfig, join_processes
 from grnjax.training.loop import TrainingConfig, make_trainer
