@@ -60,7 +60,7 @@ def comparison_table(
         ]
         gain = paired_differences(kept, MODEL, own)
         count = max(count, gain["auroc"]["draws"])
-        cells.append(" ".join(write_gain(gain[figure]) for figure in FIGURES))
+        cells.append(" ".join(write_difference(gain[figure]) for figure in FIGURES))
         lines.append("| " + " | ".join([name.split("/")[1], *cells]) + " |")
     note = (
         f"AUROC/AP/within-TF/swap, means over {count} draws; gain is the kernel factor model minus "
@@ -85,8 +85,10 @@ def write_four(means: dict[str, float] | None) -> str:
     return "" if means is None else "/".join(shorten(means[figure]) for figure in FIGURES)
 
 
-def write_gain(found: dict) -> str:
-    """+.012±.003."""
+def write_difference(found: dict) -> str:
+    """+.012±.003, or - where the figure is undefined."""
+    if found["mean"] is None:
+        return "-"
     text = ("-" if found["mean"] < 0 else "+") + shorten(abs(found["mean"]))
     return text if found["half_width"] is None else f"{text}±{shorten(found['half_width'])}"
 
@@ -126,7 +128,7 @@ def same_tf_table(results: Path) -> str:
         if SAME_TF in means:
             gain = paired_differences(kept, SAME_TF, MODEL)
             cells = [write_four(means[MODEL]), write_four(means[SAME_TF])]
-            cells.append(" ".join(write_gain(gain[figure]) for figure in FIGURES))
+            cells.append(" ".join(write_difference(gain[figure]) for figure in FIGURES))
             lines.append("| " + " | ".join([name.split("/")[1], *cells]) + " |")
     return "\n".join([*lines, "", "First seed; ± half of the 95 % t interval over draws."])
 

@@ -13,6 +13,7 @@ from grnjax.evaluation.splits import SplitKind
 from grnjax.tasks.bench import Bench, FitSettings, Request
 from grnjax.tasks.link_prediction import MODEL, LinkPredictionConfig, SplitConfig, draw_splits
 from grnjax.tasks.loading import load_embedding, load_folder, load_splits
+from grnjax.tasks.reconstruction import judge_reconstruction, reconstruct
 from grnjax.training.study import Study
 from grnjax.types import Dataset, Split
 
@@ -22,6 +23,7 @@ EMBEDDINGS = {
     HESC: "foundation_side_files/geneformer_hESC_TFs500_gene_embedding_871x896.npz",
 }
 PUBLISHED_FORM = f"{MODEL}, published form"
+OUTSIDE_TRAIN = "pairs outside train"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -115,3 +117,29 @@ def measure_trivial(results: ResultsFile, where: dict, bench: Bench, split: Spli
     if not results.has(method="additive logistic", draw=split.draw, **where):
         scores = bench.trivial(split)
         results.add([bench.judge(name, split, 0, x) for name, x in scores.items()], **where)
+
+
+def measure_reconstruction(
+    results: ResultsFile,
+    name: str,
+    bench: Bench,
+    split: Split,
+    method: str,
+    form: FitSettings,
+    seed: int = 0,
+) -> None:
+    """Fits once and appends the rows on every pair, on train pairs and on all others, once.
+
+    Args:
+        name: the set.
+    """
+    key = {"set": name, "method": method, "draw": split.draw, "seed": seed}
+    if results.has(split=f"reconstruction, {OUTSIDE_TRAIN}", **key):
+        return
+    request = Request(split, form, seed, method)
+    with Study(None, 1, form.training.epochs, f"{name}, reconstruction") as study:
+        [fitted] = bench.fit_all(study, [request])
+    for row in judge_reconstruction(*reconstruct(bench, fitted), split):
+        among = row.pop("among")
+        scored = {"scores_train_edges": among != OUTSIDE_TRAIN}
+        results.add([{**row, **scored}], **key, split=f"reconstruction, {among}")

@@ -11,7 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from experiments.bench.tables import bench_table, schedule_table
-from experiments.flagship_tables import flagship_tables
+from experiments.flagship_tables import flagship_tables, write_difference
+from experiments.gt_grn_tables import gt_grn_tables
 from experiments.published_figures import PUBLISHED
 from grnjax.evaluation.report import markdown_table, paired_differences, shorten, summarise
 from grnjax.storage.files import read_json_lines, write_atomic
@@ -113,14 +114,6 @@ def differences_table(study: str, **where: object) -> str:
     draws = len({row["draw"] for row in rows})
     note = f"Mean over {draws} draws of the paired difference, ± half of its 95 % t interval."
     return "\n".join([*lines, "", note])
-
-
-def write_difference(found: dict) -> str:
-    """+.012±.003, or - where the metric is undefined."""
-    if found["mean"] is None:
-        return "-"
-    text = ("-" if found["mean"] < 0 else "+") + shorten(abs(found["mean"]))
-    return text if found["half_width"] is None else f"{text}±{shorten(found['half_width'])}"
 
 
 def noise_table(name: str) -> str:
@@ -266,6 +259,7 @@ TABLES = {
     },
     "experiments/SCALING.md": {"schedules": schedule_table},
     "experiments/FLAGSHIP.md": {name: FLAGSHIP[name] for name in MEASURED},
+    "experiments/GT_GRN.md": gt_grn_tables(RESULTS),
 }
 
 

@@ -75,22 +75,24 @@ def parse(
 
 
 def _choose_parts(config: Any, args: list[str], program: str) -> tuple[Any, list[str]]:
-    """The config with the parts that flags name, and the other words."""
-    parts = {f"--{key.replace('_', '-')}": (key, kind) for key, kind in _walk_parts(config)}
-    kept, words = [], list(args)
-    while words:
-        flag, equals, name = words[0].partition("=")
-        key, kind = parts.get(flag.replace("_", "-"), (None, None))
-        if key is None or not (equals or words[1:]):
-            kept.append(words.pop(0))
-            continue
-        name, words = (name, words[1:]) if equals else (words[1], words[2:])
+    """The config with the parts that flags name, outer ones first, and the other words."""
+    words = list(args)
+    while True:
+        parts = {f"--{key.replace('_', '-')}": (key, kind) for key, kind in _walk_parts(config)}
+        flags = [word.partition("=")[0].replace("_", "-") for word in words]
+        flag = min(parts.keys() & flags, key=lambda flag: flag.count("."), default=None)
+        if flag is None:
+            return config, words
+        place, (key, kind) = flags.index(flag), parts[flag]
+        _, equals, name = words.pop(place).partition("=")
+        if not equals:
+            name = words.pop(place) if words[place:] else ""
         classes = {known.__name__.removesuffix("Config"): known for known in _subclasses(kind)}
-        if name not in classes:
+        chosen = [classes[x] for x in classes if x.lower() == name.replace("-", "").lower()]
+        if not chosen:
             known = ", ".join(classes)
             raise ConfigError(f"{program}: {flag} cannot be {name!r}: it takes one of {known}.")
-        config = _with_part(config, key.split("."), classes[name]())
-    return config, kept
+        config = _with_part(config, key.split("."), chosen[0]())
 
 
 def _walk_parts(config: Any, prefix: str = "") -> Iterator[tuple[str, type]]:
@@ -392,7 +394,7 @@ def _suggest(word: str, known: Iterable[str]) -> str:
         pair = word.strip("-"), name.strip("-")
         whole = difflib.SequenceMatcher(None, *pair).ratio()
         ends = difflib.SequenceMatcher(None, *(text.split(".")[-1] for text in pair)).ratio()
-        return max(whole, ends), whole
+        return max(whole, 0.95 * ends), whole
 
     nearest = max(known, key=compare, default="")
     return f"; did you mean {nearest}?" if max(compare(nearest)) >= 0.6 else ""

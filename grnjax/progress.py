@@ -15,9 +15,9 @@ def start_logging() -> None:
     logger.propagate = False
 
 
-def progress_bar(total: int, description: str, *, hidden: bool = False):
-    """A tqdm bar, drawn on a terminal only, if not `hidden`; use it as a context manager."""
+def progress_bar(total: int, description: str, *, unit: str, hidden: bool = False):
+    """A tqdm bar over `unit`s, on a terminal only, if not `hidden`; use it as a context manager."""
     from tqdm import tqdm
 
     disable = True if hidden else None  # None: unless it is a terminal
-    return tqdm(total=total, desc=description, leave=False, disable=disable, unit="epoch")
+    return tqdm(total=total, desc=description, leave=False, disable=disable, unit=unit)

@@ -252,6 +252,37 @@ def test_a_flag_puts_another_class_in_the_place_of_a_part(start, words):
         config.parse(start, [*words, "--model.encoder.widths", "5"], program="infer")
 
 
+@dataclasses.dataclass(frozen=True)
+class WideModelConfig(ModelConfig):
+    """Another model; its own encoder is of another class by default."""
+
+    encoder: EncoderConfig = SageConfig()
+
+
+@dataclasses.dataclass(frozen=True)
+class OtherConfig(ModelConfig):
+    depth: int = 1
+
+
+@pytest.mark.parametrize("name", ["WideModel", "widemodel", "Wide-Model"])
+def test_an_outer_part_is_chosen_before_those_inside_it(name):
+    words = ["--model.encoder=GCN", "--model.encoder.dropout=0.3", f"--model={name}"]
+    parsed = config.parse(InferConfig, words, program="infer")
+    assert parsed.model == WideModelConfig(encoder=GCNConfig(dropout=0.3))
+    parsed = config.parse(InferConfig, ["--model", name], program="infer")
+    assert parsed.model == WideModelConfig()
+
+
+def test_a_part_has_the_settings_of_its_class_only():
+    assert config.parse(InferConfig, ["--model=Other", "--model.depth=3"], program="infer")
+    with pytest.raises(ConfigError, match="no flag --model.dept; did you mean --model.depth"):
+        config.parse(InferConfig, ["--model=Other", "--model.dept=3"], program="infer")
+    with pytest.raises(ConfigError, match="no flag --model.depth"):
+        config.parse(InferConfig, ["--model=WideModel", "--model.depth=3"], program="infer")
+    with pytest.raises(ConfigError, match="--model cannot be '': it takes one of WideModel, Other"):
+        config.parse(InferConfig, ["--model"], program="infer")
+
+
 def test_a_part_of_no_known_class_is_refused_with_the_classes_there_are():
     with pytest.raises(ConfigError, match="cannot be 'Conv': it takes one of GCN, Sage"):
         config.parse(InferConfig, ["--model.encoder=Conv"], program="infer")

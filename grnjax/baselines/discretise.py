@@ -59,7 +59,7 @@ def find_states(genes: GeneTable, among: np.ndarray, config: StateConfig) -> Sta
     A gene without expression, a constant one, and one whose histogram supports no cut tell nothing.
     """
     kept, sizes, columns = [], [], []
-    with progress_bar(len(among), "finding the states of genes") as bar:
+    with progress_bar(len(among), "finding the states of genes", unit="gene") as bar:
         for gene in np.sort(among):
             values = genes.expression[:, gene].astype(np.float64)
             state = cut(values, config) if genes.measured[gene] else np.zeros(0, int)

@@ -81,7 +81,7 @@ def unique_contributions(
     """The u of every pair, symmetric; 0 on the diagonal and for genes that share no information."""
     count = len(states.genes)
     directed = np.zeros((count, count))  # row: the target
-    with progress_bar(count, "decomposing information") as bar:
+    with progress_bar(count, "decomposing information", unit="target") as bar:
         for places, about in split_targets(states, np.arange(count)):
             of_states = specific_information(about, states, estimator)
             itself = np.repeat(places, about.sizes)

@@ -2,15 +2,14 @@
 
 Trees of boosting are small and many, and what they cost is the search for the best cut. So here
 all targets share what a round draws: the cells in its bag, and the TFs tried at each node. The
-tree of a target is distributed as if it had drawn alone, and the search becomes one walk over the
-cells, in order of a tried TF's expression, that keeps running sums of all targets side by side.
-Cuts are exact: between any two neighbouring values of a TF within the bag.
+tree of a target is distributed as if it had drawn alone, and the search is done for all of them
+side by side: between any two neighbouring values of a TF (`grnjax.baselines.walks`), or, for many
+cells, between bins (`grnjax.baselines.histograms`).
 
 Nodes of one level are numbered from the left; a cell's node is 2 n or 2 n + 1 after node n was cut.
 """
 
-import functools
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -19,8 +18,6 @@ from jaxtyping import Array, Bool, Float, Int
 
 from grnjax.types import GeneTable
 
-SAME = 1e-7  # values nearer than this are one value, as in scikit-learn
-UNROLLED = 4  # cells that one turn of the walk takes
 NO_CUT = np.inf
 DECKS = 1  # tells the draws of TFs from those of cells
 
@@ -32,20 +29,12 @@ def find_varying(genes: GeneTable) -> Bool[np.ndarray, " gene"]:
     return genes.measured & (np.ptp(genes.expression, axis=0) > 0)
 
 
-class Draw(NamedTuple):
-    """What one tree draws, the same for all targets; slots are the TFs tried, node by node."""
-
-    in_bag: Float[Array, " cell"]  # 1 where the tree is grown on the cell, else 0
-    tried: Int[Array, " slot"]  # position of the TF
-    cells: Int[Array, "place slot"]  # cells in the bag, by rising expression of the tried TF
-    cuts: Float[Array, "place slot"]  # the cut after each of them; infinite where there is none
-    values: Float[Array, "cell slot"]  # expression of the tried TF
-
-
 class Plan(NamedTuple):
     """How large trees are and what they draw."""
 
     depth: int
+    cells: int
+    tfs: int
     bag: int  # cells that a tree is grown on
     tried: int  # TFs that a node tries
     slots: int  # TFs that a node draws, some more if one of them may be the target
@@ -54,6 +43,23 @@ class Plan(NamedTuple):
     def nodes(self) -> int:
         """How many nodes may be cut."""
         return 2**self.depth - 1
+
+    def draw_bag(self, seed: int, number: int) -> Bool[np.ndarray, " cell"]:
+        """The cells that tree `number` is grown on, from the seed and the number alone."""
+        in_bag = np.zeros(self.cells, bool)
+        in_bag[np.random.default_rng([seed, number]).permutation(self.cells)[: self.bag]] = True
+        return in_bag
+
+    def deal(self, seed: int, number: int) -> Int[np.ndarray, " slot"]:
+        """The TFs tried at each node: all different within a node, any with the same chance.
+
+        A node's TFs are dealt from one shuffled deck until it is used up. Drawn anew each time,
+        some would be tried more often than others, and that for all targets alike.
+        """
+        trees = self.tfs // self.tried  # from one deck
+        rng = np.random.default_rng([seed, number // trees, DECKS])
+        decks = rng.permuted(np.tile(np.arange(self.tfs), (self.nodes, 1)), axis=1)
+        return np.roll(decks, -self.tried * (number % trees), axis=1)[:, : self.slots].ravel()
 
 
 class Split(NamedTuple):
@@ -64,46 +70,35 @@ class Split(NamedTuple):
     cut: Float[Array, "node target"]  # cells above go right; infinite for no cut
 
 
-class Presorted:
-    """Expression of the TFs with the order of cells by each, from which trees are drawn."""
+class Search(Protocol):
+    """Knows the cells in the bag and the TFs tried, and finds cuts."""
 
-    def __init__(self, expression: Float[np.ndarray, "cell tf"]):
-        self.expression = expression
-        self.order = np.argsort(expression, axis=0, kind="stable").T.astype(np.int32)  # [tf, cell]
+    def find_splits(
+        self,
+        values: Float[Array, "cell target"],
+        node: Int[Array, "cell target"],
+        sizes: Float[Array, "node target"],
+        allowed: Bool[Array, "node slot target"],
+    ) -> Split:
+        """The best cut of each node of a level over its allowed slots.
 
-    def draw(self, seed: int, number: int, plan: Plan) -> Draw:
-        """Draws of tree `number`, from the seed and the number alone."""
-        cells = len(self.expression)
-        in_bag = np.zeros(cells, bool)
-        in_bag[np.random.default_rng([seed, number]).permutation(cells)[: plan.bag]] = True
-        tried = self.deal(seed, number, plan)
-        order = self.order[tried]
-        order = order[in_bag[order]].reshape(len(tried), plan.bag).T
-        values = self.expression[order, tried]
-        return Draw(in_bag.astype(np.float32), tried, order, cuts_after(values),
-                    self.expression[:, tried])
-
-    def deal(self, seed: int, number: int, plan: Plan) -> Int[np.ndarray, " slot"]:
-        """The TFs tried at each node: all different within a node, any with the same chance.
-
-        A node's TFs are dealt from one shuffled deck until it is used up. Drawn anew each time,
-        some would be tried more often than others, and that for all targets alike.
+        `values` have mean 0 in each node. With s and a the sum and number of its values at or
+        below a cut, and N in all, the sum of squares falls by s^2 N / (a (N - a)).
         """
-        tfs = self.expression.shape[1]
-        trees = tfs // plan.tried  # from one deck
-        rng = np.random.default_rng([seed, number // trees, DECKS])
-        decks = rng.permuted(np.tile(np.arange(tfs), (plan.nodes, 1)), axis=1)
-        return np.roll(decks, -plan.tried * (number % trees), axis=1)[:, : plan.slots].ravel()
 
 
-def cuts_after(values: Float[np.ndarray, "place slot"]) -> Float[np.ndarray, "place slot"]:
-    """Halfway from each value to the next; infinite at the last and where the next is the same."""
-    here, following = values[:-1], values[1:]
-    halfway = here + (following - here) / 2
-    halfway = np.where(halfway < following, halfway, here)  # neighbouring floats
-    cuts = np.full_like(values, NO_CUT)
-    cuts[:-1] = np.where(following > here + SAME, halfway, NO_CUT)
-    return cuts
+class Draw(NamedTuple):
+    """What one tree draws, the same for all targets; slots are the TFs tried, node by node."""
+
+    in_bag: Float[Array, " cell"]  # 1 where the tree is grown on the cell, else 0
+    tried: Int[Array, " slot"]  # position of the TF
+    values: Float[Array, "cell slot"]  # expression of the tried TF, or its bin, which cuts divide
+    search: Search
+
+
+def slots_of_level(nodes: int, slots: int) -> slice:
+    """Where, among the slots of all nodes, those of the level of so many nodes stand."""
+    return slice((nodes - 1) * slots, (2 * nodes - 1) * slots)
 
 
 def grow_trees(
@@ -129,12 +124,10 @@ def grow_trees(
     slots = len(draw.tried) // (2**depth - 1)
     for level in range(depth):
         nodes = 2**level
-        here = slice((nodes - 1) * slots, (2 * nodes - 1) * slots)
+        here = slots_of_level(nodes, slots)
         left, sizes = take_off_means(left, node, draw.in_bag, nodes)
-        split = find_splits(
-            left * draw.in_bag[:, None], node, sizes, draw.cells[:, here], draw.cuts[:, here],
-            allowed[here].reshape(nodes, slots, -1) & grows[:, None],
-        )
+        may = allowed[here].reshape(nodes, slots, -1) & grows[:, None]
+        split = draw.search.find_splits(left, node, sizes, may)
         tried = draw.tried[here].reshape(nodes, slots)
         cut_by = jnp.take_along_axis(tried, split.slot, axis=1)  # [node, target]
         gains += jnp.where(cut_by == jnp.arange(tfs)[:, None, None], split.gain, 0).sum(axis=1)
@@ -160,47 +153,6 @@ def take_off_means(
 
     # A loop, as the compiler would work out `node` and `values` again for each node otherwise.
     return jax.lax.scan(take_off, values, jnp.arange(nodes, dtype=node.dtype))
-
-
-def find_splits(
-    values: Float[Array, "cell target"],
-    node: Int[Array, "cell target"],
-    sizes: Float[Array, "node target"],
-    cells: Int[Array, "place slot"],
-    cuts: Float[Array, "place slot"],
-    allowed: Bool[Array, "node slot target"],
-) -> Split:
-    """The best cut of each node over its allowed slots.
-
-    `values` have mean 0 in each node. With s and a the sum and number of its values at or below a
-    cut, and N in all, the sum of squares falls by s^2 N / (a (N - a)).
-    """
-    nodes, slots, targets = allowed.shape
-    number = jnp.repeat(jnp.arange(nodes, dtype=node.dtype), slots)[:, None]
-    total = jnp.repeat(sizes, slots, axis=0)  # [slot, target]
-
-    def walk(carry, step):
-        s, a, best, best_place = carry
-        cell, is_cut, place = step
-        inside = node[cell] == number
-        s += jnp.where(inside, values[cell], 0)
-        a += inside
-        parts = a * (total - a)
-        gain = jnp.where(parts > 0, s * s * is_cut[:, None] / parts, 0)
-        better = gain > best
-        return (s, a, jnp.maximum(gain, best), jnp.where(better, place, best_place)), None
-
-    zeros = jnp.zeros((nodes * slots, targets), jnp.float32)
-    steps = cells, jnp.isfinite(cuts).astype(jnp.float32), jnp.arange(len(cells), dtype=jnp.int32)
-    start = zeros, zeros, zeros, zeros.astype(jnp.int32)
-    (_, _, best, place), _ = jax.lax.scan(walk, start, steps, unroll=UNROLLED)
-    best = jnp.where(allowed, best.reshape(nodes, slots, targets), 0)
-    slot = jnp.argmax(best, axis=1)
-    at = functools.partial(jnp.take_along_axis, indices=slot[:, None], axis=1)
-    gain = at(best)[:, 0]
-    column = slots * jnp.arange(nodes)[:, None] + slot
-    cut = cuts[at(place.reshape(nodes, slots, targets))[:, 0], column]
-    return Split(gain * sizes, slot, jnp.where(gain > 0, cut, NO_CUT))
 
 
 def goes_right(

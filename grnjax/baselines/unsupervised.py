@@ -45,5 +45,5 @@ METHODS = {
     "mutual-information": Method(information.score_targets, MutualInformationConfig()),
     "pidc": Method(pidc.score_targets, PIDCConfig()),
     "genie3": Method(forests.score_targets, GENIE3Config(), targets_a_block=128),
-    "grnboost2": Method(boosting.score_targets, GRNBoost2Config(), targets_a_block=512),
+    "grnboost2": Method(boosting.score_targets, GRNBoost2Config(), targets_a_block=1024),
 }

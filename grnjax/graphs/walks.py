@@ -15,9 +15,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 from jaxtyping import Array, Bool, Float, Int
 from scipy import sparse
-from scipy.stats import rankdata
 
 ENDED = -1
 """Stands in a walk after its end."""
@@ -87,7 +87,7 @@ def keep_top_edges(
     best = np.argsort(-flat, kind="stable")[:count]
     best = best[flat[best] > 0]
     row, target = np.unravel_index(best, scores.shape)
-    weights = rankdata(flat[best]) / max(len(best), 1)
+    weights = pd.Series(flat[best]).rank(pct=True).to_numpy()
     edges = np.stack([np.asarray(tfs)[row], target], axis=1)
     return InferredNetwork(edges.astype(np.int32), weights.astype(np.float32))
 

@@ -18,7 +18,13 @@ from jaxtyping import Array, Float, Int
 from grnjax.errors import ConfigError
 from grnjax.graphs.positional import flip_signs, settle_signs
 from grnjax.models.graph_transformer import GraphTransformerConfig, TransformerLayers
-from grnjax.models.heads import BilinearHead, HadamardHead, IdentityTerm
+from grnjax.models.heads import (
+    BilinearHead,
+    HadamardHead,
+    IdentityTerm,
+    LinearTerm,
+    PairModelConfig,
+)
 from grnjax.types import PairBatch, shapes
 
 Source = Literal["expression", "global", "positions"]
@@ -31,6 +37,7 @@ class GTGRNInputs(NamedTuple):
     """
 
     expression_embedding: Float[Array, "node dim"]  # zeros where not measured
+    statistics: Float[Array, "node statistic"]  # of expression, which its embedding has lost
     measured: Float[Array, " node"]  # 1 where the gene has expression
     global_embedding: Float[Array, "node dim2"]  # of walks over several networks
     eigenvectors: Float[Array, "node dim3"]  # each column known up to its sign
@@ -47,38 +54,42 @@ class GTGRNInputs(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class GTGRNConfig:
+class GTGRNConfig(PairModelConfig):
     """Settings of `GTGRN`; the defaults are the interacting form."""
 
-    inputs: tuple[Source, ...] = ("expression", "global", "positions")
-    """What is known of a gene; an input that is left out has no influence."""
+    inputs: tuple[Source, ...] = ("expression", "global")
+    """What is known of a gene; an input that is left out has no influence. Positions are, by
+    default, as where they acted they cost precision (experiments/GT_GRN.md)."""
     fusion: Literal["sum", "gate"] = "sum"
     """How the inputs are joined: their projections added, as published, or each times a gate that
     all of them set, for every dimension of a gene."""
-    transformer: GraphTransformerConfig = GraphTransformerConfig()
+    transformer: GraphTransformerConfig = GraphTransformerConfig(dropout=0.5)
     signs: Literal["random", "fixed"] = "random"
     """Signs of the eigenvectors: drawn at each training step and settled by a rule for evaluation,
     or as they are, the published way, in which a model can learn one draw by heart."""
     head: Literal["pair", "bilinear", "hadamard"] = "bilinear"
     """How two gene vectors become a logit; `pair` is the published one."""
-    identity_rank: int = 8
-    """Width of the learned per-gene vectors; 0 leaves them and the learned biases out."""
-    coexpression: bool = True
-    """Whether the score sees the pair's correlation and joint regression coefficient."""
     missing: Literal["learned", "zeros"] = "learned"
     """What stands for the expression embedding of a gene without any: one learned vector and a
     mask column, or zeros."""
-    identity_ridge: float = 8.0
-    """Ridge of the learned vectors, per summed loss."""
-    bias_ridge: float = 1.0
-    """Ridge of the learned biases, per summed loss."""
+    identity_rank: int = 16
+    """Width of the learned per-gene vectors; 0 leaves them and the learned biases out."""
+    statistics: bool = True
+    """Whether five statistics stand beside the embedding of a gene's expression: profiles are
+    standardised before they are embedded, and mean and detection rate are lost there."""
+    new_targets: bool = False
+    """For targets without train pairs, whose identity says nothing: their part of the identity term
+    is also mapped from their vectors, and their expression has linear weights for each TF. On
+    targets with train pairs both cost precision (experiments/GT_GRN.md)."""
+    linear_ridge: float = 30.0
+    """Ridge of the linear weights, per summed loss."""
 
     def __post_init__(self):
         if not self.inputs or len(set(self.inputs)) < len(self.inputs):
             raise ValueError(f"inputs must be one or more different ones, got {self.inputs}")
-        for name in ("identity_rank", "identity_ridge", "bias_ridge"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
+        if self.linear_ridge < 0:
+            raise ValueError(f"linear_ridge must be at least 0, got {self.linear_ridge}")
+        super().__post_init__()
 
 
 def faithful(width: int = 80, heads: int = 4, layers: int = 6) -> GTGRNConfig:
@@ -98,12 +109,14 @@ def faithful(width: int = 80, heads: int = 4, layers: int = 6) -> GTGRNConfig:
         norm="batch",
     )
     return GTGRNConfig(
+        inputs=("expression", "global", "positions"),
         transformer=transformer,
         signs="fixed",
         head="pair",
         identity_rank=0,
         coexpression=False,
         missing="zeros",
+        statistics=False,
     )
 
 
@@ -128,7 +141,10 @@ class GTGRN(nn.Module):
         logits = self.make_head()(vectors, pairs.pairs, train=train)
         if config.identity_rank:
             identity = IdentityTerm(config.identity_rank, name="identity")
-            logits = logits + identity(genes.seen, pairs.pairs)
+            mapped = vectors if config.new_targets else None
+            logits = logits + identity(genes.seen, pairs.pairs, mapped)
+        if config.new_targets and "expression" in config.inputs:
+            logits = logits + LinearTerm(name="linear")(self.describe(genes), pairs.pairs)
         if config.coexpression:
             logits = logits + nn.Dense(1, use_bias=False, name="coexpression")(pairs.features)[:, 0]
         return logits
@@ -147,7 +163,7 @@ class GTGRN(nn.Module):
         """Each input that is there, in the width of the transformer."""
         inputs, width = self.config.inputs, self.config.transformer.width
         tables = {}
-        if "expression" in inputs and genes.expression_embedding.shape[1]:
+        if "expression" in inputs and self.describe(genes).shape[1]:
             tables["expression"] = self.fill_missing(genes)
         if "global" in inputs:
             tables["global"] = genes.global_embedding
@@ -158,9 +174,15 @@ class GTGRN(nn.Module):
             raise ConfigError(f"GT-GRN has no input: none of {', '.join(inputs)} was given.")
         return [nn.Dense(width, name=f"from_{name}")(table) for name, table in used.items()]
 
+    def describe(self, genes: GTGRNInputs) -> Float[Array, "node dim"]:
+        """What is known of the genes' expression; zeros for those without."""
+        if not self.config.statistics:
+            return genes.expression_embedding
+        return jnp.concatenate([genes.expression_embedding, genes.statistics], axis=1)
+
     def fill_missing(self, genes: GTGRNInputs) -> Float[Array, "node dim"]:
-        """The expression embedding, with what stands for it where a gene has none."""
-        table, measured = genes.expression_embedding, genes.measured[:, None]
+        """The expression of the genes, with what stands for it where a gene has none."""
+        table, measured = self.describe(genes), genes.measured[:, None]
         if self.config.missing == "zeros":
             return table
         stand_in = self.param("missing", nn.initializers.zeros, (table.shape[1],))

@@ -4,7 +4,7 @@ Every head maps `(genes [node, dim], pairs [pair, 2], *, train)` to logits [pair
 head is scRegNet's; it ranks targets in the same order for every TF. The others interact.
 """
 
-from typing import Protocol
+import dataclasses
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -71,7 +71,8 @@ class IdentityTerm(nn.Module):
     """a_tf + b_target + u_tf . v_target from learned vectors: what labels alone can say.
 
     With it an interacting model contains the ID-only factor model. A gene without train pairs in
-    a role has no vector in that role, so an unseen target gets none of its own noise.
+    a role has no vector in that role, so an unseen target gets none of its own noise. Given
+    `vectors`, a target's b and v are also mapped from its vector, which serves unseen targets.
     """
 
     rank: int
@@ -79,7 +80,10 @@ class IdentityTerm(nn.Module):
     @nn.compact
     @shapes
     def __call__(
-        self, seen: Float[Array, "node 2"], pairs: Int[Array, "pair 2"]
+        self,
+        seen: Float[Array, "node 2"],
+        pairs: Int[Array, "pair 2"],
+        vectors: Float[Array, "node dim"] | None = None,
     ) -> Float[Array, " pair"]:
         nodes = len(seen)
         zeros, spread = nn.initializers.zeros, nn.initializers.normal(0.3)
@@ -87,29 +91,68 @@ class IdentityTerm(nn.Module):
         target_bias = self.param("target_bias", zeros, (nodes,)) * seen[:, 1]
         tf_factors = self.param("tf_factors", spread, (nodes, self.rank)) * seen[:, :1]
         target_factors = self.param("target_factors", spread, (nodes, self.rank)) * seen[:, 1:]
+        if vectors is not None:
+            target_bias += nn.Dense(1, use_bias=False, name="bias_map")(vectors)[:, 0]
+            target_factors += nn.Dense(self.rank, use_bias=False, name="factor_map")(vectors)
         i, j = pairs[:, 0], pairs[:, 1]
         return (
             tf_bias[i] + target_bias[j] + jnp.sum(tf_factors[i] * target_factors[j], axis=-1)
         )
 
 
-class HasIdentity(Protocol):
-    """Settings of a model with an identity term."""
+class LinearTerm(nn.Module):
+    """x_target . (w + W_tf), for features x: a linear model for each TF, and what they share.
 
-    identity_ridge: float
-    bias_ridge: float
+    With it a model contains the trivial row "linear expression", the one to beat on unseen targets.
+    """
+
+    @nn.compact
+    @shapes
+    def __call__(
+        self, features: Float[Array, "node dim"], pairs: Int[Array, "pair 2"]
+    ) -> Float[Array, " pair"]:
+        zeros, (nodes, dim) = nn.initializers.zeros, features.shape
+        shared = self.param("shared", zeros, (dim,))
+        by_tf = self.param("by_tf", zeros, (nodes, dim))
+        i, j = pairs[:, 0], pairs[:, 1]
+        return (features @ shared)[j] + jnp.sum(by_tf[i] * features[j], axis=-1)
 
 
-def ridge_penalty(parameters: dict, config: HasIdentity) -> Float[Array, ""]:
-    """Half the ridge of the identity term, on the scale of the loss summed over pairs."""
-    identity = parameters.get("identity")
-    if identity is None:
-        return jnp.zeros(())
-    biases = jnp.sum(identity["target_bias"] ** 2) + 0.2 * jnp.sum(identity["tf_bias"] ** 2)
-    factors = jnp.sum(identity["tf_factors"] ** 2) + jnp.sum(identity["target_factors"] ** 2)
-    return 0.5 * (config.bias_ridge * biases + config.identity_ridge * factors)
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PairModelConfig:
+    """Settings of a model that scores TF-target pairs; each model adds its own in a subclass."""
+
+    identity_rank: int = 8
+    """Width of the learned per-gene vectors; 0 leaves them and the learned biases out."""
+    identity_ridge: float = 8.0
+    """Ridge of the learned vectors, per summed loss."""
+    bias_ridge: float = 1.0
+    """Ridge of the learned biases, per summed loss."""
+    coexpression: bool = True
+    """Whether the score sees the pair's correlation and joint regression coefficient."""
+
+    def __post_init__(self):
+        for name in ("identity_rank", "identity_ridge", "bias_ridge"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
+
+
+def ridge_penalty(parameters: dict, config: PairModelConfig) -> Float[Array, ""]:
+    """Half the ridges of the identity and linear terms, on the scale of the loss summed over pairs.
+
+    The maps of the identity term have none.
+    """
+    penalty = jnp.zeros(())
+    if identity := parameters.get("identity"):
+        biases = jnp.sum(identity["target_bias"] ** 2) + 0.2 * jnp.sum(identity["tf_bias"] ** 2)
+        factors = jnp.sum(identity["tf_factors"] ** 2) + jnp.sum(identity["target_factors"] ** 2)
+        penalty += config.bias_ridge * biases + config.identity_ridge * factors
+    if linear := parameters.get("linear"):
+        weights = jnp.sum(linear["shared"] ** 2) + jnp.sum(linear["by_tf"] ** 2)
+        penalty += config.linear_ridge * weights
+    return 0.5 * penalty
 
 
 def without_ridge(parameters: dict) -> dict:
-    """Mask of the parameters that weight decay applies to: all but the identity term."""
-    return {name: name != "identity" for name in parameters}
+    """Mask of the parameters that weight decay applies to: all but those of the two terms."""
+    return {name: name not in ("identity", "linear") for name in parameters}

@@ -17,13 +17,19 @@ from jaxtyping import Array, Float
 from grnjax.models.encoder import EncoderConfig
 from grnjax.models.fusion import CrossAttentionConfig, CrossModalFusion
 from grnjax.models.gcn import GCNConfig
-from grnjax.models.heads import AdditiveHead, BilinearHead, HadamardHead, IdentityTerm
+from grnjax.models.heads import (
+    AdditiveHead,
+    BilinearHead,
+    HadamardHead,
+    IdentityTerm,
+    PairModelConfig,
+)
 from grnjax.models.layers import LeakyMLP
 from grnjax.types import GeneBatch, PairBatch, shapes
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ScRegNetConfig:
+class ScRegNetConfig(PairModelConfig):
     """Settings of `ScRegNet`; the defaults are the interacting form."""
 
     encoder: EncoderConfig = GCNConfig()
@@ -39,10 +45,6 @@ class ScRegNetConfig:
     """Dropout between MLP layers, of which one alone has none, and in the Hadamard head."""
     head: Literal["additive", "bilinear", "hadamard"] = "bilinear"
     """How two gene vectors become a logit; `additive` is the published one."""
-    identity_rank: int = 8
-    """Width of the learned per-gene vectors; 0 leaves them and the learned biases out."""
-    coexpression: bool = True
-    """Whether the score sees the pair's correlation and joint regression coefficient."""
     topology: bool = False
     """Whether the score sees the pair's degrees, shared neighbours and paths in the train graph."""
     missing: Literal["learned", "zeros"] = "learned"
@@ -50,19 +52,13 @@ class ScRegNetConfig:
     column, or zeros."""
     dropout_at_evaluation: bool = False
     """The published code leaves MLP dropout on at evaluation; True restores that."""
-    identity_ridge: float = 8.0
-    """Ridge of the learned vectors, per summed loss."""
-    bias_ridge: float = 1.0
-    """Ridge of the learned biases, per summed loss."""
 
     def __post_init__(self):
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must be in [0, 1), got {self.dropout}")
         if not self.mlp_widths or min(self.mlp_widths) < 1:
             raise ValueError(f"mlp_widths must be positive numbers, got {self.mlp_widths}")
-        for name in ("identity_rank", "identity_ridge", "bias_ridge"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
+        super().__post_init__()
 
 
 def faithful(encoder: EncoderConfig, mlp_widths: tuple[int, ...], dropout: float) -> ScRegNetConfig:

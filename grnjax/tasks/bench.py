@@ -18,6 +18,7 @@ from grnjax.models.scregnet import ScRegNetConfig
 from grnjax.tasks.inputs import InputConfig, make_scregnet_trainer, model_inputs
 from grnjax.training.batches import (
     ModelInputs,
+    Sizes,
     add_topology,
     build_fit_data,
     build_pair_batch,
@@ -205,23 +206,26 @@ class Bench:
         return make_scregnet_trainer(model, training, self.mesh)
 
     def _make_inputs(self, config, batch_size, coexpression, control, seed) -> ModelInputs:
-        genes = self.dataset.genes
-        every_pair = len(self.tfs) * (len(genes.names) - 1)
-        sizes = shared_sizes(
-            [split.train for split in self.splits],
-            len(genes.names),
-            batch_size,
-            least_pairs=every_pair if config.unlabelled_weight else 0,
-        )
         return model_inputs(
-            genes,
+            self.dataset.genes,
             self.embedding,
             self.tfs,
             config,
-            sizes,
+            self._share_sizes(config, batch_size),
             coexpression=coexpression,
             control=control,
             seed=seed,
+        )
+
+    def _share_sizes(self, config: InputConfig, batch_size: int) -> Sizes:
+        """Padded sizes for the fits of all splits."""
+        genes = len(self.dataset.genes.names)
+        every_pair = len(self.tfs) * (genes - 1)
+        return shared_sizes(
+            [split.train for split in self.splits],
+            genes,
+            batch_size,
+            least_pairs=every_pair if config.unlabelled_weight else 0,
         )
 
     def judge(self, method: str, split: Split, seed: int, scores: np.ndarray) -> dict:

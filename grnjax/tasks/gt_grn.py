@@ -7,14 +7,14 @@ import jraph
 import numpy as np
 from jax.sharding import Mesh
 
-from grnjax.data.blocks.expression import coexpression_block
+from grnjax.data.blocks.expression import coexpression_block, expression_statistics
 from grnjax.graphs.build import build_gene_batch, pad_rows
 from grnjax.graphs.positional import PositionConfig, Positions, encode_positions
 from grnjax.models.gt_grn import GTGRN, GTGRNConfig, GTGRNInputs
 from grnjax.tasks.bench import Bench
 from grnjax.tasks.gene_embeddings import GeneEmbeddings
 from grnjax.tasks.inputs import InputConfig, make_ridged_trainer
-from grnjax.training.batches import ModelInputs, shared_sizes
+from grnjax.training.batches import ModelInputs
 from grnjax.training.loop import Trainer, TrainingConfig
 from grnjax.types import Dataset, LabelledPairs, Split
 
@@ -27,6 +27,7 @@ GTGRNControl = Literal[
 class GTGRNModelInputs(ModelInputs):
     """What fits of GT-GRN share; positions are those in the train edges of each fit."""
 
+    statistics: np.ndarray  # [gene, statistic] of expression
     has_expression: np.ndarray  # [gene] bool
     positions: PositionConfig
     order: np.ndarray | None  # of genes, by which a control deals out positions anew
@@ -40,6 +41,7 @@ class GTGRNModelInputs(ModelInputs):
             places = Positions(*(table[self.order] for table in places))
         return GTGRNInputs(
             expression_embedding=common.nodes,
+            statistics=pad_rows(self.statistics, count + 1),
             measured=pad_rows(self.has_expression.astype(np.float32), count + 1),
             global_embedding=common.embedding,
             eigenvectors=pad_rows(places.eigenvectors, count + 1),
@@ -77,7 +79,7 @@ class GTGRNBench(Bench):
         seed: int,
     ) -> GTGRNModelInputs:
         genes, rng = self.dataset.genes, np.random.default_rng(seed)
-        sizes = shared_sizes([split.train for split in self.splits], len(genes.names), batch_size)
+        sizes = self._share_sizes(config, batch_size)
         given, dealt = self.embeddings, np.arange(len(genes.names))
         if control == "expression-permuted":
             dealt[given.has_expression] = rng.permutation(np.flatnonzero(given.has_expression))
@@ -95,6 +97,7 @@ class GTGRNBench(Bench):
             padded_pairs=sizes.pairs,
             padded_edges=sizes.edges,
             messages=config.messages,
+            statistics=expression_statistics(genes)[dealt],
             has_expression=given.has_expression,
             positions=self.positions,
             order=rng.permutation(len(walks)) if control == "positions-permuted" else None,

@@ -13,7 +13,7 @@ from grnjax.data.blocks.expression import (
     principal_components,
     standardise,
 )
-from grnjax.models.heads import HasIdentity, ridge_penalty, without_ridge
+from grnjax.models.heads import PairModelConfig, ridge_penalty, without_ridge
 from grnjax.models.scregnet import ScRegNet, ScRegNetConfig
 from grnjax.training.batches import ModelInputs, Sizes
 from grnjax.training.loop import Trainer, TrainingConfig, make_trainer
@@ -68,7 +68,7 @@ def make_scregnet_trainer(
 
 
 def make_ridged_trainer(
-    module: Model, model: HasIdentity, training: TrainingConfig, mesh: Mesh | None
+    module: Model, model: PairModelConfig, training: TrainingConfig, mesh: Mesh | None
 ) -> Trainer:
     """The trainer of a model whose identity term has ridges, and the rest weight decay."""
     return make_trainer(

@@ -5,6 +5,7 @@ rows fitted on the same train pairs. Validation pairs alone choose epochs, ridge
 """
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +17,24 @@ from grnjax.evaluation.bootstrap import bootstrap_over_tfs
 from grnjax.evaluation.metrics import evaluate_pairs
 from grnjax.evaluation.report import paired_differences, summarise
 from grnjax.evaluation.splits import SplitKind, check_split, draw_split
+from grnjax.graphs.positional import PositionConfig
+from grnjax.graphs.walks import InferredNetwork
+from grnjax.models.gt_grn import GTGRNConfig
+from grnjax.models.heads import PairModelConfig
 from grnjax.models.scregnet import ScRegNetConfig
 from grnjax.progress import logger
 from grnjax.tasks.bench import Bench, FitSettings, Request
-from grnjax.tasks.inputs import Control, InputConfig
+from grnjax.tasks.gene_embeddings import GeneEmbeddingConfig, embed_dataset
+from grnjax.tasks.gt_grn import GTGRNBench
+from grnjax.tasks.inputs import InputConfig
+from grnjax.tasks.model_kinds import KINDS, AnyControl, check_settings, name_model, name_row
+from grnjax.tasks.reconstruction import judge_reconstruction, reconstruct
+from grnjax.tasks.walk_networks import check_networks
 from grnjax.training.loop import TrainingConfig
 from grnjax.training.study import Study
 from grnjax.types import Dataset, Split, SplitProtocol
 
-MODEL = "scRegNet"
+MODEL = KINDS[ScRegNetConfig].name
 CHOSEN_ON = ("auroc", "average_precision")
 
 
@@ -58,13 +68,18 @@ class SplitConfig:
 class LinkPredictionConfig:
     """A study: a model on the draws of a split, over seeds."""
 
-    model: ScRegNetConfig = ScRegNetConfig()
+    model: PairModelConfig = ScRegNetConfig()
+    """The model; the command line takes another by its name, --model=GT-GRN."""
+    embeddings: GeneEmbeddingConfig = GeneEmbeddingConfig()
+    """GT-GRN's embeddings of genes, made with the first of `seeds`."""
+    positions: PositionConfig = PositionConfig()
+    """GT-GRN's positions of genes among train edges."""
     inputs: InputConfig = InputConfig()
     training: TrainingConfig = TrainingConfig()
     split: SplitConfig = SplitConfig()
     seeds: tuple[int, ...] = (0,)
     """Seeds of the model; each is fitted on every draw."""
-    controls: tuple[Control, ...] = ()
+    controls: tuple[AnyControl, ...] = ()
     """Altered inputs, or rewired labels, on which the model is fitted again."""
     reference_selection: bool = False
     """Select on the test pairs, as the published code does; only to show the size of the effect."""
@@ -72,6 +87,9 @@ class LinkPredictionConfig:
     """Options tried on each draw with the first seed; the best on validation serves all seeds.
     Each is one or more settings, such as training.edge-folds=0,inputs.negative-weight=0.2."""
 
+    reconstruct: bool = False
+    """Also judge the first seed on every pair of a TF and a gene, its train pairs included; the
+    figures of those and of the other pairs stand apart."""
     bootstrap: int = 0
     """How many times the TFs are resampled for the intervals of each draw, with the first seed;
     0 leaves them out."""
@@ -86,10 +104,13 @@ class LinkPredictionConfig:
 class Results:
     """Rows (method, draw, seed, metrics) with what is said about them."""
 
+    model: str  # its name in the rows
     rows: list[dict]
     splits: list[dict]  # sizes and leakage counts of each draw
     chosen: dict  # draw -> the option chosen on validation
     intervals: list[dict]  # of the resampled TFs: one line per draw, method and metric
+    reconstructions: list[dict]  # rows on all pairs, where they were asked for
+    embeddings: dict | None  # what GT-GRN's gene embeddings came to
 
     @property
     def summary(self):
@@ -104,11 +125,13 @@ class Results:
             "splits": self.splits,
             "chosen_on_validation": self.chosen,
             "bootstrap_over_tfs": self.intervals,
+            "reconstruction": self.reconstructions,
+            "gene_embeddings": self.embeddings,
             "summary": self.summary.to_dict("records"),
             "paired_differences": {
-                method: paired_differences(self.rows, MODEL, method)
+                method: paired_differences(self.rows, self.model, method)
                 for method in methods
-                if method != MODEL
+                if method != self.model
             },
         }
 
@@ -145,85 +168,83 @@ def run_study(
     config: LinkPredictionConfig,
     *,
     embedding: np.ndarray | None = None,
+    networks: Mapping[str, InferredNetwork] | None = None,
     folder: Path | None = None,
     mesh: Mesh | None = None,
 ) -> Results:
     """Fits and judges the model, its controls and the trivial rows on every split.
 
     Args:
-        embedding: frozen gene vectors [gene, dim] in the order of the data set.
+        embedding: frozen gene vectors [gene, dim] in the order of the data set, for scRegNet.
+        networks: made elsewhere, by name, for GT-GRN to walk on (`walk_networks.load_networks`).
         folder: run folder for checkpoints and metrics; None keeps nothing.
         mesh: devices that share each fit; None leaves it to one.
 
     Raises:
-        SplitError: a split leaks, or a part of it lacks a class.
-        ConfigError: an option or a control cannot be had.
+        SplitError: a split or a network leaks, or a part of a split lacks a class.
+        ConfigError: a setting, an option or a control cannot be had.
     """
-    reports = [check_split(split) for split in splits]
-    for report in reports:
-        if report.get("train_pairs_in_test"):
+    about_splits = [check_split(split) for split in splits]
+    for about in about_splits:
+        if about.get("train_pairs_in_test"):
             logger.warning(
                 "%(kind)s split, draw %(draw)d: %(train_pairs_in_test)d train pairs are test pairs "
                 "labelled 0, of which %(train_positives_labelled_0)d are train positives",
-                report,
+                about,
             )
     bench = Bench(dataset, splits, embedding, mesh)
     for settled in (config, *(with_options(config, option) for option in config.choose)):
-        check_settings(settled, bench)
+        check_settings(settled, bench, networks or {})
+    report = None
+    if isinstance(config.model, GTGRNConfig):
+        bench = embed_genes(bench, config, networks or {}, folder)
+        report = bench.embeddings.report
+    model = name_model(config.model)
     tried = len(config.choose) + 1 if config.choose else 0
     fits = len(splits) * ((1 + len(config.controls)) * len(config.seeds) + tried)
     scores: dict[int, dict] = {  # of each draw, by method and seed
         split.draw: {(name, 0): values for name, values in bench.trivial(split).items()}
         for split in splits
     }
+    reconstructions = []
     with Study(folder, fits, config.training.epochs, "fitting") as study:
         chosen = choose_on_validation(bench, study, config) if config.choose else {}
         requests = list_requests(splits, config, chosen)
         for request, fitted in zip(requests, bench.fit_all(study, requests), strict=True):
-            split, method = request.split, name_row(request.settings.control)
+            split, method = request.split, name_row(request.settings)
             scores[split.draw][method, request.seed] = bench.score(fitted, split.test)
+            if config.reconstruct and method == model and request.seed == config.seeds[0]:
+                figures = judge_reconstruction(*reconstruct(bench, fitted), split)
+                reconstructions += [{"method": method, "draw": split.draw, **x} for x in figures]
     rows, intervals = [], []
     for split in splits:
         found = scores[split.draw]
         if len(config.seeds) > 1:
-            own = [found[MODEL, seed] for seed in config.seeds]
-            found[f"{MODEL}, mean of {len(own)} seeds", 0] = np.mean(own, axis=0)
+            own = [found[model, seed] for seed in config.seeds]
+            found[f"{model}, mean of {len(own)} seeds", 0] = np.mean(own, axis=0)
         rows += [bench.judge(name, split, seed, x) for (name, seed), x in found.items()]
         if config.bootstrap:
             intervals += resample_tfs(split, found, config)
     options = {draw: best.option for draw, best in chosen.items()}
-    return Results(rows, reports, options, intervals)
+    return Results(model, rows, about_splits, options, intervals, reconstructions, report)
 
 
-def check_settings(config: LinkPredictionConfig, bench: Bench) -> None:
-    """Refuses what the data or the splits cannot give, before anything is fitted."""
-    if bench.embedding is None:
-        for control in config.controls:
-            if control.startswith("embedding"):
-                raise ConfigError(
-                    f"the control {control} needs an embedding: give --data.embedding."
-                )
-        if config.model.fusion == "cross-attention":
-            raise ConfigError(
-                "--model.fusion cross-attention needs frozen gene embeddings: give "
-                "--data.embedding, or leave it at concatenate."
-            )
-    if config.inputs.unlabelled_weight:
-        for split in bench.splits:
-            if not bench.leaves_pairs_unlabelled(split):
-                raise ConfigError(
-                    f"--inputs.unlabelled-weight {config.inputs.unlabelled_weight:g}: in a "
-                    f"{split.kind} split the pairs outside train are those that are held out; "
-                    "leave it at 0."
-                )
+def embed_genes(
+    bench: Bench,
+    config: LinkPredictionConfig,
+    networks: Mapping[str, InferredNetwork],
+    folder: Path | None,
+) -> GTGRNBench:
+    """The bench of GT-GRN on the same splits, with one embedding of the genes for all of them."""
+    genes = bench.dataset.genes
+    check_networks(networks, bench.splits, genes)
+    embeddings = embed_dataset(
+        genes, config.embeddings, seed=config.seeds[0], folder=folder, networks=networks
+    )
+    return GTGRNBench(bench.dataset, bench.splits, embeddings, config.positions, bench.mesh)
 
 
-def name_row(control: Control | None) -> str:
-    """The method's name in the results."""
-    return MODEL if control is None else f"{MODEL}, {control.replace('-', ' ')}"
-
-
-def fit_settings(config: LinkPredictionConfig, control: Control | None = None) -> FitSettings:
+def fit_settings(config: LinkPredictionConfig, control: AnyControl | None = None) -> FitSettings:
     """The part of the settings that one fit needs."""
     return FitSettings(
         model=config.model,
@@ -259,7 +280,7 @@ def resample_tfs(split: Split, scores: dict, config: LinkPredictionConfig) -> li
         first,
         seed=split.draw,
         samples=config.bootstrap,
-        reference=MODEL,
+        reference=name_model(config.model),
     )
     return table.assign(draw=split.draw).to_dict("records")
 

@@ -24,17 +24,14 @@ from grnjax.errors import ConfigError
 from grnjax.evaluation.metrics import evaluate_pairs
 from grnjax.evaluation.splits import check_split
 from grnjax.graphs.build import pad_rows
+from grnjax.models.gt_grn import GTGRNConfig
 from grnjax.progress import logger
 from grnjax.tasks.bench import Bench, Fitted, Request
 from grnjax.tasks.cross_fitting import drop_unknown_tfs, list_candidates
 from grnjax.tasks.inputs import InputConfig, node_features
 from grnjax.tasks.label_audit import audit_labels
-from grnjax.tasks.link_prediction import (
-    LinkPredictionConfig,
-    draw_splits,
-    list_requests,
-    name_row,
-)
+from grnjax.tasks.link_prediction import LinkPredictionConfig, draw_splits, list_requests
+from grnjax.tasks.model_kinds import name_row
 from grnjax.training.study import Study, derive_seed
 from grnjax.types import Dataset, GeneTable, LabelledPairs, Split
 
@@ -113,7 +110,7 @@ def transfer(
     requests = list_requests(splits, config, {})
     with Study(None, len(requests), config.training.epochs, "fitting") as study:
         for request, fitted in zip(requests, bench.fit_all(study, requests), strict=True):
-            split, method = request.split, name_row(request.settings.control)
+            split, method = request.split, name_row(request.settings)
             fitted = give_features(fitted, judging_bench, request)
             scores[split.draw][method, request.seed] = judging_bench.score(fitted, split.test)
     for split in splits:
@@ -152,6 +149,7 @@ def check_settings(
         if control.startswith("embedding") and widths[0] is None:
             raise ConfigError(f"The control {control} needs an embedding of both data sets.")
     ignored = {
+        "model=GT-GRN": isinstance(config.model, GTGRNConfig),
         "reference_selection": config.reference_selection,
         "choose": config.choose,
         "bootstrap": config.bootstrap,

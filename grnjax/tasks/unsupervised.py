@@ -137,7 +137,7 @@ def score_genes(
     kept = None if folder is None else Path(folder) / "checkpoints" / method
     key = digest_run(genes, method, config, seed)
     scores = np.zeros((len(tfs), len(genes.names)), np.float32)
-    with progress_bar(len(targets), f"inferring by {method}") as bar:
+    with progress_bar(len(targets), f"inferring by {method}", unit="target") as bar:
         for first in range(0, len(targets), size):
             part = targets[first : first + size]
             path = kept and kept / f"{first:06d}.block"

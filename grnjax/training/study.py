@@ -19,6 +19,12 @@ from grnjax.training.step import FitData
 
 PyTree = Any
 
+SHOWN = {  # beside the bar, of whatever a fit is selected on
+    "average_precision": "AP",
+    "held_out": "variance explained",
+    "held_out_loss": "held-out loss",
+}
+
 
 def derive_seed(*numbers: int) -> int:
     """One seed from several numbers, such as (seed, member, fold); all of them matter."""
@@ -45,9 +51,12 @@ class Study:
     def __init__(self, folder: Path | None, fits: int, epochs: int, description: str):
         self.folder = folder
         self.epochs = epochs
-        self.bar = progress_bar(fits * epochs, description, hidden=not is_first())
+        self.bar = progress_bar(
+            fits * epochs, description, unit="epoch", hidden=not is_first()
+        )
         self.lines = None
         if folder is not None and is_first():
+            folder.mkdir(parents=True, exist_ok=True)
             self.lines = JsonLines(folder / "metrics.jsonl")
 
     def fit_all(
@@ -153,7 +162,8 @@ class StudyLog:
     def write(self, metrics: dict) -> None:
         """Appends one evaluation."""
         self._move_bar(metrics["epoch"])
-        self.study.bar.set_postfix_str(f"{self.name} AP {metrics['average_precision']:.3f}")
+        shown = [f"{word} {metrics[key]:.3f}" for key, word in SHOWN.items() if key in metrics]
+        self.study.bar.set_postfix_str(" ".join([self.name, *shown]))
         if self.study.lines is not None:
             self.study.lines.append({"fit": self.name, **metrics})
 

@@ -14,7 +14,8 @@ from sklearn.tree import DecisionTreeRegressor
 from grnjax.baselines import boosting, forests
 from grnjax.baselines.boosting import GRNBoost2Config
 from grnjax.baselines.forests import GENIE3Config
-from grnjax.baselines.trees import NO_CUT, Plan, Presorted, cuts_after, grow_trees
+from grnjax.baselines.trees import NO_CUT, Plan, grow_trees
+from grnjax.baselines.walks import Presorted, cuts_after
 from grnjax.types import GeneTable
 
 CELLS, TFS, TARGETS = 110, 12, 14
@@ -47,17 +48,20 @@ def planted():
 
 @pytest.fixture(scope="module")
 def boosted_by_rule(planted):
-    """By each rule to stop: settings, and the scores of all genes by two seeds."""
+    """By each rule to stop, and with bins: settings, and the scores of all genes by two seeds."""
     genes, _ = planted
     targets, results = np.arange(len(genes.names)), {}
-    for improvement in ("same-cells", "new-cells"):
-        config = GRNBoost2Config(improvement=improvement)
+    for name, config in {
+        "same-cells": GRNBoost2Config(improvement="same-cells"),
+        "new-cells": GRNBoost2Config(improvement="new-cells"),
+        "binned": GRNBoost2Config(improvement="same-cells", cuts="binned"),
+    }.items():
         scores = [boosting.score_targets(genes, targets, config, seed=seed) for seed in (0, 1)]
-        results[improvement] = config, scores
+        results[name] = config, scores
     return results
 
 
-@pytest.fixture(params=["same-cells", "new-cells"])
+@pytest.fixture(params=["same-cells", "new-cells", "binned"])
 def boosted(request, boosted_by_rule):
     return boosted_by_rule[request.param]
 
@@ -113,7 +117,7 @@ def varying(genes):
 def test_a_tree_that_tries_all_tfs_is_that_of_scikit_learn(planted):
     genes, _ = planted
     candidates, targets = genes.expression[:, :TFS], genes.expression[:, TFS:15]
-    plan = Plan(depth=2, bag=90, tried=TFS, slots=TFS)
+    plan = Plan(depth=2, cells=CELLS, tfs=TFS, bag=90, tried=TFS, slots=TFS)
     draw = Presorted(candidates).draw(0, 0, plan)
     allowed = jnp.ones((len(draw.tried), targets.shape[1]), bool)
     predicted, gains = grow(jnp.asarray(targets), draw, allowed, depth=2, tfs=TFS)
@@ -129,7 +133,7 @@ def test_a_tree_that_tries_all_tfs_is_that_of_scikit_learn(planted):
 
 def test_a_node_without_an_allowed_cut_predicts_its_mean(planted):
     genes, _ = planted
-    plan = Plan(depth=2, bag=100, tried=3, slots=3)
+    plan = Plan(depth=2, cells=CELLS, tfs=TFS, bag=100, tried=3, slots=3)
     draw = Presorted(genes.expression[:, :TFS]).draw(0, 0, plan)
     targets = jnp.asarray(genes.expression[:, TFS:15])
     allowed = np.ones((plan.nodes * plan.slots, 3), bool)
@@ -147,14 +151,13 @@ def test_cuts_lie_between_values_that_differ():
     assert cuts_after(values)[:, 0].tolist() == [NO_CUT, 0.5, 2, 3, NO_CUT]
 
 
-def test_each_tf_is_tried_as_often_as_any_other(planted):
-    presorted = Presorted(planted[0].expression[:, :TFS])
-    plan = Plan(depth=3, bag=99, tried=4, slots=5)
-    tried = np.stack([presorted.deal(7, number, plan).reshape(7, 5) for number in range(30)])
+def test_each_tf_is_tried_as_often_as_any_other():
+    plan = Plan(depth=3, cells=CELLS, tfs=TFS, bag=99, tried=4, slots=5)
+    tried = np.stack([plan.deal(7, number).reshape(7, 5) for number in range(30)])
     assert all(len(set(slots)) == 5 for slots in tried.reshape(-1, 5))
     for node in range(7):
         assert (np.bincount(tried[:, node, :4].ravel(), minlength=TFS) == 10).all()
-    assert not np.array_equal(tried[0], presorted.deal(8, 0, plan).reshape(7, 5))
+    assert not np.array_equal(tried[0], plan.deal(8, 0).reshape(7, 5))
 
 
 # GRNBoost2
@@ -205,8 +208,8 @@ def test_importances_of_a_target_sum_to_its_number_of_trees(planted):
 def test_improvement_on_new_cells_ends_sooner(boosted_by_rule):
     """Why there is a setting: the difference of two draws of cells hides what a round brings."""
     rounds = {
-        improvement: scores[0][:, 20:26].sum(axis=0).mean()
-        for improvement, (_, scores) in boosted_by_rule.items()
+        name: scores[0][:, 20:26].sum(axis=0).mean()
+        for name, (_, scores) in boosted_by_rule.items()
     }
     assert rounds["new-cells"] < 60 < 120 < rounds["same-cells"]
 

@@ -1,4 +1,4 @@
-"""`grnjax train` on a GENELink folder: splits, seeds, controls, choices and the published form."""
+"""`grnjax train` on a GENELink folder: splits, seeds, controls, choices, and both models."""
 
 import hashlib
 import json
@@ -12,6 +12,12 @@ from grnjax.storage.files import read_json_lines
 
 QUICK = ["--training.epochs", 20]
 MODEL = "scRegNet"
+GT_GRN = [
+    "--model=GT-GRN", "--model.transformer.layers=1", "--model.transformer.width=8",
+    "--embeddings.networks", "pearson", "--embeddings.autoencoder.dim=6",
+    "--embeddings.expression.epochs=30", "--embeddings.walks.walks-a-node=5",
+    "--embeddings.walks.evaluate-every=20", "--embeddings.walks.model.layers=1",
+]
 TRIVIAL_ROWS = [
     "TF rate", "target rate", "degree product", "Adamic-Adar", "nearest TF profile",
     "additive logistic", "ID-only rank 4", "ID-only ensemble", "absolute Pearson",
@@ -217,3 +223,95 @@ def test_the_record_is_complete_and_the_same_command_is_done(train, genelink_fol
     _, _, outcome = train(folder, "--seeds", 3)
     assert "this run has already finished; nothing to do." in outcome.err
     assert (tmp_path / "run" / "run.json").stat().st_mtime_ns == before
+
+
+@pytest.fixture
+def tables(small_set, tmp_path):
+    """Edge tables made elsewhere, by name."""
+    rng = np.random.default_rng(0)
+    pairs = pd.MultiIndex.from_product([small_set.tfs, small_set.genes], names=["tf", "target"])
+    inferred = pairs.to_frame(index=False).assign(importance=rng.random(len(pairs)))
+    written = {
+        "inferred": inferred[inferred["tf"] != inferred["target"]],
+        "known": small_set.truth,
+        "yeast": pd.DataFrame({"tf": ["YAL1"], "target": ["YBR2"]}),
+    }
+    for name, table in written.items():
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    return {name: tmp_path / f"{name}.csv" for name in written}
+
+
+def test_gt_grn_is_fitted_from_embeddings_that_the_run_folder_keeps(
+    train, genelink_folder, tables, tmp_path
+):
+    folder = genelink_folder()
+    given = ["--networks", tables["inferred"], "--drop-held-out", "--reconstruct"]
+    record, rows, outcome = train(folder, *GT_GRN, *given, "--controls", "global-permuted")
+    methods = ["GT-GRN", "GT-GRN, global permuted"]
+    assert list(rows["method"]) == [*TRIVIAL_ROWS, *methods]
+    assert row_of(rows, methods[0], "auroc") != row_of(rows, methods[1], "auroc")
+    assert record["config"]["model"]["class"] == "GTGRNConfig"
+    assert record["config"]["model"]["transformer"]["layers"] == 1
+    assert "GT-GRN minus" in outcome.out and "GT-GRN" not in record["metrics"]["paired_differences"]
+
+    made = record["metrics"]["gene_embeddings"]
+    assert made["expression"]["genes"] == 78
+    assert made["expression"]["variance_explained_held_out"] < 1
+    assert made["walks"]["edges"].keys() == {"pearson", str(tables["inferred"])}
+    assert 0 < made["walks"]["held_out_loss"] and 0 < made["walks"]["unigram_entropy"] < np.log(80)
+    assert record["inputs"][f"networks/{tables['inferred']}"] == digest(tables["inferred"])
+    kept = {path.name for path in (tmp_path / "run" / "checkpoints").iterdir()}
+    assert {"expression", "pearson", "walks"} < kept
+    fits = {line["fit"] for line in read_json_lines(tmp_path / "run" / "metrics.jsonl")}
+    assert {"expression", "walks", "draw0-model-seed0"} < fits
+
+    among = {row["among"]: row for row in record["metrics"]["reconstruction"]}
+    assert list(among) == ["all pairs", "train pairs", "pairs outside train"]
+    assert among["all pairs"]["pairs"] == 8 * 79
+    assert among["pairs outside train"]["pairs"] == 8 * 79 - among["train pairs"]["pairs"]
+    for name in among:
+        assert re.search(rf"^{name} +0\.\d+", outcome.out, re.MULTILINE)
+
+    (tmp_path / "run" / "run.json").unlink()
+    again, resumed, _ = train(folder, *GT_GRN, *given, "--controls", "global-permuted")
+    pd.testing.assert_frame_equal(resumed, rows)
+    assert again["metrics"]["gene_embeddings"] == made
+
+
+@pytest.mark.parametrize(
+    "flags, message",
+    [
+        (["--model=GT-GRN", "--networks", "known"],
+         r"known.csv holds (\d+) of the \1 held-out edges of draw 0 .* \(--drop-held-out\)"),
+        (["--model=GT-GRN", "--networks", "yeast"],
+         "none of its 1 edges is between two of the 80 genes of this run"),
+        (["--model=GT-GRN", "--networks", "absent.csv"], "absent.csv: cannot be read"),
+        (["--networks", "inferred", "--drop-held-out"],
+         "--networks is a setting of GT-GRN, .* add --model=GT-GRN"),
+        (["--positions.walks=3"], "--positions is a setting of GT-GRN"),
+        (["--drop-held-out"], "--drop-held-out takes pairs out of --networks, and none are given"),
+        (["--model=GT-GRN", "--embeddings.networks"], "GT-GRN has no network to walk on"),
+        (["--model=GT-GRN", "--inputs.nodes=profile"], "--inputs.nodes is a setting of scRegNet"),
+        (["--model=GT-GRN", "--controls", "embedding-zero"],
+         "GT-GRN has no control embedding-zero; choose among expression-permuted, "),
+        (["--controls", "global-permuted"], "scRegNet has no control global-permuted; choose"),
+        (["--model=GT-GRN", "--model.transformer.layer=2"],
+         "no flag --model.transformer.layer; did you mean --model.transformer.layers?"),
+        (["--model=GT-GRN", "--model.encoder=GAT"], "no flag --model.encoder"),
+    ],
+)
+def test_what_gt_grn_cannot_have_is_one_sentence_and_leaves_nothing(
+    flags, message, cli, genelink_folder, tables, tmp_path
+):
+    flags = [tables.get(flag, flag) for flag in flags]
+    outcome = cli("train", genelink_folder(), *flags, "--out", tmp_path / "run")
+    assert outcome.status == 2
+    last = outcome.err.splitlines()[-1]
+    assert last.startswith("grnjax train") and re.search(message, last), last
+    assert not (tmp_path / "run").exists()
+
+
+def test_gt_grn_needs_expression(cli, genelink_folder, tmp_path):
+    folder = genelink_folder(expression=False)
+    outcome = cli("train", folder, "--model=GT-GRN", "--out", tmp_path / "run")
+    assert outcome.status == 2 and "give --data.expression." in outcome.err

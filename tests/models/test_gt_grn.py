@@ -21,10 +21,12 @@ from grnjax.types import PairBatch
 GENES, TFS, WIDTH, FEATURES = 16, 5, 8, 4
 UNMEASURED, LONELY = 7, 15
 TRANSFORMER = GraphTransformerConfig(width=WIDTH, heads=2, layers=1, dropout=0.2)
-DEFAULT = GTGRNConfig(transformer=TRANSFORMER, identity_rank=2)
+INPUTS = ("expression", "global", "positions")
+DEFAULT = GTGRNConfig(inputs=INPUTS, transformer=TRANSFORMER, identity_rank=2)
 CONFIGS = {
     "default": DEFAULT,
     "gate": dataclasses.replace(DEFAULT, fusion="gate", head="hadamard"),
+    "new targets": dataclasses.replace(DEFAULT, new_targets=True),
     "faithful": faithful(WIDTH, heads=2, layers=2),
 }
 ALL_PAIRS = np.argwhere(~np.eye(GENES, dtype=bool)[:TFS]).astype(np.int32)
@@ -50,6 +52,7 @@ def make_genes(edges=EDGES, names=NAMES, *, padded_edges=96, place_by=None):
     )
     values = {
         "expression_embedding": rng.normal(size=(GENES, 6)) * measured[:, None],
+        "statistics": rng.normal(size=(GENES, 2)) * measured[:, None],
         "measured": measured.astype(float),
         "global_embedding": rng.normal(size=(GENES, 5)),
         "eigenvectors": positions.eigenvectors,
@@ -116,7 +119,9 @@ def score(name, genes=None, pairs=None):
 def test_relabelling_genes_permutes_the_scores(name):
     config, new = CONFIGS[name], np.random.default_rng(4).permutation(GENES)
     renamed = jax.tree.map(np.copy, draw_variables(config))
-    for vectors in renamed["params"].get("identity", {}).values():
+    parameters = renamed["params"]
+    by_gene = [x for x in parameters.get("identity", {}).values() if isinstance(x, np.ndarray)]
+    for vectors in [*by_gene, *([parameters["linear"]["by_tf"]] if "linear" in parameters else [])]:
         vectors[new] = vectors[:GENES].copy()
     permuted = scorer(config)(renamed, make_genes(names=new), make_pairs(new[ALL_PAIRS]))
     np.testing.assert_allclose(permuted, score(name), atol=1e-3, rtol=1e-4)
@@ -165,7 +170,7 @@ def test_padding_changes_no_score_and_no_gradient():
 @pytest.mark.parametrize("fusion", ["sum", "gate"])
 def test_an_input_that_is_off_has_no_influence(fusion):
     fields = {
-        "expression": ("expression_embedding", "measured"),
+        "expression": ("expression_embedding", "statistics", "measured"),
         "global": ("global_embedding",),
         "positions": ("eigenvectors", "structure"),
     }
@@ -185,7 +190,8 @@ def test_an_input_of_no_width_is_one_that_is_off():
     genes, pairs = jax.tree.map(jnp.asarray, (make_genes(), make_pairs()))
     config = dataclasses.replace(DEFAULT, inputs=("global",))
     none = {"expression_embedding": jnp.zeros((GENES + 1, 0))}
-    none |= {name: none["expression_embedding"] for name in ("eigenvectors", "structure")}
+    empty = ("statistics", "eigenvectors", "structure")
+    none |= {name: none["expression_embedding"] for name in empty}
     variables = draw_variables(config)
     np.testing.assert_array_equal(
         scorer(DEFAULT)(variables, genes._replace(**none), pairs),
@@ -255,8 +261,8 @@ def test_a_gene_that_is_hidden_has_no_position():
 def test_missing_expression_is_learned_through_a_mask_column_and_one_vector():
     genes, pairs = jax.tree.map(jnp.asarray, (make_genes(), make_pairs()))
     parameters = draw_variables(DEFAULT)["params"]
-    assert parameters["missing"].shape == (6,)
-    assert parameters["from_expression"]["kernel"].shape == (7, WIDTH)
+    assert parameters["missing"].shape == (8,)
+    assert parameters["from_expression"]["kernel"].shape == (9, WIDTH)
 
     @jax.jit
     @jax.grad
@@ -309,9 +315,14 @@ def test_the_training_loop_fits_it_to_its_pairs(name):
 
 
 def test_weight_decay_and_ridge_share_out_the_parameters():
-    parameters = draw_variables(DEFAULT)["params"]
-    assert [n for n, decayed in without_ridge(parameters).items() if not decayed] == ["identity"]
-    assert float(ridge_penalty(parameters, DEFAULT)) > 0
+    new = CONFIGS["new targets"]
+    parameters = draw_variables(new)["params"]
+    kept = {name for name, decayed in without_ridge(parameters).items() if not decayed}
+    assert kept == {"identity", "linear"}
+    both = float(ridge_penalty(parameters, new))
+    alone = float(ridge_penalty({"identity": parameters["identity"]}, new))
+    weights = sum(np.sum(x**2) for x in parameters["linear"].values())
+    assert alone > 0 and both == pytest.approx(alone + 0.5 * new.linear_ridge * weights, rel=1e-5)
     published = CONFIGS["faithful"]
     assert float(ridge_penalty(draw_variables(published)["params"], published)) == 0
 
@@ -340,6 +351,7 @@ def test_a_genome_of_20_000_genes_has_the_shapes_it_should_without_using_memory(
     graph = make_genes().graph._replace(edges=shape(edges), senders=ends, receivers=ends)
     inputs = GTGRNInputs(
         expression_embedding=shape(genes + 1, 64),
+        statistics=shape(genes + 1, 5),
         measured=shape(genes + 1),
         global_embedding=shape(genes + 1, 128),
         eigenvectors=shape(genes + 1, 16),
@@ -357,7 +369,7 @@ def test_a_genome_of_20_000_genes_has_the_shapes_it_should_without_using_memory(
         weights=shape(pairs),
         fold=shape(pairs, dtype=jnp.int32),
     )
-    model = GTGRN(GTGRNConfig())
+    model = GTGRN(GTGRNConfig(inputs=INPUTS))
     start = functools.partial(model.init, train=False)
     variables = jax.eval_shape(start, jax.random.key(0), inputs, batch)
     scores = jax.eval_shape(functools.partial(model.apply, train=False), variables, inputs, batch)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from grnjax.evaluation.metrics import swap_concordance
-from grnjax.models.heads import AdditiveHead, BilinearHead, HadamardHead, IdentityTerm
+from grnjax.models.heads import AdditiveHead, BilinearHead, HadamardHead, IdentityTerm, LinearTerm
 
 GENES, TFS, DIM = 24, 6, 5
 PAIRS = np.argwhere(np.ones((TFS, GENES), bool)).astype(np.int32)
@@ -146,3 +146,30 @@ def test_a_gene_unseen_in_a_role_has_no_vector_in_that_role(identity):
     np.testing.assert_allclose(table[2, known], p["target_bias"][known], atol=1e-6)
     np.testing.assert_allclose(table[[0, 1], 8], p["tf_bias"][[0, 1]], atol=1e-6)
     assert (table[[2, 3]][:, [3, 8]] == 0).all()
+
+
+def test_vectors_give_an_unseen_target_what_each_tf_wants(vectors):
+    term, genes, pairs = IdentityTerm(rank=3), jnp.asarray(vectors), jnp.asarray(PAIRS)
+    start = functools.partial(term.init, jax.random.key(0), jnp.ones((GENES, 2)))
+    variables = randomise(jax.eval_shape(start, pairs, genes))
+    p = variables["params"]
+    unseen = np.ones((GENES, 2), np.float32)
+    unseen[:, 1] = 0
+    scores = term.apply(variables, jnp.asarray(unseen), pairs, genes)
+    mapped = p["tf_factors"] @ (vectors @ p["factor_map"]["kernel"]).T
+    table = p["tf_bias"][:, None] + (vectors @ p["bias_map"]["kernel"])[:, 0] + mapped
+    np.testing.assert_allclose(scores, table[tuple(PAIRS.T)], atol=1e-4)
+    assert np.abs(find_interaction(np.asarray(scores).reshape(TFS, GENES))).max() > 1
+    alone = term.apply(variables, jnp.asarray(unseen), pairs)
+    assert np.abs(find_interaction(np.asarray(alone).reshape(TFS, GENES))).max() < 1e-5
+
+
+def test_the_linear_term_is_a_linear_model_for_each_tf(vectors):
+    term, genes, pairs = LinearTerm(), jnp.asarray(vectors), jnp.asarray(PAIRS)
+    start = term.init(jax.random.key(0), genes, pairs)
+    assert not term.apply(start, genes, pairs).any(), "it starts with nothing to say"
+    variables = randomise(start)
+    p = variables["params"]
+    table = (p["by_tf"] + p["shared"]) @ vectors.T
+    scores = term.apply(variables, genes, pairs)
+    np.testing.assert_allclose(scores, table[tuple(PAIRS.T)], atol=1e-4)

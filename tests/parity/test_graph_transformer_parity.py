@@ -152,6 +152,7 @@ def test_gt_grn(read):
     )
     inputs = GTGRNInputs(
         expression_embedding=pad(arrays["expression_embedding"]),
+        statistics=jnp.zeros((genes + 1, 0)),
         measured=jnp.ones(genes + 1),
         global_embedding=pad(arrays["global_embedding"]),
         eigenvectors=pad(arrays["positional_encoding"]),

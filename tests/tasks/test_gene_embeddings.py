@@ -1,25 +1,15 @@
-"""What GT-GRN knows of genes from expression alone, and that no held-out edge is in it."""
+"""What GT-GRN knows of genes from expression alone, and what a fit makes of it."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from grnjax.errors import SplitError
 from grnjax.evaluation.splits import draw_split
-from grnjax.graphs.walks import InferredNetwork
 from grnjax.models.autoencoder import AutoencoderConfig
 from grnjax.models.graph_transformer import GraphTransformerConfig
 from grnjax.models.gt_grn import GTGRNConfig
 from grnjax.models.walk_model import WalkModelConfig
 from grnjax.tasks.bench import FitSettings, Request
-from grnjax.tasks.gene_embeddings import (
-    GeneEmbeddingConfig,
-    check_networks,
-    drop_held_out,
-    embed_dataset,
-    read_network,
-    standardise_rows,
-)
+from grnjax.tasks.gene_embeddings import GeneEmbeddingConfig, embed_dataset, standardise_rows
 from grnjax.tasks.gt_grn import GTGRNBench
 from grnjax.tasks.inputs import InputConfig
 from grnjax.training.expression_embedding import EmbeddingTrainingConfig
@@ -41,10 +31,6 @@ SMALL = GeneEmbeddingConfig(
 )
 
 
-def as_network(pairs):
-    return InferredNetwork(np.asarray(pairs, np.int32), np.ones(len(pairs), np.float32))
-
-
 @pytest.fixture(scope="module")
 def split(dataset):
     return draw_split("standard", dataset.known.positives, len(dataset.genes.names), 0)
@@ -53,39 +39,6 @@ def split(dataset):
 @pytest.fixture(scope="module")
 def embeddings(dataset):
     return embed_dataset(dataset.genes, SMALL, seed=0)
-
-
-@pytest.mark.parametrize("part", ["validation", "test"])
-@pytest.mark.parametrize("flipped", [False, True])
-def test_a_network_with_one_planted_held_out_edge_is_refused(dataset, split, part, flipped):
-    """Walks go both ways along an edge, so the pair the other way round is a leak, too."""
-    harmless = as_network(split.train.positives)
-    check_networks({"train edges": harmless}, [split], dataset.genes)
-    planted = getattr(split, part).positives[:1]
-    edges = np.concatenate([split.train.positives, planted[:, ::-1] if flipped else planted])
-    with pytest.raises(SplitError, match="network copy holds 1 of the"):
-        check_networks({"copy": as_network(edges)}, [split], dataset.genes)
-
-
-def test_without_held_out_pairs_a_network_says_nothing_of_their_labels(dataset, split):
-    everything = np.concatenate([split.train.pairs, split.validation.pairs, split.test.pairs])
-    kept = drop_held_out(as_network(everything), split, dataset.genes)
-    check_networks({"kept": kept}, [split], dataset.genes)
-    held_out = {frozenset(pair) for pair in everything[len(split.train.pairs):].tolist()}
-    left = [pair for pair in split.train.pairs.tolist() if frozenset(pair) not in held_out]
-    assert kept.edges.tolist() == left
-
-
-def test_a_network_is_joined_by_gene_name(dataset, caplog):
-    names = dataset.genes.names
-    edges = pd.DataFrame({
-        "tf": [names[5], "UNKNOWN", names[0]],
-        "target": [names[2], names[1], names[3]],
-        "importance": [0.5, 1.0, 0.0],
-    })
-    network = read_network(edges, dataset.genes)
-    assert network.edges.tolist() == [[5, 2]] and network.weights.tolist() == [0.5]
-    assert "2 of 3 edges are dropped" in caplog.text
 
 
 def test_covered_rows_are_standardised_and_the_others_stay_zero():
@@ -150,6 +103,15 @@ def test_a_control_deals_out_one_input_anew_and_no_other(
         same = np.array_equal(one, two)
         assert same == (name != field and (name, field) != ("eigenvectors", "structure"))
         np.testing.assert_allclose(np.sort(one.sum(axis=1)), np.sort(two.sum(axis=1)), atol=1e-4)
+
+
+def test_pairs_outside_train_can_be_weak_negatives(dataset, embeddings):
+    edges, genes = dataset.known.positives, len(dataset.genes.names)
+    split = draw_split("balanced", edges, genes, 0, tfs=dataset.genes.tfs)
+    bench = GTGRNBench(dataset, [split], embeddings)
+    weak = settings(inputs=InputConfig(unlabelled_weight=0.25))
+    train = bench._build(Request(split, weak, 0, "model")).train
+    assert (np.asarray(train.weights) == 0.25).sum() > len(split.train)
 
 
 @pytest.mark.slow

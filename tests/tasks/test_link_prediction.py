@@ -6,11 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from grnjax.config import from_json, to_json
 from grnjax.data.expression import DataConfig
 from grnjax.errors import ConfigError, SplitError
+from grnjax.graphs.walks import InferredNetwork
+from grnjax.models.gt_grn import GTGRNConfig
 from grnjax.models.scregnet import ScRegNetConfig
 from grnjax.tasks import link_prediction as prediction
 from grnjax.tasks.bench import Bench, Request
+from grnjax.tasks.gene_embeddings import GeneEmbeddingConfig
 from grnjax.tasks.inputs import InputConfig
 from grnjax.tasks.loading import load_folder
 from grnjax.training.keeper import FitResult
@@ -205,6 +209,35 @@ def test_a_split_that_leaks_is_refused(dataset, splits):
     leaking = dataclasses.replace(splits[0], test=splits[0].train)
     with pytest.raises(SplitError, match="train and test share"):
         prediction.run_study(dataset, [leaking], CONFIG)
+
+
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({"controls": ("features-random",)}, "GT-GRN has no control features-random; choose"),
+        ({"embeddings": GeneEmbeddingConfig(networks=())}, "no network to walk on"),
+        ({"choose": ("model.head=additive",)}, "--model.head cannot be 'additive'"),
+    ],
+)
+def test_what_gt_grn_cannot_have_is_refused_before_any_fit(changes, words, dataset, splits):
+    config = dataclasses.replace(CONFIG, model=GTGRNConfig(), **changes)
+    with pytest.raises(ConfigError, match=words):
+        prediction.run_study(dataset, splits, config)
+
+
+def test_gt_grn_does_not_walk_on_a_network_with_a_held_out_edge(dataset, splits):
+    config = dataclasses.replace(CONFIG, model=GTGRNConfig())
+    edges = splits[1].test.positives[:3]
+    networks = {"copied": InferredNetwork(edges, np.ones(3, np.float32))}
+    with pytest.raises(SplitError, match="network copied holds . of the .* held-out edges of draw"):
+        prediction.run_study(dataset, splits, config, networks=networks)
+
+
+def test_settings_go_to_json_and_back_with_either_model():
+    for model in (ScRegNetConfig(identity_rank=3), GTGRNConfig(fusion="gate")):
+        config = dataclasses.replace(CONFIG, model=model)
+        written = to_json(config)
+        assert from_json(prediction.LinkPredictionConfig, written) == config
 
 
 @pytest.mark.slow

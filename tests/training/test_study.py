@@ -11,7 +11,7 @@ import pytest
 
 from grnjax.errors import CheckpointError
 from grnjax.storage.checkpoints import CheckpointStore
-from grnjax.training.study import Study, derive_seed
+from grnjax.training.study import Study, StudyLog, derive_seed
 
 
 class Killed(Exception):
@@ -113,6 +113,26 @@ def test_a_finished_run_is_read_back_without_training(whole, tiny_trainer, probl
     before = (folder / "metrics.jsonl").read_bytes()
     assert_same_results(run(folder, kill_after(tiny_trainer, 0), problem), expected)
     assert (folder / "metrics.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "metrics, shown",
+    [
+        ({"auroc": 0.9, "average_precision": 0.25}, "fit0 AP 0.250"),
+        ({"loss": 4.0, "held_out_loss": 5.5}, "fit0 held-out loss 5.500"),
+        ({"loss": 0.7, "held_out": 0.36}, "fit0 variance explained 0.360"),
+    ],
+)
+def test_a_fit_of_any_kind_is_logged_with_what_it_is_selected_on(metrics, shown, tmp_path):
+    with Study(tmp_path, 1, 10, "fitting") as study:
+        log = StudyLog(study, "fit0")
+        log.start(0)
+        said = []
+        study.bar.set_postfix_str = said.append
+        log.write({"epoch": 5, **metrics})
+    assert said == [shown]
+    [line] = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(line) == {"fit": "fit0", "epoch": 5, **metrics}
 
 
 FORM = {"weights": np.zeros(3, np.float32), "step": np.zeros((), np.int32)}

@@ -1,0 +1,53 @@
+"""The whole network by one fit: every TF with every gene, judged against all that is known.
+
+This is the "GRN reconstruction" of GT-GRN (Teji et al. 2025). Most known edges are train edges, so
+figures over all pairs say how well a fit has learned by heart, and little of what it can predict.
+Those over the pairs outside train stand beside them.
+"""
+
+import numpy as np
+from jaxtyping import Float
+
+from grnjax.evaluation.metrics import evaluate_pairs
+from grnjax.tasks.bench import Bench, Fitted
+from grnjax.training.batches import list_other_pairs
+from grnjax.types import LabelledPairs, Split
+
+
+def reconstruct(bench: Bench, fitted: Fitted) -> tuple[LabelledPairs, Float[np.ndarray, " pair"]]:
+    """Every pair of a TF of the splits with another gene, labelled by the known network; logits."""
+    genes, size = len(bench.dataset.genes.names), bench.scored_size
+    pairs = list_other_pairs(np.empty((0, 2), np.int32), bench.tfs, genes)
+    is_edge = is_among(pairs, bench.dataset.known.positives)
+    every = LabelledPairs(pairs, is_edge.astype(np.float32))
+    parts = [
+        bench.score(fitted, every.take(slice(first, first + size)))
+        for first in range(0, len(every), size)
+    ]
+    return every, np.concatenate(parts)
+
+
+def judge_reconstruction(
+    every: LabelledPairs, scores: Float[np.ndarray, " pair"], split: Split
+) -> list[dict]:
+    """Metrics `among` all pairs, the train pairs and the pairs outside train.
+
+    The last hold the validation and test pairs, and any that the split leaves out.
+    """
+    is_train = is_among(every.pairs, split.train.pairs)
+    parts = {
+        "all pairs": np.ones(len(every), bool),
+        "train pairs": is_train,
+        "pairs outside train": ~is_train,
+    }
+    return [
+        {"among": name, **evaluate_pairs(every.pairs[at], every.labels[at], scores[at])}
+        for name, at in parts.items()
+    ]
+
+
+def is_among(pairs: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Whether each pair is one of the others."""
+    width = 1 + max(pairs.max(initial=0), others.max(initial=0))
+    key, other_key = (x[:, 0].astype(np.int64) * width + x[:, 1] for x in (pairs, others))
+    return np.isin(key, other_key)

@@ -1,0 +1,78 @@
+"""Every pair of a TF and a gene is scored once, and train pairs are told from the others."""
+
+import numpy as np
+import pytest
+
+from grnjax.models.scregnet import ScRegNetConfig
+from grnjax.tasks.bench import Bench, FitSettings, Request
+from grnjax.tasks.inputs import InputConfig
+from grnjax.tasks.link_prediction import SplitConfig, draw_splits
+from grnjax.tasks.reconstruction import is_among, judge_reconstruction, reconstruct
+from grnjax.training.loop import TrainingConfig
+from grnjax.training.study import Study
+
+
+class TellingBench(Bench):
+    """Scores a pair by the names of its ends, and notes how many it is asked for at once."""
+
+    def score(self, fitted, pairs):
+        self.asked = [*getattr(self, "asked", []), len(pairs)]
+        return pairs.pairs[:, 0] * 1000.0 + pairs.pairs[:, 1]
+
+
+@pytest.fixture(scope="module")
+def split(dataset):
+    [split] = draw_splits(dataset, SplitConfig())
+    return split
+
+
+def as_set(pairs):
+    return set(map(tuple, pairs.tolist()))
+
+
+def test_every_pair_is_scored_once_in_parts_that_the_bench_has_room_for(dataset, split):
+    bench = TellingBench(dataset, [split], None)
+    every, scores = reconstruct(bench, None)
+    genes = len(dataset.genes.names)
+    assert len(every) == len(as_set(every.pairs)) == len(bench.tfs) * (genes - 1)
+    np.testing.assert_array_equal(scores, every.pairs[:, 0] * 1000.0 + every.pairs[:, 1])
+    assert len(bench.asked) > 2 and max(bench.asked) == bench.scored_size
+    assert as_set(every.positives) == as_set(dataset.known.positives)
+
+
+def test_the_figures_are_those_of_a_fit_on_its_own_pairs(dataset, split):
+    """A pair has the score that it has among test pairs, and the parts do not overlap."""
+    settings = FitSettings(
+        model=ScRegNetConfig(mlp_widths=(8,), identity_rank=2),
+        inputs=InputConfig(components=4),
+        training=TrainingConfig(epochs=10),
+    )
+    bench = Bench(dataset, [split], None)
+    with Study(None, 1, 10, "fitting") as study:
+        [fitted] = bench.fit_all(study, [Request(split, settings, 0, "model")])
+    every, scores = reconstruct(bench, fitted)
+    place = {pair: i for i, pair in enumerate(map(tuple, every.pairs.tolist()))}
+    at = [place[pair] for pair in map(tuple, split.test.pairs.tolist())]
+    np.testing.assert_allclose(scores[at], bench.score(fitted, split.test), rtol=1e-5, atol=1e-6)
+    every_row, train_row, other_row = judge_reconstruction(every, scores, split)
+    assert [row["among"] for row in (every_row, train_row, other_row)] == [
+        "all pairs", "train pairs", "pairs outside train",
+    ]
+    assert train_row["pairs"] == len(split.train)
+    assert train_row["positives"] == len(split.train.positives)
+    for key in ("pairs", "positives"):
+        assert every_row[key] == train_row[key] + other_row[key]
+
+
+def test_knowing_train_edges_by_heart_says_nothing_of_the_other_pairs(dataset, split):
+    every, _ = reconstruct(TellingBench(dataset, [split], None), None)
+    by_heart = is_among(every.pairs, split.train.positives).astype(np.float32)
+    figures = {row["among"]: row for row in judge_reconstruction(every, by_heart, split)}
+    assert figures["train pairs"]["auroc"] == 1
+    assert figures["pairs outside train"]["auroc"] == 0.5
+    assert figures["all pairs"]["average_precision"] > 0.5
+
+
+def test_a_pair_the_other_way_round_is_another_pair():
+    pairs = np.array([[0, 5], [5, 0], [3, 2]])
+    assert is_among(pairs, np.array([[5, 0], [9, 9]])).tolist() == [False, True, False]
