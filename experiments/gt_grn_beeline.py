@@ -6,12 +6,12 @@ Cost:    not yet measured in full
 Expect:  not yet measured
 
 For each draw of each kind of split: the trivial rows, scRegNet with its defaults, GT-GRN in its
-published form and in ours, of which there are two, for known and for new targets; the row "GT-GRN"
-is the one of them with the better validation AP. With the first seed follow one form with each
-input off, with each dealt out anew over genes, and with what it leaves out by default. Both
-embeddings are made once a set, from expression alone, and kept in --work. Where expression is
-partial (hESC, mESC) a gene without has no expression embedding, and the rows "measured genes" are
-on the genes that have it.
+published form and in ours, of which there are two, for known and for new targets. The row "GT-GRN"
+is the mean logit of the fits of one of them, that with the better validation AP. With the first
+seed follow one form with each input off, with each dealt out anew over genes, and with what it
+leaves out by default. Both embeddings are made once a set, from expression alone, and kept in
+--work. Where expression is partial (hESC, mESC) a gene without has no expression embedding, and the
+rows "measured genes" are on the genes that have it.
 
 The published form has the published decoder, layers, learning rate and epochs, but what its code
 leaves out is ours: the embeddings, and positions by a symmetric Laplacian. Self pairs are not
@@ -63,7 +63,7 @@ class GTGRNStudy:
     """Kinds of split."""
     draws: tuple[int, ...] = (0, 1, 2, 3, 4)
     seeds: tuple[int, ...] = (0, 1, 2)
-    """Seeds of our form; everything else takes the first."""
+    """Seeds of our forms; everything else takes the first."""
     reconstructed: tuple[str, ...] = ("Specific/mDC/TFs+500",)
     """Sets whose whole network is reconstructed."""
     data: DataConfig = DataConfig(split="draw")
@@ -115,21 +115,23 @@ def measure_set(
 def measure_ours(
     results: ResultsFile, where: dict, bench: GTGRNBench, split: Split, seeds: tuple[int, ...]
 ) -> None:
-    """Fits both forms and appends their rows, and that of the better one on validation."""
-    for seed in seeds:
-        if results.has(method=MODEL, draw=split.draw, seed=seed, **where):
-            continue
-        requests = [Request(split, form, seed, name) for name, form in forms().items()]
-        epochs = requests[0].settings.training.epochs
-        with Study(None, len(requests), epochs, f"{where['set']}, {where['split']}") as study:
-            fits = list(bench.fit_all(study, requests))
-        rows = [
-            bench.judge(request.label, split, seed, bench.score(fitted, split.test))
-            for request, fitted in zip(requests, fits, strict=True)
-        ]
-        best = int(np.argmax([fitted.result.best_score for fitted in fits]))
-        chosen = {**rows[best], "method": MODEL, "form": requests[best].label}
-        results.add([*rows, chosen], **where)
+    """Fits both forms and appends their rows, and that of the mean of the better one's fits."""
+    if results.has(method=MODEL, draw=split.draw, **where):
+        return
+    requests = [
+        Request(split, form, seed, name) for name, form in forms().items() for seed in seeds
+    ]
+    epochs = requests[0].settings.training.epochs
+    rows, scores, selected = [], {KNOWN: [], NEW: []}, {KNOWN: [], NEW: []}
+    with Study(None, len(requests), epochs, f"{where['set']}, {where['split']}") as study:
+        for request, fitted in zip(requests, bench.fit_all(study, requests), strict=True):
+            found = bench.score(fitted, split.test)
+            rows.append(bench.judge(request.label, split, request.seed, found))
+            scores[request.label].append(found)
+            selected[request.label].append(fitted.result.best_score)
+    better = max(selected, key=lambda name: np.mean(selected[name]))
+    mean = bench.judge(MODEL, split, seeds[0], np.mean(scores[better], axis=0))
+    results.add([*rows, {**mean, "form": better, "fits": len(seeds)}], **where)
 
 
 def default_scregnet() -> FitSettings:
@@ -138,14 +140,9 @@ def default_scregnet() -> FitSettings:
 
 
 def forms() -> dict[str, FitSettings]:
-    """Our two forms: with all genes known in training, and made for targets without train pairs."""
-    known = FitSettings(
-        model=GTGRNConfig(), inputs=InputConfig(), training=TrainingConfig(unseen_share=0.0)
-    )
-    new = dataclasses.replace(
-        known, model=GTGRNConfig(new_targets=True), training=TrainingConfig()
-    )
-    return {KNOWN: known, NEW: new}
+    """Our two forms: for targets that have train pairs, and for those without."""
+    known = FitSettings(model=GTGRNConfig(), inputs=InputConfig(), training=TrainingConfig())
+    return {KNOWN: known, NEW: dataclasses.replace(known, model=GTGRNConfig(new_targets=True))}
 
 
 def ablations(name: str) -> dict[str, FitSettings]:

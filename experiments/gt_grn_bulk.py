@@ -77,8 +77,8 @@ class BulkStudy:
     kinds: tuple[SplitKind, ...] = ("standard", "target-disjoint")
     """Kinds of split."""
     draws: tuple[int, ...] = (0, 1, 2, 3, 4)
-    seeds: tuple[int, ...] = (0,)
-    """Seeds of our form of GT-GRN; everything else takes the first."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """Seeds of our forms of GT-GRN; everything else takes the first."""
     reconstructed: tuple[str, ...] = ("bsubtilis", "dream4-1")
     """Sets whose whole network is reconstructed."""
     embeddings: GeneEmbeddingConfig = GeneEmbeddingConfig()

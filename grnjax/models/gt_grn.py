@@ -80,7 +80,7 @@ class GTGRNConfig(PairModelConfig):
     new_targets: bool = False
     """For targets without train pairs, whose identity says nothing: their part of the identity term
     is also mapped from their vectors, and their expression has linear weights for each TF. On
-    targets with train pairs both cost precision (experiments/GT_GRN.md)."""
+    targets with train pairs that may cost precision (experiments/GT_GRN.md)."""
     linear_ridge: float = 30.0
     """Ridge of the linear weights, per summed loss."""
 
