@@ -10,15 +10,16 @@ import numpy as np
 
 from experiments.bench.tables import describe
 from experiments.flagship_tables import write_difference
-from experiments.gt_grn_beeline import FORM_OF, KNOWN, MODEL, NEW, SCREGNET
+from experiments.gt_grn_beeline import FORM_OF, KNOWN, MEAN, MODEL, NEW, SCREGNET
 from grnjax.evaluation.report import markdown_table, paired_differences, shorten, summarise
 from grnjax.storage.files import read_json_lines
 from grnjax.tasks.cell_type import CLASSIFIERS, COMPONENTS
 
 BEELINE, UNSUPERVISED = "gt_grn_beeline", "unsupervised_beeline"
 BULK, CELLS = "gt_grn_bulk", "gt_grn_pbmc"
+NEW_EDGES, TOP = "gt_grn_biological_check", 1000
 PUBLISHED_FORM = f"{MODEL}, published form"
-IN_ORDER = (SCREGNET, PUBLISHED_FORM, KNOWN, NEW, MODEL)
+IN_ORDER = (SCREGNET, PUBLISHED_FORM, KNOWN, KNOWN + MEAN, NEW, NEW + MEAN)
 BELOW_TRIVIAL = {method: 1 + place for place, method in enumerate(IN_ORDER)}
 AUROC = {"auroc": "AUROC"}
 AP, EPR = {"average_precision": "AP"}, {"early_precision_ratio": "EPR"}
@@ -43,6 +44,7 @@ def gt_grn_tables(results: Path) -> dict[str, Callable[[], str]]:
     return tables | {
         "bulk": lambda: bulk_tables(results),
         "cell types": lambda: cell_type_tables(results),
+        "new edges": lambda: new_edges_table(results),
         "speed of inference": lambda: inference_speed_table(results),
         "speed of walks": lambda: walk_speed_table(results),
     }
@@ -120,6 +122,18 @@ def cell_type_tables(results: Path) -> str:
     return stack_tables(tables, CELLS)
 
 
+def new_edges_table(results: Path) -> str:
+    """Curated edges among the best new ones, and among edges of the same degrees."""
+    heads = ("curated network", "ranking of mDC", "listed", "same degrees", "p", "uniform")
+    lines = ["| " + " | ".join(heads) + " |", "| --- | --- |" + " ---: |" * 4]
+    for row in read_json_lines(results / f"{NEW_EDGES}.jsonl"):
+        if row["top"] == TOP:
+            cells = [row["set"], row["method"], str(row["supported"]), f"{row['expected']:.1f}"]
+            cells += [shorten(row["p_value"]), f"{row['uniform_precision'] * TOP:.1f}"]
+            lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) if len(lines) > 2 else not_measured(NEW_EDGES)
+
+
 def inference_speed_table(results: Path) -> str:
     """Each method's time beside its peer's, and whether it ranks TFs as the peer does."""
     rows = read_json_lines(results / "bench_unsupervised.jsonl")
@@ -191,7 +205,7 @@ def pair_rows(
 
 def is_ablation(method: str) -> bool:
     """Whether it is a form of GT-GRN with something changed."""
-    return method.startswith((f"{KNOWN}, ", f"{NEW}, "))
+    return method.startswith((f"{KNOWN}, ", f"{NEW}, ")) and not method.endswith(MEAN)
 
 
 def name_features(row: dict) -> str:

@@ -15,6 +15,7 @@ _PUBLIC = {
     "InferenceConfig": "grnjax.tasks.network_inference",
     "infer_unsupervised": "grnjax.tasks.unsupervised",
     "ScRegNetConfig": "grnjax.models.scregnet",
+    "GTGRNConfig": "grnjax.models.gt_grn",
     "TrainingConfig": "grnjax.training.loop",
     "DataConfig": "grnjax.data.expression",
     "simulate": "grnjax.data.simulator",

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from experiments.gt_grn_beeline import KNOWN, MODEL, NEW, SCREGNET
+from experiments.gt_grn_beeline import KNOWN, MEAN, MODEL, NEW, SCREGNET
 from experiments.gt_grn_tables import PUBLISHED_FORM, gt_grn_tables
 from experiments.tables import ROOT
 
@@ -38,13 +38,13 @@ def lines_of(text):
 
 
 def test_models_stand_below_the_trivial_rows_whatever_was_measured_first(make):
-    methods = (MODEL, NEW, KNOWN, PUBLISHED_FORM, NO_WALKS, "TF rate", SCREGNET)
+    methods = (NEW, KNOWN + MEAN, KNOWN, PUBLISHED_FORM, NO_WALKS, "TF rate", SCREGNET)
     rows = [row(method, draw, 0.5 + 0.1 * draw) for method in methods for draw in (0, 1)]
     table = make("standard", "gt_grn_beeline", rows)
     assert table.startswith("**mDC**\n")
     _, _, *body = lines_of(table)
     assert [line.split(" | ")[0][2:] for line in body] == ["TF rate", SCREGNET, PUBLISHED_FORM,
-                                                           KNOWN, NEW, MODEL]
+                                                           KNOWN, KNOWN + MEAN, NEW]
     assert body[0].startswith("| TF rate | .550±.635 | .550±.635 |")  # t of one degree: 12.706
 
 

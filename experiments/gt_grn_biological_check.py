@@ -1,0 +1,114 @@
+"""New edges of GT-GRN on mDC against curated networks, beside a degree-matched control.
+
+Run:     python -m experiments.gt_grn_biological_check
+Cost:    not yet measured
+Expect:  not yet measured
+
+As `experiments.biological_check`, of which see the head: the same set, curated networks and
+controls. Candidates are the pairs of the 20 TFs with known targets, since GT-GRN knows nothing of
+the others. They are dealt into five folds, and each is scored by the mean of three fits that did
+not train on it; then every known edge is taken out.
+"""
+
+import dataclasses
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from experiments.biological_check import REFERENCES, TOPS
+from experiments.gt_grn_beeline import KNOWN, MODEL, forms
+from experiments.record import ResultsFile
+from experiments.studies import MDC
+from grnjax import config as settings
+from grnjax.data.benchmark import find_root
+from grnjax.data.edges import read_edges
+from grnjax.data.expression import DataConfig
+from grnjax.evaluation.support import measure_support
+from grnjax.progress import start_logging
+from grnjax.tasks.bench import Request
+from grnjax.tasks.cross_fitting import (
+    CrossFitConfig,
+    deal_folds,
+    has_known_targets,
+    list_candidates,
+)
+from grnjax.tasks.gene_embeddings import GeneEmbeddingConfig, embed_dataset
+from grnjax.tasks.gt_grn import GTGRNBench
+from grnjax.tasks.loading import load_folder
+from grnjax.training.study import Study
+from grnjax.types import Dataset, Split
+
+TRIVIAL = ("additive logistic", "absolute Pearson")
+SEEDS = (0, 1, 2)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """The study; the curated networks are in priors/ under the root."""
+
+    data: DataConfig = DataConfig(split="draw")
+    embeddings: GeneEmbeddingConfig = GeneEmbeddingConfig()
+    work: Path = Path("gt-grn-work")
+    """Keeps inferred networks and embeddings."""
+
+
+def main() -> None:
+    """Measures what has not been measured yet."""
+    start_logging()
+    config = settings.parse(Config, sys.argv[1:], program="gt_grn_biological_check")
+    results = ResultsFile("gt_grn_biological_check")
+    todo = {name: file for name, file in REFERENCES.items() if not results.has(set=name)}
+    if not todo:
+        return
+    dataset, _ = load_folder(MDC, config.data)
+    ranked = rank_pairs(dataset, config)
+    is_known = ranked["known"].to_numpy()
+    pairs = ranked[["tf", "target"]]
+    for name, file in todo.items():
+        reference = read_edges(find_root(config.data.root) / "priors" / file)
+        for method in (MODEL, *TRIVIAL):
+            scored = pairs.assign(importance=ranked[method])
+            support = measure_support(scored, pairs[is_known], reference, seed=0, tops=TOPS)
+            rows = [{"method": method, "split": f"top {row['top']}", **row} for row in support.rows]
+            results.add(rows, set=name, draw=0, seed=0)
+
+
+def rank_pairs(dataset: Dataset, config: Config) -> pd.DataFrame:
+    """Every candidate, whether it is known, and its score by each method: none by a fit on it."""
+    candidates = list_candidates(dataset)
+    candidates = candidates.take(has_known_targets(candidates))
+    ends = dataset.genes.names[candidates.pairs]
+    ranked = pd.DataFrame(ends, columns=["tf", "target"]).assign(known=candidates.labels > 0)
+    folder = config.work / MDC.replace("/", "-")
+    embeddings = embed_dataset(dataset.genes, config.embeddings, seed=0, folder=folder)
+    folds = list(deal_folds(candidates, CrossFitConfig(members=1), seed=0))
+    splits = [
+        Split(fold.train, fold.validation, fold.hidden, "cross-fit", fold.fold) for fold in folds
+    ]
+    bench = GTGRNBench(dataset, splits, embeddings)
+    for fold, scores in zip(folds, score_folds(bench), strict=True):
+        for method, values in scores.items():
+            ranked.loc[fold.held_out, method] = values
+    return ranked
+
+
+def score_folds(bench: GTGRNBench) -> Iterator[dict[str, np.ndarray]]:
+    """Scores of each split's test pairs, by method."""
+    form = forms()[KNOWN]
+    requests = [Request(split, form, seed, MODEL) for split in bench.splits for seed in SEEDS]
+    with Study(None, len(requests), form.training.epochs, "new edges") as study:
+        fits = list(bench.fit_all(study, requests))
+    for number, split in enumerate(bench.splits):
+        own = fits[number * len(SEEDS) : (number + 1) * len(SEEDS)]
+        trivial = bench.trivial(split)
+        yield {
+            MODEL: np.mean([bench.score(fitted, split.test) for fitted in own], axis=0),
+            **{method: trivial[method] for method in TRIVIAL},
+        }
+
+
+if __name__ == "__main__":
+    main()
