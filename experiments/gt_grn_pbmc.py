@@ -1,7 +1,7 @@
 """Types of blood cells told from GT-GRN's gene embeddings, beside what needs no embedding.
 
 Run:     python -m experiments.gt_grn_pbmc
-         python -m experiments.gt_grn_pbmc --sets pbmc68k --embeddings.networks pearson spearman
+         python -m experiments.gt_grn_pbmc --sets pbmc68k
 Cost:    9 min of one core, a third of it GRNBoost2 on pbmc3k, a third the walks there
 Expect:  logistic regression on the expression embedding .83 and .87 accuracy, on as many principal
          components .84 and .93; the global embedding below random vectors of its width

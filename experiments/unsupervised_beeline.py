@@ -77,14 +77,13 @@ def measure_set(found: BenchmarkSet, study: UnsupervisedStudy, results: ResultsF
         begun = time.monotonic()
         folder = study.work / found.name.replace("/", "-")
         scores = score_genes(genes, method, seed=0, folder=folder)
-        seconds = round(time.monotonic() - begun, 1)
         for kind in study.kinds:
             rows = [
                 benches[kind].judge(method, split, 0, scores_at(scores, split.test, genes.tfs))
                 for split in splits[kind]
             ]
-            results.add([{**row, "seconds": seconds} for row in rows], **name(found, kind))
-        logger.info("%s, %s: %.0f s", found.name, method, seconds)
+            results.add(rows, **name(found, kind))
+        logger.info("%s, %s: %.0f s", found.name, method, time.monotonic() - begun)
 
 
 def name(found: BenchmarkSet, kind: str) -> dict:

@@ -78,7 +78,7 @@ def run(args: list[str]) -> None:
         names = ", ".join(map(str, beeline.splits))
         logger.info(f"published pairs: {names}; --split.kind and --split.draws do not apply")
     networks = load_networks(
-        command.networks, dataset.genes, splits, without_held_out=command.drop_held_out
+        command.networks, dataset, splits, without_held_out=command.drop_held_out
     )
     embedding = load_embedding(command.data, dataset)
     alike = len(splits) * len(command.seeds)

@@ -45,9 +45,16 @@ def make_sentences(walks: Int[Array, "walk step"], genes: int) -> Int[Array, "wa
 
 @shapes
 def mask_genes(
-    sentences: Int[Array, "walk token"], genes: int, share: float, key: jax.Array
+    sentences: Int[Array, "walk token"],
+    genes: int,
+    share: float,
+    key: jax.Array,
+    *,
+    hide_all: bool = False,
 ) -> MaskedWalks:
     """The sentences with a random `share` of all their genes to guess, by BERT's 80/10/10 rule.
+
+    With `hide_all` each of them is hidden, as it must be where the loss is to say what is known.
 
     The share is taken of the whole batch and not of each walk, so that the places to guess have one
     shape, which alone go through the output layer, and are the stated share of short walks too.
@@ -64,7 +71,7 @@ def mask_genes(
     rule = jax.random.uniform(rule_key, places.shape)
     any_gene = jax.random.randint(gene_key, places.shape, 0, genes)
     shown = jnp.where(rule < SHOWN_AS_HIDDEN + SHOWN_AS_ANY, any_gene, right)
-    shown = jnp.where(rule < SHOWN_AS_HIDDEN, genes + HIDDEN, shown)
+    shown = jnp.where(hide_all | (rule < SHOWN_AS_HIDDEN), genes + HIDDEN, shown)
     shown = jnp.where(weights, shown, right)
     return MaskedWalks(
         tokens=flat.at[places].set(shown).reshape(sentences.shape),

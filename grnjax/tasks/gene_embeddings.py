@@ -6,6 +6,7 @@ same expression. Others may be given (`walk_networks.load_networks`).
 
 import dataclasses
 import functools
+import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -13,12 +14,17 @@ from typing import TypeVar
 import numpy as np
 from jaxtyping import Bool, Float
 
+from grnjax.baselines.trees import find_varying
 from grnjax.baselines.unsupervised import UnsupervisedMethod
 from grnjax.data.blocks.expression import standardise
 from grnjax.data.gene_profiles import build_profiles
+from grnjax.data.names import list_names
+from grnjax.errors import CheckpointError, ConfigError
 from grnjax.graphs.walks import InferredNetwork, build_walk_graph, keep_top_edges
 from grnjax.models.autoencoder import AutoencoderConfig
 from grnjax.progress import logger
+from grnjax.storage.files import write_atomic
+from grnjax.tasks.score_blocks import digest_run
 from grnjax.tasks.unsupervised import score_genes
 from grnjax.tasks.walk_networks import keep_heaviest
 from grnjax.training.expression_embedding import EmbeddingTrainingConfig, embed_expression
@@ -72,7 +78,19 @@ def embed_dataset(
     Args:
         folder: keeps scores and checkpoints; the same call goes on from there.
         networks: others to walk on, by name, beside those that are inferred here.
+
+    Raises:
+        CheckpointError: the folder holds embeddings of other genes, settings or networks.
+        ConfigError: no network has an edge.
     """
+    if folder is not None:
+        claim_folder(folder, digest_call(genes, config, seed, networks or {}))
+    inferred, most = {}, config.edges_a_gene * len(genes.names)
+    for method in config.networks:
+        scores = score_genes(genes, method, seed=seed, folder=folder)
+        inferred[method] = keep_top_edges(scores, genes.tfs, most)
+    inferred |= {name: keep_heaviest(network, most) for name, network in (networks or {}).items()}
+    check_edges(inferred, genes)
     embed = functools.partial(
         embed_expression,
         build_profiles(genes, seed=seed),
@@ -81,11 +99,6 @@ def embed_dataset(
         seed=derive_seed(seed, 0),
     )
     embedded = _keep_fit(folder, "expression", config.expression.epochs, embed)
-    inferred, most = {}, config.edges_a_gene * len(genes.names)
-    for method in config.networks:
-        scores = score_genes(genes, method, seed=seed, folder=folder)
-        inferred[method] = keep_top_edges(scores, genes.tfs, most)
-    inferred |= {name: keep_heaviest(network, most) for name, network in (networks or {}).items()}
     graph = build_walk_graph(list(inferred.values()), len(genes.names))
     walk = functools.partial(
         fit_walks, graph, len(genes.names), config.walks, seed=derive_seed(seed, 1)
@@ -126,6 +139,48 @@ def embed_dataset(
         standardise_rows(found.vectors, found.in_network),
         report,
     )
+
+
+def digest_call(
+    genes: GeneTable,
+    config: GeneEmbeddingConfig,
+    seed: int,
+    networks: Mapping[str, InferredNetwork],
+) -> str:
+    """What embeddings depend on, as one SHA-256."""
+    digest = hashlib.sha256(digest_run(genes, "embeddings", config, seed).encode())
+    for name, network in networks.items():
+        digest.update(name.encode())
+        for array in network:
+            digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()
+
+
+def claim_folder(folder: Path, key: str) -> None:
+    """Marks the folder as that of one call, or refuses it as that of another."""
+    path = folder / "embeddings.sha256"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, key.encode())
+    elif path.read_bytes() != key.encode():
+        raise CheckpointError(
+            f"{folder} holds embeddings of other expression, settings or networks; choose another "
+            "folder, or delete it."
+        )
+
+
+def check_edges(networks: Mapping[str, InferredNetwork], genes: GeneTable) -> None:
+    """Refuses networks without any edge to walk on, and names the empty ones among others."""
+    empty = [name for name, network in networks.items() if not len(network.edges)]
+    if len(empty) == len(networks):
+        varying = int(find_varying(genes)[genes.tfs].sum())
+        raise ConfigError(
+            f"None of the {len(networks)} networks ({list_names(empty)}) has an edge to walk on: "
+            f"of {len(genes.tfs):,} TFs {varying:,} have expression that varies; name other TFs or "
+            "give --networks."
+        )
+    if empty:
+        logger.warning(f"{len(empty)} networks have no edge: {list_names(empty)}")
 
 
 def standardise_rows(

@@ -9,6 +9,7 @@ from jax.sharding import Mesh
 
 from grnjax.data.blocks.expression import coexpression_block, expression_statistics
 from grnjax.graphs.build import build_gene_batch, pad_rows
+from grnjax.graphs.edge_attention import edge_directions
 from grnjax.graphs.positional import PositionConfig, Positions, encode_positions
 from grnjax.models.gt_grn import GTGRN, GTGRNConfig, GTGRNInputs
 from grnjax.tasks.bench import Bench
@@ -19,7 +20,11 @@ from grnjax.training.loop import Trainer, TrainingConfig
 from grnjax.types import Dataset, LabelledPairs, Split
 
 GTGRNControl = Literal[
-    "expression-permuted", "global-permuted", "positions-permuted", "labels-rewired"
+    "expression-permuted",
+    "global-permuted",
+    "embeddings-permuted",  # both of them
+    "positions-permuted",
+    "labels-rewired",
 ]
 
 
@@ -49,8 +54,14 @@ class GTGRNModelInputs(ModelInputs):
             seen=common.seen,
             tfs=common.tfs,
             graph=graph,
-            edge_features=np.zeros((len(graph.edges), 0), np.float32),
+            edge_features=self._direct(graph, train),
         )
+
+    def _direct(self, graph: jraph.GraphsTuple, train: LabelledPairs) -> np.ndarray:
+        """Which way each edge regulates, where messages pass both ways."""
+        if self.messages == "symmetric":
+            return edge_directions(graph, train.positives)
+        return np.zeros((len(graph.edges), 0), np.float32)
 
 
 class GTGRNBench(Bench):
@@ -81,13 +92,14 @@ class GTGRNBench(Bench):
         genes, rng = self.dataset.genes, np.random.default_rng(seed)
         sizes = self._share_sizes(config, batch_size)
         given, dealt = self.embeddings, np.arange(len(genes.names))
-        if control == "expression-permuted":
+        walks = given.walks.copy()
+        if control in ("expression-permuted", "embeddings-permuted"):
             dealt[given.has_expression] = rng.permutation(np.flatnonzero(given.has_expression))
+        if control in ("global-permuted", "embeddings-permuted"):
+            placed = np.flatnonzero(walks.any(axis=1))
+            walks[placed] = walks[rng.permutation(placed)]
         permuted = dataclasses.replace(genes, expression=genes.expression[:, dealt])
         block = coexpression_block(permuted, self.tfs) if coexpression else None
-        walks = given.walks
-        if control == "global-permuted":
-            walks = rng.permutation(walks)
         return GTGRNModelInputs(
             genes=genes,
             nodes=given.expression[dealt],

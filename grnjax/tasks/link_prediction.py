@@ -237,7 +237,7 @@ def embed_genes(
 ) -> GTGRNBench:
     """The bench of GT-GRN on the same splits, with one embedding of the genes for all of them."""
     genes = bench.dataset.genes
-    check_networks(networks, bench.splits, genes)
+    check_networks(networks, bench.splits, bench.dataset)
     embeddings = embed_dataset(
         genes, config.embeddings, seed=config.seeds[0], folder=folder, networks=networks
     )

@@ -1,8 +1,10 @@
 """Networks made elsewhere for walks to be on: read, rid of held-out pairs, checked for leaks.
 
 A network that was inferred from expression may hold a held-out edge by merit, but nothing in a
-table tells that from a copy of the known network. So no table with one is taken. Its validation and
-test pairs can be taken out of it, the negative ones too: what is left then says nothing of labels.
+table tells that from a copy of the known network. So no table with one is taken. Held out is every
+pair of a known TF that is no train pair: the unused ones of a disjoint split too, which would tell
+of TFs and targets that are meant to be unseen. These pairs can be taken out of a table, the
+negative ones too: what is left then says nothing of labels.
 """
 
 import os
@@ -17,12 +19,12 @@ from grnjax.data.names import list_names, match_names
 from grnjax.errors import GeneMismatchError, SplitError
 from grnjax.graphs.walks import InferredNetwork
 from grnjax.progress import logger
-from grnjax.types import GeneTable, Split
+from grnjax.types import Dataset, GeneTable, Split
 
 
 def load_networks(
     paths: Sequence[str | Path],
-    genes: GeneTable,
+    dataset: Dataset,
     splits: Sequence[Split],
     *,
     without_held_out: bool = False,
@@ -30,17 +32,17 @@ def load_networks(
     """Networks of edge tables made elsewhere, by path, none with a held-out edge of any split.
 
     Args:
-        without_held_out: take the validation and test pairs of all splits out of them first.
+        without_held_out: take the held-out pairs of all splits out of them first.
 
     Raises:
         SplitError: one holds a held-out edge.
     """
     networks = {}
     for path in map(os.fspath, paths):
-        network = read_network(path, genes)
+        network = read_network(path, dataset.genes)
         edges = len(network.edges)
         for split in splits if without_held_out else ():
-            network = drop_held_out(network, split, genes)
+            network = drop_held_out(network, split, dataset)
         if not len(network.edges):
             raise GeneMismatchError(
                 f"{path}: each of its {edges:,} edges between genes of this run is a held-out "
@@ -49,14 +51,14 @@ def load_networks(
         if edges > len(network.edges):
             logger.info(f"{path}: {len(network.edges):,} of {edges:,} edges are no held-out pairs")
         networks[path] = network
-    check_networks(networks, splits, genes)
+    check_networks(networks, splits, dataset)
     return networks
 
 
 def read_network(network: str | Path | pd.DataFrame, genes: GeneTable) -> InferredNetwork:
-    """The edges of a table, joined by gene name; its weights or importances, or 1 each.
+    """The edges of a table, joined by gene name; how large its weights or importances are, or 1.
 
-    Edges of other genes, labelled 0 or without a weight above 0 are dropped.
+    Edges of other genes, labelled 0 or of weight 0 are dropped; signs are, too.
 
     Args:
         network: path, or a data frame with columns tf and target (perhaps importance).
@@ -70,7 +72,7 @@ def read_network(network: str | Path | pd.DataFrame, genes: GeneTable) -> Inferr
         edges, source = read_edges(network), os.fspath(network)
     named = edges["tf"].tolist() + edges["target"].tolist()
     ends = match_names(named, genes.names.tolist()).positions.reshape(2, -1).T
-    weights = edges.get("weight", pd.Series(1, edges.index)).to_numpy(np.float32)
+    weights = np.abs(edges.get("weight", pd.Series(1, edges.index)).to_numpy(np.float32))
     weights = weights * edges.get("label", pd.Series(1, edges.index)).to_numpy()
     known = (ends >= 0).all(axis=1)
     kept = known & (weights > 0)
@@ -83,13 +85,13 @@ def read_network(network: str | Path | pd.DataFrame, genes: GeneTable) -> Inferr
         )
     if not kept.any():
         raise GeneMismatchError(
-            f"{source}: none of its {known.sum():,} edges between genes of this run has a weight "
-            "above 0; give a network with weights or importances above 0."
+            f"{source}: none of its {known.sum():,} edges between genes of this run has a weight; "
+            "give a network with weights or importances other than 0."
         )
-    if dropped := int(np.sum(~kept)):
+    if not kept.all():
         logger.warning(
-            f"{source}: {dropped:,} of {len(edges):,} edges are of other genes or have no weight "
-            "above 0, and are dropped"
+            f"{source}: of {len(edges):,} edges, {np.sum(~known):,} of other genes and "
+            f"{np.sum(known & ~kept):,} without weight are dropped"
         )
     return InferredNetwork(ends[kept].astype(np.int32), weights[kept].astype(np.float32))
 
@@ -107,35 +109,40 @@ def keep_heaviest(network: InferredNetwork, count: int) -> InferredNetwork:
 
 
 def check_networks(
-    networks: Mapping[str, InferredNetwork], splits: Sequence[Split], genes: GeneTable
+    networks: Mapping[str, InferredNetwork], splits: Sequence[Split], dataset: Dataset
 ) -> None:
-    """Refuses networks that hold a positive validation or test pair of a split, either way round.
+    """Refuses networks that hold a known edge which is no train edge of a split, either way round.
 
     Raises:
         SplitError: naming the pairs.
     """
+    genes, known = dataset.genes, dataset.known.positives
     for name, network in networks.items():
+        edges = network.edges
+        listed = np.concatenate([_key(edges, genes), _key(edges[:, ::-1], genes)])
         for split in splits:
-            held_out = np.concatenate([split.validation.positives, split.test.positives])
-            found = held_out[np.isin(_key(held_out, genes), _key(network.edges, genes))]
+            hidden = ~np.isin(_key(known, genes), _key(split.train.positives, genes))
+            found = known[hidden & np.isin(_key(known, genes), listed)]
             if len(found):
                 pairs = [f"{genes.names[tf]}-{genes.names[target]}" for tf, target in found]
                 raise SplitError(
-                    f"network {name} holds {len(found):,} of the {len(held_out):,} held-out edges "
+                    f"network {name} holds {len(found):,} of the {hidden.sum():,} held-out edges "
                     f"of draw {split.draw} ({list_names(pairs)}); take every held-out pair out of "
                     "it, whatever its label (--drop-held-out), or infer a network from the "
                     "expression."
                 )
 
 
-def drop_held_out(network: InferredNetwork, split: Split, genes: GeneTable) -> InferredNetwork:
-    """The network without any validation or test pair of the split, whatever its label."""
-    held_out = np.concatenate([split.validation.pairs, split.test.pairs])
-    kept = ~np.isin(_key(network.edges, genes), _key(held_out, genes))
+def drop_held_out(network: InferredNetwork, split: Split, dataset: Dataset) -> InferredNetwork:
+    """The network without any pair of a known TF, either way round, that is no train pair."""
+    genes, known_tfs = dataset.genes, np.unique(dataset.known.pairs[:, 0])
+    kept = np.ones(len(network.edges), bool)
+    for pairs in (network.edges, network.edges[:, ::-1]):
+        is_train = np.isin(_key(pairs, genes), _key(split.train.pairs, genes))
+        kept &= is_train | ~np.isin(pairs[:, 0], known_tfs)
     return InferredNetwork(network.edges[kept], network.weights[kept])
 
 
 def _key(pairs: np.ndarray, genes: GeneTable) -> np.ndarray:
-    """One number for each pair; the order of its ends counts not, as walks go both ways."""
-    ends = np.sort(pairs.astype(np.int64), axis=1)
-    return ends[:, 0] * len(genes.names) + ends[:, 1]
+    """One number for each pair."""
+    return pairs[:, 0].astype(np.int64) * len(genes.names) + pairs[:, 1]

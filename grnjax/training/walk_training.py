@@ -2,8 +2,8 @@
 
 Every step draws its own walks. That takes less than a hundredth of the step, and nothing is stored,
 no walk is learned by heart, and randomness depends on (seed, step) alone. The held-out walks are
-others of the same networks, drawn once: a model that knew only how often each gene comes would
-lose there the entropy of the genes in walks, which is measured beside.
+others of the same networks, drawn once, with every gene to guess hidden: a model that knew only how
+often each gene comes would lose there the entropy of the genes in walks, which is measured beside.
 """
 
 import dataclasses
@@ -126,12 +126,12 @@ def draw_sentences(
 
 
 def draw_batch(
-    graph: WalkGraph, key: jax.Array, config: WalkTrainingConfig, genes: int
+    graph: WalkGraph, key: jax.Array, config: WalkTrainingConfig, genes: int, hide_all: bool
 ) -> MaskedWalks:
     """A batch of walks from random nodes, with genes to guess."""
     walk_key, mask_key = jax.random.split(key)
     sentences = draw_sentences(graph, walk_key, config, genes)
-    return mask_genes(sentences, genes, config.masked_share, mask_key)
+    return mask_genes(sentences, genes, config.masked_share, mask_key, hide_all=hide_all)
 
 
 @functools.partial(jax.jit, static_argnames=("config", "genes"))
@@ -139,7 +139,7 @@ def draw_held_out(graph, key, *, config, genes) -> MaskedWalks:
     """The walks to evaluate on, with a leading axis of batches."""
     batches = math.ceil(config.held_out_walks / config.batch_size)
     keys = jax.random.split(key, batches)
-    return jax.lax.map(lambda key: draw_batch(graph, key, config, genes), keys)
+    return jax.lax.map(lambda key: draw_batch(graph, key, config, genes, hide_all=True), keys)
 
 
 @functools.partial(jax.jit, static_argnames=("config", "genes"))
@@ -187,7 +187,8 @@ def train_chunk(state, graph, held_out, key, *, config, genes) -> tuple[TrainSta
     optimizer = make_optimizer(config, epochs * config.evaluate_every)
 
     def one_step(state, _):
-        batch = draw_batch(graph, jax.random.fold_in(key, state.step), config, genes)
+        batch_key = jax.random.fold_in(key, state.step)
+        batch = draw_batch(graph, batch_key, config, genes, hide_all=False)
         return train_step(state, batch, config, genes, optimizer)
 
     def go_on(state):

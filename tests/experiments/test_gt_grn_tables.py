@@ -3,6 +3,7 @@ import json
 import pytest
 
 from experiments.gt_grn_beeline import KNOWN, MEAN, MODEL, NEW, SCREGNET
+from experiments.gt_grn_summary import ablation_summary, summary_table
 from experiments.gt_grn_tables import PUBLISHED_FORM, gt_grn_tables
 from experiments.tables import ROOT
 
@@ -85,11 +86,38 @@ def test_an_undefined_figure_is_a_dash(make):
 def test_bulk_sets_stand_apart_by_split(make):
     rows = [row("pearson", 0, 0.6, name="bsubtilis"),
             row("pearson", 0, 0.7, name="bsubtilis", split="target-disjoint"),
-            row(MODEL, 0, 0.9, name="bsubtilis", split="every pair", scores_train_edges=True)]
+            row(NEW, 0, 0.9, name="bsubtilis", split="reconstruction, all pairs")]
     table = make("bulk", "gt_grn_bulk", rows)
     assert "**bsubtilis, standard**" in table and "**bsubtilis, target-disjoint**" in table
-    assert "**bsubtilis, every pair, with the train edges**" in table
+    assert "reconstruction" not in table
     assert "| pearson | .600 | .600 | .60 |" in table and "swap" not in table
+
+
+def test_a_reconstruction_says_whether_its_edges_were_shown(make):
+    rows = [row(NEW, draw, 0.8 + 0.1 * draw, split="reconstruction, all pairs",
+                scores_train_edges=True) for draw in (0, 1)]
+    rows += [row(NEW, draw, 0.6, split="reconstruction, pairs outside train",
+                 scores_train_edges=False) for draw in (0, 1)]
+    _, _, *body = lines_of(make("reconstruction", "gt_grn_beeline", rows))
+    assert [line.split(" | ")[1:4] for line in body] == [
+        ["all pairs", "yes", ".850±.635"], ["pairs outside train", "no", ".600±.000"]
+    ]
+
+
+def test_the_summary_holds_like_against_like(tmp_path):
+    """One fit against one fit, a mean against an ensemble; a set without ours has no line."""
+    values = {"ID-only rank 4": 0.5, "ID-only ensemble": 0.6, SCREGNET: 0.4, PUBLISHED_FORM: 0.3,
+              KNOWN: 0.55, KNOWN + MEAN: 0.7, NO_WALKS: 0.5}
+    rows = [row(method, draw, value) for method, value in values.items() for draw in (0, 1)]
+    rows.append(row("ID-only rank 4", 0, 0.5, name="Specific/hESC/TFs+500"))
+    text = "".join(json.dumps(x) + "\n" for x in rows)
+    (tmp_path / "gt_grn_beeline.jsonl").write_text(text)
+    table = summary_table(tmp_path, "standard")
+    assert "hESC" not in table and "over 2 draws" in table
+    assert lines_of(table)[-1].endswith("| +.050±.000, +.100±.000 | +.050±.000, +.100±.000 |")
+    changes = ablation_summary(tmp_path, "standard")
+    assert "| no walks | -.050±.000 | -.050±.000 |" in changes
+    assert "not yet" in summary_table(tmp_path, "target-disjoint")
 
 
 def test_cell_types_spread_over_folds_with_shared_features_once_and_last(make):

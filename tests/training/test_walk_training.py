@@ -100,6 +100,16 @@ def test_the_held_out_loss_falls_below_the_unigram_entropy(straight):
     assert [line["epoch"] for line in log.metrics] == list(range(1, fit.result.epochs + 1))
 
 
+def test_where_a_walk_says_nothing_the_held_out_loss_stays_at_the_entropy():
+    """On a complete graph neighbours tell nothing of a hidden gene but that it is another one."""
+    genes = 40
+    edges = np.argwhere(np.triu(np.ones((genes, genes)), 1))
+    network = InferredNetwork(edges, np.ones(len(edges), np.float32))
+    config = dataclasses.replace(CONFIG, walks_a_node=200, held_out_walks=2048)
+    fit = fit_walks(build_walk_graph([network], genes), genes, config, seed=0)
+    assert -fit.result.best_score > fit.unigram_entropy - 0.06
+
+
 def test_vectors_of_genes_that_walk_together_are_alike(straight, graph, groups):
     variables = straight[0].result.variables
     found = embed_genes(variables, graph, GENES, CONFIG, seed=1)
