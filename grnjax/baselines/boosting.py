@@ -21,9 +21,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from grnjax.baselines.histograms import Binned
+from grnjax.baselines.binned_cuts import Binned
+from grnjax.baselines.exact_cuts import Presorted
 from grnjax.baselines.trees import Draw, Plan, find_varying, grow_trees
-from grnjax.baselines.walks import Presorted
 from grnjax.data.blocks.expression import standardise
 from grnjax.types import GeneTable
 

@@ -13,9 +13,9 @@ from sklearn.tree import DecisionTreeRegressor
 
 from grnjax.baselines import boosting, forests
 from grnjax.baselines.boosting import GRNBoost2Config
+from grnjax.baselines.exact_cuts import Presorted, cuts_after
 from grnjax.baselines.forests import GENIE3Config
 from grnjax.baselines.trees import NO_CUT, Plan, grow_trees
-from grnjax.baselines.walks import Presorted, cuts_after
 from grnjax.types import GeneTable
 
 CELLS, TFS, TARGETS = 110, 12, 14

@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from grnjax.baselines import boosting, histograms
+from grnjax.baselines import binned_cuts, boosting
+from grnjax.baselines.binned_cuts import BINS, Binned, bin_values
 from grnjax.baselines.boosting import MANY_CELLS, GRNBoost2Config
-from grnjax.baselines.histograms import BINS, Binned, bin_values
+from grnjax.baselines.exact_cuts import Presorted
 from grnjax.baselines.trees import Plan
-from grnjax.baselines.walks import Presorted
 from grnjax.types import GeneTable
 
 CELLS, TFS, TARGETS = 160, 10, 13
@@ -98,7 +98,7 @@ def test_scores_are_those_of_exact_cuts_where_values_are_few(coarse, monkeypatch
 
     exact, rounded = score("exact"), score("binned")
     np.testing.assert_allclose(rounded, exact, atol=0.03 * exact.max())
-    monkeypatch.setattr(histograms, "FACTORS", jnp.float32)
+    monkeypatch.setattr(binned_cuts, "FACTORS", jnp.float32)
     np.testing.assert_allclose(score("binned"), exact, atol=1e-5 * exact.max())
 
 
