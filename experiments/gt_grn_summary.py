@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from experiments.flagship_tables import average, pick, write_difference, write_four
-from experiments.gt_grn_beeline import FORM_OF, MEAN, SCREGNET
+from experiments.gt_grn_beeline import FORM_OF, MEAN, SCREGNET, ablations
 from experiments.gt_grn_tables import (
     BEELINE,
     PUBLISHED_FORM,
@@ -76,7 +76,7 @@ def ablation_summary(results: Path, split: str) -> str:
     sets = list(dict.fromkeys(name for name, _ in found))
     heads = [f"{name} {title}" for name in sets for title in SHOWN.values()]
     lines = [write_line(["change", *heads]), "| --- |" + " ---: |" * len(heads)]
-    for method in dict.fromkeys(method for _, method in found):
+    for method in (name for name in ablations(form) if any(name == method for _, method in found)):
         cells = [
             write_difference(found[name, method][figure]) if (name, method) in found else ""
             for name in sets
