@@ -1,7 +1,7 @@
 """GRNBoost2: ours, all targets at once, against scikit-learn in arboreto's setting, in parallel.
 
 Run:     GRNJAX_DATA=... python -m experiments.bench.unsupervised
-Cost:    10 min on two cores
+Cost:    5 min on two cores
 Prints:  one JSON line a case: seconds from the expression table to all scores; ratio = peer / ours
 
 arboreto itself does not run on today's dask, so its setting is written out: one
