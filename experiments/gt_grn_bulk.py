@@ -131,8 +131,8 @@ def measure_set(name: str, dataset: Dataset, study: BulkStudy, results: ResultsF
         begun = time.monotonic()
         scores = score_genes(dataset.genes, method, seed=0, folder=folder)
         for kind, bench in benches.items():
-            results.add([judge_scores(bench, split, method, scores) for split in bench.splits],
-                        set=name, split=kind)
+            rows = [judge_unsupervised(bench, split, method, scores) for split in bench.splits]
+            results.add(rows, set=name, split=kind)
         logger.info("%s, %s: %.0f s", name, method, time.monotonic() - begun)
     embeddings = embed_dataset(dataset.genes, study.embeddings, seed=0, folder=folder)
     for kind, beside in benches.items():
@@ -162,7 +162,7 @@ def log_sizes(name: str, dataset: Dataset) -> None:
     )
 
 
-def judge_scores(bench: Bench, split: Split, method: str, scores: np.ndarray) -> dict:
+def judge_unsupervised(bench: Bench, split: Split, method: str, scores: np.ndarray) -> dict:
     """The row of an unsupervised method, whose scores have one row a TF, on a split."""
     found = scores_at(scores, split.test, bench.dataset.genes.tfs)
     return bench.judge(method, split, 0, found)

@@ -104,7 +104,7 @@ def reconstruction_table(results: Path) -> str:
         for (name, split), rows in read_groups(results, study).items():
             if not split.startswith(RECONSTRUCTION):
                 continue
-            means = summarise([pick(row, figures) for row in rows]).set_index("metric")
+            means = summarise([pick_figures(row, figures) for row in rows]).set_index("metric")
             cells = [name, split.removeprefix(RECONSTRUCTION),
                      "yes" if rows[0]["scores_train_edges"] else "no"]
             for figure in figures:
@@ -204,10 +204,10 @@ def read_groups(
 def methods_table(rows: list[dict], figures: dict[str, str]) -> str:
     """One line a method, models below the others."""
     rows = sorted(rows, key=lambda row: BELOW_TRIVIAL.get(row["method"], 0))
-    return markdown_table(summarise([pick(row, figures) for row in rows]), figures)
+    return markdown_table(summarise([pick_figures(row, figures) for row in rows]), figures)
 
 
-def pick(row: dict, figures: dict[str, str]) -> dict:
+def pick_figures(row: dict, figures: dict[str, str]) -> dict:
     """The row with these figures alone."""
     return {key: row[key] for key in ("method", "draw", "seed", *figures)}
 
@@ -217,7 +217,8 @@ def pair_rows(
 ) -> list[dict]:
     """The rows of two methods on the draws and seeds that both have."""
     both = [
-        {(row["draw"], row["seed"]): pick(row, figures) for row in rows if row["method"] == name}
+        {(row["draw"], row["seed"]): pick_figures(row, figures)
+         for row in rows if row["method"] == name}
         for name in (method, reference)
     ]
     common = both[0].keys() & both[1].keys()

@@ -51,9 +51,10 @@ class TrainCommand(LinkPredictionConfig):
     networks: tuple[str, ...] = ()
     """Edge tables made elsewhere for GT-GRN to walk on, beside the networks that it infers from
     expression, or, with no word after --embeddings.networks, instead of them. A table that holds a
-    validation or test edge of any draw is refused."""
+    known edge which is no train edge of some draw is refused."""
     drop_held_out: bool = False
-    """Take the validation and test pairs of all draws out of --networks, whatever their label."""
+    """Take out of --networks every pair of a known TF that is no train pair of some draw, whatever
+    its label."""
     data: DataConfig = DataConfig()
     devices: DeviceConfig = DeviceConfig()
 
