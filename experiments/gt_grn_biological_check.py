@@ -1,8 +1,10 @@
 """New edges of GT-GRN on mDC against curated networks, beside a degree-matched control.
 
 Run:     python -m experiments.gt_grn_biological_check
-Cost:    not yet measured
-Expect:  not yet measured
+Cost:    a minute on two cores once the embeddings are made
+Expect:  curated edges among the 1,000 best new ones, in brackets the control's mean: TRRUST 33
+         (31.1, p = .16), CollecTRI 62 (62.8, p = .64), so no more than its own TFs and targets
+         paired at random
 
 As `experiments.biological_check`, of which see the head: the same set, curated networks and
 controls. Candidates are the pairs of the TFs with known targets, since GT-GRN knows nothing of the
