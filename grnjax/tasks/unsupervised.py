@@ -173,8 +173,8 @@ def refuse_many_pairs(tfs: int, targets: int) -> None:
     if tfs * targets > MOST_PAIRS:
         raise ConfigError(
             f"{tfs:,} TFs and {targets:,} targets make {tfs * targets:,} pairs, a table of about "
-            f"{tfs * targets * BYTES_A_PAIR / 1e9:,.0f} GB; give a TF list (--tfs) or fewer genes, "
-            f"for at most {MOST_PAIRS:,} pairs."
+            f"{tfs * targets * BYTES_A_PAIR / 1e9:,.0f} GB; name fewer TFs or fewer genes, for at "
+            f"most {MOST_PAIRS:,} pairs."
         )
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 
 from grnjax.data.edges import read_edges, take_edges
 from grnjax.data.names import list_names, match_names
-from grnjax.errors import GeneMismatchError, SplitError
+from grnjax.errors import ConfigError, GeneMismatchError, SplitError
 from grnjax.graphs.walks import InferredNetwork
 from grnjax.progress import logger
 from grnjax.types import Dataset, GeneTable, Split
@@ -35,10 +35,13 @@ def load_networks(
         without_held_out: take the held-out pairs of all splits out of them first.
 
     Raises:
+        ConfigError: one is named twice.
         SplitError: one holds a held-out edge.
     """
     networks = {}
     for path in map(os.fspath, paths):
+        if path in networks:
+            raise ConfigError(f"{path} is named twice among the networks; name it once.")
         network = read_network(path, dataset.genes)
         edges = len(network.edges)
         for split in splits if without_held_out else ():

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from grnjax.errors import GeneMismatchError, SplitError
+from grnjax.errors import ConfigError, GeneMismatchError, SplitError
 from grnjax.evaluation.splits import draw_split
 from grnjax.graphs.walks import InferredNetwork
 from grnjax.tasks.walk_networks import (
@@ -84,6 +84,8 @@ def test_tables_are_read_rid_of_the_pairs_of_all_draws_or_refused(dataset, split
     of_test = as_table(first.test.positives, genes, tmp_path / "test.tsv")
     with pytest.raises(GeneMismatchError, match="test.tsv: each of its .* is a held-out pair"):
         load_networks([of_test], dataset, [first], without_held_out=True)
+    with pytest.raises(ConfigError, match="train.tsv is named twice among the networks"):
+        load_networks([path, str(path)], dataset, [first])
 
 
 def test_a_network_may_not_tell_of_tfs_that_are_unseen(dataset):
