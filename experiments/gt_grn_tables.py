@@ -11,6 +11,8 @@ import numpy as np
 from experiments.bench.tables import describe
 from experiments.flagship_tables import write_difference
 from experiments.gt_grn_beeline import FORM_OF, KNOWN, MEAN, MODEL, NEW, SCREGNET
+from experiments.gt_grn_bulk import KERNEL_FACTOR, PERMUTED
+from grnjax.baselines.unsupervised import METHODS
 from grnjax.evaluation.report import markdown_table, paired_differences, shorten, summarise
 from grnjax.storage.files import read_json_lines
 from grnjax.tasks.cell_type import CLASSIFIERS, COMPONENTS
@@ -19,8 +21,8 @@ BEELINE, UNSUPERVISED = "gt_grn_beeline", "unsupervised_beeline"
 BULK, CELLS = "gt_grn_bulk", "gt_grn_pbmc"
 NEW_EDGES, TOP = "gt_grn_biological_check", 1000
 PUBLISHED_FORM = f"{MODEL}, published form"
-IN_ORDER = (SCREGNET, PUBLISHED_FORM, KNOWN, KNOWN + MEAN, NEW, NEW + MEAN)
-BELOW_TRIVIAL = {method: 1 + place for place, method in enumerate(IN_ORDER)}
+IN_ORDER = (SCREGNET, KERNEL_FACTOR, PUBLISHED_FORM, KNOWN, KNOWN + MEAN, NEW, NEW + MEAN, PERMUTED)
+BELOW_TRIVIAL = {method: 1 + place for place, method in enumerate([*METHODS, *IN_ORDER])}
 RECONSTRUCTION = "reconstruction, "  # begins the split of rows on the whole network
 AUROC = {"auroc": "AUROC"}
 AP, EPR = {"average_precision": "AP"}, {"early_precision_ratio": "EPR"}
@@ -117,7 +119,7 @@ def reconstruction_table(results: Path) -> str:
 def bulk_tables(results: Path) -> str:
     """All methods on bulk expression, by set and kind of split."""
     tables = {
-        f"{name}, {split}": methods_table(rows, AUROC | AP | EPR)
+        f"{name}, {split}": methods_table(rows, AUROC | AP | EPR | CHOICE)
         for (name, split), rows in read_groups(results, BULK).items()
         if not split.startswith(RECONSTRUCTION)
     }
@@ -202,7 +204,7 @@ def read_groups(
 
 
 def methods_table(rows: list[dict], figures: dict[str, str]) -> str:
-    """One line a method, models below the others."""
+    """One line a method: trivial rows, unsupervised methods, models."""
     rows = sorted(rows, key=lambda row: BELOW_TRIVIAL.get(row["method"], 0))
     return markdown_table(summarise([pick_figures(row, figures) for row in rows]), figures)
 

@@ -113,8 +113,9 @@ def measure(
 
 
 def measure_trivial(results: ResultsFile, where: dict, bench: Bench, split: Split) -> None:
-    """Appends the trivial rows of a split, unless they were measured before."""
-    if not results.has(method="additive logistic", draw=split.draw, **where):
+    """Appends the trivial rows of a split that were not measured before."""
+    newest = "co-expressed targets" if bench.dataset.genes.measured.any() else "additive logistic"
+    if not results.has(method=newest, draw=split.draw, **where):
         scores = bench.trivial(split)
         results.add([bench.judge(name, split, 0, x) for name, x in scores.items()], **where)
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from experiments.bench.tables import bench_table, schedule_table
 from experiments.flagship_tables import flagship_tables, write_difference
-from experiments.gt_grn_summary import ablation_summary, summary_table
+from experiments.gt_grn_summary import ablation_summary, bulk_summary, summary_table
 from experiments.gt_grn_tables import gt_grn_tables
 from experiments.published_figures import PUBLISHED
 from grnjax.evaluation.report import markdown_table, paired_differences, shorten, summarise
@@ -236,6 +236,8 @@ TABLES = {
         "mDC": lambda: results_table("scregnet_beeline", set=MDC, split="standard"),
         "GT-GRN, standard": lambda: summary_table(RESULTS, "standard"),
         "GT-GRN, unseen targets": lambda: summary_table(RESULTS, "target-disjoint"),
+        "GT-GRN on bulk, standard": lambda: bulk_summary(RESULTS, "standard"),
+        "GT-GRN on bulk, unseen targets": lambda: bulk_summary(RESULTS, "target-disjoint"),
         "GT-GRN ablation, standard": lambda: ablation_summary(RESULTS, "standard"),
         "GT-GRN ablation, unseen targets": lambda: ablation_summary(RESULTS, "target-disjoint"),
         "speed": lambda: bench_table("training", "aggregation", "start"),

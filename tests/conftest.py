@@ -19,10 +19,13 @@ SPLIT = {"Train": (0, 0.62), "Validation": (0.62, 0.75), "Test": (0.75, 1)}
 
 
 def pytest_configure(config):
-    """Lets every test and every process it starts reuse what another one has compiled."""
+    """Lets every test and every process it starts reuse what another one has compiled.
+
+    Each of pytest-xdist's workers has a folder of its own: jax reads while another process writes.
+    """
     folder = tempfile.mkdtemp(prefix="grnjax-compiled-")
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", folder)
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 

@@ -21,6 +21,12 @@ class LabelMatrix:
         """Share of positives among the train pairs."""
         return float(self.labels.sum() / max(self.observed.sum(), 1))
 
+    @property
+    def residuals(self) -> Float[np.ndarray, "tf gene"]:
+        """Labels of train pairs minus the TF's share of positives; 0 elsewhere."""
+        rate = self.labels.sum(axis=1) / np.maximum(self.observed.sum(axis=1), 1)
+        return (self.labels - rate[:, None]) * self.observed
+
 
 def label_matrix(pairs: LabelledPairs, tfs: np.ndarray, genes: int) -> LabelMatrix:
     """The train pairs as a matrix with one row for each of `tfs` (gene indices)."""

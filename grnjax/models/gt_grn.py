@@ -79,8 +79,9 @@ class GTGRNConfig(PairModelConfig):
     standardised before they are embedded, and mean and detection rate are lost there."""
     new_targets: bool = False
     """For targets without train pairs, whose identity says nothing: their part of the identity term
-    is also mapped from their vectors, and their expression has linear weights for each TF. On
-    targets with train pairs that may cost precision (experiments/GT_GRN.md)."""
+    is also mapped from their vectors, their expression has linear weights for each TF, and what is
+    known of co-expressed targets is a feature of the pair. On targets with train pairs that may
+    cost precision, and where operons tell gains a lot (experiments/GT_GRN.md)."""
     linear_ridge: float = 30.0
     """Ridge of the linear weights, per summed loss."""
 

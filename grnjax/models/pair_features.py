@@ -45,7 +45,5 @@ def attend_to_tfs(
     s = np.where(others, similarity.values, 0).astype(np.float64)
     mean = s.sum(axis=1) / np.maximum(others.sum(axis=1), 1)
     s = np.where(others, s - mean[:, None], 0)
-    rate = train.labels.sum(axis=1) / np.maximum(train.observed.sum(axis=1), 1)
-    residual = (train.labels - rate[:, None]) * train.observed
-    values = s @ residual
+    values = s @ train.residuals
     return standardise_pairs(values, measure_scale(values))

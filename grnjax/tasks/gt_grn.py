@@ -7,17 +7,20 @@ import jraph
 import numpy as np
 from jax.sharding import Mesh
 
+from grnjax.baselines.neighbours import ask_neighbours
 from grnjax.data.blocks.expression import coexpression_block, expression_statistics
+from grnjax.data.label_matrix import label_matrix
 from grnjax.graphs.build import build_gene_batch, pad_rows
 from grnjax.graphs.edge_attention import edge_directions
 from grnjax.graphs.positional import PositionConfig, Positions, encode_positions
 from grnjax.models.gt_grn import GTGRN, GTGRNConfig, GTGRNInputs
-from grnjax.tasks.bench import Bench
+from grnjax.models.pair_features import measure_scale, standardise_pairs
+from grnjax.tasks.bench import Bench, Request
 from grnjax.tasks.gene_embeddings import GeneEmbeddings
 from grnjax.tasks.inputs import InputConfig, make_ridged_trainer
 from grnjax.training.batches import ModelInputs
 from grnjax.training.loop import Trainer, TrainingConfig
-from grnjax.types import Dataset, LabelledPairs, Split
+from grnjax.types import Dataset, GeneTable, LabelledPairs, Split
 
 GTGRNControl = Literal[
     "expression-permuted",
@@ -34,6 +37,7 @@ class GTGRNModelInputs(ModelInputs):
 
     statistics: np.ndarray  # [gene, statistic] of expression
     has_expression: np.ndarray  # [gene] bool
+    profiles: GeneTable  # whose expression the features of pairs are of
     positions: PositionConfig
     order: np.ndarray | None  # of genes, by which a control deals out positions anew
 
@@ -78,6 +82,13 @@ class GTGRNBench(Bench):
         super().__init__(dataset, splits, embeddings.walks, mesh)
         self.embeddings, self.positions = embeddings, positions or PositionConfig()
 
+    def _inputs_of(self, request: Request) -> ModelInputs:
+        """The inputs of a fit; the form for new targets also sees what its neighbours say."""
+        inputs = super()._inputs_of(request)
+        if request.settings.model.new_targets and request.settings.model.coexpression:
+            return add_neighbours(inputs, request.train)
+        return inputs
+
     def _make_trainer(self, model: GTGRNConfig, training: TrainingConfig) -> Trainer:
         return make_ridged_trainer(GTGRN(model), model, training, self.mesh)
 
@@ -111,6 +122,20 @@ class GTGRNBench(Bench):
             messages=config.messages,
             statistics=expression_statistics(genes)[dealt],
             has_expression=given.has_expression,
+            profiles=permuted,
             positions=self.positions,
             order=rng.permutation(len(walks)) if control == "positions-permuted" else None,
         )
+
+
+def add_neighbours(inputs: GTGRNModelInputs, train: LabelledPairs) -> GTGRNModelInputs:
+    """The inputs with what train pairs say of co-expressed targets among the features of a pair.
+
+    No target has a say in its own features, so those of train pairs are as those of new targets.
+    """
+    votes = ask_neighbours(
+        inputs.profiles, label_matrix(train, inputs.tfs, len(inputs.genes.names))
+    )
+    scaled = [standardise_pairs(vote, measure_scale(vote)) for vote in np.moveaxis(votes, -1, 0)]
+    features = np.concatenate([inputs.coexpression, np.stack(scaled, axis=-1)], axis=-1)
+    return dataclasses.replace(inputs, coexpression=features)

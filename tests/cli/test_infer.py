@@ -17,7 +17,7 @@ from grnjax.evaluation.calibration import reliability_error
 TRIVIAL_ROWS = {
     "TF rate", "target rate", "degree product", "Adamic-Adar", "nearest TF profile",
     "additive logistic", "ID-only rank 4", "ID-only ensemble", "absolute Pearson",
-    "linear expression",
+    "co-expressed targets", "linear expression",
 }
 
 

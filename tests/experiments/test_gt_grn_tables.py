@@ -3,7 +3,7 @@ import json
 import pytest
 
 from experiments.gt_grn_beeline import KNOWN, MEAN, MODEL, NEW, SCREGNET
-from experiments.gt_grn_summary import ablation_summary, summary_table
+from experiments.gt_grn_summary import ablation_summary, bulk_summary, summary_table
 from experiments.gt_grn_tables import PUBLISHED_FORM, gt_grn_tables
 from experiments.tables import ROOT
 
@@ -39,13 +39,14 @@ def lines_of(text):
 
 
 def test_models_stand_below_the_trivial_rows_whatever_was_measured_first(make):
-    methods = (NEW, KNOWN + MEAN, KNOWN, PUBLISHED_FORM, NO_WALKS, "TF rate", SCREGNET)
+    methods = (NEW, KNOWN + MEAN, KNOWN, PUBLISHED_FORM, NO_WALKS, "pidc", "TF rate", SCREGNET)
     rows = [row(method, draw, 0.5 + 0.1 * draw) for method in methods for draw in (0, 1)]
     table = make("standard", "gt_grn_beeline", rows)
     assert table.startswith("**mDC**\n")
     _, _, *body = lines_of(table)
-    assert [line.split(" | ")[0][2:] for line in body] == ["TF rate", SCREGNET, PUBLISHED_FORM,
-                                                           KNOWN, KNOWN + MEAN, NEW]
+    assert [line.split(" | ")[0][2:] for line in body] == [
+        "TF rate", "pidc", SCREGNET, PUBLISHED_FORM, KNOWN, KNOWN + MEAN, NEW
+    ]
     assert body[0].startswith("| TF rate | .550±.635 | .550±.635 |")  # t of one degree: 12.706
 
 
@@ -90,7 +91,7 @@ def test_bulk_sets_stand_apart_by_split(make):
     table = make("bulk", "gt_grn_bulk", rows)
     assert "**bsubtilis, standard**" in table and "**bsubtilis, target-disjoint**" in table
     assert "reconstruction" not in table
-    assert "| pearson | .600 | .600 | .60 |" in table and "swap" not in table
+    assert "| pearson | .600 | .600 | .60 | .600 | .600 |" in table
 
 
 def test_a_reconstruction_says_whether_its_edges_were_shown(make):
@@ -118,6 +119,20 @@ def test_the_summary_holds_like_against_like(tmp_path):
     changes = ablation_summary(tmp_path, "standard")
     assert "| no walks | -.050±.000 | -.050±.000 |" in changes
     assert "not yet" in summary_table(tmp_path, "target-disjoint")
+
+
+def test_the_bulk_summary_gains_over_each_kind_of_row(tmp_path):
+    values = {"grnboost2": 0.1, "ID-only ensemble": 0.2, "linear expression": 0.3, SCREGNET: 0.4,
+              NEW: 0.6, NEW + MEAN: 0.7}
+    rows = [row(method, draw, value, name="bsubtilis")
+            for method, value in values.items() for draw in (0, 1)]
+    rows.append(row("grnboost2", 0, 0.5, name="ecoli"))
+    (tmp_path / "gt_grn_bulk.jsonl").write_text("".join(json.dumps(x) + "\n" for x in rows))
+    table = bulk_summary(tmp_path, "standard")
+    assert "ecoli" not in table and "over 2 draws" in table
+    gains = "+.500±.000 +.400±.000 +.300±.000 +.200±.000"
+    assert lines_of(table)[-1].endswith(f"| .700/.700/.700/.700 | {gains} |")
+    assert "not yet" in bulk_summary(tmp_path, "target-disjoint")
 
 
 def test_cell_types_spread_over_folds_with_shared_features_once_and_last(make):

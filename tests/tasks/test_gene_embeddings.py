@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from grnjax.baselines.neighbours import NEIGHBOURS
 from grnjax.errors import CheckpointError, ConfigError
 from grnjax.evaluation.splits import draw_split
 from grnjax.models.autoencoder import AutoencoderConfig
@@ -124,6 +125,30 @@ def test_a_control_deals_out_its_inputs_anew_and_no_others(
             np.testing.assert_array_equal(one, two)
     same = np.array_equal(np.asarray(plain.train.features), np.asarray(altered.train.features))
     assert same == (not moved & OF_EXPRESSION)
+
+
+def test_only_the_form_for_new_targets_hears_of_co_expressed_ones(dataset, split, embeddings):
+    """What they say depends on expression and on train labels, of both kinds of pairs alike."""
+    bench = GTGRNBench(dataset, [split], embeddings)
+
+    def features(control=None, labels=split.train.labels, **model):
+        form = settings(control=control, model=GTGRNConfig(**model))
+        train = LabelledPairs(split.train.pairs, labels)
+        data = bench._build(Request(dataclasses.replace(split, train=train), form, 0, "model"))
+        return [np.asarray(batch.features) for batch in (data.train, data.validation)]
+
+    known, new = features(), features(new_targets=True)
+    labels = np.random.default_rng(0).permutation(split.train.labels)
+    relabelled = features(new_targets=True, labels=labels)
+    permuted = features(new_targets=True, control="expression-permuted")
+    for at in range(2):
+        width = known[at].shape[1]
+        assert new[at].shape[1] == width + len(NEIGHBOURS)
+        np.testing.assert_array_equal(known[at], new[at][:, :width])
+        np.testing.assert_array_equal(known[at], relabelled[at][:, :width])
+        for other in (relabelled, permuted):
+            assert not np.allclose(other[at][:, width:], new[at][:, width:])
+    assert features(new_targets=True, coexpression=False)[0].shape[1] == 0
 
 
 def test_messages_both_ways_know_which_way_an_edge_regulates(dataset, split, embeddings):
