@@ -5,8 +5,8 @@ Run:     python -m experiments.gt_grn_beeline
 Cost:    about 70 min on two cores with one process for each kind of split, 2 GB each; give both the
          same --work only once the embeddings are in it
 Expect:  AP/swap of the mean of three fits, standard: mDC .216/.635, hESC .634/.647, mESC .892/.821
-         (ID-only rank 4 .213/.636, .627/.619, .891/.813); unseen targets: .148/.585, .518/.578,
-         .799/.605 (linear expression .140/.553, .509/.552, .774/.614)
+         (ID-only rank 4 .213/.636, .627/.619, .891/.813); unseen targets: .146/.595, .513/.575,
+         .800/.606 (linear expression .140/.553, .509/.552, .774/.614)
 
 For each draw of each kind of split: the trivial rows, scRegNet with its defaults, GT-GRN in its
 published form and in ours, of which there are two, for known and for new targets: single fits, and
