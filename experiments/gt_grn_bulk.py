@@ -3,8 +3,11 @@
 Run:     python -m experiments.gt_grn_bulk
          python -m experiments.gt_grn_bulk --sets dream4-1 --kinds standard --draws 0
          python -m experiments.gt_grn_bulk --sets yeast --root FOLDER   (expression of your own)
-Cost:    not yet measured in full
-Expect:  not yet measured
+Cost:    about 100 min of one core and 2 GB: B. subtilis 40, E. coli 35 (12 of them GENIE3), each
+         set of DREAM4 7; sets can run side by side
+Expect:  AP/swap of GT-GRN's form for new targets, standard split: bsubtilis .785/.991, ecoli
+         .413/.922, dream4 .453/.898, .498/.872, .283/.824; unseen targets: .781/.991, .356/.888,
+         .421/.912, .417/.814, .237/.837
 
 A set has the genes that its gold standard speaks of; of others nobody knows whether they were
 looked at. The candidate pairs are each TF that has a target there with each such gene but itself:

@@ -123,15 +123,16 @@ def test_the_summary_holds_like_against_like(tmp_path):
 
 
 def test_the_bulk_summary_gains_over_each_row_beside_it(tmp_path):
-    values = {"grnboost2": 0.1, "linear expression": 0.2, "co-expressed targets": 0.3,
-              SCREGNET: 0.4, KERNEL_FACTOR: 0.5, NEW: 0.7, PERMUTED: 0.15}
+    values = {"grnboost2": 0.1, "ID-only ensemble": 0.05, "linear expression": 0.2,
+              "co-expressed targets": 0.3, SCREGNET: 0.4, KERNEL_FACTOR: 0.5, NEW: 0.7,
+              PERMUTED: 0.15}
     rows = [row(method, draw, value, name="bsubtilis")
             for method, value in values.items() for draw in (0, 1)]
     rows.append(row("grnboost2", 0, 0.5, name="ecoli"))
     (tmp_path / "gt_grn_bulk.jsonl").write_text("".join(json.dumps(x) + "\n" for x in rows))
     table = bulk_summary(tmp_path, "standard")
     assert "ecoli" not in table and "over 2 draws" in table
-    gains = "+.600±.000 +.500±.000 +.400±.000 +.300±.000 +.200±.000"
+    gains = "+.600±.000 +.650±.000 +.500±.000 +.400±.000 +.300±.000 +.200±.000"
     assert lines_of(table)[-1].endswith(f"| .150/.150/.150/.150 | {gains} |")
     assert "not yet" in bulk_summary(tmp_path, "target-disjoint")
 
