@@ -89,3 +89,22 @@ def test_reconstruction_says_which_figures_score_train_edges(make_dataset, tmp_p
         "train pairs": (True, train),
         "pairs outside train": (False, edges - train),
     }
+
+
+@pytest.mark.slow
+def test_the_kernel_factor_model_is_measured_once_and_by_expression_alone(
+    make_dataset, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(record, "RESULTS", tmp_path / "results")
+    results = record.ResultsFile("study")
+    dataset = gt_grn_bulk.keep_scored_genes(make_dataset())
+    [split] = splits = draw_splits(dataset, SplitConfig(kind="target-disjoint"))
+    bench = Bench(dataset, splits, None)
+    bank = gt_grn_bulk.bank_of_expression(bench)
+    assert set(bank.blocks) == {"expression profile", "expression statistics"}
+    where = {"set": "small", "split": "target-disjoint"}
+    for _ in range(2):  # the second time there is nothing left to do
+        gt_grn_bulk.measure_kernel_factor(results, where, bench, split, bank)
+        monkeypatch.setattr(gt_grn_bulk, "fit_kernel_factor", None)
+    [row] = results.rows
+    assert row["method"] == gt_grn_bulk.KERNEL_FACTOR and 0 < row["auroc"] < 1
