@@ -33,10 +33,12 @@ import numpy as np
 
 from experiments.published_settings import encode_once, published_config
 from experiments.record import ResultsFile, rename_model
+from experiments.studies import measure_trivial
 from grnjax import config as settings
 from grnjax.data.benchmark import BenchmarkSet, find_sets
 from grnjax.data.expression import DataConfig
 from grnjax.progress import logger, start_logging
+from grnjax.tasks.bench import Bench
 from grnjax.tasks.link_prediction import (
     MODEL,
     LinkPredictionConfig,
@@ -117,6 +119,10 @@ def measure(found: BenchmarkSet, study: BeelineStudy, results: ResultsFile) -> N
     ours = LinkPredictionConfig(
         seeds=study.seeds, choose=BALANCED_OPTIONS if is_balanced(found) else OPTIONS
     )
+    if results.has(draw=splits[0].draw, **where):  # before there were as many trivial rows
+        bench = Bench(dataset, splits, None)
+        for split in splits:
+            measure_trivial(results, where, bench, split)
     if not results.has(method=MODEL, seed=study.seeds[-1], **last):
         measured = run_study(dataset, splits, ours, embedding=embedding)
         rows = [
