@@ -3,7 +3,7 @@
 Run:     python -m experiments.simulated_networks
 Cost:    about 15 min on two cores, 1 GB memory
 Expect:  AP on the standard split: kernel factor .471, on expression alone .419, scRegNet .385 (best
-         trivial row .304); swap on unseen targets .859, .814, .812 (.787); all in the README
+         trivial row .333); swap on unseen targets .859, .814, .812 (.787); all in the README
 
 Splits: standard and target-disjoint on the whole network, for scRegNet with expression permuted
 beside it, for the kernel factor model with and without the simulated promoter motifs, and with all
