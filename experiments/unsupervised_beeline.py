@@ -2,8 +2,8 @@
 
 Run:     python -m experiments.unsupervised_beeline
          python -m experiments.unsupervised_beeline --sets Specific/mDC/TFs+500 --methods pearson
-Cost:    13 min of one core without GENIE3, most of it the trivial rows; GENIE3 takes 9 min (hESC) to
-         13 min (mDC) on two cores a set
+Cost:    13 min of one core without GENIE3, most of it the trivial rows; GENIE3 takes 9 min (hESC)
+         to 13 min (mDC) on two cores
 Expect:  AUROC .49 to .58 for every method on every set, where the TF rate has .79 to .84
 
 Every method sees the expression and the TF list of the set and no label. It is judged on the test
