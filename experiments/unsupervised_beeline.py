@@ -2,7 +2,7 @@
 
 Run:     python -m experiments.unsupervised_beeline
          python -m experiments.unsupervised_beeline --sets Specific/mDC/TFs+500 --methods pearson
-Cost:    13 min of one core without GENIE3, most of it the trivial rows; GENIE3 takes 9 min (hESC)
+Cost:    13 min of one core without GENIE3, most of it the trivial rows; GENIE3 takes 7 min (mESC)
          to 13 min (mDC) on two cores
 Expect:  AUROC .49 to .58 for every method on every set, where the TF rate has .79 to .84
 
