@@ -119,7 +119,7 @@ def measure(found: BenchmarkSet, study: BeelineStudy, results: ResultsFile) -> N
     ours = LinkPredictionConfig(
         seeds=study.seeds, choose=BALANCED_OPTIONS if is_balanced(found) else OPTIONS
     )
-    if results.has(draw=splits[0].draw, **where):  # before there were as many trivial rows
+    if results.has(draw=splits[0].draw, **where):  # perhaps before there was the newest trivial row
         bench = Bench(dataset, splits, None)
         for split in splits:
             measure_trivial(results, where, bench, split)

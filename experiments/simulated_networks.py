@@ -18,7 +18,7 @@ import sys
 from experiments.flagship_beeline import MODEL as KERNEL_FACTOR
 from experiments.flagship_beeline import PERMUTED, judge
 from experiments.record import ResultsFile, rename_model
-from experiments.studies import measure_trivial
+from experiments.studies import NEWEST, measure_trivial
 from grnjax import config as settings
 from grnjax.data.simulator import EmbeddedConfig
 from grnjax.progress import logger, start_logging
@@ -39,7 +39,6 @@ from grnjax.tasks.network_inference import InferenceConfig, infer, judge_hidden
 
 MESSAGES = "scRegNet, messages over train edges"
 NO_MOTIFS = f"{KERNEL_FACTOR}, expression only"
-NEWEST = "co-expressed targets"  # of the trivial rows, which all come with a ranking
 KINDS = ("standard", "target-disjoint")
 
 

@@ -22,8 +22,9 @@ def ask_neighbours(
     """Mean label residual of the nearest 3, 10, 30 and 100 targets that have train pairs.
 
     Nearest is what correlates most over cells, and a neighbour counts as much as it correlates, not
-    at all below 0. A gene has no say in its own scores. 0 where none of them has a train pair with
-    the TF, and for genes that are not measured.
+    at all below 0. A gene is no neighbour of its own: its labels count in the TF's share of
+    positives alone, which residuals are from. 0 where none of them has a train pair with the TF,
+    and for genes that are not measured.
     """
     targets = np.flatnonzero(train.observed.any(axis=0))
     likeness = np.maximum(correlation(genes, targets), 0)

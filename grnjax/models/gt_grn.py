@@ -80,8 +80,8 @@ class GTGRNConfig(PairModelConfig):
     new_targets: bool = False
     """For targets without train pairs, whose identity says nothing: their part of the identity term
     is also mapped from their vectors, their expression has linear weights for each TF, and what is
-    known of co-expressed targets is a feature of the pair. On targets with train pairs that costs
-    precision in single cells and gains much in bacteria (experiments/GT_GRN.md)."""
+    known of co-expressed targets is a feature of the pair. On targets with train pairs that may
+    cost precision in single cells, and it gains much in bacteria (experiments/GT_GRN.md)."""
     linear_ridge: float = 30.0
     """Ridge of the linear weights, per summed loss."""
 

@@ -131,7 +131,7 @@ class GTGRNBench(Bench):
 def add_neighbours(inputs: GTGRNModelInputs, train: LabelledPairs) -> GTGRNModelInputs:
     """The inputs with what train pairs say of co-expressed targets among the features of a pair.
 
-    No target has a say in its own features, so those of train pairs are as those of new targets.
+    No target is its own neighbour, so features of train pairs are like those of new targets.
     """
     votes = ask_neighbours(
         inputs.profiles, label_matrix(train, inputs.tfs, len(inputs.genes.names))

@@ -47,7 +47,7 @@ def test_an_operon_tells_of_genes_without_train_pairs(genes, train):
     assert abs(widest[new]).max() < abs(nearest[new]).max() / 2, "a hundred dilute three"
 
 
-def test_a_gene_has_no_say_in_its_own_scores(genes, train):
+def test_a_gene_is_no_neighbour_of_its_own(genes, train):
     before = ask(genes, train)
     of_gene = train.pairs[:, 1] == 12
     flipped = np.where(of_gene, 1 - train.labels, train.labels)
