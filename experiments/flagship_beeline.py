@@ -99,9 +99,7 @@ def measure_set(
     names, root = dataset.genes.names, find_root(study.data.root)
     read = read_evidence(found, root, names, tfs)
     evidence = add_expression(dataset, read, tfs)
-    splits = [
-        draw_split(kind, dataset.known.positives, len(names), draw) for draw in study.draws
-    ]
+    splits = [draw_split(kind, dataset.known.positives, len(names), draw) for draw in study.draws]
     check_leaks(evidence, tfs, dataset, splits)
     is_human = species_of(found.cell) == "human"
     if is_human:

@@ -134,9 +134,7 @@ def measure(wide: WideSet, kind: SplitKind, draw: int, study: GenomeWideStudy) -
     )
     disjoint = kind != "standard"
     fitted = {"settings": study.kernel_factor, "seed": 0, "disjoint": disjoint}
-    logits = {
-        MODEL: fit_kernel_factor(bank, split.train, split.validation, **fitted).logits()
-    }
+    logits = {MODEL: fit_kernel_factor(bank, split.train, split.validation, **fitted).logits()}
     widened = widen(wide, split)
     more = LabelledPairs(
         np.concatenate([widened.train.pairs, wide.extra.pairs]),

@@ -21,14 +21,14 @@ MOST_BLOCKS = 12
 TUNED_ON, FRESH = range(5), range(5, 10)  # draws
 
 
-def read_split(
-    results: Path, split: str, draws: range = TUNED_ON
-) -> dict[str, list[dict]]:
+def read_split(results: Path, split: str, draws: range = TUNED_ON) -> dict[str, list[dict]]:
     """The rows of some draws of a kind of split by set, in the order of measurement."""
     rows = read_json_lines(results / f"{STUDY}.jsonl")
     rows = [row for row in rows if row["split"] == split and row["draw"] in draws]
-    return {name: [row for row in rows if row["set"] == name]
-            for name in dict.fromkeys(row["set"] for row in rows)}
+    return {
+        name: [row for row in rows if row["set"] == name]
+        for name in dict.fromkeys(row["set"] for row in rows)
+    }
 
 
 def comparison_table(
@@ -157,15 +157,23 @@ def flagship_tables(results: Path) -> dict:
         "standard": lambda: comparison_table(
             results,
             "standard",
-            {ENSEMBLE: ENSEMBLE, WITHOUT_NETWORKS: "no other networks", MODEL: MODEL,
-             PERMUTED: "evidence permuted"},
+            {
+                ENSEMBLE: ENSEMBLE,
+                WITHOUT_NETWORKS: "no other networks",
+                MODEL: MODEL,
+                PERMUTED: "evidence permuted",
+            },
             ENSEMBLE,
         ),
         "unseen targets": lambda: comparison_table(
             results,
             "target-disjoint",
-            {LINEAR: "linear floor", WITHOUT_NETWORKS: "no other networks", MODEL: MODEL,
-             PERMUTED: "evidence permuted"},
+            {
+                LINEAR: "linear floor",
+                WITHOUT_NETWORKS: "no other networks",
+                MODEL: MODEL,
+                PERMUTED: "evidence permuted",
+            },
             LINEAR,
         ),
         "unseen TFs": lambda: comparison_table(

@@ -63,8 +63,11 @@ PARTIAL = ("hESC", "mESC")  # sets with expression of a part of their genes
 class GTGRNStudy:
     """GT-GRN and what it is held against, on sets of the benchmark root."""
 
-    sets: tuple[str, ...] = ("Specific/mDC/TFs+500", "Specific/hESC/TFs+500",
-                             "Specific/mESC/TFs+500")
+    sets: tuple[str, ...] = (
+        "Specific/mDC/TFs+500",
+        "Specific/hESC/TFs+500",
+        "Specific/mESC/TFs+500",
+    )
     """Names or patterns of sets."""
     kinds: tuple[SplitKind, ...] = ("standard", "target-disjoint")
     """Kinds of split."""

@@ -202,7 +202,12 @@ def log_sizes(name: str, dataset: Dataset) -> None:
     tfs = len(np.unique(edges[:, 0]))
     logger.info(
         "%s: %d arrays, %d genes in the gold standard, %d TFs with a target, %d pairs, %d edges",
-        name, len(dataset.genes.expression), genes, tfs, tfs * (genes - 1), len(edges),
+        name,
+        len(dataset.genes.expression),
+        genes,
+        tfs,
+        tfs * (genes - 1),
+        len(edges),
     )
 
 

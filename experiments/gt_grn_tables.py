@@ -100,15 +100,20 @@ def unsupervised_tables(results: Path, split: str) -> str:
 def reconstruction_table(results: Path) -> str:
     """The whole network by what was shown of it, by set."""
     figures = AUROC | AP | CHOICE
-    lines = ["| set | pairs | edges shown | " + " | ".join(figures.values()) + " |",
-             "| --- | --- | --- |" + " ---: |" * len(figures)]
+    lines = [
+        "| set | pairs | edges shown | " + " | ".join(figures.values()) + " |",
+        "| --- | --- | --- |" + " ---: |" * len(figures),
+    ]
     for study in (BEELINE, BULK):
         for (name, split), rows in read_groups(results, study).items():
             if not split.startswith(RECONSTRUCTION):
                 continue
             means = summarise([pick_figures(row, figures) for row in rows]).set_index("metric")
-            cells = [name, split.removeprefix(RECONSTRUCTION),
-                     "yes" if rows[0]["scores_train_edges"] else "no"]
+            cells = [
+                name,
+                split.removeprefix(RECONSTRUCTION),
+                "yes" if rows[0]["scores_train_edges"] else "no",
+            ]
             for figure in figures:
                 mean, half = means.loc[figure, ["mean", "half_width"]]
                 cells.append(write_difference({"mean": mean, "half_width": half})[1:])
@@ -162,8 +167,10 @@ def inference_speed_table(results: Path) -> str:
     rows = read_json_lines(results / "bench_unsupervised.jsonl")
     if not rows:
         return not_measured("bench.unsupervised")
-    lines = ["| case | grnjax | peer | times faster | ours-theirs | theirs-theirs |",
-             "| --- | ---: | ---: | ---: | ---: | ---: |"]
+    lines = [
+        "| case | grnjax | peer | times faster | ours-theirs | theirs-theirs |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
     for row in rows:
         row["extrapolated"] = row["peer_targets"] < row["genes"]
         cells = [row["case"], describe(row, "ours"), describe(row, "peer"), f"{row['ratio']:.3g}"]
@@ -181,12 +188,15 @@ def walk_speed_table(results: Path) -> str:
     rows = read_json_lines(results / "bench_walks.jsonl")
     if not rows:
         return not_measured("bench.walks")
-    lines = ["| case | time | million steps a second | held-out loss | unigram entropy |",
-             "| --- | ---: | ---: | ---: | ---: |"]
+    lines = [
+        "| case | time | million steps a second | held-out loss | unigram entropy |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
     for row in rows:
         steps = f"{row['steps_a_second'] / 1e6:.1f}" if "steps_a_second" in row else ""
-        losses = [f"{row[key]:.2f}" if key in row else ""
-                  for key in ("held_out_loss", "unigram_entropy")]
+        losses = [
+            f"{row[key]:.2f}" if key in row else "" for key in ("held_out_loss", "unigram_entropy")
+        ]
         cells = [row["case"], describe(row, "ours"), steps, *losses]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join([*lines, "", f"Loss and entropy in nats. {describe_hardware(rows)}"])
@@ -214,13 +224,14 @@ def pick_figures(row: dict, figures: dict[str, str]) -> dict:
     return {key: row[key] for key in ("method", "draw", "seed", *figures)}
 
 
-def pair_rows(
-    rows: list[dict], method: str, reference: str, figures: dict[str, str]
-) -> list[dict]:
+def pair_rows(rows: list[dict], method: str, reference: str, figures: dict[str, str]) -> list[dict]:
     """The rows of two methods on the draws and seeds that both have."""
     both = [
-        {(row["draw"], row["seed"]): pick_figures(row, figures)
-         for row in rows if row["method"] == name}
+        {
+            (row["draw"], row["seed"]): pick_figures(row, figures)
+            for row in rows
+            if row["method"] == name
+        }
         for name in (method, reference)
     ]
     common = both[0].keys() & both[1].keys()
@@ -269,8 +280,12 @@ def stack_tables(tables: dict[str, str], study: str) -> str:
 
 def not_measured(study: str) -> str:
     """What stands in the place of a table until its study has rows."""
-    lines = ("| | |", "| --- | --- |", "| measured | not yet |",
-             f"| to measure | `python -m experiments.{study}` |")
+    lines = (
+        "| | |",
+        "| --- | --- |",
+        "| measured | not yet |",
+        f"| to measure | `python -m experiments.{study}` |",
+    )
     return "\n".join(lines)
 
 

@@ -39,9 +39,7 @@ PUBLISHED = {
     "Specific/hHEP/TFs+500": PublishedRun(
         34, "rmsprop", 1.5499e-5, 5.957e-7, 0.6369, (18, 184), (234,)
     ),
-    "Specific/hHEP/TFs+1000": PublishedRun(
-        186, "sgd", 3.0100e-3, 3.315e-5, 0.2546, (70,), (136,)
-    ),
+    "Specific/hHEP/TFs+1000": PublishedRun(186, "sgd", 3.0100e-3, 3.315e-5, 0.2546, (70,), (136,)),
     "Specific/mESC/TFs+500": PublishedRun(
         86, "rmsprop", 8.4269e-5, 1.041e-6, 0.5122, (116, 82, 125), (184,)
     ),

@@ -110,7 +110,11 @@ def measure(found: BenchmarkSet, study: BeelineStudy, results: ResultsFile) -> N
     embedding = load_embedding(study.data, dataset)
     published = dataclasses.replace(published_config(found.name), seeds=study.seeds[:1])
     fit = functools.partial(
-        add_variant, dataset=dataset, splits=splits, embedding=embedding, where=where,
+        add_variant,
+        dataset=dataset,
+        splits=splits,
+        embedding=embedding,
+        where=where,
         results=results,
     )
     if study.reference_schedule:
@@ -127,7 +131,8 @@ def measure(found: BenchmarkSet, study: BeelineStudy, results: ResultsFile) -> N
         measured = run_study(dataset, splits, ours, embedding=embedding)
         rows = [
             {**row, "chosen": measured.chosen[row["draw"]]}
-            if row["method"].startswith(MODEL) else row
+            if row["method"].startswith(MODEL)
+            else row
             for row in measured.rows
         ]
         results.add(rows, **where)

@@ -150,9 +150,7 @@ def suggest(trial: optuna.trial.BaseTrial, config: Config) -> LinkPredictionConf
     return dataclasses.replace(described, reference_selection=config.reference_selection)
 
 
-def suggest_encoder(
-    trial: optuna.trial.BaseTrial, config: Config, dropout: float
-) -> EncoderConfig:
+def suggest_encoder(trial: optuna.trial.BaseTrial, config: Config, dropout: float) -> EncoderConfig:
     """A graph encoder; the attention dropout of GAT was never tuned."""
     widths = suggest_widths(trial, "gnn")
     if config.encoder == "GCN":

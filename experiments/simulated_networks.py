@@ -68,9 +68,7 @@ def main() -> None:
             if not results.has(method=MESSAGES, **where):
                 rows = run_study(whole.dataset, splits, config).rows
                 with_messages = settings.replace(config, {"inputs.messages": "symmetric"})
-                rows += rename_model(
-                    run_study(whole.dataset, splits, with_messages).rows, MESSAGES
-                )
+                rows += rename_model(run_study(whole.dataset, splits, with_messages).rows, MESSAGES)
                 results.add(rows, **where)
             if not results.has(method=PERMUTED, **where):
                 results.add(kernel_factor_rows(whole, chosen), **where)

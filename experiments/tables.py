@@ -177,8 +177,10 @@ def transfer_table() -> str:
     ]
     for name, rows in table.groupby("set", sort=False):
         means = rows.groupby("method")[["auroc", "swap_micro"]].mean()
-        cells = [f"{shorten(x['auroc'])}/{shorten(x['swap_micro'])}"
-                 for x in (means.loc[method] for method in methods)]
+        cells = [
+            f"{shorten(x['auroc'])}/{shorten(x['swap_micro'])}"
+            for x in (means.loc[method] for method in methods)
+        ]
         lines.append("| " + " | ".join([name, *cells]) + " |")
     return "\n".join(lines)
 
@@ -196,10 +198,15 @@ def draw_pictures() -> None:
     ]
     for name in dict.fromkeys(row["set"] for row in shown):
         auroc, average_precision = PUBLISHED[f"Specific/{name}/TFs+500"]
-        shown.append({
-            "set": name, "method": "published scRegNet", "auroc": auroc,
-            "average_precision": average_precision, "swap_micro": 0.5,  # additive by construction
-        })
+        shown.append(
+            {
+                "set": name,
+                "method": "published scRegNet",
+                "auroc": auroc,
+                "average_precision": average_precision,
+                "swap_micro": 0.5,  # additive by construction
+            }
+        )
     plot_decomposition(shown).savefig(PICTURES / "what_a_score_is_made_of.png", dpi=150)
     noise = read_json_lines(RESULTS / "scregnet_label_noise.jsonl")
     plot_noise(noise).savefig(PICTURES / "label_noise.png", dpi=150)

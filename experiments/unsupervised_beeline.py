@@ -38,7 +38,9 @@ class UnsupervisedStudy:
     """Unsupervised methods and the trivial rows on sets of the benchmark root."""
 
     sets: tuple[str, ...] = (
-        "Specific/mDC/TFs+500", "Specific/hESC/TFs+500", "Specific/hHEP/TFs+500",
+        "Specific/mDC/TFs+500",
+        "Specific/hESC/TFs+500",
+        "Specific/hHEP/TFs+500",
         "Specific/mESC/TFs+500",
     )
     """Names or patterns of sets."""

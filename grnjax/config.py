@@ -64,9 +64,7 @@ def parse(
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
-            return tyro.cli(
-                kind, default=default, prog=program, description=description, args=args
-            )
+            return tyro.cli(kind, default=default, prog=program, description=description, args=args)
     except SystemExit as stop:
         if not stop.code:
             raise

@@ -102,8 +102,14 @@ def small_set(tmp_path_factory) -> SmallSet:
     from grnjax.data.simulator import EmbeddedConfig, SimulatorConfig
 
     simulator = SimulatorConfig(
-        genes=80, tfs=8, master_regulators=3, cells=120, cell_types=3, programmes=3,
-        tfs_per_programme=3, steps=60,
+        genes=80,
+        tfs=8,
+        master_regulators=3,
+        cells=120,
+        cell_types=3,
+        programmes=3,
+        tfs_per_programme=3,
+        steps=60,
     )
     data, known = EmbeddedConfig(simulator=simulator, known_share=0.7).make()
     cells = [f"cell{i}" for i in range(len(data.counts))]

@@ -360,8 +360,13 @@ def test_gaps_and_repeats_are_counted(
 
     not_a_tf = int((edges["tf"] == "TF04").sum())
     assert report["edges"] == {
-        "read": len(edges) + 8, "duplicates": 7, "repeated_pairs": 0, "self_loops": 1,
-        "unknown": 0, "source_not_a_tf": not_a_tf, "kept": len(edges) - not_a_tf,
+        "read": len(edges) + 8,
+        "duplicates": 7,
+        "repeated_pairs": 0,
+        "self_loops": 1,
+        "unknown": 0,
+        "source_not_a_tf": not_a_tf,
+        "kept": len(edges) - not_a_tf,
     }
     assert report["unmeasured"] == {"count": 2, "first": ["G50", "TF04"]}
     assert report["tfs_not_found"] == {"count": 1, "first": ["NANOG"]}

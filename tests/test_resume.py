@@ -108,8 +108,7 @@ def kill_after(method, folder, log, lines, delay):
 
 
 def draw_moments(method, rng):
-    """Lines and delays of the kills: one while it starts, one after the last fit, others between.
-    """
+    """Lines and delays of the kills: while it starts, after the last fit, between."""
     lines = sorted(rng.randint(1, method.lines - 1) for _ in range(KILLS - 2))
     between = [(count, rng.uniform(0, method.pause)) for count in lines]
     return [(0, rng.uniform(0, 3)), *between, (method.lines, rng.uniform(0, 1))]

@@ -6,11 +6,19 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "grnjax"
 RANK = {
-    "types": 0, "errors": 0, "progress": 0,
-    "storage": 1, "config": 1,
-    "data": 2, "graphs": 2, "evaluation": 2, "plotting": 2,
+    "types": 0,
+    "errors": 0,
+    "progress": 0,
+    "storage": 1,
+    "config": 1,
+    "data": 2,
+    "graphs": 2,
+    "evaluation": 2,
+    "plotting": 2,
     "models": 3,
-    "foundation": 4, "baselines": 4, "training": 4,
+    "foundation": 4,
+    "baselines": 4,
+    "training": 4,
     "tasks": 5,
     "cli": 6,
 }

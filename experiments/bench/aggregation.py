@@ -126,9 +126,7 @@ class Side:
         self.process.join()
 
 
-def serve(
-    connection: Connection, side: str, edges: int, symmetric: bool, by_weights: bool
-) -> None:
+def serve(connection: Connection, side: str, edges: int, symmetric: bool, by_weights: bool) -> None:
     """Prepares the graph, then answers questions until the end."""
     os.environ["JAX_PLATFORMS"] = "cpu"  # where the peers are
     inputs = draw_inputs(edges, symmetric)

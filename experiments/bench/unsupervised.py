@@ -35,9 +35,7 @@ from grnjax.data.simulator import EmbeddedConfig, SimulatorConfig
 from grnjax.tasks.loading import load_folder
 from grnjax.types import GeneTable
 
-SIMULATOR = SimulatorConfig(
-    genes=2_000, tfs=200, cells=2_000, master_regulators=60, programmes=40
-)
+SIMULATOR = SimulatorConfig(genes=2_000, tfs=200, cells=2_000, master_regulators=60, programmes=40)
 PEER_TARGETS = 200  # at most, of the simulated set
 IMPROVEMENTS = "same-cells", "new-cells"
 ROUNDS, WINDOW = 5_000, 25
@@ -130,8 +128,10 @@ def run_peer(
     """Seconds on all cores, and the scores [tf, target]."""
     cores = os.cpu_count()
     with Parallel(n_jobs=cores) as pool:
-        pool(delayed(fit_peer)(genes.expression, genes.tfs, 0, improvement, 0, 1)
-             for _ in range(cores))
+        pool(
+            delayed(fit_peer)(genes.expression, genes.tfs, 0, improvement, 0, 1)
+            for _ in range(cores)
+        )
         start = time.perf_counter()
         columns = pool(
             delayed(fit_peer)(genes.expression, genes.tfs, target, improvement, seed, ROUNDS)
@@ -146,7 +146,10 @@ def fit_peer(
     """Scores of all TFs for one target, in arboreto's setting."""
     values = expression[:, target].astype(np.float64)
     model = GradientBoostingRegressor(
-        learning_rate=0.01, n_estimators=rounds, max_features=0.1, subsample=0.9,
+        learning_rate=0.01,
+        n_estimators=rounds,
+        max_features=0.1,
+        subsample=0.9,
         random_state=np.random.RandomState([seed, target]),
     )
     candidates = tfs != target

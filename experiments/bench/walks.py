@@ -52,9 +52,11 @@ def measure_walks(file: BenchFile, p: float, q: float) -> None:
     graph = jax.tree.map(jnp.asarray, graph)
     config = WalkConfig(length=LENGTH, p=p, q=q)
     begun = time.perf_counter()
-    draw = jax.jit(draw_walks, static_argnames="config").lower(
-        graph, starts, config, jax.random.key(0)
-    ).compile()
+    draw = (
+        jax.jit(draw_walks, static_argnames="config")
+        .lower(graph, starts, config, jax.random.key(0))
+        .compile()
+    )
     compiled = time.perf_counter() - begun
     seconds = []
     for number in range(ROUNDS):

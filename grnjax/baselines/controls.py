@@ -160,9 +160,7 @@ def best_on_validation(
     return np.argsort(quality, kind="stable")[::-1]
 
 
-def co_expressed_targets(
-    genes: GeneTable, train: LabelMatrix, validation: LabelledPairs
-) -> Scores:
+def co_expressed_targets(genes: GeneTable, train: LabelMatrix, validation: LabelledPairs) -> Scores:
     """TF rate plus what is known of the targets whose expression is most like the gene's.
 
     How many of them are asked is the best of four in validation AP.

@@ -93,9 +93,7 @@ def bayesian_blocks(values: Float[np.ndarray, " cell"]) -> Float[np.ndarray, " e
     distinct values up to the end of the block, not all of them. Edges lie halfway between values.
     """
     distinct, counts = np.unique(values, return_counts=True)
-    edges = np.concatenate(
-        [distinct[:1], (distinct[1:] + distinct[:-1]) / 2, distinct[-1:]]
-    )
+    edges = np.concatenate([distinct[:1], (distinct[1:] + distinct[:-1]) / 2, distinct[-1:]])
     below = np.append(0, np.cumsum(counts))  # values below each edge
     log_count = np.log(np.arange(1, len(values) + 1))
     size = np.arange(1, len(distinct) + 1)

@@ -82,13 +82,15 @@ def _fit(parameters, labels, observed, features, ridge, target_bias, *, steps):
 
     def loss_of(p: dict) -> Float[Array, ""]:
         losses = optax.sigmoid_binary_cross_entropy(logits_of(p), labels) * observed
-        squares = jnp.stack([
-            jnp.sum(p["tf_bias"] ** 2),
-            jnp.sum(p["target_bias"] ** 2),
-            jnp.sum(p["tf_factors"] ** 2) + jnp.sum(p["target_factors"] ** 2),
-            jnp.sum(p["shared"] ** 2),
-            jnp.sum(p["per_tf"] ** 2),
-        ])
+        squares = jnp.stack(
+            [
+                jnp.sum(p["tf_bias"] ** 2),
+                jnp.sum(p["target_bias"] ** 2),
+                jnp.sum(p["tf_factors"] ** 2) + jnp.sum(p["target_factors"] ** 2),
+                jnp.sum(p["shared"] ** 2),
+                jnp.sum(p["per_tf"] ** 2),
+            ]
+        )
         return losses.sum() + 0.5 * ridge @ squares
 
     def step(carry, _):

@@ -49,8 +49,7 @@ def score_targets(
     expression = np.ascontiguousarray(genes.expression[:, tfs])
     scores = np.zeros((len(genes.tfs), len(targets)), np.float32)
     columns = [
-        column for column, target in enumerate(targets)
-        if varies[target] and np.any(tfs != target)
+        column for column, target in enumerate(targets) if varies[target] and np.any(tfs != target)
     ]
     processes = min(os.cpu_count() or 1, math.ceil(len(columns) / TARGETS_A_PROCESS))
     forests = Parallel(n_jobs=max(processes, 1))(

@@ -16,9 +16,7 @@ NEIGHBOURS = (3, 10, 30, 100)
 """How many targets are asked."""
 
 
-def ask_neighbours(
-    genes: GeneTable, train: LabelMatrix
-) -> Float[np.ndarray, "tf gene neighbours"]:
+def ask_neighbours(genes: GeneTable, train: LabelMatrix) -> Float[np.ndarray, "tf gene neighbours"]:
     """Mean label residual of the nearest 3, 10, 30 and 100 targets that have train pairs.
 
     Nearest is what correlates most over cells, and a neighbour counts as much as it correlates, not

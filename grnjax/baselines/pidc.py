@@ -75,9 +75,7 @@ def score_targets(
     return full[np.ix_(genes.tfs, targets)]
 
 
-def unique_contributions(
-    states: States, estimator: Estimator
-) -> Float[np.ndarray, "gene gene"]:
+def unique_contributions(states: States, estimator: Estimator) -> Float[np.ndarray, "gene gene"]:
     """The u of every pair, symmetric; 0 on the diagonal and for genes that share no information."""
     count = len(states.genes)
     directed = np.zeros((count, count))  # row: the target

@@ -160,9 +160,7 @@ def judge(method: str, candidates: pd.DataFrame, scores: np.ndarray) -> dict:
     return {"method": method, "draw": 0, "seed": 0, **metrics}
 
 
-def write_evaluation(
-    command: EvaluateCommand, rows: list[dict], beeline: dict | None
-) -> None:
+def write_evaluation(command: EvaluateCommand, rows: list[dict], beeline: dict | None) -> None:
     """evaluation.json in the folder that was asked for."""
     paths = {"edges": command.edges, "truth": command.truth, "train": command.train}
     record = {"command": "evaluate", "inputs": digest_inputs(paths)}

@@ -148,9 +148,7 @@ def check_inputs(command: InferCommand) -> None:
             "--embedded settings describe the simulated data set; drop them or the expression file."
         )
     if command.expression is None and command.blocks:
-        raise ConfigError(
-            "--blocks need an expression file; the embedded data set brings its own."
-        )
+        raise ConfigError("--blocks need an expression file; the embedded data set brings its own.")
     if command.method in METHODS:
         check_settings(command)
     elif command.expression is not None and command.network is None:

@@ -160,7 +160,8 @@ def build_sets(paths: list[Path], root: Path) -> dict:
     if missing:
         logger.warning(
             "%d files are not in the archives, so what needs them is not built: %s",
-            len(missing), ", ".join(missing),
+            len(missing),
+            ", ".join(missing),
         )
     write_json(root / REPORT, report)
     return report

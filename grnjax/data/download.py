@@ -173,9 +173,7 @@ def download(url: str, path: Path, size: int | None = None) -> None:
 
     bar = False
     if size:
-        bar = tqdm(
-            total=size, desc=path.name, unit="B", unit_scale=True, leave=False, disable=None
-        )
+        bar = tqdm(total=size, desc=path.name, unit="B", unit_scale=True, leave=False, disable=None)
     try:
         fetch = pooch.HTTPDownloader(progressbar=bar, chunk_size=CHUNK, timeout=TIMEOUT)
         fetch(url, str(path), None)

@@ -125,9 +125,7 @@ def read_expression(
     return Expression(values, genes, report)
 
 
-def load_matrix(
-    source: "str | Path | AnnData", config: DataConfig
-) -> tuple[NamedMatrix, dict]:
+def load_matrix(source: "str | Path | AnnData", config: DataConfig) -> tuple[NamedMatrix, dict]:
     """The matrix as it was given, its names translated as the settings ask, and a report."""
     path = str(source) if isinstance(source, (str, Path)) else "AnnData object"
     suffix = Path(path).suffix

@@ -65,9 +65,7 @@ def read_splits(
     place, size = place_genes(beeline, dataset), len(dataset.genes.names)
     edges = encode_edges(beeline, place, size)
     paths = find_parts(folder)
-    parts = {
-        part: read_part(path, beeline.numbers, place, size) for part, path in paths.items()
-    }
+    parts = {part: read_part(path, beeline.numbers, place, size) for part, path in paths.items()}
     report = {"protocol": protocol, "validation": "published"}
     is_shared = find_shared(parts)
     for part, labels in parts.items():

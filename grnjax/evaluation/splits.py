@@ -94,9 +94,7 @@ def draw_split(
     return Split(**_collect_parts(part, tfs, is_known), kind=kind, draw=draw)
 
 
-def _settle_shares(
-    kind: str, validation: float | None, test: float | None
-) -> tuple[float, float]:
+def _settle_shares(kind: str, validation: float | None, test: float | None) -> tuple[float, float]:
     """The shares of validation and test: those given, else those of the kind."""
     validation = SHARES[kind][0] if validation is None else validation
     test = SHARES[kind][1] if test is None else test

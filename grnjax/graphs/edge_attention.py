@@ -54,9 +54,7 @@ def attend(
     values, attention = values.astype(jnp.float32), attention.astype(jnp.float32)
     if graph.globals is None:
         messages = values[graph.senders] * attention[..., None]
-        return jax.ops.segment_sum(
-            messages, graph.receivers, len(values), indices_are_sorted=True
-        )
+        return jax.ops.segment_sum(messages, graph.receivers, len(values), indices_are_sorted=True)
     return sums_in_chunks(values, attention, graph)
 
 

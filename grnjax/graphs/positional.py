@@ -158,9 +158,7 @@ def normalised_adjacency(edges: Int[np.ndarray, "edge 2"], genes: int) -> sparse
 
 
 @shapes
-def flip_signs(
-    vectors: Float[Array, "node dim"], key: jax.Array
-) -> Float[Array, "node dim"]:
+def flip_signs(vectors: Float[Array, "node dim"], key: jax.Array) -> Float[Array, "node dim"]:
     """The eigenvectors with random signs: what a model learns must hold for any.
 
     Dwivedi and Bresson 2021. To be drawn anew at each training step.
@@ -212,9 +210,7 @@ def return_probabilities(
     return found
 
 
-def degree_encoding(
-    edges: Int[np.ndarray, "edge 2"], genes: int
-) -> Float[np.ndarray, "gene 2"]:
+def degree_encoding(edges: Int[np.ndarray, "edge 2"], genes: int) -> Float[np.ndarray, "gene 2"]:
     """log(1 + targets) and log(1 + regulators) of each gene, itself not counted; float32."""
     directed = adjacency(edges[edges[:, 0] != edges[:, 1]], genes).sign()
     degrees = np.stack([directed.sum(axis=1), directed.sum(axis=0)], axis=1)

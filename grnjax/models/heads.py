@@ -95,9 +95,7 @@ class IdentityTerm(nn.Module):
             target_bias += nn.Dense(1, use_bias=False, name="bias_map")(vectors)[:, 0]
             target_factors += nn.Dense(self.rank, use_bias=False, name="factor_map")(vectors)
         i, j = pairs[:, 0], pairs[:, 1]
-        return (
-            tf_bias[i] + target_bias[j] + jnp.sum(tf_factors[i] * target_factors[j], axis=-1)
-        )
+        return tf_bias[i] + target_bias[j] + jnp.sum(tf_factors[i] * target_factors[j], axis=-1)
 
 
 class LinearTerm(nn.Module):

@@ -35,9 +35,7 @@ class Dropout(nn.Module):
         return jnp.where(kept, x * (1 / (1 - self.share)), 0.0)
 
 
-def hash_places(
-    seeds: UInt32[Array, "3"], words: UInt32[Array, "..."]
-) -> UInt32[Array, "..."]:
+def hash_places(seeds: UInt32[Array, "3"], words: UInt32[Array, "..."]) -> UInt32[Array, "..."]:
     """A random word for each number: multiply and shift, three times, with a seed in each."""
     for seed, shift, factor in zip(seeds, (17, 11, 15), (0xED5AD4BB, 0xAC4C1B51, 0x31848BAB)):
         words = words + seed

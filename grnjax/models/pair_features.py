@@ -32,9 +32,7 @@ def standardise_pairs(
     return np.clip(scaled, -MOST, MOST).astype(np.float32)
 
 
-def attend_to_tfs(
-    similarity: TfSimilarity, train: LabelMatrix
-) -> Float[np.ndarray, "tf gene"]:
+def attend_to_tfs(similarity: TfSimilarity, train: LabelMatrix) -> Float[np.ndarray, "tf gene"]:
     """What the train labels of similar TFs say of a pair (flagship, section 4).
 
     sum over i' != i of s(i, i') (y_i'j - p_i'), with s centred for each TF. The TF's own row is

@@ -81,14 +81,10 @@ class ScRegNet(nn.Module):
 
     @nn.compact
     @shapes
-    def __call__(
-        self, genes: GeneBatch, pairs: PairBatch, *, train: bool
-    ) -> Float[Array, " pair"]:
+    def __call__(self, genes: GeneBatch, pairs: PairBatch, *, train: bool) -> Float[Array, " pair"]:
         config = self.config
         frozen, encoded = self.encode(genes, train=train)
-        mlp = LeakyMLP(
-            config.mlp_widths, config.dropout, config.dropout_at_evaluation, name="mlp"
-        )
+        mlp = LeakyMLP(config.mlp_widths, config.dropout, config.dropout_at_evaluation, name="mlp")
         ends, tfs = pairs.pairs, len(genes.tfs)
         rows = None
         if tfs + len(ends) < len(encoded):  # a small batch asks for few of the genes

@@ -92,9 +92,7 @@ def list_candidates(dataset: Dataset) -> LabelledPairs:
     return LabelledPairs(pairs, known[row, target])
 
 
-def deal_folds(
-    candidates: LabelledPairs, config: CrossFitConfig, seed: int
-) -> Iterator[Fold]:
+def deal_folds(candidates: LabelledPairs, config: CrossFitConfig, seed: int) -> Iterator[Fold]:
     """The folds of every member: the same held-out pairs, another validation part for each.
 
     Members share what they hold out, so that within a fold their mean comes from one set of

@@ -41,7 +41,10 @@ class GeneEmbeddingConfig:
     """How genes are embedded; published GT-GRN leaves all of this open."""
 
     networks: tuple[UnsupervisedMethod, ...] = (
-        "pearson", "spearman", "mutual-information", "grnboost2"
+        "pearson",
+        "spearman",
+        "mutual-information",
+        "grnboost2",
     )
     """Methods whose networks, inferred from the expression, the walks are on."""
     edges_a_gene: int = 10

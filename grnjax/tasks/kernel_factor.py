@@ -169,9 +169,7 @@ def weigh_kernels(
     return learn_kernel_weights(bank.space.among(pool), part, config, seed)
 
 
-def build_grid(
-    bank: FeatureBank, train: LabelMatrix, coordinates: Coordinates | None
-) -> PairGrid:
+def build_grid(bank: FeatureBank, train: LabelMatrix, coordinates: Coordinates | None) -> PairGrid:
     """Everything that the model is told of all pairs; label-derived parts from train pairs."""
     z = np.zeros((bank.genes, 0), np.float32) if coordinates is None else coordinates.z
     attention = [attend_to_tfs(one, train) for one in bank.similarities]

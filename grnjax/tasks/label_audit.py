@@ -36,16 +36,18 @@ def audit_labels(source: LabelMatrix, target: LabelMatrix, names: np.ndarray) ->
     for row, tf in enumerate(target.tfs.tolist()):
         of_tf, same = agreement[row], place.get(tf)
         nearest = int(np.nan_to_num(of_tf, nan=-2).argmax())
-        rows.append({
-            "tf": str(names[tf]),
-            "is_shared": same is not None,
-            "phi": None if same is None else as_number(of_tf[same]),
-            "overlap": None if same is None else as_number(overlap[row, same]),
-            "overlap_by_chance": None if same is None else as_number(by_chance[row, same]),
-            "nearest_tf": str(names[source.tfs[nearest]]),
-            "nearest_phi": as_number(of_tf[nearest]),
-            "nearest_common_targets": int(in_common[row, nearest]),
-        })
+        rows.append(
+            {
+                "tf": str(names[tf]),
+                "is_shared": same is not None,
+                "phi": None if same is None else as_number(of_tf[same]),
+                "overlap": None if same is None else as_number(overlap[row, same]),
+                "overlap_by_chance": None if same is None else as_number(by_chance[row, same]),
+                "nearest_tf": str(names[source.tfs[nearest]]),
+                "nearest_phi": as_number(of_tf[nearest]),
+                "nearest_common_targets": int(in_common[row, nearest]),
+            }
+        )
     warn_of_copies(rows)
     return rows
 

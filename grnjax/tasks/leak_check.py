@@ -219,9 +219,7 @@ def find_allowed(columns: Columns, allow: Collection[str]) -> Bool[np.ndarray, "
     return np.array([bool({x, Path(x).name} & set(allow)) for x in columns.sources])
 
 
-def compare_pairs(
-    columns: Columns, pairs: LabelledPairs, tfs: np.ndarray, where: str
-) -> Agreement:
+def compare_pairs(columns: Columns, pairs: LabelledPairs, tfs: np.ndarray, where: str) -> Agreement:
     """The agreement of each of the label TFs with each column over its labelled pairs."""
     pairs = pairs.take(np.isin(pairs.pairs[:, 0], tfs))
     return compare(columns, label_matrix(pairs, tfs, columns.labels.labels.shape[1]), where)
@@ -300,13 +298,15 @@ def describe_nearest(columns: Columns, every: Agreement, tf_names: np.ndarray) -
     for row, tf in enumerate(tf_names.tolist()):
         at = row, column = row, int(every.phi[row].argmax())
         tells = every.phi[at] > 0
-        rows.append({
-            "tf": tf,
-            "phi": float(every.phi[at]) if tells else None,
-            "nearest_tf": str(columns.tfs[column]) if tells else None,
-            "source": str(columns.sources[column]) if tells else None,
-            "common_targets": int(every.common[at]) if tells else 0,
-        })
+        rows.append(
+            {
+                "tf": tf,
+                "phi": float(every.phi[at]) if tells else None,
+                "nearest_tf": str(columns.tfs[column]) if tells else None,
+                "source": str(columns.sources[column]) if tells else None,
+                "common_targets": int(every.common[at]) if tells else 0,
+            }
+        )
     return rows
 
 

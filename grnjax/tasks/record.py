@@ -13,8 +13,20 @@ from grnjax.data.edges import write_edges, write_ranked_edges
 from grnjax.storage.files import digest_file, replace_whole, to_plain
 from grnjax.types import Dataset
 
-PACKAGES = ("grnjax", "jax", "jaxlib", "flax", "optax", "jraph", "orbax-checkpoint", "numpy",
-            "scipy", "pandas", "anndata", "scikit-learn")
+PACKAGES = (
+    "grnjax",
+    "jax",
+    "jaxlib",
+    "flax",
+    "optax",
+    "jraph",
+    "orbax-checkpoint",
+    "numpy",
+    "scipy",
+    "pandas",
+    "anndata",
+    "scikit-learn",
+)
 
 
 def describe_environment() -> dict:

@@ -270,9 +270,7 @@ def linear_statistics(
         np.concatenate([train.labels, unlabelled], axis=1),
         np.concatenate([train.observed, unlabelled], axis=1),
     )
-    logits = fit_factor_model(
-        train, rank=0, ridge=FactorRidge(), features=both, target_bias=False
-    )
+    logits = fit_factor_model(train, rank=0, ridge=FactorRidge(), features=both, target_bias=False)
     return logits[:, genes:]
 
 

@@ -68,9 +68,7 @@ def list_tfs(tfs) -> list[str] | None:
     return None if tfs is None else list(map(str, tfs))
 
 
-def read_genes(
-    expression, reference: list[str] | set[str] | None, data: DataConfig
-) -> Expression:
+def read_genes(expression, reference: list[str] | set[str] | None, data: DataConfig) -> Expression:
     """The expression matrix; without names to tell genes from cells, AnnData has genes in var."""
     suffix = Path(expression).suffix if isinstance(expression, (str, Path)) else ".h5ad"
     if not reference and data.orientation == "auto" and suffix in (".h5ad", ".zarr"):
@@ -194,11 +192,13 @@ def rank_pairs(genes: GeneTable, scores: Float[np.ndarray, "tf gene"]) -> pd.Dat
     importance = scores[row, target]
     order = np.lexsort((target, row, -importance))
     names = genes.names.astype(object)
-    return pd.DataFrame({
-        "tf": names[genes.tfs[row[order]]],
-        "target": names[target[order]],
-        "importance": importance[order],
-    })
+    return pd.DataFrame(
+        {
+            "tf": names[genes.tfs[row[order]]],
+            "target": names[target[order]],
+            "importance": importance[order],
+        }
+    )
 
 
 def judge_scores(

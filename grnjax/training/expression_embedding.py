@@ -245,9 +245,7 @@ def kl_weight(epoch: Int[Array, ""], config: EmbeddingTrainingConfig) -> Float[A
     return config.kl_weight * jnp.minimum(1.0, epoch / max(config.warm_up, 1))
 
 
-def held_out_share(
-    parameters, data: ProfileData, model: AutoencoderConfig
-) -> Float[Array, ""]:
+def held_out_share(parameters, data: ProfileData, model: AutoencoderConfig) -> Float[Array, ""]:
     """Share of the sum of squares of the held-out values that the decoded means explain."""
     x = data.profiles[data.hidden_genes]
     shown = 1 - data.is_hidden_cell

@@ -102,9 +102,7 @@ def hide_identities(
     """Which TFs and targets may use their identity in a step; all of them where `is_on` is 0."""
     tf_key, target_key = jax.random.split(key)
     hidden_tf = jax.random.bernoulli(tf_key, config.hidden_tfs, grid.known_tf.shape)
-    hidden_target = jax.random.bernoulli(
-        target_key, config.hidden_targets, grid.known_target.shape
-    )
+    hidden_target = jax.random.bernoulli(target_key, config.hidden_targets, grid.known_target.shape)
     return grid.known_tf * (1 - is_on * hidden_tf), grid.known_target * (1 - is_on * hidden_target)
 
 

@@ -51,17 +51,13 @@ class Study:
     def __init__(self, folder: Path | None, fits: int, epochs: int, description: str):
         self.folder = folder
         self.epochs = epochs
-        self.bar = progress_bar(
-            fits * epochs, description, unit="epoch", hidden=not is_first()
-        )
+        self.bar = progress_bar(fits * epochs, description, unit="epoch", hidden=not is_first())
         self.lines = None
         if folder is not None and is_first():
             folder.mkdir(parents=True, exist_ok=True)
             self.lines = JsonLines(folder / "metrics.jsonl")
 
-    def fit_all(
-        self, trainer: Trainer, jobs: Sequence[Job]
-    ) -> Iterator[tuple[FitResult, FitData]]:
+    def fit_all(self, trainer: Trainer, jobs: Sequence[Job]) -> Iterator[tuple[FitResult, FitData]]:
         """The selected model of each job, in their order, and its data.
 
         They are fitted one after the other or side by side, as the trainer's settings say; the

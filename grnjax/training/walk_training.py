@@ -58,8 +58,14 @@ class WalkTrainingConfig:
     """Walks from each gene of each network whose states are averaged."""
 
     def __post_init__(self):
-        for name in ("walks_a_node", "batch_size", "evaluate_every", "held_out_walks", "patience",
-                     "vector_walks"):
+        for name in (
+            "walks_a_node",
+            "batch_size",
+            "evaluate_every",
+            "held_out_walks",
+            "patience",
+            "vector_walks",
+        ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         for name in ("masked_share", "warm_up"):
@@ -236,8 +242,6 @@ def mean_loss(parameters, batch: MaskedWalks, config, genes) -> Float[Array, ""]
 
 def select(state, held_out, config, genes, epochs) -> tuple[TrainState, Float[Array, ""]]:
     """Evaluates on the held-out walks and keeps the parameters if they are the best so far."""
-    losses = jax.lax.map(
-        lambda batch: mean_loss(state.parameters, batch, config, genes), held_out
-    )
+    losses = jax.lax.map(lambda batch: mean_loss(state.parameters, batch, config, genes), held_out)
     loss = jnp.average(losses, weights=held_out.weights.sum(axis=1))
     return keep_better(state, -loss, patience=config.patience, epochs=epochs), loss

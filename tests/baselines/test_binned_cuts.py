@@ -52,7 +52,7 @@ def test_bins_keep_the_order_and_are_finest_at_the_ends():
     assert sizes[0] == sizes[-1] == 1
     middle = len(sizes) // 2
     assert (np.diff(sizes[:middle]) >= -10).all() and sizes[middle] > 150
-    assert (np.diff(sizes[middle + 1:]) <= 10).all()
+    assert (np.diff(sizes[middle + 1 :]) <= 10).all()
 
 
 def test_many_zeros_take_one_bin_only():

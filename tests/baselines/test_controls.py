@@ -71,9 +71,17 @@ def judge(scores, pairs):
 
 def test_every_row_scores_every_tf_with_every_gene(rows):
     assert list(rows) == [
-        "TF rate", "target rate", "degree product", "Adamic-Adar", "nearest TF profile",
-        "additive logistic", "ID-only rank 4", "ID-only ensemble", "absolute Pearson",
-        "co-expressed targets", "linear expression",
+        "TF rate",
+        "target rate",
+        "degree product",
+        "Adamic-Adar",
+        "nearest TF profile",
+        "additive logistic",
+        "ID-only rank 4",
+        "ID-only ensemble",
+        "absolute Pearson",
+        "co-expressed targets",
+        "linear expression",
     ]
     for name, scores in rows.items():
         assert scores.shape == (len(TFS), GENES), name

@@ -68,7 +68,8 @@ def test_how_targets_are_cut_into_blocks_does_not_matter(genes, config):
 
 
 def test_without_cells_there_is_nothing_to_score():
-    none = GeneTable(np.array(["A", "B"]), np.ones(2, bool), np.zeros((0, 2), np.float32),
-                     np.zeros(2, bool))
+    none = GeneTable(
+        np.array(["A", "B"]), np.ones(2, bool), np.zeros((0, 2), np.float32), np.zeros(2, bool)
+    )
     for config in (PEARSON, SPEARMAN):
         assert not score_targets(none, np.array([0, 1]), config, seed=0).any()

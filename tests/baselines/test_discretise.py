@@ -72,8 +72,12 @@ def test_only_genes_with_two_states_are_kept_and_every_cell_is_in_one_of_them():
     rng = np.random.default_rng(4)
     expression = np.concatenate([np.zeros((80, 2)), rng.integers(0, 2, (80, 3)) * 4.0], axis=1)
     expression[:, 1] = 2
-    genes = GeneTable(np.array(list("ABCDE")), np.ones(5, bool), expression.astype(np.float32),
-                      np.array([True, True, True, False, True]))
+    genes = GeneTable(
+        np.array(list("ABCDE")),
+        np.ones(5, bool),
+        expression.astype(np.float32),
+        np.array([True, True, True, False, True]),
+    )
     states = find_states(genes, np.array([4, 0, 1, 2, 3]), EQUAL)
     np.testing.assert_array_equal(states.genes, [2, 4])
     np.testing.assert_array_equal(states.sizes, [2, 2])

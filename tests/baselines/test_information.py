@@ -68,8 +68,15 @@ def test_shrinking_takes_information_away_and_more_of_it_where_cells_are_few(gen
     lost = []
     for cells in (30, 90):
         part = GeneTable(genes.names, genes.is_tf, genes.expression[:cells], genes.measured)
-        of = [score_targets(part, np.arange(9), MutualInformationConfig(
-            states="equal-width", bins=3, estimator=estimator), seed=0) for estimator in ESTIMATORS]
+        of = [
+            score_targets(
+                part,
+                np.arange(9),
+                MutualInformationConfig(states="equal-width", bins=3, estimator=estimator),
+                seed=0,
+            )
+            for estimator in ESTIMATORS
+        ]
         lost.append(1 - of[1].sum() / of[0].sum())
     assert lost[0] > lost[1] > 0
 
@@ -85,8 +92,9 @@ def test_blocks_of_targets_do_not_matter(genes, estimator, monkeypatch):
 
 def test_relabelled_genes_move_their_scores(genes):
     order = np.random.default_rng(1).permutation(9)
-    moved = GeneTable(genes.names, genes.is_tf[order], genes.expression[:, order],
-                      genes.measured[order])
+    moved = GeneTable(
+        genes.names, genes.is_tf[order], genes.expression[:, order], genes.measured[order]
+    )
     config = MutualInformationConfig()
     block = np.zeros((9, 9))
     block[genes.tfs] = score_targets(genes, np.arange(9), config, seed=0)
@@ -97,8 +105,9 @@ def test_relabelled_genes_move_their_scores(genes):
 def test_published_values(parity_folder):
     """Mutual information of 10 genes of GeneNetWeaver, from the program of PIDC's authors."""
     folder = parity_folder("pidc_parity")
-    expression, published = (pd.read_csv(folder / f"{name}.csv")
-                             for name in ("expression", "published"))
+    expression, published = (
+        pd.read_csv(folder / f"{name}.csv") for name in ("expression", "published")
+    )
     names = np.array(sorted(expression))
     genes = GeneTable(names, np.ones(10, bool), expression[names].to_numpy(), np.ones(10, bool))
     block = score_targets(genes, np.arange(10), MutualInformationConfig(), seed=0)
@@ -110,8 +119,9 @@ def test_published_values(parity_folder):
 def test_tfs_that_tell_nothing_give_zeros():
     expression = np.ones((20, 3), np.float32)
     expression[:10, 2] = 0
-    genes = GeneTable(np.array(list("ABC")), np.array([True, True, False]), expression,
-                      np.ones(3, bool))
+    genes = GeneTable(
+        np.array(list("ABC")), np.array([True, True, False]), expression, np.ones(3, bool)
+    )
     config = MutualInformationConfig(states="equal-width")
     assert not score_targets(genes, np.arange(3), config, seed=0).any()
 

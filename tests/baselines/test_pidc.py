@@ -24,8 +24,9 @@ def genes():
     expression = np.maximum(cause @ rng.normal(size=(2, 8)) + rng.normal(size=(70, 8)), 0)
     expression[:, 2] = 3
     names = np.array([f"G{i}" for i in range(8)])
-    return GeneTable(names, np.isin(np.arange(8), [0, 3, 5]), expression.astype(np.float32),
-                     np.arange(8) != 6)
+    return GeneTable(
+        names, np.isin(np.arange(8), [0, 3, 5]), expression.astype(np.float32), np.arange(8) != 6
+    )
 
 
 def make_states(*columns):
@@ -100,8 +101,10 @@ def test_scores_are_where_a_contribution_lies_among_those_of_both_genes(genes):
     u = unique_contributions(states, "maximum-likelihood")
     others = [np.delete(row, place) for place, row in enumerate(u)]
     fits = [gamma.fit(row[row > 0], floc=0) for row in others]
-    for context, of in (("gamma", lambda i, x: gamma.cdf(x, *fits[i])),
-                        ("empirical", lambda i, x: np.mean(others[i] <= x))):
+    for context, of in (
+        ("gamma", lambda i, x: gamma.cdf(x, *fits[i])),
+        ("empirical", lambda i, x: np.mean(others[i] <= x)),
+    ):
         config = dataclasses.replace(THREE_STATES, context=context)
         block = score_targets(genes, np.arange(8), config, seed=0)
         for row, tf in enumerate([0, 3, 5]):
@@ -119,8 +122,9 @@ def test_published_values(parity_folder):
     by its authors with InformationMeasures.jl.
     """
     folder = parity_folder("pidc_parity")
-    expression, published = (pd.read_csv(folder / f"{name}.csv")
-                             for name in ("expression", "published"))
+    expression, published = (
+        pd.read_csv(folder / f"{name}.csv") for name in ("expression", "published")
+    )
     names = np.array(sorted(expression))
     genes = GeneTable(names, np.ones(10, bool), expression[names].to_numpy(), np.ones(10, bool))
     at = tuple(np.searchsorted(names, published[gene]) for gene in ("gene1", "gene2"))
@@ -137,14 +141,16 @@ def test_blocks_of_targets_do_not_matter(genes, estimator, monkeypatch):
     whole = score_targets(genes, np.arange(8), config, seed=0)
     assert (whole > 0).sum() > 10
     monkeypatch.setattr("grnjax.baselines.information.MOST_ENTRIES", 20)
-    np.testing.assert_array_equal(score_targets(genes, np.array([7, 1]), config, seed=1),
-                                  whole[:, [7, 1]])
+    np.testing.assert_array_equal(
+        score_targets(genes, np.array([7, 1]), config, seed=1), whole[:, [7, 1]]
+    )
 
 
 def test_relabelled_genes_move_their_scores(genes):
     order = np.random.default_rng(1).permutation(8)
-    moved = GeneTable(genes.names, genes.is_tf[order], genes.expression[:, order],
-                      genes.measured[order])
+    moved = GeneTable(
+        genes.names, genes.is_tf[order], genes.expression[:, order], genes.measured[order]
+    )
     block = np.zeros((8, 8))
     block[genes.tfs] = score_targets(genes, np.arange(8), PIDCConfig(), seed=0)
     again = score_targets(moved, np.arange(8), PIDCConfig(), seed=0)
@@ -174,6 +180,8 @@ def test_two_genes_are_too_few(genes):
 
 def test_a_row_of_minima_is_the_sum_over_the_other_entries():
     rows = np.random.default_rng(0).integers(0, 4, size=(5, 7)).astype(float)
-    expected = [[sum(min(x, z) for j, z in enumerate(row) if j != i) for i, x in enumerate(row)]
-                for row in rows]
+    expected = [
+        [sum(min(x, z) for j, z in enumerate(row) if j != i) for i, x in enumerate(row)]
+        for row in rows
+    ]
     np.testing.assert_allclose(pidc.sum_of_minima(rows), expected)

@@ -94,7 +94,10 @@ def test_a_set_is_fetched_verified_built_and_read(served, cli, tmp_path):
     assert [found.network for found in sets] == ["Non-Specific", "STRING", "Specific"]
     assert all([path.name for path in found.expression] == ["mDC_full.csv.gz"] for found in sets)
     assert sorted(os.listdir(out)) == [
-        "archives", "beeline_expression", "beeline_labels", "built.json",
+        "archives",
+        "beeline_expression",
+        "beeline_labels",
+        "built.json",
     ]
     again = cli("data", "fetch", "beeline", "--out", out, "--server", "http://127.0.0.1:9")
     assert again.status == 0, again.err  # all is there, so no server is asked
@@ -160,9 +163,7 @@ def test_networks_are_converted_there_and_back(cli, tmp_path):
     assert "1 self loops of" in outcome.out and "1 repeated pairs of" in outcome.out
     outcome = cli("data", "convert", tmp_path / "x.h5ad", tmp_path / "y.csv", "--layout=beeline")
     assert outcome.status == 0, outcome.err
-    assert (tmp_path / "y.csv").read_text() == (
-        "Gene1\tGene2\tEdgeWeight\nA\tC\t2.0\nA\tB\t-0.5\n"
-    )
+    assert (tmp_path / "y.csv").read_text() == ("Gene1\tGene2\tEdgeWeight\nA\tC\t2.0\nA\tB\t-0.5\n")
     outcome = cli("data", "convert", tmp_path / "y.csv", tmp_path / "z.tsv")
     assert "z.tsv: 2 edges, 1 signs left out" in outcome.err
     assert list(pd.read_csv(tmp_path / "z.tsv", sep="\t")) == ["TF", "target", "importance"]

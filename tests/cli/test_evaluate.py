@@ -152,9 +152,7 @@ def test_names_that_differ_in_case_are_joined_and_it_is_said(weights, truth, cli
 def test_pairs_that_are_not_ranked_share_the_last_place(weights, truth, cli, tmp_path):
     kept = weights[[("A", "B"), ("A", "C"), ("B", "A")]]
     write_tsv(kept, tmp_path / "network.tsv")
-    outcome = cli(
-        "evaluate", tmp_path / "network.tsv", "--truth", truth, "--out", tmp_path / "out"
-    )
+    outcome = cli("evaluate", tmp_path / "network.tsv", "--truth", truth, "--out", tmp_path / "out")
     assert outcome.status == 0
     assert "6 of 9 candidates are not ranked" in outcome.err
     [row] = json.loads((tmp_path / "out" / "evaluation.json").read_text())["rows"]

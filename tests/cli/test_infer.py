@@ -15,9 +15,17 @@ from grnjax.data.expression import DataConfig
 from grnjax.evaluation.calibration import reliability_error
 
 TRIVIAL_ROWS = {
-    "TF rate", "target rate", "degree product", "Adamic-Adar", "nearest TF profile",
-    "additive logistic", "ID-only rank 4", "ID-only ensemble", "absolute Pearson",
-    "co-expressed targets", "linear expression",
+    "TF rate",
+    "target rate",
+    "degree product",
+    "Adamic-Adar",
+    "nearest TF profile",
+    "additive logistic",
+    "ID-only rank 4",
+    "ID-only ensemble",
+    "absolute Pearson",
+    "co-expressed targets",
+    "linear expression",
 }
 
 
@@ -37,7 +45,15 @@ def index_of(frame, tf="TF"):
 
 def test_every_tf_is_paired_once_with_every_other_gene(edges, small_set):
     assert list(edges) == [
-        "TF", "target", "importance", "probability", "spread", "low", "high", "status", "unseen",
+        "TF",
+        "target",
+        "importance",
+        "probability",
+        "spread",
+        "low",
+        "high",
+        "status",
+        "unseen",
     ]
     expected = {(tf, gene) for tf in small_set.tfs for gene in small_set.genes if tf != gene}
     assert len(edges) == len(expected)

@@ -10,12 +10,17 @@ from grnjax.tasks import network_inference
 from grnjax.tasks.explanation import FIXED
 
 GENE_BLOCKS = (
-    "expression profile", "expression statistics", "motifs promoter", "interactions string",
-    "network other", "coverage",
+    "expression profile",
+    "expression statistics",
+    "motifs promoter",
+    "interactions string",
+    "network other",
+    "coverage",
 )
 PAIR_FEATURES = (
     *(f"co-expression: {name}" for name in ("r", "|r|", "joint", "|joint|")),
-    "motifs promoter: own motif", "interactions string: edge",
+    "motifs promoter: own motif",
+    "interactions string: edge",
 )
 UNSCANNED = ("G41", "G42")
 
@@ -104,8 +109,10 @@ def test_the_record_tells_of_every_source_and_of_its_worth(record, folder, small
     assert record["method"] == "kernel-factor"
     kinds = {name: report["kind"] for name, report in record["evidence"].items()}
     assert kinds == {
-        "expression": "expression", "motifs promoter": "motifs",
-        "interactions string": "interactions", "network other": "network",
+        "expression": "expression",
+        "motifs promoter": "motifs",
+        "interactions string": "interactions",
+        "network other": "network",
     }
     motifs = record["evidence"]["motifs promoter"]
     assert motifs["found"] == len(small_set.genes) - len(UNSCANNED)
@@ -120,9 +127,7 @@ def test_the_record_tells_of_every_source_and_of_its_worth(record, folder, small
     assert {row["tf"] for row in record["label_overlap"]} == set(small_set.known["tf"])
 
 
-def test_the_order_of_rows_and_columns_in_a_source_never_reaches_the_ranking(
-    infer, tables, folder
-):
+def test_the_order_of_rows_and_columns_in_a_source_never_reaches_the_ranking(infer, tables, folder):
     shuffled = {name: table.sample(frac=1, random_state=1) for name, table in tables.items()}
     motifs = shuffled["motifs_promoter.csv"]
     shuffled["motifs_promoter.csv"] = motifs.sample(frac=1, axis=1, random_state=2)

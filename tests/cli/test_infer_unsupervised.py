@@ -105,14 +105,22 @@ def test_known_edges_judge_and_never_change_the_ranking(cli, ranked, small_set, 
     assert (rows.groupby("method")["draw"].agg(set) == {0, 1, 2}).all()
     ours = rows.loc[rows["method"] == "spearman", "auroc"].mean()
     told = edges[edges["TF"] != small_set.silent_tf]
-    assert ours == pytest.approx(roc_auc_score(told["status"] == "known", told["importance"]),
-                                 abs=0.05)
+    assert ours == pytest.approx(
+        roc_auc_score(told["status"] == "known", told["importance"]), abs=0.05
+    )
     assert "spearman has learned from neither" in outcome.out and "swap" in outcome.out
 
 
 def test_settings_of_the_method_count_and_the_same_command_is_done_already(cli, files, tmp_path):
-    command = ["infer", *files, "--method=pidc", "--pidc.states=equal-width", "--pidc.bins=4",
-               "--out", tmp_path / "run"]
+    command = [
+        "infer",
+        *files,
+        "--method=pidc",
+        "--pidc.states=equal-width",
+        "--pidc.bins=4",
+        "--out",
+        tmp_path / "run",
+    ]
     assert cli(*command).status == 0
     assert json.loads((tmp_path / "run/run.json").read_text())["config"]["pidc"]["bins"] == 4
     assert "already finished" in cli(*command).err
@@ -122,8 +130,9 @@ def test_settings_of_the_method_count_and_the_same_command_is_done_already(cli, 
 
 def test_a_killed_run_goes_on_to_the_same_files(cli, files, ranked, tmp_path, monkeypatch):
     command = list(map(str, ["infer", *files, "--method=spearman", "--out", tmp_path / "run"]))
-    killed = subprocess.run([sys.executable, "-c", DIES_AFTER_THREE_BLOCKS, *command],
-                            capture_output=True)
+    killed = subprocess.run(
+        [sys.executable, "-c", DIES_AFTER_THREE_BLOCKS, *command], capture_output=True
+    )
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     assert len(list(tmp_path.rglob("*.block"))) == 3
     method, parts = METHODS["spearman"], []
@@ -132,8 +141,11 @@ def test_a_killed_run_goes_on_to_the_same_files(cli, files, ranked, tmp_path, mo
         parts.append(targets)
         return method.score_targets(genes, targets, config, seed=seed)
 
-    monkeypatch.setitem(METHODS, "spearman", dataclasses.replace(
-        method, score_targets=score_targets, targets_a_block=10))
+    monkeypatch.setitem(
+        METHODS,
+        "spearman",
+        dataclasses.replace(method, score_targets=score_targets, targets_a_block=10),
+    )
     outcome = cli(*command)
     assert outcome.status == 0 and "going on with an unfinished run" in outcome.err
     assert len(parts) == 5 and not set(range(30)) & set(np.concatenate(parts))
@@ -176,9 +188,13 @@ def test_python_gives_the_ranking_of_the_command_line(ranked, small_set):
     pd.testing.assert_frame_equal(edges, written, check_exact=True)
 
 
-@pytest.mark.parametrize("settings", [
-    ["--method", "grnboost2", "--grnboost2.rounds=30"], ["--method", "genie3", "--genie3.trees=20"],
-])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ["--method", "grnboost2", "--grnboost2.rounds=30"],
+        ["--method", "genie3", "--genie3.trees=20"],
+    ],
+)
 def test_trees_rank_true_edges_above_others(cli, files, small_set, tmp_path, settings):
     outcome = cli("infer", *files, *settings, "--out", tmp_path / "run")
     assert outcome.status == 0, outcome.err
@@ -190,8 +206,14 @@ def test_trees_rank_true_edges_above_others(cli, files, small_set, tmp_path, set
 
 
 def test_every_gene_may_regulate_without_a_list(cli, files, small_set, tmp_path):
-    outcome = cli("infer", files[0], "--method=pearson", "--data.orientation=genes-by-cells",
-                  "--out", tmp_path / "run")
+    outcome = cli(
+        "infer",
+        files[0],
+        "--method=pearson",
+        "--data.orientation=genes-by-cells",
+        "--out",
+        tmp_path / "run",
+    )
     assert outcome.status == 0, outcome.err
     edges = read(tmp_path / "run")
     assert edges["TF"].nunique() == edges["target"].nunique() > 70

@@ -13,15 +13,29 @@ from grnjax.storage.files import read_json_lines
 QUICK = ["--training.epochs", 20]
 MODEL = "scRegNet"
 GT_GRN = [
-    "--model=GT-GRN", "--model.transformer.layers=1", "--model.transformer.width=8",
-    "--embeddings.networks", "pearson", "--embeddings.autoencoder.dim=6",
-    "--embeddings.expression.epochs=30", "--embeddings.walks.walks-a-node=5",
-    "--embeddings.walks.evaluate-every=20", "--embeddings.walks.model.layers=1",
+    "--model=GT-GRN",
+    "--model.transformer.layers=1",
+    "--model.transformer.width=8",
+    "--embeddings.networks",
+    "pearson",
+    "--embeddings.autoencoder.dim=6",
+    "--embeddings.expression.epochs=30",
+    "--embeddings.walks.walks-a-node=5",
+    "--embeddings.walks.evaluate-every=20",
+    "--embeddings.walks.model.layers=1",
 ]
 TRIVIAL_ROWS = [
-    "TF rate", "target rate", "degree product", "Adamic-Adar", "nearest TF profile",
-    "additive logistic", "ID-only rank 4", "ID-only ensemble", "absolute Pearson",
-    "co-expressed targets", "linear expression",
+    "TF rate",
+    "target rate",
+    "degree product",
+    "Adamic-Adar",
+    "nearest TF profile",
+    "additive logistic",
+    "ID-only rank 4",
+    "ID-only ensemble",
+    "absolute Pearson",
+    "co-expressed targets",
+    "linear expression",
 ]
 
 
@@ -193,9 +207,14 @@ def test_reference_selection_looks_at_the_test_pairs(train, genelink_folder, tmp
 def test_the_published_form_cannot_rank_targets_by_tf(train, genelink_folder):
     record, rows, _ = train(
         genelink_folder("Train", "Validation", "Test"),
-        "--model.head=additive", "--model.identity-rank=0", "--model.no-coexpression",
-        "--model.missing=zeros", "--inputs.nodes=profile", "--inputs.messages=symmetric",
-        "--training.batch-size=64", "--training.optimizer=rmsprop",
+        "--model.head=additive",
+        "--model.identity-rank=0",
+        "--model.no-coexpression",
+        "--model.missing=zeros",
+        "--inputs.nodes=profile",
+        "--inputs.messages=symmetric",
+        "--training.batch-size=64",
+        "--training.optimizer=rmsprop",
         "--training.learning-rate=0.003",
     )
     assert record["config"]["model"]["coexpression"] is False
@@ -281,22 +300,32 @@ def test_gt_grn_is_fitted_from_embeddings_that_the_run_folder_keeps(
 @pytest.mark.parametrize(
     "flags, message",
     [
-        (["--model=GT-GRN", "--networks", "known"],
-         r"known.csv holds (\d+) of the \1 held-out edges of draw 0 .* \(--drop-held-out\)"),
-        (["--model=GT-GRN", "--networks", "yeast"],
-         "none of its 1 edges is between two of the 80 genes of this run"),
+        (
+            ["--model=GT-GRN", "--networks", "known"],
+            r"known.csv holds (\d+) of the \1 held-out edges of draw 0 .* \(--drop-held-out\)",
+        ),
+        (
+            ["--model=GT-GRN", "--networks", "yeast"],
+            "none of its 1 edges is between two of the 80 genes of this run",
+        ),
         (["--model=GT-GRN", "--networks", "absent.csv"], "absent.csv: cannot be read"),
-        (["--networks", "inferred", "--drop-held-out"],
-         "--networks is a setting of GT-GRN, .* add --model=GT-GRN"),
+        (
+            ["--networks", "inferred", "--drop-held-out"],
+            "--networks is a setting of GT-GRN, .* add --model=GT-GRN",
+        ),
         (["--positions.walks=3"], "--positions is a setting of GT-GRN"),
         (["--drop-held-out"], "--drop-held-out takes pairs out of --networks, and none are given"),
         (["--model=GT-GRN", "--embeddings.networks"], "GT-GRN has no network to walk on"),
         (["--model=GT-GRN", "--inputs.nodes=profile"], "--inputs.nodes is a setting of scRegNet"),
-        (["--model=GT-GRN", "--controls", "embedding-zero"],
-         "GT-GRN has no control embedding-zero; choose among expression-permuted, "),
+        (
+            ["--model=GT-GRN", "--controls", "embedding-zero"],
+            "GT-GRN has no control embedding-zero; choose among expression-permuted, ",
+        ),
         (["--controls", "global-permuted"], "scRegNet has no control global-permuted; choose"),
-        (["--model=GT-GRN", "--model.transformer.layer=2"],
-         "no flag --model.transformer.layer; did you mean --model.transformer.layers?"),
+        (
+            ["--model=GT-GRN", "--model.transformer.layer=2"],
+            "no flag --model.transformer.layer; did you mean --model.transformer.layers?",
+        ),
         (["--model=GT-GRN", "--model.encoder=GAT"], "no flag --model.encoder"),
     ],
 )

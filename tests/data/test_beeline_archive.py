@@ -96,7 +96,10 @@ def test_the_sets_built_are_what_the_readers_take(archives, tmp_path):
     assert report["built"][name] == {"genes": 8, "tfs": 4, "edges": 2}
     assert json.loads((root / "built.json").read_text())["built"] == report["built"]
     assert sorted({path.split("/")[1] for path in report["built"] if "labels" in path}) == [
-        "LOFGOF", "Non-Specific", "STRING", "Specific",
+        "LOFGOF",
+        "Non-Specific",
+        "STRING",
+        "Specific",
     ]
     signed = read_folder(root / "beeline_labels/LOFGOF/mESC/TFs+1000")
     assert pd.read_csv(root / "beeline_labels/LOFGOF/mESC/TFs+1000/BL--network.csv").to_dict(
@@ -140,8 +143,10 @@ def test_archives_of_something_else_are_refused_with_the_names_of_what_is_missin
 
 def test_depth_case_and_separators_of_the_paths_do_not_matter(archives, write_zip, tmp_path):
     files = make_data({"mESC": MESC_GENES}) | NETWORKS
-    moved = {"deep/er/" + name.replace("Non-Specific", "Non-specific"): text
-             for name, text in files.items()}
+    moved = {
+        "deep/er/" + name.replace("Non-Specific", "Non-specific"): text
+        for name, text in files.items()
+    }
     moved["__MACOSX/mESC/._ExpressionData.csv"] = "junk"
     build_sets(archives, tmp_path / "one")
     build_sets([write_zip("moved.zip", moved)], tmp_path / "other")

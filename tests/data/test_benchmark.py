@@ -108,8 +108,13 @@ def test_files_belong_to_the_cell_type_before_the_underscore(root):
     for name in ("axolotl_10x.csv", "axolotl_8.csv.gz", "axolotl_limb_9.csv", "axolotl2_x.csv"):
         touch(folder / name)
     for name in (
-        "axolotl.csv", "axolotl_notes.txt", "axolotl_GeneOrdering.csv", "axolotl_PseudoTime.csv",
-        "axolotl_refNetwork.csv.gz", "Axolotl_5.csv", "pseudotime/axolotl_5.csv",
+        "axolotl.csv",
+        "axolotl_notes.txt",
+        "axolotl_GeneOrdering.csv",
+        "axolotl_PseudoTime.csv",
+        "axolotl_refNetwork.csv.gz",
+        "Axolotl_5.csv",
+        "pseudotime/axolotl_5.csv",
     ):
         touch(folder / name)
     (folder / "axolotl_splits.csv").mkdir()
@@ -130,7 +135,10 @@ def test_the_file_that_covers_most_genes_is_chosen(root, caplog):
     path, coverage = choose_expression(find_sets(root)[0], GENES)
     assert path == folder / "axolotl_b.csv.gz"
     assert coverage == {
-        "axolotl_a.csv": 1, "axolotl_b.csv.gz": 3, "axolotl_c.csv": 3, "axolotl_d.csv": 2,
+        "axolotl_a.csv": 1,
+        "axolotl_b.csv.gz": 3,
+        "axolotl_c.csv": 3,
+        "axolotl_d.csv": 2,
     }
     assert "expression of 3 of 4 genes in axolotl_b.csv.gz (others: axolotl_a.csv 1" in caplog.text
 

@@ -42,8 +42,10 @@ PLAIN = {"tf": ["A", "B"], "target": ["B", "C"]}
             '"source","target","weight"\r\n"A","B",1\r\n"B","C",-1\r\n',
             {"weight": [1.0, -1.0], "sign": [1, -1]},
         ),
-        ("source,cre,target,score,pval\nA,chr1-1-9,B,2,0.1\nB,chr1-3-9,C,-3,0\n",
-         {"weight": [2.0, -3.0]}),
+        (
+            "source,cre,target,score,pval\nA,chr1-1-9,B,2,0.1\nB,chr1-3-9,C,-3,0\n",
+            {"weight": [2.0, -3.0]},
+        ),
         ("REGULATOR,TARGET\nA,B\nB,C\n", {}),
         ("TF\ttarget\n1\tA\tB\n2\tB\tC\n", {}),
         ("tf,confidence,target,mor\nA,E,B,1.0\nB,D,C,-1.0\n", {"sign": [1, -1]}),
@@ -132,8 +134,12 @@ def test_an_annotated_network_is_read_from_tf_to_target(tmp_path, pack, form):
 
 def test_the_prediction_table_of_genernib_is_read(tmp_path):
     table = pd.DataFrame(
-        {"source": ["A", "B", "B"], "target": ["B", "C", "B"], "weight": ["0.25", "-3", "1"],
-         "cell_type": ["x", "x", "y"]}
+        {
+            "source": ["A", "B", "B"],
+            "target": ["B", "C", "B"],
+            "weight": ["0.25", "-3", "1"],
+            "cell_type": ["x", "x", "y"],
+        }
     )
     uns = {"dataset_id": "op", "method_id": "any", "prediction": table.astype(object)}
     anndata.AnnData(uns=uns).write_h5ad(tmp_path / "network.h5ad")
@@ -151,8 +157,12 @@ def test_an_h5ad_without_network_is_refused(tmp_path):
 
 
 TABLE = pd.DataFrame(
-    {"note": ["x", "y", "z"], "target": ["B", "C", "B"], "TF": ["A", "B", "B"],
-     "importance": np.array([0.5, 2, 1], np.float32)}
+    {
+        "note": ["x", "y", "z"],
+        "target": ["B", "C", "B"],
+        "TF": ["A", "B", "B"],
+        "importance": np.array([0.5, 2, 1], np.float32),
+    }
 )
 
 

@@ -71,9 +71,7 @@ def matrices(draw) -> tuple[np.ndarray, list[str]]:
 
 @settings(max_examples=40, deadline=None)
 @given(matrix=matrices(), data=st.data())
-def test_order_orientation_and_encoding_of_the_file_change_no_bit(
-    matrix, data, tmp_path_factory
-):
+def test_order_orientation_and_encoding_of_the_file_change_no_bit(matrix, data, tmp_path_factory):
     values, genes = matrix
     folder = tmp_path_factory.mktemp("forms")
     expected = bits(read(write_csv(folder / "plain.csv", values, genes)))

@@ -69,7 +69,10 @@ def test_known_signs_become_those_of_the_weights(tmp_path):
     write_layout(edges, tmp_path / "x.csv", "decoupler")
     weights = read_edges(tmp_path / "x.csv").set_index(["tf", "target"])["weight"]
     assert weights.to_dict() == {
-        ("B", "C"): -0.1, ("A", "D"): 2.0, ("A", "B"): 2.0, ("NA", "A"): 1 / 3,
+        ("B", "C"): -0.1,
+        ("A", "D"): 2.0,
+        ("A", "B"): 2.0,
+        ("NA", "A"): 1 / 3,
     }
 
 

@@ -84,7 +84,9 @@ def test_an_ordering_may_have_windows_line_ends_and_quotes(tmp_path):
     text = '"","VGAMpValue","Variance"\r\n"NA",1e-300,2.5\r\n'
     (tmp_path / "x.csv").write_bytes(text.encode())
     assert read_ordering(tmp_path / "x.csv").to_dict("list") == {
-        "gene": ["NA"], "VGAMpValue": [1e-300], "Variance": [2.5],
+        "gene": ["NA"],
+        "VGAMpValue": [1e-300],
+        "Variance": [2.5],
     }
 
 

@@ -143,8 +143,11 @@ def test_a_parquet_table_that_is_no_matrix_is_refused(tmp_path, table, complaint
 
 @pytest.mark.parametrize(
     "content, complaint",
-    [(b"tf,target\nA,B\n", "not a readable parquet file"), (b"", "not a readable parquet file"),
-     (None, "No such file")],
+    [
+        (b"tf,target\nA,B\n", "not a readable parquet file"),
+        (b"", "not a readable parquet file"),
+        (None, "No such file"),
+    ],
 )
 def test_a_file_that_is_no_parquet_is_refused_by_name(tmp_path, content, complaint):
     pytest.importorskip("pyarrow")
@@ -195,8 +198,12 @@ def test_a_pickled_zarr_array_is_refused_before_it_is_read(tmp_path):
         group.create_group(name)
     group.create_array("X", shape=(2,), chunks=(2,), dtype="i4")
     path = tmp_path / "x.zarr" / "X" / ".zarray"
-    changes = {"compressor": {"id": "pickle", "protocol": 4}, "filters": [{"id": "vlen-utf8"}],
-               "dtype": "|O", "fill_value": ""}
+    changes = {
+        "compressor": {"id": "pickle", "protocol": 4},
+        "filters": [{"id": "vlen-utf8"}],
+        "dtype": "|O",
+        "fill_value": "",
+    }
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
     (path.parent / "0").write_bytes(pickle.dumps(Trap(tmp_path / "sprung")))
     with pytest.raises(ExpressionFormatError, match="x.zarr: X is pickled"):

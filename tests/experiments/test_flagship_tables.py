@@ -8,8 +8,15 @@ from experiments.flagship_tables import blocks_table, comparison_table, wide_tab
 
 def row(method, draw, value, **more):
     figures = ("auroc", "average_precision", "within_tf_auroc", "swap_micro")
-    return {"set": "Specific/mDC/TFs+500", "split": "standard", "method": method, "draw": draw,
-            "seed": 0, **dict.fromkeys(figures, value), **more}
+    return {
+        "set": "Specific/mDC/TFs+500",
+        "split": "standard",
+        "method": method,
+        "draw": draw,
+        "seed": 0,
+        **dict.fromkeys(figures, value),
+        **more,
+    }
 
 
 @pytest.fixture
@@ -40,8 +47,10 @@ def test_blocks_stand_by_what_their_loss_costs(write):
     def block(name, drop):
         return {"name": name, "drop_average_precision": drop, "drop_swap_micro": drop}
 
-    rows = [row(MODEL, draw, 0.5, blocks=[block("small", 0.01), block("large", 0.1 * draw)])
-            for draw in (1, 2)]
+    rows = [
+        row(MODEL, draw, 0.5, blocks=[block("small", 0.01), block("large", 0.1 * draw)])
+        for draw in (1, 2)
+    ]
     table = blocks_table(write("flagship_beeline", rows), "standard").splitlines()
     assert table[2] == "| large | +.150 +.150 |" and table[3] == "| small | +.010 +.010 |"
 

@@ -12,16 +12,38 @@ NO_WALKS = f"{KNOWN}, no walks"
 
 
 def row(method, draw, value, seed=0, name="Specific/mDC/TFs+500", **more):
-    metrics = ("auroc", "average_precision", "early_precision_ratio", "within_tf_auroc",
-               "swap_micro")
-    return {"set": name, "split": "standard", "method": method, "draw": draw, "seed": seed,
-            **dict.fromkeys(metrics, value), **more}
+    metrics = (
+        "auroc",
+        "average_precision",
+        "early_precision_ratio",
+        "within_tf_auroc",
+        "swap_micro",
+    )
+    return {
+        "set": name,
+        "split": "standard",
+        "method": method,
+        "draw": draw,
+        "seed": seed,
+        **dict.fromkeys(metrics, value),
+        **more,
+    }
 
 
 def cell_row(embedding, features, fold, accuracy, seed=0, **more):
-    return {"set": "pbmc68k", "split": "5 folds", "embedding": embedding, "features": features,
-            "classifier": "logistic regression", "width": 64, "fold": fold, "seed": seed,
-            "accuracy": accuracy, "macro_f1": accuracy / 2, **more}
+    return {
+        "set": "pbmc68k",
+        "split": "5 folds",
+        "embedding": embedding,
+        "features": features,
+        "classifier": "logistic regression",
+        "width": 64,
+        "fold": fold,
+        "seed": seed,
+        "accuracy": accuracy,
+        "macro_f1": accuracy / 2,
+        **more,
+    }
 
 
 @pytest.fixture
@@ -46,22 +68,37 @@ def test_models_stand_below_the_trivial_rows_whatever_was_measured_first(make):
     assert table.startswith("**mDC**\n")
     _, _, *body = lines_of(table)
     assert [line.split(" | ")[0][2:] for line in body] == [
-        "TF rate", "pidc", SCREGNET, PUBLISHED_FORM, KNOWN, KNOWN + MEAN, NEW
+        "TF rate",
+        "pidc",
+        SCREGNET,
+        PUBLISHED_FORM,
+        KNOWN,
+        KNOWN + MEAN,
+        NEW,
     ]
     assert body[0].startswith("| TF rate | .550±.635 | .550±.635 |")  # t of one degree: 12.706
 
 
 def test_partial_expression_has_tables_of_its_own_and_other_splits_stay_out(make):
     name = "Specific/hESC/TFs+500"
-    rows = [row(MODEL, 0, 0.5, name=name), row(MODEL, 0, 0.6, name=f"{name}, measured genes"),
-            row(MODEL, 0, 0.7, name="Specific/mESC/TFs+500", split="target-disjoint")]
+    rows = [
+        row(MODEL, 0, 0.5, name=name),
+        row(MODEL, 0, 0.6, name=f"{name}, measured genes"),
+        row(MODEL, 0, 0.7, name="Specific/mESC/TFs+500", split="target-disjoint"),
+    ]
     table = make("standard", "gt_grn_beeline", rows)
     assert "**hESC**" in table and "**hESC, measured genes**" in table and "mESC" not in table
 
 
 def test_an_ablation_is_paired_by_draw_and_seed(make):
-    rows = [row(KNOWN, 0, 0.5), row(KNOWN, 1, 0.7), row(KNOWN, 0, 0.9, seed=1),
-            row(KNOWN, 2, 0.1), row(NO_WALKS, 0, 0.4), row(NO_WALKS, 1, 0.5)]
+    rows = [
+        row(KNOWN, 0, 0.5),
+        row(KNOWN, 1, 0.7),
+        row(KNOWN, 0, 0.9, seed=1),
+        row(KNOWN, 2, 0.1),
+        row(NO_WALKS, 0, 0.4),
+        row(NO_WALKS, 1, 0.5),
+    ]
     table = make("ablation, standard", "gt_grn_beeline", rows)
     assert "| mDC | no walks | -.150±.635 | -.150±.635 | -.150±.635 |" in table
     assert "mean over 2 draws" in table
@@ -70,12 +107,19 @@ def test_an_ablation_is_paired_by_draw_and_seed(make):
 def test_a_variant_that_was_not_measured_has_no_line(make):
     permuted = f"{KNOWN}, walks permuted"
     other = "Specific/mESC/TFs+500"
-    rows = [row(KNOWN, 0, 0.5), row(NO_WALKS, 0, 0.6), row(permuted, 0, 0.3),
-            row(KNOWN, 0, 0.5, name=other), row(NO_WALKS, 0, 0.5, name=other),
-            row(PUBLISHED_FORM, 0, 0.5, name=other)]
+    rows = [
+        row(KNOWN, 0, 0.5),
+        row(NO_WALKS, 0, 0.6),
+        row(permuted, 0, 0.3),
+        row(KNOWN, 0, 0.5, name=other),
+        row(NO_WALKS, 0, 0.5, name=other),
+        row(PUBLISHED_FORM, 0, 0.5, name=other),
+    ]
     _, _, *body = lines_of(make("ablation, standard", "gt_grn_beeline", rows))
     assert [line.split(" | ")[:2] for line in body] == [
-        ["| mDC", "no walks"], ["| mDC", "walks permuted"], ["| mESC", "no walks"]
+        ["| mDC", "no walks"],
+        ["| mDC", "walks permuted"],
+        ["| mESC", "no walks"],
     ]
     assert "+.100 | +.100 | +.100 |" in body[0] and "-.200" in body[1]
 
@@ -86,9 +130,11 @@ def test_an_undefined_figure_is_a_dash(make):
 
 
 def test_bulk_sets_stand_apart_by_split(make):
-    rows = [row("pearson", 0, 0.6, name="bsubtilis"),
-            row("pearson", 0, 0.7, name="bsubtilis", split="target-disjoint"),
-            row(NEW, 0, 0.9, name="bsubtilis", split="reconstruction, all pairs")]
+    rows = [
+        row("pearson", 0, 0.6, name="bsubtilis"),
+        row("pearson", 0, 0.7, name="bsubtilis", split="target-disjoint"),
+        row(NEW, 0, 0.9, name="bsubtilis", split="reconstruction, all pairs"),
+    ]
     table = make("bulk", "gt_grn_bulk", rows)
     assert "**bsubtilis, standard**" in table and "**bsubtilis, target-disjoint**" in table
     assert "reconstruction" not in table
@@ -96,20 +142,32 @@ def test_bulk_sets_stand_apart_by_split(make):
 
 
 def test_a_reconstruction_says_whether_its_edges_were_shown(make):
-    rows = [row(NEW, draw, 0.8 + 0.1 * draw, split="reconstruction, all pairs",
-                scores_train_edges=True) for draw in (0, 1)]
-    rows += [row(NEW, draw, 0.6, split="reconstruction, pairs outside train",
-                 scores_train_edges=False) for draw in (0, 1)]
+    rows = [
+        row(NEW, draw, 0.8 + 0.1 * draw, split="reconstruction, all pairs", scores_train_edges=True)
+        for draw in (0, 1)
+    ]
+    rows += [
+        row(NEW, draw, 0.6, split="reconstruction, pairs outside train", scores_train_edges=False)
+        for draw in (0, 1)
+    ]
     _, _, *body = lines_of(make("reconstruction", "gt_grn_beeline", rows))
     assert [line.split(" | ")[1:4] for line in body] == [
-        ["all pairs", "yes", ".850±.635"], ["pairs outside train", "no", ".600±.000"]
+        ["all pairs", "yes", ".850±.635"],
+        ["pairs outside train", "no", ".600±.000"],
     ]
 
 
 def test_the_summary_holds_like_against_like(tmp_path):
     """One fit against one fit, a mean against an ensemble; a set without ours has no line."""
-    values = {"ID-only rank 4": 0.5, "ID-only ensemble": 0.6, SCREGNET: 0.4, PUBLISHED_FORM: 0.3,
-              KNOWN: 0.55, KNOWN + MEAN: 0.7, NO_WALKS: 0.5}
+    values = {
+        "ID-only rank 4": 0.5,
+        "ID-only ensemble": 0.6,
+        SCREGNET: 0.4,
+        PUBLISHED_FORM: 0.3,
+        KNOWN: 0.55,
+        KNOWN + MEAN: 0.7,
+        NO_WALKS: 0.5,
+    }
     rows = [row(method, draw, value) for method, value in values.items() for draw in (0, 1)]
     rows.append(row("ID-only rank 4", 0, 0.5, name="Specific/hESC/TFs+500"))
     text = "".join(json.dumps(x) + "\n" for x in rows)
@@ -123,11 +181,21 @@ def test_the_summary_holds_like_against_like(tmp_path):
 
 
 def test_the_bulk_summary_gains_over_each_row_beside_it(tmp_path):
-    values = {"grnboost2": 0.1, "ID-only ensemble": 0.05, "linear expression": 0.2,
-              "co-expressed targets": 0.3, SCREGNET: 0.4, KERNEL_FACTOR: 0.5, NEW: 0.7,
-              PERMUTED: 0.15}
-    rows = [row(method, draw, value, name="bsubtilis")
-            for method, value in values.items() for draw in (0, 1)]
+    values = {
+        "grnboost2": 0.1,
+        "ID-only ensemble": 0.05,
+        "linear expression": 0.2,
+        "co-expressed targets": 0.3,
+        SCREGNET: 0.4,
+        KERNEL_FACTOR: 0.5,
+        NEW: 0.7,
+        PERMUTED: 0.15,
+    }
+    rows = [
+        row(method, draw, value, name="bsubtilis")
+        for method, value in values.items()
+        for draw in (0, 1)
+    ]
     rows.append(row("grnboost2", 0, 0.5, name="ecoli"))
     (tmp_path / "gt_grn_bulk.jsonl").write_text("".join(json.dumps(x) + "\n" for x in rows))
     table = bulk_summary(tmp_path, "standard")
@@ -138,8 +206,7 @@ def test_the_bulk_summary_gains_over_each_row_beside_it(tmp_path):
 
 
 def test_cell_types_spread_over_folds_with_shared_features_once_and_last(make):
-    rows = [cell_row("global embedding", "gene vectors", fold, 0.6 + 0.2 * fold)
-            for fold in (0, 1)]
+    rows = [cell_row("global embedding", "gene vectors", fold, 0.6 + 0.2 * fold) for fold in (0, 1)]
     for embedding in ("expression embedding", "global embedding"):
         rows.append(cell_row(embedding, "expression", 0, 0.9, width=765))
         rows += [cell_row(embedding, "principal components", fold, 0.8 * fold) for fold in (0, 1)]
@@ -154,9 +221,18 @@ def test_cell_types_spread_over_folds_with_shared_features_once_and_last(make):
 
 
 def test_speed_shows_both_agreements_and_marks_a_peer_that_fits_some_targets(make):
-    whole = {"case": "mDC", "unit": "s", "ours": 2.0, "peer": 30.0, "ratio": 15.0, "genes": 821,
-             "peer_targets": 821, "ours_theirs": 0.94, "theirs_theirs": 0.93,
-             "hardware": "2 cores"}
+    whole = {
+        "case": "mDC",
+        "unit": "s",
+        "ours": 2.0,
+        "peer": 30.0,
+        "ratio": 15.0,
+        "genes": 821,
+        "peer_targets": 821,
+        "ours_theirs": 0.94,
+        "theirs_theirs": 0.93,
+        "hardware": "2 cores",
+    }
     part = {**whole, "case": "large", "genes": 2000}
     table = make("speed of inference", "bench_unsupervised", [whole, part])
     assert "| mDC | 2 s | 30 s | 15 | .940 | .930 |" in table and table.endswith("2 cores.")
@@ -164,9 +240,17 @@ def test_speed_shows_both_agreements_and_marks_a_peer_that_fits_some_targets(mak
 
 
 def test_walks_and_their_model_share_a_table(make):
-    rows = [{"case": "walk", "unit": "us", "ours": 0.05, "steps_a_second": 2e7, "hardware": "x"},
-            {"case": "fit", "unit": "s", "ours": 50.0, "held_out_loss": 6.27,
-             "unigram_entropy": 6.45, "hardware": "x"}]
+    rows = [
+        {"case": "walk", "unit": "us", "ours": 0.05, "steps_a_second": 2e7, "hardware": "x"},
+        {
+            "case": "fit",
+            "unit": "s",
+            "ours": 50.0,
+            "held_out_loss": 6.27,
+            "unigram_entropy": 6.45,
+            "hardware": "x",
+        },
+    ]
     table = make("speed of walks", "bench_walks", rows)
     assert "| walk | 0.05 us | 20.0 |  |  |" in table and "| fit | 50 s |  | 6.27 | 6.45 |" in table
 

@@ -55,6 +55,7 @@ def test_a_set_without_the_split_is_left_out_and_a_network_chooses_its_rule(run,
     rows, studies = run("--sets", NAME, "--data.split", "scRegNet")
     assert not rows and not studies
     assert "left out, scRegNet has no split of it" in capsys.readouterr().err
-    rows, _ = run("--sets", NAME, "--data.split", "draw", "--split.draws", "4",
-                  "--split.kind", "balanced")
+    rows, _ = run(
+        "--sets", NAME, "--data.split", "draw", "--split.draws", "4", "--split.kind", "balanced"
+    )
     assert {row["split"] for row in rows} == {"balanced"} and {row["draw"] for row in rows} == {4}

@@ -38,9 +38,7 @@ def test_a_graph_holds_the_edges_that_its_rules_say(rows, symmetric, self_loops)
     if self_loops:
         for gene in range(NODES):
             expected.setdefault((gene, gene), 1)  # so does a loop, as in PyTorch Geometric
-    graph = build_graph(
-        edges, NODES, symmetric=symmetric, self_loops=self_loops, weights=weights
-    )
+    graph = build_graph(edges, NODES, symmetric=symmetric, self_loops=self_loops, weights=weights)
     assert list_weights(graph) == expected
 
 

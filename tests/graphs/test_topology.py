@@ -37,9 +37,7 @@ def test_degrees_and_reverse_edges_are_those_of_the_network(block):
         np.expm1(feature(block, "TF's regulators"))[:, 5], into[TFS], rtol=1e-6
     )
     np.testing.assert_allclose(np.expm1(feature(block, "target's targets"))[1], out, rtol=1e-6)
-    np.testing.assert_allclose(
-        np.expm1(feature(block, "target's regulators"))[1], into, rtol=1e-6
-    )
+    np.testing.assert_allclose(np.expm1(feature(block, "target's regulators"))[1], into, rtol=1e-6)
     known = set(map(tuple, EDGES.tolist()))
     reverse = feature(block, "reverse edge")
     for row, gene in itertools.product(range(len(TFS)), range(GENES)):

@@ -93,8 +93,14 @@ def test_a_hub_of_thousands_is_walked_by_its_weights():
     genes = 5000
     spokes = np.stack([np.zeros(genes - 1, int), np.arange(1, genes)], axis=1)
     weights = np.where(np.arange(1, genes) <= 100, 1.0, 0.01).astype(np.float32)
-    walks = walk(InferredNetwork(spokes, weights), genes=genes, starts=np.zeros(40_000, int),
-                 length=2, p=1.0, q=2.0)
+    walks = walk(
+        InferredNetwork(spokes, weights),
+        genes=genes,
+        starts=np.zeros(40_000, int),
+        length=2,
+        p=1.0,
+        q=2.0,
+    )
     light = (walks[:, 1] > 100).mean()
     assert light == pytest.approx(48.99 / 148.99, abs=0.01)
     assert len(np.unique(walks[:, 1])) > 4000

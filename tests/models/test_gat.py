@@ -109,10 +109,12 @@ def test_only_attention_is_dropped_in_training(nodes):
     graph = build_graph(single, NODES, symmetric=False, self_loops=False)
     variables = draw_variables(config)
     run = jax.jit(GAT(config).apply, static_argnames="train")
-    draws = np.array([
-        run(variables, nodes, graph, train=True, rngs={"dropout": jax.random.key(seed)})[4]
-        for seed in range(20)
-    ])
+    draws = np.array(
+        [
+            run(variables, nodes, graph, train=True, rngs={"dropout": jax.random.key(seed)})[4]
+            for seed in range(20)
+        ]
+    )
     heard = run(variables, nodes, graph, train=False)[4]
     bias = variables["params"]["layer_0"]["bias"][0]
     is_heard = np.abs(draws - heard).max(axis=1) < 1e-5

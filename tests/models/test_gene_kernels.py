@@ -114,9 +114,7 @@ def test_there_are_as_many_coordinates_whatever_the_weights(space):
 
 
 def test_extending_to_the_genes_of_the_run_gives_their_coordinates(blocks, space, weights):
-    np.testing.assert_allclose(
-        space.extend(weights, blocks), space.locate(weights).z, atol=1e-4
-    )
+    np.testing.assert_allclose(space.extend(weights, blocks), space.locate(weights).z, atol=1e-4)
 
 
 def test_a_new_gene_with_the_values_of_another_gets_its_coordinates(blocks, space, weights):

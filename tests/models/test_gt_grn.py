@@ -191,7 +191,7 @@ def test_an_input_of_no_width_is_one_that_is_off():
     config = dataclasses.replace(DEFAULT, inputs=("global",))
     none = {"expression_embedding": jnp.zeros((GENES + 1, 0))}
     empty = ("statistics", "eigenvectors", "structure")
-    none |= {name: none["expression_embedding"] for name in empty}
+    none |= dict.fromkeys(empty, none["expression_embedding"])
     variables = draw_variables(config)
     np.testing.assert_array_equal(
         scorer(DEFAULT)(variables, genes._replace(**none), pairs),
@@ -332,9 +332,10 @@ def test_the_published_sizes_have_the_published_number_of_parameters():
     dim, genes = 64, make_genes()
     tables = ("expression_embedding", "global_embedding", "eigenvectors")
     wide = {name: np.zeros((GENES + 1, dim), np.float32) for name in tables}
-    wide |= {name: np.zeros((n, 0), np.float32) for name, n in (
-        ("structure", GENES + 1), ("edge_features", len(genes.graph.edges))
-    )}
+    wide |= {
+        name: np.zeros((n, 0), np.float32)
+        for name, n in (("structure", GENES + 1), ("edge_features", len(genes.graph.edges)))
+    }
     start = functools.partial(GTGRN(faithful()).init, train=False)
     shapes = jax.eval_shape(start, jax.random.key(0), genes._replace(**wide), make_pairs())
     count = sum(x.size for x in jax.tree.leaves(shapes["params"]))

@@ -92,7 +92,7 @@ def test_permuting_tfs_and_genes_permutes_logits(parameters, grid):
         known_tf=grid.known_tf[tf],
         known_target=grid.known_target[gene],
     )
-    order = {name: tf for name in PER_TF} | {name: gene for name in PER_TARGET}
+    order = dict.fromkeys(PER_TF, tf) | dict.fromkeys(PER_TARGET, gene)
     p = {name: v[order[name]] if name in order else v for name, v in parameters.items()}
     expected = pair_logits(parameters, grid)[np.ix_(tf, gene)]
     np.testing.assert_allclose(pair_logits(p, moved), expected, atol=1e-5)

@@ -259,7 +259,10 @@ def test_training_is_random_by_its_key():
     genes, pairs = jax.tree.map(jnp.asarray, (make_genes(), make_pairs()))
     run = functools.partial(
         jax.jit(ScRegNet(DEFAULT).apply, static_argnames="train"),
-        draw_variables(DEFAULT), genes, pairs, train=True,
+        draw_variables(DEFAULT),
+        genes,
+        pairs,
+        train=True,
     )
     one, same, other = (run(rngs={"dropout": jax.random.key(seed)}) for seed in (0, 0, 1))
     np.testing.assert_array_equal(one, same)

@@ -67,7 +67,9 @@ def test_a_sentence_has_a_start_its_genes_an_end_and_padding():
     sentences = say([[3, GENES + 5, 2 * GENES], [4, -1, -1], [-1, -1, -1]])
     start, end, padding = GENES + START, GENES + END, GENES + PADDING
     assert sentences.tolist() == [
-        [start, 3, 5, 0, end], [start, 4, end, padding, padding], [start, end] + 3 * [padding]
+        [start, 3, 5, 0, end],
+        [start, 4, end, padding, padding],
+        [start, end] + 3 * [padding],
     ]
 
 
@@ -152,9 +154,7 @@ def test_the_rule_hides_the_stated_share_and_shows_a_tenth_as_it_is():
     assert (genes < 500).all()
     untouched = np.ones(sentences.size, bool)
     untouched[places] = False
-    np.testing.assert_array_equal(
-        masked.tokens.ravel()[untouched], sentences.ravel()[untouched]
-    )
+    np.testing.assert_array_equal(masked.tokens.ravel()[untouched], sentences.ravel()[untouched])
     shown = masked.tokens.ravel()[places]
     assert np.mean(shown == 500 + HIDDEN) == pytest.approx(0.8, abs=0.05)
     assert np.mean(shown == genes) == pytest.approx(0.1, abs=0.03)

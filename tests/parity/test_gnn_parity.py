@@ -146,9 +146,7 @@ def test_graph_attention(read, case):
         attention = attention_weights(jax.nn.leaky_relu(scores, 0.2), graph, len(x))
         return attend(values, graph, attention), attention
 
-    result, attention = convolve(
-        pad(given["x"]), graph, attributes[graph.senders, graph.receivers]
-    )
+    result, attention = convolve(pad(given["x"]), graph, attributes[graph.senders, graph.receivers])
     result = result.mean(axis=1) if case == "gat_mean" else result.reshape(len(result), -1)
     assert_close(result[:-1] + arrays["param/bias"], arrays["expected_output"])
     wanted, real = arrays["expected_attention_edge_index"], int(graph.n_edge[0])

@@ -47,9 +47,7 @@ def full_precision():
 def graph(read, request):
     """The directed graph of the layers' fixtures, with the loops that it has."""
     given = read("graph")
-    graph = build_graph(
-        given["edge_index"].T, len(given["x"]), symmetric=False, self_loops=False
-    )
+    graph = build_graph(given["edge_index"].T, len(given["x"]), symmetric=False, self_loops=False)
     return graph if request.param == "groups" else graph._replace(globals=None)
 
 

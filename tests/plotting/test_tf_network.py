@@ -65,9 +65,7 @@ def test_no_name_covers_another_one(edges):
     figure = tf_network.plot_tf_network(edges.replace(long), "HUB")
     figure.draw_without_rendering()
     boxes = {n: t.get_bbox_patch().get_window_extent() for n, t in read_names(figure).items()}
-    covered = [
-        (a, b) for a, b in itertools.combinations(boxes, 2) if boxes[a].overlaps(boxes[b])
-    ]
+    covered = [(a, b) for a, b in itertools.combinations(boxes, 2) if boxes[a].overlaps(boxes[b])]
     assert covered == []
 
 

@@ -88,9 +88,11 @@ LEAVES = st.builds(
 )
 TREES = st.recursive(
     LEAVES | st.none(),
-    lambda inner: st.dictionaries(st.text(max_size=3), inner, max_size=3)
-    | st.lists(inner, max_size=3)
-    | st.tuples(inner, inner),
+    lambda inner: (
+        st.dictionaries(st.text(max_size=3), inner, max_size=3)
+        | st.lists(inner, max_size=3)
+        | st.tuples(inner, inner)
+    ),
     max_leaves=6,
 )
 

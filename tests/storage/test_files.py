@@ -47,7 +47,10 @@ def test_json_holds_numpy_and_no_nan(tmp_path):
     text = path.read_text()
     assert text.endswith("}\n") and text.index('"a"') < text.index('"b"')
     assert json.loads(text) == {
-        "b": 0.5, "a": [[1, 2]], "nan": [None, None, [None]], "3": [True, "x/y"]
+        "b": 0.5,
+        "a": [[1, 2]],
+        "nan": [None, None, [None]],
+        "3": [True, "x/y"],
     }
 
 

@@ -139,9 +139,7 @@ def test_a_column_from_the_experiment_of_a_known_tf_is_left_out(
     assert "left out 1 of 6 columns" in caplog.text
 
 
-def test_what_is_known_elsewhere_does_not_change_what_is_left_out(
-    dataset, small_set, folds, offer
-):
+def test_what_is_known_elsewhere_does_not_change_what_is_left_out(dataset, small_set, folds, offer):
     """A pair labelled 0 and a pair without a label are alike to `infer`."""
     near = copy_mostly(small_set.known, small_set, wrong=2)
     evidence = gather_evidence(dataset, [offer(pd.concat([random_edges(small_set, 0), near]))])

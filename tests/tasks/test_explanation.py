@@ -109,7 +109,7 @@ def test_terms_of_pairs_are_those_of_the_block(explanation):
 def test_a_planted_source_is_worth_much_and_noise_next_to_nothing(problem, explanation):
     bank, fit, judged = problem
     rows = measure_worth(explanation, fit, bank, judged, seed=0)
-    assert [row["name"] for row in rows] == list(explanation.names[len(FIXED):])
+    assert [row["name"] for row in rows] == list(explanation.names[len(FIXED) :])
     worth = {row["name"]: row for row in rows}
     for planted, noise in (("planted", "noise"), ("planted pairs", "noise pairs")):
         for metric in ("auroc", "average_precision", "within_tf_auroc", "swap_micro"):

@@ -30,8 +30,14 @@ def embedding(genes):
 def make(genes, embedding):
     def run(control=None, seed=0, config=InputConfig(), coexpression=True):  # noqa: B008
         return model_inputs(
-            genes, embedding, genes.tfs, config, SIZES,
-            coexpression=coexpression, control=control, seed=seed,
+            genes,
+            embedding,
+            genes.tfs,
+            config,
+            SIZES,
+            coexpression=coexpression,
+            control=control,
+            seed=seed,
         )
 
     return run

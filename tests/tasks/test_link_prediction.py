@@ -163,7 +163,9 @@ def test_every_draw_is_fitted_with_the_option_chosen_for_it(dataset, splits):
     requests = prediction.list_requests(splits, config, chosen)
     assert [request.name for request in requests] == [
         f"draw{draw}-{label}-seed{seed}"
-        for label in ("model", "labels-rewired") for draw in (3, 4) for seed in (7, 8)
+        for label in ("model", "labels-rewired")
+        for draw in (3, 4)
+        for seed in (7, 8)
     ]
     for request in requests:
         weight = 1 if request.split.draw == 3 else 0.2
@@ -244,8 +246,12 @@ def test_settings_go_to_json_and_back_with_either_model():
 def test_a_study_side_by_side_has_the_rows_of_one_by_one(dataset, splits):
     model = ScRegNetConfig(mlp_widths=(8,), identity_rank=2, topology=True)
     config = dataclasses.replace(
-        CONFIG, model=model, inputs=InputConfig(messages="symmetric"), seeds=(7, 8),
-        controls=("features-one-hot",), choose=("inputs.negative-weight=0.2",),
+        CONFIG,
+        model=model,
+        inputs=InputConfig(messages="symmetric"),
+        seeds=(7, 8),
+        controls=("features-one-hot",),
+        choose=("inputs.negative-weight=0.2",),
     )
     studies = []
     for choice in (False, True):

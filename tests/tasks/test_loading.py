@@ -152,7 +152,8 @@ def test_the_protocol_decides_on_train_pairs_among_the_test_pairs(benchmark_root
     config = DataConfig(root=str(benchmark_root), split="Cave/sample1")
     dataset, beeline = load_folder(SET, config)
     for protocol, kind, more in (
-        ("corrected", "published", 0), ("as-published", "published, overlapping", 4),
+        ("corrected", "published", 0),
+        ("as-published", "published, overlapping", 4),
     ):
         [split] = load_splits(beeline, dataset, protocol)
         assert split.kind == kind and len(split.test) == len(test) + more

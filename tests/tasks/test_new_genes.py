@@ -22,13 +22,20 @@ def evidence():
     covered = rng.random(GENES) < 0.8
     covered[:TFS] = True
     sparse = (rng.random((GENES, 5)) * covered[:, None]).astype(np.float32)
-    block = GeneBlock("numbers", rng.normal(size=(GENES, 4)).astype(np.float32),
-                      np.ones(GENES, bool), ("rbf", "linear"))
+    block = GeneBlock(
+        "numbers",
+        rng.normal(size=(GENES, 4)).astype(np.float32),
+        np.ones(GENES, bool),
+        ("rbf", "linear"),
+    )
     pair = PairBlock("hits", (rng.random((TFS, GENES)) < 0.3).astype(np.float32))
     return [
         Evidence("dense", {"kind": "table"}, genes=(block,), pairs=(pair,)),
-        Evidence("sparse", {"kind": "table"},
-                 genes=(GeneBlock("partners", sparse, covered, ("cosine",)),)),
+        Evidence(
+            "sparse",
+            {"kind": "table"},
+            genes=(GeneBlock("partners", sparse, covered, ("cosine",)),),
+        ),
     ]
 
 

@@ -56,7 +56,9 @@ def test_the_figures_are_those_of_a_fit_on_its_own_pairs(dataset, split):
     np.testing.assert_allclose(scores[at], bench.score(fitted, split.test), rtol=1e-5, atol=1e-6)
     every_row, train_row, other_row = judge_reconstruction(every, scores, split)
     assert [row["among"] for row in (every_row, train_row, other_row)] == [
-        "all pairs", "train pairs", "pairs outside train",
+        "all pairs",
+        "train pairs",
+        "pairs outside train",
     ]
     assert train_row["pairs"] == len(split.train)
     assert train_row["positives"] == len(split.train.positives)

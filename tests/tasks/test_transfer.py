@@ -45,9 +45,9 @@ def rename(dataset, change):
     """The data set under other names, in the order of these."""
     names = np.array([change(name) for name in dataset.genes.names])
     order = np.argsort(names)
-    return reorder(dataclasses.replace(
-        dataset, genes=dataclasses.replace(dataset.genes, names=names)
-    ), order)
+    return reorder(
+        dataclasses.replace(dataset, genes=dataclasses.replace(dataset.genes, names=names)), order
+    )
 
 
 def reorder(dataset, order):
@@ -146,8 +146,14 @@ def two_populations(seed):
     """
     simulated = simulate(
         SimulatorConfig(
-            genes=240, tfs=24, master_regulators=8, cells=1000, cell_types=6, programmes=6,
-            tfs_per_programme=6, steps=100,
+            genes=240,
+            tfs=24,
+            master_regulators=8,
+            cells=1000,
+            cell_types=6,
+            programmes=6,
+            tfs_per_programme=6,
+            steps=100,
         ),
         seed=seed,
     )
@@ -164,7 +170,8 @@ def two_populations(seed):
         return load_dataset(anndata.AnnData(counts), edges[known], tfs, DataConfig())
 
     return (
-        population(first, tfs + others[::2], tfs[::2]), population(~first, tfs + others[1::2], tfs)
+        population(first, tfs + others[::2], tfs[::2]),
+        population(~first, tfs + others[1::2], tfs),
     )
 
 

@@ -57,6 +57,7 @@ def rank(table, tfs, method, **settings):
 @pytest.fixture
 def stepwise(monkeypatch):
     """A method of 10 targets a block, that fails when it has made so many blocks."""
+
     class Counter:
         made, fails_after = 0, None
 
@@ -121,7 +122,9 @@ def test_blocks_of_another_run_are_refused(planted, stepwise, tmp_path, change):
     rank(table, tfs, "stepwise", seed=2, folder=tmp_path)
     other = {"table": table, "tfs": tfs, "seed": 2}
     other |= {
-        "seed": {"seed": 4}, "expression": {"table": table * 2}, "tfs": {"tfs": tfs[:5]},
+        "seed": {"seed": 4},
+        "expression": {"table": table * 2},
+        "tfs": {"tfs": tfs[:5]},
     }[change]
     with pytest.raises(CheckpointError, match=r"000000\.block was computed from other"):
         rank(other["table"], other["tfs"], "stepwise", seed=other["seed"], folder=tmp_path)

@@ -61,7 +61,7 @@ def test_without_held_out_pairs_a_network_says_nothing_of_their_labels(dataset, 
     everything = np.concatenate([split.train.pairs, split.validation.pairs, split.test.pairs])
     kept = drop_held_out(as_network(everything), split, dataset)
     check_networks({"kept": kept}, [split], dataset)
-    held_out = {frozenset(pair) for pair in everything[len(split.train.pairs):].tolist()}
+    held_out = {frozenset(pair) for pair in everything[len(split.train.pairs) :].tolist()}
     left = [pair for pair in split.train.pairs.tolist() if frozenset(pair) not in held_out]
     assert kept.edges.tolist() == left
     relabelled = LabelledPairs(split.test.pairs, split.test.labels[::-1])
@@ -103,11 +103,13 @@ def test_a_network_may_not_tell_of_tfs_that_are_unseen(dataset):
 
 def test_a_network_is_joined_by_gene_name(dataset, caplog):
     names = dataset.genes.names
-    edges = pd.DataFrame({
-        "tf": [names[5], "UNKNOWN", names[0], names[4].lower()],
-        "target": [names[2], names[1], names[3], names[6]],
-        "importance": [-0.5, 1.0, 0.0, 2.0],
-    })
+    edges = pd.DataFrame(
+        {
+            "tf": [names[5], "UNKNOWN", names[0], names[4].lower()],
+            "target": [names[2], names[1], names[3], names[6]],
+            "importance": [-0.5, 1.0, 0.0, 2.0],
+        }
+    )
     network = read_network(edges, dataset.genes)
     assert network.edges.tolist() == [[5, 2], [4, 6]] and network.weights.tolist() == [0.5, 2]
     assert "of 4 edges, 1 of other genes and 1 without weight are dropped" in caplog.text

@@ -151,9 +151,7 @@ def fit(folder, model, chunks, *where):
     """Fits in a run folder, cut off when it asks for one more chunk than `chunks`."""
     if where:
         coordinator, processes, process = where[0], int(where[1]), int(where[2])
-        join_processes(
-            DeviceConfig(coordinator=coordinator, processes=processes, process=process)
-        )
+        join_processes(DeviceConfig(coordinator=coordinator, processes=processes, process=process))
     sharding.LARGE = 200
     mesh, left = choose_mesh(DeviceConfig(model=int(model)), None, fits=1), int(chunks)
     trainer = make(mesh, epochs=25, evaluate_every=5)

@@ -49,9 +49,7 @@ def test_pair_features_are_those_of_the_tf_and_its_target(problem):
     tfs = inputs.tfs[[4, 0, 4]]
     pairs = LabelledPairs(np.stack([tfs, [7, 9, 3]], axis=1).astype(np.int32), np.zeros(3))
     batch = build_pair_batch(inputs, pairs, 5)
-    np.testing.assert_array_equal(
-        batch.features[:3], inputs.coexpression[[4, 0, 4], [7, 9, 3]]
-    )
+    np.testing.assert_array_equal(batch.features[:3], inputs.coexpression[[4, 0, 4], [7, 9, 3]])
     without = dataclasses.replace(inputs, coexpression=None)
     assert build_pair_batch(without, pairs, 5).features.shape == (5, 0)
 

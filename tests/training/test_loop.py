@@ -183,9 +183,7 @@ def test_a_model_that_gets_better_uses_all_its_epochs(patient_trainer, data):
 
 
 def test_validation_labels_choose_the_epoch_and_train_nothing(tiny_trainer, data, tmp_path):
-    flipped = data._replace(
-        validation=data.validation._replace(labels=1 - data.validation.labels)
-    )
+    flipped = data._replace(validation=data.validation._replace(labels=1 - data.validation.labels))
     trainer, ends = change(tiny_trainer, checkpoint_seconds=1e9), []
     for name, given in (("one", data), ("other", flipped)):
         fit(trainer, given, seed=0, name="fit", store=CheckpointStore(tmp_path / name))

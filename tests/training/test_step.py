@@ -28,9 +28,7 @@ def start(tiny_trainer, data):
     """A fresh state; the extra parameter reaches the loss through the penalty only."""
     state = tiny_trainer.start(jax.random.key(0), data)
     parameters = state.parameters | {"ridge": jnp.zeros(())}
-    return state._replace(
-        parameters=parameters, optimizer=tiny_trainer.optimizer.init(parameters)
-    )
+    return state._replace(parameters=parameters, optimizer=tiny_trainer.optimizer.init(parameters))
 
 
 @pytest.fixture(scope="module")

@@ -93,9 +93,7 @@ def test_a_killed_run_ends_with_the_same_results_and_the_same_lines(
     assert (tmp_path / "metrics.jsonl").read_bytes() == (folder / "metrics.jsonl").read_bytes()
 
 
-def test_lines_beyond_the_last_checkpoint_are_written_once(
-    whole, tiny_trainer, problem, tmp_path
-):
+def test_lines_beyond_the_last_checkpoint_are_written_once(whole, tiny_trainer, problem, tmp_path):
     """A killed fit without a checkpoint starts again, and the lines of its first attempt go."""
     folder, expected = whole
     config = dataclasses.replace(tiny_trainer.config, checkpoint_seconds=1e9)

@@ -124,9 +124,7 @@ def test_vectors_of_genes_that_walk_together_are_alike(straight, graph, groups):
     alike, cosine = labels[:, None] == labels, known @ known.T
     np.fill_diagonal(cosine, np.nan)
     assert np.nanmean(cosine[alike]) > np.nanmean(cosine[~alike]) + 0.5
-    by_row = embed_genes(
-        variables, graph, GENES, dataclasses.replace(CONFIG, vector="row"), seed=1
-    )
+    by_row = embed_genes(variables, graph, GENES, dataclasses.replace(CONFIG, vector="row"), seed=1)
     np.testing.assert_array_equal(by_row.vectors, rows[:GENES])
 
 

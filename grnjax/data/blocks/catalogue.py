@@ -181,8 +181,7 @@ def find_peak_files(folder: Path) -> dict[str, Path]:
     """The files of a folder peaks_NAME by their roles, with which their names begin."""
     inside = sorted(folder.iterdir()) if folder.is_dir() else []
     found = {
-        role: [path for path in inside if path.name.lower().startswith(role)]
-        for role in PEAK_FILES
+        role: [path for path in inside if path.name.lower().startswith(role)] for role in PEAK_FILES
     }
     counts = {role: len(paths) for role, paths in found.items()}
     if max(counts.values()) > 1 or not all(counts[role] for role in NEEDED_FILES):

@@ -36,14 +36,18 @@ def read_curated(
     rows = fill_rows(targets, regulators, np.ones(len(inside)), len(names))
     pairs = edges[["tf_gene", "target_gene"]].to_numpy()
     listed = fill_pairs(pairs, np.ones(len(pairs)), tfs, len(names))
-    report = coverage.report | levels | {
-        "kind": "curated",
-        "tfs_found": int(np.isin(tfs, edges["tf_gene"]).sum()),
-        "tfs_with_pairs": int(listed.any(axis=1).sum()),
-        "pairs": int(listed.sum()),
-        "regulators": rows.shape[1],
-        "regulators_of_one_gene": len(set(regulators)) - rows.shape[1],
-    }
+    report = (
+        coverage.report
+        | levels
+        | {
+            "kind": "curated",
+            "tfs_found": int(np.isin(tfs, edges["tf_gene"]).sum()),
+            "tfs_with_pairs": int(listed.any(axis=1).sum()),
+            "pairs": int(listed.sum()),
+            "regulators": rows.shape[1],
+            "regulators_of_one_gene": len(set(regulators)) - rows.shape[1],
+        }
+    )
     logger.info(
         f"{path}: regulators of {report['found']:,} of {len(names):,} genes, targets of "
         f"{report['tfs_with_pairs']:,} of {len(tfs):,} TFs, {report['pairs']:,} pairs listed"

@@ -42,9 +42,7 @@ def joint_regression(genes: GeneTable, tfs: np.ndarray) -> Float[np.ndarray, "tf
     return coefficients.astype(np.float32)
 
 
-def principal_components(
-    genes: GeneTable, count: int
-) -> Float[np.ndarray, "gene component"]:
+def principal_components(genes: GeneTable, count: int) -> Float[np.ndarray, "gene component"]:
     """Each gene's leading components of the standardised gene x cell matrix, mean square 1.
 
     A change of basis that keeps most of the similarity between profiles and loses most of their

@@ -66,12 +66,14 @@ def list_links(edges: pd.DataFrame, path: str | Path) -> pd.DataFrame:
             f"{path}: {is_wrong.sum():,} of {len(weights):,} interactions have a weight below 0, "
             f"the lowest is {weights.min():g}. Give weights that say how sure a link is."
         )
-    links = pd.DataFrame({
-        "gene": np.concatenate([edges["tf_gene"], edges["target_gene"]]),
-        "partner_gene": np.concatenate([edges["target_gene"], edges["tf_gene"]]),
-        "partner": np.concatenate([edges["target"], edges["tf"]]),
-        "weight": np.tile(weights, 2),
-    })
+    links = pd.DataFrame(
+        {
+            "gene": np.concatenate([edges["tf_gene"], edges["target_gene"]]),
+            "partner_gene": np.concatenate([edges["target_gene"], edges["tf_gene"]]),
+            "partner": np.concatenate([edges["target"], edges["tf"]]),
+            "weight": np.tile(weights, 2),
+        }
+    )
     links = links[links["gene"] >= 0].sort_values("weight")
     return links.drop_duplicates(["gene", "partner"], keep="last")
 

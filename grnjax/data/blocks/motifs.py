@@ -64,14 +64,18 @@ def describe_hits(
     alike = np.zeros((len(tfs), len(tfs)), np.float32)
     alike[np.ix_(has_column, has_column)] = correlate_columns(values[:, own_columns])
 
-    report = coverage.report | report | {
-        "tfs_found": int(has_column.sum()),
-        "tfs_without_column": count_names(tf_names[~has_column]),
-        "case_rule_of_columns": columns.rule,
-        "case_ambiguous_columns": count_names(sorted(columns.ambiguous)),
-        "columns": int(varies.sum()),
-        "constant_columns": count_names(hits.columns[~varies]),
-    }
+    report = (
+        coverage.report
+        | report
+        | {
+            "tfs_found": int(has_column.sum()),
+            "tfs_without_column": count_names(tf_names[~has_column]),
+            "case_rule_of_columns": columns.rule,
+            "case_ambiguous_columns": count_names(sorted(columns.ambiguous)),
+            "columns": int(varies.sum()),
+            "constant_columns": count_names(hits.columns[~varies]),
+        }
+    )
     logger.info(
         f"{source}: motif profiles of {report['found']:,} of {len(names):,} genes over "
         f"{report['columns']:,} columns ({len(varies) - report['columns']:,} constant ones "

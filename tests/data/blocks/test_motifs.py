@@ -59,8 +59,13 @@ def test_the_own_motif_of_a_tf_stands_at_the_genes_it_hits(read):
     assert own.name == "motifs: own motif" and own.values.shape == (len(TFS), len(NAMES))
     hit = {(NAMES[TFS[i]], NAMES[j]) for i, j in np.argwhere(own.values)}
     assert hit == {
-        ("FOS", "G1"), ("FOS", "JUN"), ("JUN", "G1"), ("JUN", "JUN"), ("SOX2", "FOS"),
-        ("SOX2", "G2"), ("SOX2", "SOX2"),
+        ("FOS", "G1"),
+        ("FOS", "JUN"),
+        ("JUN", "G1"),
+        ("JUN", "JUN"),
+        ("SOX2", "FOS"),
+        ("SOX2", "G2"),
+        ("SOX2", "SOX2"),
     }
 
 

@@ -62,7 +62,7 @@ def test_targets_of_dropped_tfs_do_not_even_count_as_covered(tmp_path):
 
 
 def test_a_tf_of_the_run_is_dropped_however_it_is_spelled(tmp_path):
-    spellings = {spelling: TARGETS["Irf8"] for spelling in ("Irf8", "irf8", "IRF8")}
+    spellings = dict.fromkeys(("Irf8", "irf8", "IRF8"), TARGETS["Irf8"])
     kept = {name: TARGETS[name] for name in ("Spi1", "Myc")}
     path = write_network(tmp_path / "n.csv", {**spellings, **kept})
     assert set(columns_of(read_other_network(path, NAMES, TFS))) == {"Spi1", "Myc"}
@@ -158,9 +158,7 @@ def test_merging_says_nothing_of_what_a_network_does_not_cover(tmp_path, network
 def test_merged_pair_features_are_means_over_the_networks_with_the_tf(tmp_path, network):
     other = {"IRF8": ["EGF", "HES1", "FOS"], "GATA1": ["EGF", "ABL1", "DAP"]}
     path = write_network(tmp_path / "other.csv", other)
-    parts = [
-        read_other_network(file, NAMES, TFS, species_differs=True) for file in (network, path)
-    ]
+    parts = [read_other_network(file, NAMES, TFS, species_differs=True) for file in (network, path)]
     [pair] = merge_networks(parts, "merged").pairs
     one, two = (part.pairs[0].values for part in parts)
     np.testing.assert_allclose(pair.values[0], 0)  # FOS has too few targets in the one network

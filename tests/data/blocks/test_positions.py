@@ -65,8 +65,12 @@ def test_permuting_the_genes_permutes_the_block(read):
 
 
 def test_genes_a_hundred_bases_apart_stay_apart_at_the_end_of_a_long_chromosome(read):
-    block = read([f"chr1\t{249_000_000 + 100 * i}\t{249_000_000 + 100 * i + 1}\t{gene}"
-                  for i, gene in enumerate(NAMES)]).genes[0]
+    block = read(
+        [
+            f"chr1\t{249_000_000 + 100 * i}\t{249_000_000 + 100 * i + 1}\t{gene}"
+            for i, gene in enumerate(NAMES)
+        ]
+    ).genes[0]
     np.testing.assert_allclose(np.diff(block.values[:, 1]) * 1e6, 100, atol=16)
 
 
