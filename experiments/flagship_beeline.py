@@ -36,6 +36,7 @@ from experiments.record import ResultsFile
 from grnjax import config as settings
 from grnjax.baselines.controls import scores_at, trivial_rows
 from grnjax.baselines.factors import FactorRidge, fit_factor_model
+from grnjax.config import Settings
 from grnjax.data.benchmark import BenchmarkSet, find_root, find_sets
 from grnjax.data.blocks.evidence import Evidence
 from grnjax.data.expression import DataConfig
@@ -60,7 +61,7 @@ MEASURED_ONLY = ("hESC", "hHEP", "mESC")  # for unseen targets
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FlagshipStudy:
+class FlagshipStudy(Settings):
     """The kernel-informed factor model and the trivial rows on sets of the benchmark root."""
 
     sets: tuple[str, ...] = ("Specific/*/TFs+500",)

@@ -23,6 +23,7 @@ from experiments.flagship_beeline import MODEL, clear, judge
 from experiments.record import ResultsFile
 from grnjax import config as settings
 from grnjax.baselines.controls import identity_ensemble
+from grnjax.config import Settings
 from grnjax.data.benchmark import BenchmarkSet, find_root, find_set
 from grnjax.data.blocks.evidence import Evidence
 from grnjax.data.edges import read_edges
@@ -46,7 +47,7 @@ SETS = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class GenomeWideStudy:
+class GenomeWideStudy(Settings):
     """The model trained on labels of genes that the benchmark leaves out."""
 
     kinds: tuple[SplitKind, ...] = ("standard", "target-disjoint")

@@ -34,6 +34,7 @@ from experiments.beeline_evidence import choose_genes
 from experiments.record import ResultsFile
 from experiments.studies import measure, measure_reconstruction, measure_trivial
 from grnjax import config as settings
+from grnjax.config import Settings
 from grnjax.data.benchmark import find_sets
 from grnjax.data.expression import DataConfig
 from grnjax.evaluation.splits import SplitKind
@@ -60,7 +61,7 @@ PARTIAL = ("hESC", "mESC")  # sets with expression of a part of their genes
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class GTGRNStudy:
+class GTGRNStudy(Settings):
     """GT-GRN and what it is held against, on sets of the benchmark root."""
 
     sets: tuple[str, ...] = (

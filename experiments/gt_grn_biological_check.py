@@ -25,6 +25,7 @@ from experiments.gt_grn_beeline import KNOWN, MODEL, forms
 from experiments.record import ResultsFile
 from experiments.studies import MDC
 from grnjax import config as settings
+from grnjax.config import Settings
 from grnjax.data.benchmark import find_root
 from grnjax.data.edges import read_edges
 from grnjax.data.expression import DataConfig
@@ -49,7 +50,7 @@ SEEDS = (0, 1, 2)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """The study; the curated networks are in priors/ under the root."""
 
     data: DataConfig = DataConfig(split="draw")

@@ -61,6 +61,7 @@ from experiments.studies import measure, measure_reconstruction, measure_trivial
 from grnjax import config as settings
 from grnjax.baselines.controls import scores_at
 from grnjax.baselines.unsupervised import METHODS, UnsupervisedMethod
+from grnjax.config import Settings
 from grnjax.data.benchmark import ROOT_VARIABLE
 from grnjax.data.bulk import load_bulk
 from grnjax.errors import ConfigError
@@ -80,7 +81,7 @@ PERMUTED = f"{NEW}, expression and walks permuted"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class BulkStudy:
+class BulkStudy(Settings):
     """Supervised and unsupervised methods on bulk sets."""
 
     sets: tuple[str, ...] = ("bsubtilis", "ecoli", "dream4-1", "dream4-2", "dream4-3")

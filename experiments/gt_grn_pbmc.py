@@ -23,6 +23,7 @@ import numpy as np
 
 from experiments.record import ResultsFile
 from grnjax import config as settings
+from grnjax.config import Settings
 from grnjax.data.benchmark import find_root
 from grnjax.data.expression import DataConfig, Expression
 from grnjax.data.genes import read_tf_list
@@ -36,7 +37,7 @@ TF_LIST = Path("tf_lists/lambert2018.txt")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PBMCStudy:
+class PBMCStudy(Settings):
     """Each embedding and both side by side, on sets of labelled cells of the benchmark root."""
 
     sets: tuple[str, ...] = tuple(CELL_SETS)

@@ -35,6 +35,7 @@ from experiments.published_settings import encode_once, published_config
 from experiments.record import ResultsFile, rename_model
 from experiments.studies import measure_trivial
 from grnjax import config as settings
+from grnjax.config import Settings
 from grnjax.data.benchmark import BenchmarkSet, find_sets
 from grnjax.data.expression import DataConfig
 from grnjax.progress import logger, start_logging
@@ -61,7 +62,7 @@ BALANCED_OPTIONS = (
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class BeelineStudy:
+class BeelineStudy(Settings):
     """scRegNet and the trivial rows on the sets that fit the patterns."""
 
     sets: tuple[str, ...] = ("Specific/*/*",)

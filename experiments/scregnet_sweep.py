@@ -32,6 +32,7 @@ from experiments.published_settings import ONCE, published_form
 from experiments.record import ResultsFile
 from experiments.studies import HESC, LoadedSet, load_set
 from grnjax import config as settings
+from grnjax.config import Settings
 from grnjax.data.expression import DataConfig
 from grnjax.errors import NonFiniteError
 from grnjax.models.encoder import EncoderConfig
@@ -49,7 +50,7 @@ LAYERS, WIDTHS, HEADS = (1, 6), (4, 256), (1, 8)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """The search; the same command goes on with one that was cut off."""
 
     out: Path = Path("scregnet-sweep")

@@ -7,6 +7,7 @@ import numpy as np
 
 from experiments.published_settings import encode_once, published_config
 from experiments.record import ResultsFile
+from grnjax.config import Settings
 from grnjax.data.benchmark import find_root, find_set
 from grnjax.data.expression import DataConfig
 from grnjax.evaluation.splits import SplitKind
@@ -28,7 +29,7 @@ NEWEST = "co-expressed targets"  # of the trivial rows; studies measured before 
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class StudyConfig:
+class StudyConfig(Settings):
     """The study; every setting of it."""
 
     data: DataConfig = DataConfig()

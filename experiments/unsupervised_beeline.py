@@ -23,6 +23,7 @@ from experiments.studies import measure_trivial
 from grnjax import config as settings
 from grnjax.baselines.controls import scores_at
 from grnjax.baselines.unsupervised import METHODS, UnsupervisedMethod
+from grnjax.config import Settings
 from grnjax.data.benchmark import BenchmarkSet, find_sets
 from grnjax.data.expression import DataConfig
 from grnjax.evaluation.splits import SplitKind
@@ -34,7 +35,7 @@ from grnjax.tasks.unsupervised import score_genes
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class UnsupervisedStudy:
+class UnsupervisedStudy(Settings):
     """Unsupervised methods and the trivial rows on sets of the benchmark root."""
 
     sets: tuple[str, ...] = (

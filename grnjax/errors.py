@@ -21,7 +21,7 @@ class SplitError(GrnjaxError):
     """A split that leaks, or that leaves a part without both classes."""
 
 
-class ConfigError(GrnjaxError):
+class ConfigError(GrnjaxError, ValueError):
     """A setting that does not exist or a value that it cannot take."""
 
 

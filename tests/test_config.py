@@ -13,7 +13,7 @@ from grnjax.errors import ConfigError
 
 
 @dataclasses.dataclass(frozen=True)
-class EncoderConfig:
+class EncoderConfig(config.Settings):
     """Any encoder."""
 
 
@@ -24,6 +24,7 @@ class GCNConfig(EncoderConfig):
     dropout: float = 0.1
 
     def __post_init__(self):
+        super().__post_init__()
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must be in [0, 1), got {self.dropout}")
 
@@ -34,13 +35,13 @@ class SageConfig(EncoderConfig):
 
 
 @dataclasses.dataclass(frozen=True)
-class ModelConfig:
+class ModelConfig(config.Settings):
     encoder: EncoderConfig = GCNConfig()
     head: Literal["additive", "bilinear"] = "bilinear"
 
 
 @dataclasses.dataclass(frozen=True)
-class DataConfig:
+class DataConfig(config.Settings):
     scaled: bool = False
     """Allow negative values."""
     shuffled: bool = True
@@ -48,7 +49,7 @@ class DataConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class InferConfig:
+class InferConfig(config.Settings):
     """Ranks every candidate edge."""
 
     expression: tyro.conf.Positional[Path | None] = None
@@ -60,12 +61,13 @@ class InferConfig:
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
 
     def __post_init__(self):
+        super().__post_init__()
         if self.seed < 0:
             raise ValueError(f"seed must be at least 0, got {self.seed}")
 
 
 @dataclasses.dataclass(frozen=True)
-class EvaluateConfig:
+class EvaluateConfig(config.Settings):
     edges: tyro.conf.Positional[Path]
     truth: Path
     data: DataConfig

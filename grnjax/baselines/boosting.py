@@ -24,6 +24,7 @@ from jaxtyping import Array, Bool, Float, Int
 from grnjax.baselines.binned_cuts import Binned
 from grnjax.baselines.exact_cuts import Presorted
 from grnjax.baselines.trees import Draw, Plan, find_varying, grow_trees
+from grnjax.config import Settings
 from grnjax.data.blocks.expression import standardise
 from grnjax.types import GeneTable
 
@@ -33,7 +34,7 @@ NOWHERE = -1
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class GRNBoost2Config:
+class GRNBoost2Config(Settings):
     """How each target is boosted; the defaults are arboreto's."""
 
     learning_rate: float = 0.01
@@ -55,6 +56,7 @@ class GRNBoost2Config:
     them; auto: exact below 1,000 cells, where bins save little."""
 
     def __post_init__(self):
+        super().__post_init__()
         if not (0 < self.tf_share <= 1 and 0 < self.bag_share < 1 and self.learning_rate > 0):
             raise ValueError(
                 "need tf_share in (0, 1], bag_share in (0, 1) and learning_rate above 0, got "

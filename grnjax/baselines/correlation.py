@@ -6,12 +6,13 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int
 
+from grnjax.config import Settings
 from grnjax.data.blocks.expression import correlation, standardise
 from grnjax.types import GeneTable
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CorrelationConfig:
+class CorrelationConfig(Settings):
     """Which correlation."""
 
     coefficient: Literal["pearson", "spearman"] = "pearson"

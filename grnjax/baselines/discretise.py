@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int
 
+from grnjax.config import Settings
 from grnjax.progress import progress_bar
 from grnjax.types import GeneTable
 
@@ -19,7 +20,7 @@ FALSE_POSITIVES = 0.05  # how often pure noise may be cut (Scargle et al. 2013, 
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class StateConfig:
+class StateConfig(Settings):
     """How expression is cut into states."""
 
     states: Literal["bayesian-blocks", "equal-width"] = "bayesian-blocks"
@@ -28,6 +29,7 @@ class StateConfig:
     """States of equal width."""
 
     def __post_init__(self):
+        super().__post_init__()
         if self.bins < 2:
             raise ValueError(f"bins must be at least 2, got {self.bins}")
 

@@ -10,6 +10,7 @@ from grnjax.baselines.correlation import CorrelationConfig
 from grnjax.baselines.forests import GENIE3Config
 from grnjax.baselines.information import MutualInformationConfig
 from grnjax.baselines.pidc import PIDCConfig
+from grnjax.config import Settings
 
 UnsupervisedMethod = Literal[
     "pearson", "spearman", "mutual-information", "pidc", "genie3", "grnboost2"
@@ -17,7 +18,7 @@ UnsupervisedMethod = Literal[
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class UnsupervisedConfig:
+class UnsupervisedConfig(Settings):
     """Settings of the methods that have any; a field is called as its method."""
 
     mutual_information: MutualInformationConfig = MutualInformationConfig()

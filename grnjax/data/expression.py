@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from grnjax.config import Settings
 from grnjax.data.canonical import (
     COUNTS_PER_CELL,
     drop_repeated_genes,
@@ -39,7 +40,7 @@ KIND_WORDS = {"ensembl": "Ensembl ids", "entrez": "Entrez ids", "symbol": "symbo
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class DataConfig:
+class DataConfig(Settings):
     """What to read and how to understand it."""
 
     expression: str | None = None
@@ -66,6 +67,7 @@ class DataConfig:
     """Frozen gene embedding: .npz with `genes` and `embedding`, or FILE.h5ad:KEY of .varm."""
 
     def __post_init__(self):
+        super().__post_init__()
         if self.scaled and self.normalise == "always":
             raise ConfigError(
                 "data.scaled=true and data.normalise=always contradict each other: "

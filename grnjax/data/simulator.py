@@ -29,11 +29,13 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from grnjax.config import Settings
+
 CELLS_A_BLOCK = 256  # that run side by side; what comes out depends on it
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SimulatorConfig:
+class SimulatorConfig(Settings):
     """Size of a simulated data set and the ranges its parameters are drawn from."""
 
     genes: int = 400
@@ -63,6 +65,7 @@ class SimulatorConfig:
     dropout_percentile: float = 45.0
 
     def __post_init__(self):
+        super().__post_init__()
         if not 0 < self.master_regulators <= self.tfs < self.genes:
             raise ValueError(
                 f"need 0 < master_regulators <= tfs < genes, got {self.master_regulators}, "
@@ -90,7 +93,7 @@ class SimulatedData:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class EmbeddedConfig:
+class EmbeddedConfig(Settings):
     """The data set that is used when no expression is given."""
 
     seed: int = 0
@@ -100,6 +103,7 @@ class EmbeddedConfig:
     simulator: SimulatorConfig = SimulatorConfig()
 
     def __post_init__(self):
+        super().__post_init__()
         if not 0 < self.known_share <= 1:
             raise ValueError(f"known_share must be in (0, 1], got {self.known_share}")
 

@@ -17,6 +17,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import eigsh
 
+from grnjax.config import Settings
 from grnjax.graphs.topology import adjacency
 from grnjax.types import shapes
 
@@ -28,7 +29,7 @@ BLOCK = 512  # genes whose walks are followed at once
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PositionConfig:
+class PositionConfig(Settings):
     """What a gene's position is made of."""
 
     eigenvectors: int = 16
@@ -39,6 +40,7 @@ class PositionConfig:
     """Whether the logarithms of a gene's in- and out-degree are among them."""
 
     def __post_init__(self):
+        super().__post_init__()
         if min(self.eigenvectors, self.walks) < 0:
             raise ValueError(
                 "eigenvectors and walks must be at least 0, got "

@@ -19,6 +19,8 @@ import pandas as pd
 from jaxtyping import Array, Bool, Float, Int
 from scipy import sparse
 
+from grnjax.config import Settings
+
 ENDED = -1
 """Stands in a walk after its end."""
 NOWHERE = -1
@@ -26,7 +28,7 @@ NOWHERE = -1
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class WalkConfig:
+class WalkConfig(Settings):
     """What kind of walks; published GT-GRN does not say, and these defaults are BERTwalk's."""
 
     length: int = 10
@@ -37,6 +39,7 @@ class WalkConfig:
     """Above 1, a step away from the neighbours of the node before is rarer."""
 
     def __post_init__(self):
+        super().__post_init__()
         if self.length < 2:
             raise ValueError(f"length must be at least 2, got {self.length}")
         if not (0 < self.p < math.inf and 0 < self.q < math.inf):

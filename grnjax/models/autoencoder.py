@@ -12,11 +12,12 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from grnjax.config import Settings
 from grnjax.types import shapes
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AutoencoderConfig:
+class AutoencoderConfig(Settings):
     """Sizes of `Autoencoder`."""
 
     dim: int = 64
@@ -28,6 +29,7 @@ class AutoencoderConfig:
     point."""
 
     def __post_init__(self):
+        super().__post_init__()
         if min(self.dim, *self.widths, 1) < 1:
             raise ValueError(f"dim and widths must be at least 1, got {self.dim}, {self.widths}")
 

@@ -7,10 +7,11 @@ import pkgutil
 import flax.linen as nn
 
 import grnjax.models
+from grnjax.config import Settings
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class EncoderConfig:
+class EncoderConfig(Settings):
     """Settings that make a graph encoder; subclass it beside the encoder, with its settings.
 
     An encoder is any Flax module called as `(nodes [node, dim], graph, *, train)` that returns

@@ -9,13 +9,14 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from grnjax.config import Settings
 from grnjax.errors import ConfigError
 from grnjax.models.layers import Dropout
 from grnjax.types import shapes
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CrossAttentionConfig:
+class CrossAttentionConfig(Settings):
     """Settings of `CrossModalFusion`."""
 
     layers: int = 2
@@ -30,6 +31,7 @@ class CrossAttentionConfig:
     """Dropout after each attention and feed-forward, while training."""
 
     def __post_init__(self):
+        super().__post_init__()
         for name in ("layers", "tokens", "width", "heads"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")

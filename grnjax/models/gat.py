@@ -33,6 +33,7 @@ class GATConfig(EncoderConfig):
     """What a gene without edges attends to: all genes alike, as published, or itself."""
 
     def __post_init__(self):
+        super().__post_init__()
         check_widths(self.widths)
         if len(self.heads) != len(self.widths) or min(self.heads) < 1:
             raise ValueError(

@@ -22,6 +22,7 @@ class GCNConfig(EncoderConfig):
     """Dropout after every layer but the last, while training."""
 
     def __post_init__(self):
+        super().__post_init__()
         check_widths(self.widths)
         check_share("dropout", self.dropout)
 

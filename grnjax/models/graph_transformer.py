@@ -46,6 +46,7 @@ class GraphTransformerConfig(EncoderConfig):
     in training that takes few steps."""
 
     def __post_init__(self):
+        super().__post_init__()
         if min(self.width, self.heads, self.layers) < 1:
             raise ValueError(
                 "width, heads and layers must be at least 1, got "

@@ -86,11 +86,11 @@ class GTGRNConfig(PairModelConfig):
     """Ridge of the linear weights, per summed loss."""
 
     def __post_init__(self):
+        super().__post_init__()
         if not self.inputs or len(set(self.inputs)) < len(self.inputs):
             raise ValueError(f"inputs must be one or more different ones, got {self.inputs}")
         if self.linear_ridge < 0:
             raise ValueError(f"linear_ridge must be at least 0, got {self.linear_ridge}")
-        super().__post_init__()
 
 
 def faithful(width: int = 80, heads: int = 4, layers: int = 6) -> GTGRNConfig:

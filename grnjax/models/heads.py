@@ -10,6 +10,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from grnjax.config import Settings
 from grnjax.models.layers import Dropout
 from grnjax.types import shapes
 
@@ -117,7 +118,7 @@ class LinearTerm(nn.Module):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PairModelConfig:
+class PairModelConfig(Settings):
     """Settings of a model that scores TF-target pairs; each model adds its own in a subclass."""
 
     identity_rank: int = 8
@@ -130,6 +131,7 @@ class PairModelConfig:
     """Whether the score sees the pair's correlation and joint regression coefficient."""
 
     def __post_init__(self):
+        super().__post_init__()
         for name in ("identity_rank", "identity_ridge", "bias_ridge"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")

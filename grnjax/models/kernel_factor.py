@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from grnjax.config import Settings
 from grnjax.types import shapes
 
 
@@ -32,7 +33,7 @@ class PairGrid(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class KernelFactorConfig:
+class KernelFactorConfig(Settings):
     """The members of the ensemble and their ridges."""
 
     ranks: tuple[int, ...] = (8, 16, 16)
@@ -53,6 +54,7 @@ class KernelFactorConfig:
     """Members of each kind, with different starts."""
 
     def __post_init__(self):
+        super().__post_init__()
         kinds = {len(self.ranks), len(self.factor_ridges), len(self.factor_map_ridges)}
         if kinds != {len(self.bias_map_ridges)} or not self.ranks:
             raise ValueError("ranks and their three lists of ridges must be of one length")

@@ -33,6 +33,7 @@ class SAGEConfig(EncoderConfig):
     """Whether each layer scales every gene's vector to length 1, as the SAGE paper does."""
 
     def __post_init__(self):
+        super().__post_init__()
         check_widths(self.widths)
         check_share("dropout", self.dropout)
 

@@ -54,11 +54,11 @@ class ScRegNetConfig(PairModelConfig):
     """The published code leaves MLP dropout on at evaluation; True restores that."""
 
     def __post_init__(self):
+        super().__post_init__()
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must be in [0, 1), got {self.dropout}")
         if not self.mlp_widths or min(self.mlp_widths) < 1:
             raise ValueError(f"mlp_widths must be positive numbers, got {self.mlp_widths}")
-        super().__post_init__()
 
 
 def faithful(encoder: EncoderConfig, mlp_widths: tuple[int, ...], dropout: float) -> ScRegNetConfig:

@@ -14,12 +14,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from grnjax.config import Settings
 from grnjax.models.walk_tokens import PADDING, SPECIAL, MaskedWalks
 from grnjax.types import shapes
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class WalkModelConfig:
+class WalkModelConfig(Settings):
     """Settings of `WalkModel`."""
 
     layers: int = 4
@@ -32,6 +33,7 @@ class WalkModelConfig:
     """What products are computed in; parameters, sums and the loss are float32."""
 
     def __post_init__(self):
+        super().__post_init__()
         for name in ("layers", "heads", "width", "feed_forward"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")

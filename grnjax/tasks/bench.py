@@ -10,6 +10,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from grnjax.baselines.controls import scores_at, trivial_rows
+from grnjax.config import Settings
 from grnjax.evaluation.metrics import evaluate_pairs
 from grnjax.evaluation.negatives import match_negatives
 from grnjax.evaluation.rewiring import rewire_labels
@@ -35,7 +36,7 @@ MATCHED = {"auroc": "matched_auroc", "average_precision": "matched_average_preci
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FitSettings:
+class FitSettings(Settings):
     """What one fit needs to know."""
 
     model: ScRegNetConfig | GTGRNConfig

@@ -18,6 +18,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from grnjax.config import Settings
 from grnjax.data.labelled_cells import LabelledCells
 from grnjax.data.names import match_names
 from grnjax.errors import ConfigError, GeneMismatchError
@@ -28,7 +29,7 @@ COMPONENTS = "principal components"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CellTypeConfig:
+class CellTypeConfig(Settings):
     """How cells are classified."""
 
     folds: int = 5
@@ -39,6 +40,7 @@ class CellTypeConfig:
     """scikit-learn's C of logistic regression, on features of deviation 1."""
 
     def __post_init__(self):
+        super().__post_init__()
         if self.folds < 2 or self.neighbours < 1 or self.inverse_ridge <= 0:
             raise ValueError("need at least 2 folds, 1 neighbour and an inverse_ridge above 0")
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Float
 
+from grnjax.config import Settings
 from grnjax.errors import ConfigError, SplitError
 from grnjax.evaluation.splits import cross_fit_folds
 from grnjax.training.study import derive_seed
@@ -15,7 +16,7 @@ INNER_FOLDS = 8  # one of them is the validation part of a fit
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CrossFitConfig:
+class CrossFitConfig(Settings):
     """How candidates are dealt out."""
 
     members: int = 5
@@ -27,6 +28,7 @@ class CrossFitConfig:
     which then weighs more."""
 
     def __post_init__(self):
+        super().__post_init__()
         if self.members < 1:
             raise ValueError(f"members must be at least 1, got {self.members}")
         if self.folds < 2:

@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float
 
 from grnjax.baselines.trees import find_varying
 from grnjax.baselines.unsupervised import UnsupervisedMethod
+from grnjax.config import Settings
 from grnjax.data.blocks.expression import standardise
 from grnjax.data.gene_profiles import build_profiles
 from grnjax.data.names import list_names
@@ -37,7 +38,7 @@ Fit = TypeVar("Fit")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class GeneEmbeddingConfig:
+class GeneEmbeddingConfig(Settings):
     """How genes are embedded; published GT-GRN leaves all of this open."""
 
     networks: tuple[UnsupervisedMethod, ...] = (
@@ -54,6 +55,7 @@ class GeneEmbeddingConfig:
     walks: WalkTrainingConfig = WalkTrainingConfig()
 
     def __post_init__(self):
+        super().__post_init__()
         if self.edges_a_gene < 1:
             raise ValueError(f"edges_a_gene must be at least 1, got {self.edges_a_gene}")
 

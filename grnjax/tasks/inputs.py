@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from jax.sharding import Mesh
 
+from grnjax.config import Settings
 from grnjax.data.blocks.expression import (
     coexpression_block,
     expression_statistics,
@@ -32,7 +33,7 @@ Control = Literal[
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class InputConfig:
+class InputConfig(Settings):
     """What the graph encoder is given."""
 
     nodes: Literal["components", "profile", "statistics"] = "components"
@@ -52,6 +53,7 @@ class InputConfig:
     with few negatives, such as the balanced ones of Non-Specific and STRING networks."""
 
     def __post_init__(self):
+        super().__post_init__()
         if self.components < 1:
             raise ValueError(f"components must be at least 1, got {self.components}")
         if not 0 < self.negative_weight <= 1:

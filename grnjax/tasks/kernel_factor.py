@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
+from grnjax.config import Settings
 from grnjax.data.label_matrix import LabelMatrix, label_matrix, places_of
 from grnjax.errors import SplitError
 from grnjax.evaluation.metrics import evaluate_pairs
@@ -27,7 +28,7 @@ PER_TF = ("tf_bias", "tf_factors", "per_tf")  # parameters with one row a TF
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class KernelFactorSettings:
+class KernelFactorSettings(Settings):
     """Settings of the kernel-informed factor model; one recipe for all splits."""
 
     model: KernelFactorConfig = KernelFactorConfig()

@@ -12,6 +12,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from grnjax import config as settings
+from grnjax.config import Settings
 from grnjax.errors import ConfigError
 from grnjax.evaluation.bootstrap import bootstrap_over_tfs
 from grnjax.evaluation.metrics import evaluate_pairs
@@ -45,7 +46,7 @@ def check_seeds(name: str, seeds: tuple[int, ...]) -> None:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SplitConfig:
+class SplitConfig(Settings):
     """Which pairs train, validate and test."""
 
     kind: SplitKind = "standard"
@@ -61,11 +62,12 @@ class SplitConfig:
     """Seeds of the draws."""
 
     def __post_init__(self):
+        super().__post_init__()
         check_seeds("draws", self.draws)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class LinkPredictionConfig:
+class LinkPredictionConfig(Settings):
     """A study: a model on the draws of a split, over seeds."""
 
     model: PairModelConfig = ScRegNetConfig()
@@ -95,6 +97,7 @@ class LinkPredictionConfig:
     0 leaves them out."""
 
     def __post_init__(self):
+        super().__post_init__()
         check_seeds("seeds", self.seeds)
         if self.bootstrap < 0:
             raise ValueError(f"bootstrap must be at least 0, got {self.bootstrap}")

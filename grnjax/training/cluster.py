@@ -13,6 +13,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
+from grnjax.config import Settings
 from grnjax.errors import ConfigError, GrnjaxError
 from grnjax.progress import logger
 
@@ -22,7 +23,7 @@ FOUND_BY_JAX = "auto"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class DeviceConfig:
+class DeviceConfig(Settings):
     """Which devices and processes share a run; a run may go on with others."""
 
     coordinator: str | None = None
@@ -37,6 +38,7 @@ class DeviceConfig:
     split over the rest. Refused where no table is large."""
 
     def __post_init__(self):
+        super().__post_init__()
         numbers = self.processes, self.process
         if self.coordinator in (None, FOUND_BY_JAX):
             if numbers != (None, None):

@@ -22,6 +22,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
+from grnjax.config import Settings
 from grnjax.data.canonical import order_rows
 from grnjax.data.gene_profiles import GeneProfiles
 from grnjax.errors import GeneMismatchError
@@ -34,7 +35,7 @@ FEWEST = 10  # genes, and cells or pools, that can be fitted
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class EmbeddingTrainingConfig:
+class EmbeddingTrainingConfig(Settings):
     """How the autoencoder is fitted."""
 
     epochs: int = 400
@@ -59,6 +60,7 @@ class EmbeddingTrainingConfig:
     """Time between two checkpoints."""
 
     def __post_init__(self):
+        super().__post_init__()
         least_of = {"epochs": 1, "batch_size": 1, "evaluate_every": 1, "patience": 1, "warm_up": 0}
         for name, least in least_of.items():
             if getattr(self, name) < least:

@@ -9,6 +9,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float
 
+from grnjax.config import Settings
 from grnjax.models.kernel_factor import (
     KernelFactorConfig,
     PairGrid,
@@ -20,7 +21,7 @@ from grnjax.models.kernel_factor import (
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class EnsembleConfig:
+class EnsembleConfig(Settings):
     """How the members are trained."""
 
     steps: int = 240
@@ -34,6 +35,7 @@ class EnsembleConfig:
     """Share of TFs that every second step treats as never seen."""
 
     def __post_init__(self):
+        super().__post_init__()
         if not 1 <= self.evaluate_every <= self.steps:
             raise ValueError(
                 f"need 1 <= evaluate_every <= steps, got {self.evaluate_every} and {self.steps}"

@@ -15,11 +15,12 @@ import optax
 from jaxtyping import Array, Float
 from threadpoolctl import threadpool_limits
 
+from grnjax.config import Settings
 from grnjax.data.label_matrix import LabelMatrix
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class KernelWeightConfig:
+class KernelWeightConfig(Settings):
     """How kernel weights are learned."""
 
     episodes: int = 30
@@ -35,6 +36,7 @@ class KernelWeightConfig:
     """Ridge that the closed-form prediction starts from; it is learned, too."""
 
     def __post_init__(self):
+        super().__post_init__()
         least_of = {"episodes": 0, "pool": 8, "genes_an_episode": 8, "tf_components": 1}
         for name, least in least_of.items():
             if getattr(self, name) < least:

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from grnjax.config import Settings
 from grnjax.errors import ConfigError
 from grnjax.storage.checkpoints import CheckpointStore
 from grnjax.training.keeper import FitLog, FitResult, Keeper, train_to_the_end
@@ -28,7 +29,7 @@ from grnjax.types import GeneBatch, PairBatch
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TrainingConfig:
+class TrainingConfig(Settings):
     """How a model is fitted."""
 
     epochs: int = 400
@@ -57,6 +58,7 @@ class TrainingConfig:
     accelerators of one process. False where their memory does not hold several."""
 
     def __post_init__(self):
+        super().__post_init__()
         least_of = {"epochs": 1, "evaluate_every": 1, "patience": 1, "batch_size": 0}
         for name, least in least_of.items():
             if getattr(self, name) < least:

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
+from grnjax.config import Settings
 from grnjax.graphs.walks import ENDED, WalkConfig, WalkGraph, draw_walks
 from grnjax.models.walk_model import WalkModel, WalkModelConfig
 from grnjax.models.walk_tokens import MaskedWalks, make_sentences, mask_genes
@@ -26,7 +27,7 @@ from grnjax.training.step import TrainState, all_finite, fresh_state, keep_bette
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class WalkTrainingConfig:
+class WalkTrainingConfig(Settings):
     """How a language model is fitted to walks; what GT-GRN does is not published."""
 
     walks: WalkConfig = WalkConfig()
@@ -58,6 +59,7 @@ class WalkTrainingConfig:
     """Walks from each gene of each network whose states are averaged."""
 
     def __post_init__(self):
+        super().__post_init__()
         for name in (
             "walks_a_node",
             "batch_size",
