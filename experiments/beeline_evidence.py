@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from grnjax.data.benchmark import BenchmarkSet, find_sets
-from grnjax.data.blocks.curated import read_curated
-from grnjax.data.blocks.evidence import Evidence
-from grnjax.data.blocks.expression import describe_expression
-from grnjax.data.blocks.gene_tables import read_gene_table
-from grnjax.data.blocks.interactions import read_interactions
-from grnjax.data.blocks.motifs import read_motifs
-from grnjax.data.blocks.other_networks import merge_networks, read_other_network
-from grnjax.data.blocks.positions import read_positions
-from grnjax.data.blocks.vectors import read_vectors
+from grnjax.evidence.curated import read_curated
+from grnjax.evidence.expression import describe_expression
+from grnjax.evidence.gene_tables import read_gene_table
+from grnjax.evidence.interactions import read_interactions
+from grnjax.evidence.motifs import read_motifs
+from grnjax.evidence.other_networks import merge_networks, read_other_network
+from grnjax.evidence.positions import read_positions
+from grnjax.evidence.types import Evidence
+from grnjax.evidence.vectors import read_vectors
 from grnjax.types import Dataset, GeneTable, LabelledPairs
 
 NETWORK = "Specific"

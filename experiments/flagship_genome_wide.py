@@ -25,12 +25,12 @@ from grnjax import config as settings
 from grnjax.baselines.controls import identity_ensemble
 from grnjax.config import Settings
 from grnjax.data.benchmark import BenchmarkSet, find_root, find_set
-from grnjax.data.blocks.evidence import Evidence
 from grnjax.data.edges import read_edges
 from grnjax.data.expression import DataConfig
 from grnjax.data.label_matrix import label_matrix
 from grnjax.data.names import match_names
 from grnjax.evaluation.splits import SplitKind, draw_split
+from grnjax.evidence.types import Evidence
 from grnjax.progress import logger, start_logging
 from grnjax.tasks.feature_bank import build_bank
 from grnjax.tasks.kernel_factor import KernelFactorSettings, fit_kernel_factor

@@ -50,7 +50,7 @@ from grnjax.tasks.link_prediction import MODEL as SCREGNET
 from grnjax.tasks.link_prediction import SplitConfig, draw_splits
 from grnjax.tasks.loading import load_folder
 from grnjax.training.loop import TrainingConfig
-from grnjax.training.study import Study
+from grnjax.training.recorder import FitRecorder
 from grnjax.types import Dataset, Split
 
 MODEL = "GT-GRN"
@@ -89,7 +89,7 @@ def main() -> None:
     study = settings.parse(GTGRNStudy, sys.argv[1:], program="gt_grn_beeline")
     results = ResultsFile("gt_grn_beeline")
     for pattern in study.sets:
-        for found in find_sets(study.data.root, pattern):
+        for found in find_sets(recorder.data.root, pattern):
             dataset, _ = load_folder(found.labels, study.data)
             measure_set(found.name, dataset, study, results, ablate=True)
             if found.cell in PARTIAL:
@@ -106,7 +106,7 @@ def measure_set(
     embeddings = embed_dataset(dataset.genes, study.embeddings, seed=0, folder=folder)
     for kind in study.kinds:
         begun = time.monotonic()
-        splits = draw_splits(dataset, SplitConfig(kind=kind, draws=study.draws))
+        splits = draw_splits(dataset, SplitConfig(kind=kind, draws=recorder.draws))
         where = {"set": name, "split": kind}
         beside, bench = Bench(dataset, splits, None), GTGRNBench(dataset, splits, embeddings)
         as_published = GTGRNBench(dataset, splits, embeddings, place_as_published(embeddings))
@@ -133,8 +133,8 @@ def measure_ours(
             continue
         requests = [Request(split, form, seed, name) for seed in seeds]
         what = f"{where['set']}, {where['split']}"
-        with Study(None, len(seeds), form.training.epochs, what) as study:
-            fits = bench.fit_all(study, requests)
+        with FitRecorder(None, len(seeds), form.training.epochs, what) as recorder:
+            fits = bench.fit_all(recorder, requests)
             scores = [bench.score(fitted, split.test) for fitted in fits]
         rows = [bench.judge(name, split, seed, x) for seed, x in zip(seeds, scores, strict=True)]
         rows.append(bench.judge(name + MEAN, split, seeds[0], np.mean(scores, axis=0)))

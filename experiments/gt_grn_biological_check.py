@@ -27,22 +27,17 @@ from experiments.studies import MDC
 from grnjax import config as settings
 from grnjax.config import Settings
 from grnjax.data.benchmark import find_root
+from grnjax.data.candidates import has_known_targets, list_candidates
 from grnjax.data.edges import read_edges
 from grnjax.data.expression import DataConfig
 from grnjax.evaluation.support import measure_support
 from grnjax.progress import start_logging
 from grnjax.tasks.bench import Request
-from grnjax.tasks.cross_fitting import (
-    CrossFitConfig,
-    deal_folds,
-    has_known_targets,
-    list_candidates,
-    list_taught,
-)
+from grnjax.tasks.cross_fitting import CrossFitConfig, assign_folds, list_trainable
 from grnjax.tasks.gene_embeddings import GeneEmbeddingConfig, embed_dataset
 from grnjax.tasks.gt_grn import GTGRNBench
 from grnjax.tasks.loading import load_folder
-from grnjax.training.study import Study
+from grnjax.training.recorder import FitRecorder
 from grnjax.types import Dataset, Split
 
 TRIVIAL = ("additive logistic", "absolute Pearson")
@@ -91,7 +86,7 @@ def rank_pairs(dataset: Dataset, config: Config) -> pd.DataFrame:
     ranked = pd.DataFrame(ends, columns=["tf", "target"]).assign(known=candidates.labels > 0)
     folder = config.work / MDC.replace("/", "-")
     embeddings = embed_dataset(dataset.genes, config.embeddings, seed=0, folder=folder)
-    folds = list(deal_folds(candidates, CrossFitConfig(members=1), seed=0))
+    folds = list(assign_folds(candidates, CrossFitConfig(members=1), seed=0))
     splits = [
         Split(fold.train, fold.validation, fold.hidden, "cross-fit", fold.fold) for fold in folds
     ]
@@ -99,16 +94,16 @@ def rank_pairs(dataset: Dataset, config: Config) -> pd.DataFrame:
     for fold, scores in zip(folds, score_folds(bench), strict=True):
         for method, values in scores.items():
             ranked.loc[fold.held_out, method] = values
-    taught = np.isin(candidates.pairs[:, 0], list_taught(folds))
-    return ranked[taught]
+    trainable = np.isin(candidates.pairs[:, 0], list_trainable(folds))
+    return ranked[trainable]
 
 
 def score_folds(bench: GTGRNBench) -> Iterator[dict[str, np.ndarray]]:
     """Scores of each split's test pairs, by method."""
     form = forms()[KNOWN]
     requests = [Request(split, form, seed, MODEL) for split in bench.splits for seed in SEEDS]
-    with Study(None, len(requests), form.training.epochs, "new edges") as study:
-        fits = list(bench.fit_all(study, requests))
+    with FitRecorder(None, len(requests), form.training.epochs, "new edges") as recorder:
+        fits = list(bench.fit_all(recorder, requests))
     for number, split in enumerate(bench.splits):
         own = fits[number * len(SEEDS) : (number + 1) * len(SEEDS)]
         trivial = bench.trivial(split)

@@ -30,7 +30,7 @@ from grnjax.evaluation.noise import flip_labels
 from grnjax.progress import logger, start_logging
 from grnjax.tasks.bench import Bench
 from grnjax.tasks.link_prediction import fit_settings
-from grnjax.training.study import derive_seed
+from grnjax.training.recorder import derive_seed
 from grnjax.types import Split
 
 

@@ -43,7 +43,7 @@ from grnjax.models.scregnet import faithful
 from grnjax.progress import logger, start_logging
 from grnjax.tasks.bench import Bench, Request
 from grnjax.tasks.link_prediction import LinkPredictionConfig, fit_settings
-from grnjax.training.study import Study, derive_seed
+from grnjax.training.recorder import FitRecorder, derive_seed
 from grnjax.types import Split
 
 LAYERS, WIDTHS, HEADS = (1, 6), (4, 256), (1, 8)
@@ -98,7 +98,7 @@ def main() -> None:
     print(json.dumps(settings.to_json(suggest(best, config)), indent=2))
 
 
-def open_search(config: Config) -> optuna.Study:
+def open_search(config: Config) -> optuna.FitRecorder:
     """The search as its journal has it; a trial that was cut off is given up, to be run again."""
     config.out.mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -119,9 +119,9 @@ def run_trial(
     """The score that a trial is worth, and its row of test figures; 0 and none if it diverged."""
     bench = Bench(loaded.dataset, [split], loaded.embedding)  # its compiled fit ends with the trial
     try:
-        with Study(None, 1, tried.training.epochs, f"trial {number}") as study:
+        with FitRecorder(None, 1, tried.training.epochs, f"trial {number}") as recorder:
             seed = derive_seed(config.seed, number)
-            [fitted] = bench.fit_all(study, [Request(split, fit_settings(tried), seed, "trial")])
+            [fitted] = bench.fit_all(recorder, [Request(split, fit_settings(tried), seed, "trial")])
     except NonFiniteError as error:
         logger.warning("%s", error)
         return 0.0, []

@@ -21,9 +21,9 @@ from experiments.record import ResultsFile, rename_model
 from experiments.studies import NEWEST, measure_trivial
 from grnjax import config as settings
 from grnjax.data.simulator import EmbeddedConfig
+from grnjax.evidence.gather import gather_evidence
 from grnjax.progress import logger, start_logging
 from grnjax.tasks.bench import Bench
-from grnjax.tasks.evidence import gather_evidence
 from grnjax.tasks.feature_bank import build_bank, permute_evidence
 from grnjax.tasks.kernel_factor import KernelFactorSettings, fit_kernel_factor
 from grnjax.tasks.link_prediction import (

@@ -15,7 +15,7 @@ from grnjax.tasks.bench import Bench, FitSettings, Request
 from grnjax.tasks.link_prediction import MODEL, LinkPredictionConfig, SplitConfig, draw_splits
 from grnjax.tasks.loading import load_embedding, load_folder, load_splits
 from grnjax.tasks.reconstruction import judge_reconstruction, reconstruct
-from grnjax.training.study import Study
+from grnjax.training.recorder import FitRecorder
 from grnjax.types import Dataset, Split
 
 MDC, HESC = "Specific/mDC/TFs+500", "Specific/hESC/TFs+500"
@@ -107,8 +107,8 @@ def measure(
         if not results.has(method=method, draw=split.draw, seed=seed, **where)
     ]
     epochs = max((request.settings.training.epochs for request in requests), default=0)
-    with Study(None, len(requests), epochs, f"{where['set']}, {where['split']}") as study:
-        for request, fitted in zip(requests, bench.fit_all(study, requests), strict=True):
+    with FitRecorder(None, len(requests), epochs, f"{where['set']}, {where['split']}") as recorder:
+        for request, fitted in zip(requests, bench.fit_all(recorder, requests), strict=True):
             scores = bench.score(fitted, split.test)
             row = bench.judge(request.label, judged or split, request.seed, scores)
             results.add([row], **where)
@@ -140,8 +140,8 @@ def measure_reconstruction(
     if results.has(split=f"reconstruction, {OUTSIDE_TRAIN}", **key):
         return
     request = Request(split, form, seed, method)
-    with Study(None, 1, form.training.epochs, f"{name}, reconstruction") as study:
-        [fitted] = bench.fit_all(study, [request])
+    with FitRecorder(None, 1, form.training.epochs, f"{name}, reconstruction") as recorder:
+        [fitted] = bench.fit_all(recorder, [request])
     for row in judge_reconstruction(*reconstruct(bench, fitted), split):
         among = row.pop("among")
         scored = {"scores_train_edges": among != OUTSIDE_TRAIN}

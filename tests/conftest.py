@@ -194,3 +194,21 @@ def benchmark_root(genelink_folder, small_set, tmp_path) -> Path:
     small_set.counts.to_csv(expression / "axolotl_120cells.csv.gz")
     small_set.counts[:10].to_csv(expression / "axolotl_10genes.csv")
     return root
+
+
+@pytest.fixture(scope="module")
+def dataset(small_set):
+    """The small set as the tasks see it."""
+    from grnjax.data.expression import DataConfig
+    from grnjax.tasks.loading import load_dataset
+
+    expression, _, network, _, tfs = small_set.arguments
+    return load_dataset(expression, network, tfs, DataConfig())
+
+
+@pytest.fixture(scope="module")
+def candidates(dataset):
+    """Every pair of a TF with another gene."""
+    from grnjax.data.candidates import list_candidates
+
+    return list_candidates(dataset)

@@ -15,12 +15,14 @@ RANK = {
     "graphs": 2,
     "evaluation": 2,
     "plotting": 2,
-    "models": 3,
-    "foundation": 4,
-    "baselines": 4,
-    "training": 4,
-    "tasks": 5,
-    "cli": 6,
+    "evidence": 3,
+    "baselines": 3,
+    "models": 4,
+    "training": 5,
+    "foundation": 6,
+    "methods": 7,
+    "tasks": 8,
+    "cli": 9,
 }
 LONGEST = 400
 

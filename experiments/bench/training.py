@@ -13,7 +13,7 @@ ones of the same width stand in, which cost the same. Cases, in seconds:
 - SET/time_to_quality: until the validation AP is within .002 of the best that the peer reaches by
   the published schedule in 60 epochs, or 10 minutes; ours with 4,096 pairs a batch, the median of
   five seeds other than the one this schedule was chosen with.
-- SET/study: 5 draws x 5 seeds by the schedules of the case above, to their ends; for the peer 25
+- SET/recorder: 5 draws x 5 seeds by the schedules of the case above, to their ends; for the peer 25
   times its one run.
 
 Evaluation counts; compilation does in the study alone, and `compile_s` says what it takes. Every
@@ -38,8 +38,8 @@ from grnjax.tasks.link_prediction import LinkPredictionConfig, fit_settings
 from grnjax.tasks.loading import load_embedding, load_folder
 from grnjax.training.batches import build_fit_data
 from grnjax.training.loop import Trainer
+from grnjax.training.recorder import FitRecorder
 from grnjax.training.step import FitData
-from grnjax.training.study import Study
 from grnjax.types import Dataset, Split
 
 SETTINGS = "Specific/hESC/TFs+500"
@@ -122,7 +122,7 @@ def measure_set(name: str, problem: Problem, lines: BenchFile) -> None:
         **goal,
     )
 
-    seconds, reached, memory = run_alone(study, problem, ours)
+    seconds, reached, memory = run_alone(recorder, problem, ours)
     lines.add(
         f"{name}/study",
         "s",
@@ -205,7 +205,7 @@ def study(problem: Problem, config: LinkPredictionConfig) -> tuple[float, float,
     bench = Bench(problem.dataset, problem.splits, problem.embedding)
     made = fit_settings(config)
     requests = [Request(split, made, seed, "model") for split in problem.splits for seed in SEEDS]
-    with Study(None, len(requests), config.training.epochs, "study") as fits:
+    with FitRecorder(None, len(requests), config.training.epochs, "study") as fits:
         scores = [fitted.result.best_score for fitted in bench.fit_all(fits, requests)]
     return time.perf_counter() - begun, float(np.mean(scores[: len(SEEDS)])), peak_mib()
 

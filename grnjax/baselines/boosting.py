@@ -25,7 +25,7 @@ from grnjax.baselines.binned_cuts import Binned
 from grnjax.baselines.exact_cuts import Presorted
 from grnjax.baselines.trees import Draw, Plan, find_varying, grow_trees
 from grnjax.config import Settings
-from grnjax.data.blocks.expression import standardise
+from grnjax.data.expression_features import standardise
 from grnjax.types import GeneTable
 
 REGROUP_EVERY = 5  # rounds until targets that stopped make room for others

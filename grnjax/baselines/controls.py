@@ -13,7 +13,7 @@ from jaxtyping import Float
 from grnjax.baselines.correlation import absolute_pearson
 from grnjax.baselines.factors import FactorRidge, fit_factor_model
 from grnjax.baselines.neighbours import ask_neighbours
-from grnjax.data.blocks.expression import expression_statistics, principal_components
+from grnjax.data.expression_features import expression_statistics, principal_components
 from grnjax.data.label_matrix import LabelMatrix, label_matrix, places_of
 from grnjax.graphs.topology import adamic_adar
 from grnjax.progress import logger

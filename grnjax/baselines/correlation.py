@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from grnjax.config import Settings
-from grnjax.data.blocks.expression import correlation, standardise
+from grnjax.data.expression_features import correlation, standardise
 from grnjax.types import GeneTable
 
 

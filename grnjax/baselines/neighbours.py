@@ -8,7 +8,7 @@ of a pair it leaves a model to learn the rest.
 import numpy as np
 from jaxtyping import Float
 
-from grnjax.data.blocks.expression import correlation
+from grnjax.data.expression_features import correlation
 from grnjax.data.label_matrix import LabelMatrix
 from grnjax.types import GeneTable
 

@@ -11,12 +11,12 @@ from grnjax import config as settings
 from grnjax.baselines.unsupervised import METHODS, UnsupervisedConfig, UnsupervisedMethod
 from grnjax.cli.run_folder import already_finished, enter_run, identity
 from grnjax.cli.unsupervised import check_settings, run_unsupervised
-from grnjax.data.blocks.catalogue import digest_entries
-from grnjax.data.blocks.vectors import split_embedding
 from grnjax.data.expression import DataConfig
 from grnjax.data.simulator import EmbeddedConfig
 from grnjax.errors import ConfigError
 from grnjax.evaluation.report import format_table, summarise
+from grnjax.evidence.catalogue import digest_entries
+from grnjax.evidence.vectors import split_embedding
 from grnjax.models.encoder import import_encoders
 from grnjax.storage.files import write_json
 from grnjax.tasks import network_inference

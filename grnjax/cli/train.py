@@ -10,10 +10,10 @@ from tyro.conf import Positional
 from grnjax import config as settings
 from grnjax.cli.run_folder import already_finished, enter_run, identity
 from grnjax.data.beeline import BeelineFolder
-from grnjax.data.blocks.vectors import split_embedding
 from grnjax.data.expression import DataConfig
 from grnjax.errors import ConfigError
 from grnjax.evaluation.report import format_table
+from grnjax.evidence.vectors import split_embedding
 from grnjax.models.encoder import import_encoders
 from grnjax.progress import logger
 from grnjax.storage.files import write_json

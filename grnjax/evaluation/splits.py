@@ -86,9 +86,9 @@ def draw_split(
     else:
         of_tf = of_gene = None
         if kind != "target-disjoint":
-            of_tf = _deal_out("TFs", len(tfs), rng, validation, test)
+            of_tf = _assign("TFs", len(tfs), rng, validation, test)
         if kind != "tf-disjoint":
-            of_gene = _deal_out("genes", genes, rng, validation, test)
+            of_gene = _assign("genes", genes, rng, validation, test)
         part = _cross(of_tf, of_gene, is_known.shape)
     part[np.arange(len(tfs)), tfs] = UNUSED
     return Split(**_collect_parts(part, tfs, is_known), kind=kind, draw=draw)
@@ -149,7 +149,7 @@ def _cut(count: int, validation: float, test: float) -> np.ndarray:
     return np.repeat([TRAIN, VALIDATION, TEST], [first, second - first, count - second])
 
 
-def _deal_out(
+def _assign(
     what: str, count: int, rng: np.random.Generator, validation: float, test: float
 ) -> np.ndarray:
     """The part of each TF or gene; validation and test get at least one."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from jaxtyping import Bool, Float
 
-from grnjax.data.blocks.evidence import GeneBlock, Kernel
+from grnjax.evidence.types import GeneBlock, Kernel
 
 REACH = 1.0  # megabases within which two genes are neighbours
 NEGLIGIBLE = 1e-5  # of the largest eigenvalue: smaller ones are rounding

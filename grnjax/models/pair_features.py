@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from grnjax.data.blocks.evidence import TfSimilarity
 from grnjax.data.label_matrix import LabelMatrix
+from grnjax.evidence.types import TfSimilarity
 
 MOST = 8.0  # standard deviations
 

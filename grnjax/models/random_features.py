@@ -11,8 +11,8 @@ import dataclasses
 import numpy as np
 from jaxtyping import Float
 
-from grnjax.data.blocks.evidence import GeneBlock, Kernel
 from grnjax.data.names import list_names
+from grnjax.evidence.types import GeneBlock, Kernel
 from grnjax.models.gene_kernels import Coordinates, median_squared_distance
 from grnjax.progress import logger
 

@@ -28,8 +28,8 @@ from grnjax.training.batches import (
 )
 from grnjax.training.keeper import FitResult
 from grnjax.training.loop import Trainer, TrainingConfig
+from grnjax.training.recorder import FitRecorder, Job, derive_seed
 from grnjax.training.step import FitData
-from grnjax.training.study import Job, Study, derive_seed
 from grnjax.types import Dataset, LabelledPairs, Split
 
 MATCHED = {"auroc": "matched_auroc", "average_precision": "matched_average_precision"}
@@ -155,7 +155,7 @@ class Bench:
         logits = fitted.trainer.score(fitted.result.variables, fitted.data.genes, batch, key)
         return np.asarray(logits)[: len(pairs)]
 
-    def fit_all(self, study: Study, requests: Iterable[Request]) -> Iterator[Fitted]:
+    def fit_all(self, recorder: FitRecorder, requests: Iterable[Request]) -> Iterator[Fitted]:
         """The fit of each request, in order.
 
         Requests in a row that have the same settings may be fitted side by side.
@@ -164,7 +164,7 @@ class Bench:
             alike = list(alike)
             trainer = self.trainer(settings.model, settings.training)
             jobs = [Job(r.name, r.own_seed, functools.partial(self._build, r)) for r in alike]
-            fits = study.fit_all(trainer, jobs)
+            fits = recorder.fit_all(trainer, jobs)
             for request, (result, data) in zip(alike, fits, strict=True):
                 inputs = self._inputs_of(request)
                 yield Fitted(result, inputs, data, trainer, request.own_seed)

@@ -4,16 +4,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from grnjax.data.blocks.evidence import Evidence
+from grnjax.data.candidates import has_known_targets
 from grnjax.data.label_matrix import places_of
 from grnjax.data.names import list_names
 from grnjax.errors import ConfigError
+from grnjax.evidence.types import Evidence
 from grnjax.progress import logger
-from grnjax.tasks.cross_fitting import CrossFit, Fold, has_known_targets, list_taught
+from grnjax.tasks.cross_fitting import CrossFit, Fold, list_trainable
 from grnjax.tasks.explanation import explain_fit, measure_worth
 from grnjax.tasks.feature_bank import build_bank
 from grnjax.tasks.kernel_factor import KernelFactorSettings, Learned, fit_kernel_factor
-from grnjax.training.study import Study, derive_seed
+from grnjax.training.recorder import FitRecorder, derive_seed
 from grnjax.types import Dataset, LabelledPairs
 
 MOST_EXPLAINED = 2_000_000  # candidates
@@ -24,7 +25,7 @@ def cross_fit_kernel_factor(
     candidates: LabelledPairs,
     folds: list[Fold],
     settings: KernelFactorSettings,
-    study: Study,
+    recorder: FitRecorder,
     seed: int,
     evidence: Sequence[Evidence],
     *,
@@ -51,19 +52,19 @@ def cross_fit_kernel_factor(
             len(candidates),
             MOST_EXPLAINED,
         )
-    taught = list_taught(folds)
+    trainable = list_trainable(folds)
     known = np.unique(candidates.positives[:, 0])
-    untaught = np.setdiff1d(known, taught)
-    if len(untaught):
+    untrainable = np.setdiff1d(known, trainable)
+    if len(untrainable):
         logger.warning(
-            f"{len(untaught):,} of {len(known):,} TFs have too few known edges for every fold to "
-            f"learn from, and count as unseen: {list_names(genes.names[untaught])}"
+            f"{len(untrainable):,} of {len(known):,} TFs have too few known edges for every "
+            f"fold to learn from, and count as unseen: {list_names(genes.names[untrainable])}"
         )
     bank = build_bank(
         evidence,
         tfs,
         len(genes.names),
-        labelled=taught,
+        labelled=trainable,
         most_genes=settings.most_genes,
         seed=derive_seed(seed),
     )
@@ -75,12 +76,12 @@ def cross_fit_kernel_factor(
         name = f"member{fold.member}-fold{fold.fold}"
         fit = fit_kernel_factor(
             bank,
-            of_tfs(fold.train, taught),
-            of_tfs(fold.validation, taught),
+            of_tfs(fold.train, trainable),
+            of_tfs(fold.validation, trainable),
             settings,
             seed=derive_seed(seed, fold.member, fold.fold),
             disjoint=False,
-            recall=lambda form, make, name=name: study.recall(
+            recall=lambda form, make, name=name: recorder.recall(
                 name, form, make, lambda learned: describe_fit(learned, settings)
             ),
         )
@@ -96,7 +97,7 @@ def cross_fit_kernel_factor(
                 for term, values in zip(explanation.names, explanation.at(*at), strict=True):
                     column = terms.setdefault(term, np.zeros(len(candidates), np.float32))
                     column[fold.held_out] += values / outer
-    return CrossFit(logits.reshape(-1, len(candidates)), taught, worth, terms)
+    return CrossFit(logits.reshape(-1, len(candidates)), trainable, worth, terms)
 
 
 def of_tfs(pairs: LabelledPairs, tfs: np.ndarray) -> LabelledPairs:

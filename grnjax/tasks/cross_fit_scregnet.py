@@ -18,8 +18,8 @@ from grnjax.training.batches import (
 )
 from grnjax.training.keeper import FitResult
 from grnjax.training.loop import Trainer, TrainingConfig
+from grnjax.training.recorder import FitRecorder, Job, derive_seed
 from grnjax.training.step import FitData
-from grnjax.training.study import Job, Study, derive_seed
 from grnjax.types import Dataset, LabelledPairs
 
 SCORED_AT_ONCE = 65_536
@@ -32,7 +32,7 @@ def cross_fit_scregnet(
     model: ScRegNetConfig,
     model_input: InputConfig,
     training: TrainingConfig,
-    study: Study,
+    recorder: FitRecorder,
     seed: int,
     embedding: np.ndarray | None,
     mesh: Mesh | None = None,
@@ -79,7 +79,7 @@ def cross_fit_scregnet(
         )
         for fold in folds
     ]
-    fits = study.fit_all(trainer, jobs)
+    fits = recorder.fit_all(trainer, jobs)
     for fold, job, (result, data) in zip(folds, jobs, fits, strict=True):
         logits[fold.member, fold.held_out] = score_pairs(
             trainer, result, inputs_of(fold), data, fold.hidden, job.seed

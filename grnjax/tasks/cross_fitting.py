@@ -1,4 +1,4 @@
-"""Candidates dealt into folds, so that no pair is scored by a model that trained on it."""
+"""Candidates assigned to folds, so that no pair is scored by a model that trained on it."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -7,17 +7,18 @@ import numpy as np
 from jaxtyping import Float
 
 from grnjax.config import Settings
+from grnjax.data.candidates import drop_unknown_tfs
 from grnjax.errors import ConfigError, SplitError
 from grnjax.evaluation.splits import cross_fit_folds
-from grnjax.training.study import derive_seed
-from grnjax.types import Dataset, LabelledPairs
+from grnjax.training.recorder import derive_seed
+from grnjax.types import LabelledPairs, Split
 
 INNER_FOLDS = 8  # one of them is the validation part of a fit
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CrossFitConfig(Settings):
-    """How candidates are dealt out."""
+    """How candidates are assigned to folds."""
 
     members: int = 5
     """Members of the ensemble; their disagreement is the spread of an edge."""
@@ -47,26 +48,23 @@ class Fold:
     validation: LabelledPairs
     negative_weight: float
 
+    @property
+    def split(self) -> Split:
+        """Its pairs as those of a split."""
+        return Split(self.train, self.validation, self.hidden, "cross-fitted", self.fold)
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class CrossFit:
     """What the fits of all folds say of the candidates."""
 
     logits: Float[np.ndarray, "member candidate"]  # each by a fit that did not train on it
-    taught: np.ndarray  # gene indices of the TFs that the fits learned from
+    trainable: np.ndarray  # gene indices of the TFs that the fits learned from
     worth: list[dict]  # what each block adds, by fold (`explanation.measure_worth`); or empty
     terms: dict[str, Float[np.ndarray, " candidate"]]  # they add up to the mean logit; or empty
 
 
-def has_known_targets(candidates: LabelledPairs) -> np.ndarray:
-    """Mask of the candidates whose TF has a known target.
-
-    Of the other TFs nothing is known, so that their pairs tell neither right from wrong.
-    """
-    return np.isin(candidates.pairs[:, 0], candidates.positives[:, 0])
-
-
-def list_taught(folds: list[Fold]) -> np.ndarray:
+def list_trainable(folds: list[Fold]) -> np.ndarray:
     """The TFs, by gene index, of which every fit has a known edge to train on.
 
     The few known edges of another TF may all be held out, or validate. Its pairs there would be
@@ -74,27 +72,16 @@ def list_taught(folds: list[Fold]) -> np.ndarray:
     fall: so no fit learns from it.
     """
     of_fit = [set(fold.train.positives[:, 0].tolist()) for fold in folds]
-    taught = sorted(set.intersection(*of_fit))
-    if not taught:
+    trainable = sorted(set.intersection(*of_fit))
+    if not trainable:
         raise SplitError(
             f"None of the {len(set.union(*of_fit)):,} TFs has a known edge in every fold to learn "
             "from; add known edges, or give fewer --folds."
         )
-    return np.array(taught, np.int32)
+    return np.array(trainable, np.int32)
 
 
-def list_candidates(dataset: Dataset) -> LabelledPairs:
-    """Each TF with each gene but itself, by TF and then target; label 1 where the edge is known."""
-    tfs, genes = dataset.genes.tfs, len(dataset.genes.names)
-    known = np.zeros((len(tfs), genes), np.float32)
-    positives = dataset.known.positives
-    known[np.searchsorted(tfs, positives[:, 0]), positives[:, 1]] = 1
-    row, target = np.nonzero(tfs[:, None] != np.arange(genes))
-    pairs = np.stack([tfs[row], target], axis=1).astype(np.int32)
-    return LabelledPairs(pairs, known[row, target])
-
-
-def deal_folds(candidates: LabelledPairs, config: CrossFitConfig, seed: int) -> Iterator[Fold]:
+def assign_folds(candidates: LabelledPairs, config: CrossFitConfig, seed: int) -> Iterator[Fold]:
     """The folds of every member: the same held-out pairs, another validation part for each.
 
     Members share what they hold out, so that within a fold their mean comes from one set of
@@ -132,12 +119,6 @@ def check_counts(candidates: LabelledPairs, folds: int) -> None:
                 f"{count:,} {what} in {folds} folds leave a fit {seen:,} to learn from and to be "
                 f"validated on, and it needs {INNER_FOLDS}; {next_step}."
             )
-
-
-def drop_unknown_tfs(pairs: LabelledPairs) -> LabelledPairs:
-    """The pairs of TFs with a known target: of the others, nothing says that a pair is negative."""
-    with_target = np.unique(pairs.positives[:, 0])
-    return pairs.take(np.isin(pairs.pairs[:, 0], with_target))
 
 
 def thin_out(pairs: LabelledPairs, most: int, seed: int) -> tuple[LabelledPairs, float]:

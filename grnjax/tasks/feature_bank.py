@@ -7,16 +7,16 @@ from typing import TypeVar
 import numpy as np
 from jaxtyping import Float
 
-from grnjax.data.blocks.evidence import Evidence, GeneBlock, PairBlock, TfSimilarity
 from grnjax.data.names import list_names
 from grnjax.errors import ConfigError
+from grnjax.evidence.types import Evidence, GeneBlock, PairBlock, TfSimilarity
 from grnjax.models.gene_kernels import KernelSpace, fit_kernels
 from grnjax.models.pair_features import PairScale, measure_scale, standardise_pairs
 from grnjax.models.random_features import FeatureSpace, draw_features
 from grnjax.progress import logger
 
 COVERAGE = "coverage"
-Speaking = TypeVar("Speaking", PairBlock, TfSimilarity)
+TfSource = TypeVar("TfSource", PairBlock, TfSimilarity)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -61,8 +61,8 @@ def build_bank(
     covering = choose_covering(evidence)
     if covering:
         blocks.append(mark_coverage(blocks, covering))
-    pairs = keep_speaking([block for item in evidence for block in item.pairs])
-    similarities = keep_speaking([one for item in evidence for one in item.similarities])
+    pairs = drop_empty([block for item in evidence for block in item.pairs])
+    similarities = drop_empty([one for item in evidence for one in item.similarities])
     for items, what in (
         (blocks, "gene blocks"),
         (pairs, "pair features"),
@@ -113,7 +113,7 @@ def mark_coverage(blocks: Sequence[GeneBlock], covering: Sequence[str]) -> GeneB
     return GeneBlock(COVERAGE, values, np.ones(len(values), bool), ("rbf", "linear"))
 
 
-def keep_speaking(items: Sequence[Speaking]) -> list[Speaking]:
+def drop_empty(items: Sequence[TfSource]) -> list[TfSource]:
     """The pair features or similarities that are not zero everywhere; the others are named."""
     silent = [item.name for item in items if not item.values.any()]
     if silent:

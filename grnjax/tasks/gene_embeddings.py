@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float
 from grnjax.baselines.trees import find_varying
 from grnjax.baselines.unsupervised import UnsupervisedMethod
 from grnjax.config import Settings
-from grnjax.data.blocks.expression import standardise
+from grnjax.data.expression_features import standardise
 from grnjax.data.gene_profiles import build_profiles
 from grnjax.data.names import list_names
 from grnjax.errors import CheckpointError, ConfigError
@@ -29,7 +29,7 @@ from grnjax.tasks.score_blocks import digest_run
 from grnjax.tasks.unsupervised import score_genes
 from grnjax.tasks.walk_networks import keep_heaviest
 from grnjax.training.expression_embedding import EmbeddingTrainingConfig, embed_expression
-from grnjax.training.study import Study, StudyLog, derive_seed
+from grnjax.training.recorder import FitRecorder, RecordedFit, derive_seed
 from grnjax.training.walk_training import WalkTrainingConfig, fit_walks
 from grnjax.training.walk_vectors import embed_genes
 from grnjax.types import GeneTable
@@ -199,6 +199,6 @@ def standardise_rows(
 
 def _keep_fit(folder: Path | None, name: str, epochs: int, fit: Callable[..., Fit]) -> Fit:
     """What a fit comes to, with its checkpoints and its log in the folder, behind a bar."""
-    with Study(folder, 1, epochs, f"embedding {name}") as study:
-        log = StudyLog(study, name)
-        return fit(store=study.open_store(name), log=log)
+    with FitRecorder(folder, 1, epochs, f"embedding {name}") as recorder:
+        log = RecordedFit(recorder, name)
+        return fit(store=recorder.open_store(name), log=log)

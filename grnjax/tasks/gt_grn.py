@@ -8,7 +8,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from grnjax.baselines.neighbours import ask_neighbours
-from grnjax.data.blocks.expression import coexpression_block, expression_statistics
+from grnjax.data.expression_features import coexpression_block, expression_statistics
 from grnjax.data.label_matrix import label_matrix
 from grnjax.graphs.build import build_gene_batch, pad_rows
 from grnjax.graphs.edge_attention import edge_directions

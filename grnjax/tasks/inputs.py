@@ -8,7 +8,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from grnjax.config import Settings
-from grnjax.data.blocks.expression import (
+from grnjax.data.expression_features import (
     coexpression_block,
     expression_statistics,
     principal_components,

@@ -32,7 +32,7 @@ from grnjax.tasks.model_kinds import KINDS, AnyControl, check_settings, name_mod
 from grnjax.tasks.reconstruction import judge_reconstruction, reconstruct
 from grnjax.tasks.walk_networks import check_networks
 from grnjax.training.loop import TrainingConfig
-from grnjax.training.study import Study
+from grnjax.training.recorder import FitRecorder
 from grnjax.types import Dataset, Split, SplitProtocol
 
 MODEL = KINDS[ScRegNetConfig].name
@@ -210,10 +210,10 @@ def run_study(
         for split in splits
     }
     reconstructions = []
-    with Study(folder, fits, config.training.epochs, "fitting") as study:
+    with FitRecorder(folder, fits, config.training.epochs, "fitting") as recorder:
         chosen = choose_on_validation(bench, study, config) if config.choose else {}
         requests = list_requests(splits, config, chosen)
-        for request, fitted in zip(requests, bench.fit_all(study, requests), strict=True):
+        for request, fitted in zip(requests, bench.fit_all(recorder, requests), strict=True):
             split, method = request.split, name_row(request.settings)
             scores[split.draw][method, request.seed] = bench.score(fitted, split.test)
             if config.reconstruct and method == model and request.seed == config.seeds[0]:
@@ -289,7 +289,7 @@ def resample_tfs(split: Split, scores: dict, config: LinkPredictionConfig) -> li
 
 
 def choose_on_validation(
-    bench: Bench, study: Study, config: LinkPredictionConfig
+    bench: Bench, recorder: FitRecorder, config: LinkPredictionConfig
 ) -> dict[int, Chosen]:
     """For each draw the option with the best figures on its validation pairs.
 
@@ -302,7 +302,7 @@ def choose_on_validation(
         for split in bench.splits
     ]
     best: dict[int, Chosen] = {}
-    fits = bench.fit_all(study, [request for *_, request in tries])
+    fits = bench.fit_all(recorder, [request for *_, request in tries])
     for (option, tried, request), fitted in zip(tries, fits, strict=True):
         pairs, draw = bench.validation_like_test(request.split), request.split.draw
         metrics = evaluate_pairs(pairs.pairs, pairs.labels, bench.score(fitted, pairs))

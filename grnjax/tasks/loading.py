@@ -8,14 +8,14 @@ import pandas as pd
 
 from grnjax.data.beeline import BeelineFolder, read_folder
 from grnjax.data.benchmark import choose_expression, choose_splits, find_set
-from grnjax.data.blocks.evidence import Evidence
-from grnjax.data.blocks.motifs import describe_hits
-from grnjax.data.blocks.vectors import read_vectors
 from grnjax.data.edges import read_edges, take_edges
 from grnjax.data.expression import DataConfig, read_expression
 from grnjax.data.genes import build_dataset, read_tf_list
 from grnjax.data.simulator import EmbeddedConfig
 from grnjax.data.split_files import read_splits
+from grnjax.evidence.motifs import describe_hits
+from grnjax.evidence.types import Evidence
+from grnjax.evidence.vectors import read_vectors
 from grnjax.progress import logger
 from grnjax.types import Dataset, Split, SplitProtocol
 

@@ -18,29 +18,23 @@ from jax.sharding import Mesh
 from scipy.special import expit, logit, ndtri
 
 from grnjax.baselines.controls import scores_at, trivial_rows
-from grnjax.data.blocks.evidence import Evidence
+from grnjax.data.candidates import has_known_targets, list_candidates
 from grnjax.data.expression import DataConfig
 from grnjax.errors import ConfigError
 from grnjax.evaluation.calibration import fit_calibration, reliability_error
 from grnjax.evaluation.metrics import evaluate_pairs
+from grnjax.evidence.gather import clear_evidence, gather_evidence
+from grnjax.evidence.types import Evidence
 from grnjax.models.scregnet import ScRegNetConfig
 from grnjax.progress import logger
 from grnjax.tasks.cross_fit_kernel_factor import cross_fit_kernel_factor
 from grnjax.tasks.cross_fit_scregnet import cross_fit_scregnet
-from grnjax.tasks.cross_fitting import (
-    CrossFit,
-    CrossFitConfig,
-    Fold,
-    deal_folds,
-    has_known_targets,
-    list_candidates,
-)
-from grnjax.tasks.evidence import clear_evidence, gather_evidence
+from grnjax.tasks.cross_fitting import CrossFit, CrossFitConfig, Fold, assign_folds
 from grnjax.tasks.inputs import InputConfig
 from grnjax.tasks.kernel_factor import KernelFactorSettings
 from grnjax.tasks.loading import load_dataset, load_embedding
 from grnjax.training.loop import TrainingConfig
-from grnjax.training.study import Study
+from grnjax.training.recorder import FitRecorder
 from grnjax.types import Dataset, LabelledPairs
 
 MODEL = "grnjax"
@@ -124,7 +118,7 @@ def infer(
     negatives = len(dataset.known) - len(dataset.known.positives)
     if negatives:
         logger.warning("%d pairs labelled 0 count as unlabelled, like all that is new", negatives)
-    folds = list(deal_folds(candidates, config, seed))
+    folds = list(assign_folds(candidates, config, seed))
     if any(fold.negative_weight > 1 for fold in folds):
         logger.warning(
             "more than %d pairs: each fit takes a random part of the unlabelled ones, weighted up "
@@ -135,9 +129,10 @@ def infer(
     if method == "kernel-factor":
         if mesh is not None:
             logger.warning("a fit by kernel-factor computes on 1 of %d devices", mesh.size)
-        used, overlap = clear_evidence(dataset, evidence, folds, config.allow)
+        splits = [fold.split for fold in folds if fold.member == 0]
+        used, overlap = clear_evidence(dataset, evidence, splits, config.allow)
     epochs = config.training.epochs if method == "scRegNet" else 1
-    with Study(folder, len(folds), epochs, f"inferring by {method}") as study:
+    with FitRecorder(folder, len(folds), epochs, f"inferring by {method}") as recorder:
         if method == "scRegNet":
             fitted = cross_fit_scregnet(
                 dataset,
@@ -146,7 +141,7 @@ def infer(
                 config.model,
                 config.inputs,
                 config.training,
-                study,
+                recorder,
                 seed,
                 embedding,
                 mesh,
@@ -157,7 +152,7 @@ def infer(
                 candidates,
                 folds,
                 config.kernel_factor,
-                study,
+                recorder,
                 seed,
                 used,
                 explain=config.explain,
@@ -276,7 +271,7 @@ def rank(
         "low": probability(mean - reach),
         "high": probability(mean + reach),
         "status": np.where(candidates.labels > 0, "known", "new"),
-        "unseen": name_unseen(candidates, fitted.taught),
+        "unseen": name_unseen(candidates, fitted.trainable),
     }
     if fitted.terms:
         columns |= {"logit": mean, **{f"logit: {x}": v for x, v in fitted.terms.items()}}
@@ -292,12 +287,12 @@ def rank(
     return pd.DataFrame(columns).iloc[order].reset_index(drop=True), figures
 
 
-def name_unseen(candidates: LabelledPairs, taught: np.ndarray) -> np.ndarray:
+def name_unseen(candidates: LabelledPairs, trainable: np.ndarray) -> np.ndarray:
     """What of a pair nothing is known: "TF", "target", "both" or "no".
 
     A TF is unseen that no fit learned from, a target that no known edge is about.
     """
-    tf = ~np.isin(candidates.pairs[:, 0], taught)
+    tf = ~np.isin(candidates.pairs[:, 0], trainable)
     target = ~np.isin(candidates.pairs[:, 1], candidates.positives[:, 1])
     return np.array(["no", "TF", "target", "both"])[tf + 2 * target]
 

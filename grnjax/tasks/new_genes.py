@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from grnjax.data.blocks.evidence import Evidence
 from grnjax.data.names import list_names
 from grnjax.errors import ConfigError
+from grnjax.evidence.types import Evidence
 from grnjax.models.gene_kernels import KernelSpace
 from grnjax.models.pair_features import standardise_pairs
 from grnjax.tasks.feature_bank import COVERAGE, FeatureBank, mark_coverage

@@ -17,22 +17,22 @@ from jaxtyping import Float, Int
 from grnjax.baselines.controls import identity_model, label_rows, scores_at
 from grnjax.baselines.correlation import absolute_pearson
 from grnjax.baselines.factors import FactorRidge, fit_factor_model
+from grnjax.data.candidates import drop_unknown_tfs, list_candidates
 from grnjax.data.genes import sort_pairs
 from grnjax.data.label_matrix import LabelMatrix, label_matrix
 from grnjax.data.names import count_names, list_names, match_names
 from grnjax.errors import ConfigError
 from grnjax.evaluation.metrics import evaluate_pairs
 from grnjax.evaluation.splits import check_split
+from grnjax.evidence.label_audit import audit_labels
 from grnjax.graphs.build import pad_rows
 from grnjax.models.gt_grn import GTGRNConfig
 from grnjax.progress import logger
 from grnjax.tasks.bench import Bench, Fitted, Request
-from grnjax.tasks.cross_fitting import drop_unknown_tfs, list_candidates
 from grnjax.tasks.inputs import InputConfig, node_features
-from grnjax.tasks.label_audit import audit_labels
 from grnjax.tasks.link_prediction import LinkPredictionConfig, draw_splits, list_requests
 from grnjax.tasks.model_kinds import name_row
-from grnjax.training.study import Study, derive_seed
+from grnjax.training.recorder import FitRecorder, derive_seed
 from grnjax.types import Dataset, GeneTable, LabelledPairs, Split
 
 STATISTICS = InputConfig(nodes="statistics")
@@ -108,8 +108,8 @@ def transfer(
         trivial = trivial_scores(trained.dataset.genes, judged.dataset.genes, split, bench.tfs)
         scores[split.draw] = {(name, 0): values for name, values in trivial.items()}
     requests = list_requests(splits, config, {})
-    with Study(None, len(requests), config.training.epochs, "fitting") as study:
-        for request, fitted in zip(requests, bench.fit_all(study, requests), strict=True):
+    with FitRecorder(None, len(requests), config.training.epochs, "fitting") as recorder:
+        for request, fitted in zip(requests, bench.fit_all(recorder, requests), strict=True):
             split, method = request.split, name_row(request.settings)
             fitted = give_features(fitted, judging_bench, request)
             scores[split.draw][method, request.seed] = judging_bench.score(fitted, split.test)

@@ -14,13 +14,14 @@ from jaxtyping import Float
 
 from grnjax.baselines.trees import find_varying
 from grnjax.baselines.unsupervised import METHODS, UnsupervisedConfig
+from grnjax.data.candidates import list_candidates
 from grnjax.data.expression import DataConfig, Expression, read_expression
 from grnjax.data.genes import mark_tfs, read_tf_list
 from grnjax.data.label_matrix import row_of_tf
 from grnjax.data.names import count_names, list_names
 from grnjax.errors import ConfigError, GeneMismatchError, NonFiniteError
 from grnjax.progress import logger, progress_bar
-from grnjax.tasks.cross_fitting import CrossFitConfig, deal_folds, list_candidates
+from grnjax.tasks.cross_fitting import CrossFitConfig, assign_folds
 from grnjax.tasks.network_inference import judge_folds, trivial_out_of_fold
 from grnjax.tasks.score_blocks import digest_run, read_block, write_block
 from grnjax.types import Dataset, GeneTable
@@ -220,7 +221,7 @@ def judge_scores(
         dataset: what is known; its genes may be more than `genes`, and have the same names.
     """
     candidates = list_candidates(dataset)
-    dealt = list(deal_folds(candidates, CrossFitConfig(members=1, folds=folds), seed))
+    dealt = list(assign_folds(candidates, CrossFitConfig(members=1, folds=folds), seed))
     place = np.searchsorted(dataset.genes.names, genes.names)
     row = row_of_tf(place[genes.tfs], len(dataset.genes.names))[candidates.pairs[:, 0]]
     column = row_of_tf(place, len(dataset.genes.names))[candidates.pairs[:, 1]]

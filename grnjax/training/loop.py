@@ -24,7 +24,7 @@ from grnjax.training.step import (
     train_epoch,
     train_step,
 )
-from grnjax.training.whole_fits import deal_out_work
+from grnjax.training.whole_fits import stack_fits
 from grnjax.types import GeneBatch, PairBatch
 
 
@@ -90,7 +90,7 @@ class Trainer:
     @functools.cached_property
     def stacked(self) -> list[Callable]:
         """`start` and `chunk` of many fits at once, whose arrays are stacked on a leading axis."""
-        return deal_out_work(self.start, self.chunk)
+        return stack_fits(self.start, self.chunk)
 
 
 def make_trainer(

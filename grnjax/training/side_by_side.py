@@ -20,7 +20,7 @@ from grnjax.training.keeper import FitResult, Keeper, train_to_the_end
 from grnjax.training.loop import Trainer
 from grnjax.training.sharding import fetch, make_mesh
 from grnjax.training.step import FitData
-from grnjax.training.whole_fits import deal_out
+from grnjax.training.whole_fits import spread_fits
 
 FITS_A_DEVICE = 8  # at most, as each of them needs its memory
 
@@ -95,7 +95,7 @@ def fit_side_by_side(
 
     def stack(parts: list[PyTree]) -> PyTree:
         parts = [*parts, *parts[-1:] * copies]
-        return deal_out(jax.tree.map(lambda *arrays: np.stack(arrays), *parts))
+        return spread_fits(jax.tree.map(lambda *arrays: np.stack(arrays), *parts))
 
     def split(tree: PyTree) -> list[PyTree]:
         arrays, form = jax.tree.flatten(fetch(tree))
@@ -107,7 +107,7 @@ def fit_side_by_side(
     seeds = [*seeds, *seeds[-1:] * copies]
     keys = jnp.stack([jax.random.split(jax.random.key(seed)) for seed in seeds])
     with explain_lack_of_memory(size):
-        init_keys, train_keys = deal_out((keys[:, 0], keys[:, 1]))
+        init_keys, train_keys = spread_fits((keys[:, 0], keys[:, 1]))
         stacked = stack(data)
         starts = split(start(init_keys, stacked))
         states = train_to_the_end(

@@ -13,7 +13,7 @@ FITS = "fits"  # the axis of fits that train side by side
 PyTree = Any
 
 
-def deal_out_work(*functions: Callable) -> list[Callable]:
+def stack_fits(*functions: Callable) -> list[Callable]:
     """The functions of a fit for fits stacked on a leading axis, compiled: whole ones on a device.
 
     The number of fits must divide by that of the devices.
@@ -30,7 +30,7 @@ def deal_out_work(*functions: Callable) -> list[Callable]:
     return [jax.jit(deal(jax.vmap(f)), out_shardings=layout) for f in functions]
 
 
-def deal_out(tree: PyTree) -> PyTree:
+def spread_fits(tree: PyTree) -> PyTree:
     """The arrays of stacked fits, each fit's on its device."""
     return jax.device_put(tree, NamedSharding(mesh_of_fits(), P(FITS)))
 

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from grnjax.data.blocks.expression import standardise
 from grnjax.data.canonical import normalise_counts
+from grnjax.data.expression_features import standardise
 from grnjax.data.gene_profiles import (
     CellStream,
     build_profiles,

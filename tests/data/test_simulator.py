@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 from grnjax.data import simulator
-from grnjax.data.blocks.motifs import read_motifs
 from grnjax.data.simulator import (
     EmbeddedConfig,
     SimulatorConfig,
@@ -21,6 +20,7 @@ from grnjax.data.simulator import (
     simulate,
     simulate_motifs,
 )
+from grnjax.evidence.motifs import read_motifs
 
 SMALL = SimulatorConfig(genes=80, tfs=12, master_regulators=4, cells=150, steps=60)
 

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from grnjax.data.blocks.evidence import GeneBlock
+from grnjax.evidence.types import GeneBlock
 from grnjax.models.gene_kernels import fit_kernel, fit_kernels
 
 GENES = 60

@@ -3,8 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from grnjax.data.blocks.evidence import TfSimilarity
 from grnjax.data.label_matrix import LabelMatrix
+from grnjax.evidence.types import TfSimilarity
 from grnjax.models.pair_features import attend_to_tfs, measure_scale, standardise_pairs
 
 TFS, GENES = 8, 40

@@ -6,15 +6,16 @@ import json
 import numpy as np
 import pytest
 
+from grnjax.data.candidates import has_known_targets
 from grnjax.errors import ConfigError
+from grnjax.evidence.gather import gather_evidence
 from grnjax.tasks import cross_fit_kernel_factor as module
-from grnjax.tasks.cross_fitting import CrossFitConfig, deal_folds, has_known_targets
-from grnjax.tasks.evidence import gather_evidence
+from grnjax.tasks.cross_fitting import CrossFitConfig, assign_folds
 from grnjax.tasks.explanation import FIXED
 from grnjax.tasks.kernel_factor import KernelFactorSettings
 from grnjax.training.factor_ensemble import EnsembleConfig
 from grnjax.training.kernel_weights import KernelWeightConfig
-from grnjax.training.study import Study
+from grnjax.training.recorder import FitRecorder
 from grnjax.types import LabelledPairs
 
 SETTINGS = KernelFactorSettings(
@@ -26,7 +27,7 @@ INNER = SETTINGS.model.members
 
 @pytest.fixture(scope="module")
 def folds(candidates):
-    return list(deal_folds(candidates, CONFIG, seed=3))
+    return list(assign_folds(candidates, CONFIG, seed=3))
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +40,9 @@ def run(dataset, candidates, folds, evidence):
     """Cross-fits with some arguments replaced."""
 
     def cross_fit(*, folder=None, seed=3, folds=folds, candidates=candidates, **options):
-        with Study(folder, len(folds), 1, "fitting") as study:
+        with FitRecorder(folder, len(folds), 1, "fitting") as recorder:
             return module.cross_fit_kernel_factor(
-                dataset, candidates, folds, SETTINGS, study, seed, evidence, **options
+                dataset, candidates, folds, SETTINGS, recorder, seed, evidence, **options
             )
 
     return cross_fit
@@ -86,9 +87,9 @@ def test_a_tf_with_one_known_edge_is_unseen_in_every_fold(run, candidates):
     labels = candidates.labels.copy()
     labels[own[1:]] = 0
     few = LabelledPairs(candidates.pairs, labels)
-    found = run(folds=list(deal_folds(few, CONFIG, seed=3)), candidates=few, explain=True)
+    found = run(folds=list(assign_folds(few, CONFIG, seed=3)), candidates=few, explain=True)
     is_own = few.pairs[:, 0] == tf
-    assert tf not in found.taught and len(found.taught) > 1
+    assert tf not in found.trainable and len(found.trainable) > 1
     for term in ("TF bias", "identity"):
         assert not found.terms[term][is_own].any() and found.terms[term][~is_own].any()
 

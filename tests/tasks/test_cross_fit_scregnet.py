@@ -6,7 +6,7 @@ import numpy as np
 
 from grnjax.models.scregnet import ScRegNetConfig
 from grnjax.tasks import cross_fit_scregnet as module
-from grnjax.tasks.cross_fitting import CrossFitConfig, deal_folds
+from grnjax.tasks.cross_fitting import CrossFitConfig, assign_folds
 from grnjax.tasks.inputs import InputConfig
 from grnjax.training.loop import TrainingConfig
 
@@ -27,7 +27,7 @@ def test_no_model_scores_a_pair_it_trained_on(dataset, candidates, monkeypatch):
     monkeypatch.setattr(module, "build_fit_data", note)
     monkeypatch.setattr(module, "score_pairs", score)
     study = SimpleNamespace(fit_all=lambda trainer, jobs: ((None, job.build()) for job in jobs))
-    folds = list(deal_folds(candidates, CrossFitConfig(members=2, folds=3), seed=0))
+    folds = list(assign_folds(candidates, CrossFitConfig(members=2, folds=3), seed=0))
     settings = ScRegNetConfig(), InputConfig(), TrainingConfig()
     fitted = module.cross_fit_scregnet(dataset, candidates, folds, *settings, study, 0, None)
     assert len(fits) == 6 and fitted.worth == [] and fitted.terms == {}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from grnjax.errors import ConfigError, SplitError
-from grnjax.tasks.cross_fitting import CrossFitConfig, deal_folds
+from grnjax.tasks.cross_fitting import CrossFitConfig, assign_folds
 from grnjax.types import LabelledPairs
 
 CONFIG = CrossFitConfig(members=2, folds=3)
@@ -14,7 +14,7 @@ CONFIG = CrossFitConfig(members=2, folds=3)
 
 @pytest.fixture(scope="module")
 def folds(candidates):
-    return list(deal_folds(candidates, CONFIG, seed=3))
+    return list(assign_folds(candidates, CONFIG, seed=3))
 
 
 def as_set(pairs: LabelledPairs) -> set:
@@ -74,17 +74,17 @@ def test_no_fit_learns_that_a_tf_without_known_targets_has_none(dataset, folds, 
 
 
 def test_another_seed_deals_anew_and_the_same_one_does_not(candidates, folds):
-    again = list(deal_folds(candidates, CONFIG, seed=3))
+    again = list(assign_folds(candidates, CONFIG, seed=3))
     for one, other in zip(folds, again, strict=True):
         np.testing.assert_array_equal(one.held_out, other.held_out)
         np.testing.assert_array_equal(one.train.pairs, other.train.pairs)
-    other = next(deal_folds(candidates, CONFIG, seed=4))
+    other = next(assign_folds(candidates, CONFIG, seed=4))
     assert (other.held_out != folds[0].held_out).any()
 
 
 def test_thinned_out_negatives_weigh_as_much_as_all_of_them(candidates, folds):
     config = dataclasses.replace(CONFIG, most_train_pairs=200)
-    for full, fold in zip(folds, deal_folds(candidates, config, seed=3), strict=True):
+    for full, fold in zip(folds, assign_folds(candidates, config, seed=3), strict=True):
         positives = int(full.train.labels.sum())
         assert len(fold.train) == 200 and fold.train.labels.sum() == positives
         assert as_set(fold.train) < as_set(full.train)
@@ -96,21 +96,21 @@ def test_thinned_out_negatives_weigh_as_much_as_all_of_them(candidates, folds):
 def test_no_room_for_negatives_and_too_few_edges_are_errors(candidates):
     config = dataclasses.replace(CONFIG, most_train_pairs=20)
     with pytest.raises(ConfigError, match="raise --most-train-pairs"):
-        list(deal_folds(candidates, config, seed=3))
+        list(assign_folds(candidates, config, seed=3))
     few = np.flatnonzero(candidates.labels)[12:]
     labels = candidates.labels.copy()
     labels[few] = 0
     enough = LabelledPairs(candidates.pairs, labels)  # 12 known edges, 8 of them in every fit
-    assert all(len(fold.validation.positives) for fold in deal_folds(enough, CONFIG, seed=3))
+    assert all(len(fold.validation.positives) for fold in assign_folds(enough, CONFIG, seed=3))
     labels[np.flatnonzero(labels)[-1]] = 0
     with pytest.raises(SplitError, match="11 known edges in 3 folds leave a fit 7"):
-        list(deal_folds(LabelledPairs(candidates.pairs, labels), CONFIG, seed=3))
+        list(assign_folds(LabelledPairs(candidates.pairs, labels), CONFIG, seed=3))
 
 
 def test_a_network_of_all_pairs_leaves_nothing_to_rank(candidates):
     everything = LabelledPairs(candidates.pairs, np.ones_like(candidates.labels))
     with pytest.raises(SplitError, match="0 other pairs of their TFs in 3 folds"):
-        list(deal_folds(everything, CONFIG, seed=3))
+        list(assign_folds(everything, CONFIG, seed=3))
 
 
 @pytest.mark.parametrize("setting", [{"members": 0}, {"folds": 1}])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from grnjax.data.blocks.evidence import Evidence, GeneBlock, PairBlock, TfSimilarity
+from grnjax.evidence.types import Evidence, GeneBlock, PairBlock, TfSimilarity
 from grnjax.tasks.explanation import (
     FIXED,
     WORTH,

@@ -3,8 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from grnjax.data.blocks.evidence import Evidence, GeneBlock, PairBlock, TfSimilarity
 from grnjax.errors import ConfigError
+from grnjax.evidence.types import Evidence, GeneBlock, PairBlock, TfSimilarity
 from grnjax.models.gene_kernels import KernelSpace
 from grnjax.models.random_features import FeatureSpace
 from grnjax.tasks.feature_bank import COVERAGE, build_bank, permute_evidence

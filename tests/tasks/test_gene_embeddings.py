@@ -23,7 +23,7 @@ from grnjax.tasks.gt_grn import GTGRNBench
 from grnjax.tasks.inputs import InputConfig
 from grnjax.training.expression_embedding import EmbeddingTrainingConfig
 from grnjax.training.loop import TrainingConfig
-from grnjax.training.study import Study
+from grnjax.training.recorder import FitRecorder
 from grnjax.training.walk_training import WalkTrainingConfig
 from grnjax.types import Dataset, GeneTable, LabelledPairs
 
@@ -195,10 +195,10 @@ def test_it_learns_what_base_rates_cannot():
     )
     permuted = dataclasses.replace(form, control="expression-permuted")
     requests = [Request(split, wanted, 0, "model") for wanted in (form, permuted)]
-    with Study(None, 2, form.training.epochs, "fitting") as study:
+    with FitRecorder(None, 2, form.training.epochs, "fitting") as recorder:
         learned, control = (
             bench.judge("GT-GRN", split, 0, bench.score(fitted, split.test))
-            for fitted in bench.fit_all(study, requests)
+            for fitted in bench.fit_all(recorder, requests)
         )
     assert learned["within_tf_auroc"] > 0.85 and learned["swap_micro"] > 0.85
     assert control["within_tf_auroc"] < 0.65 and control["swap_micro"] < 0.65

@@ -4,9 +4,9 @@ import jax
 import numpy as np
 import pytest
 
-from grnjax.data.blocks.evidence import Evidence, GeneBlock, PairBlock, TfSimilarity
-from grnjax.data.blocks.expression import describe_expression
 from grnjax.evaluation.metrics import swap_concordance
+from grnjax.evidence.expression import describe_expression
+from grnjax.evidence.types import Evidence, GeneBlock, PairBlock, TfSimilarity
 from grnjax.tasks.feature_bank import build_bank, permute_evidence
 from grnjax.tasks.kernel_factor import KernelFactorSettings, fit_kernel_factor
 from grnjax.training import factor_ensemble, kernel_weights

@@ -8,9 +8,9 @@ import pytest
 from scipy.special import expit, logit
 
 from grnjax.errors import ConfigError
+from grnjax.evidence.gather import gather_evidence
 from grnjax.tasks import network_inference as inference
-from grnjax.tasks.cross_fitting import CrossFit, deal_folds
-from grnjax.tasks.evidence import gather_evidence
+from grnjax.tasks.cross_fitting import CrossFit, assign_folds
 from grnjax.tasks.kernel_factor import KernelFactorSettings
 from grnjax.training.loop import TrainingConfig
 
@@ -21,8 +21,8 @@ CONFIG = inference.InferenceConfig(members=2, folds=3)
 def fitted(candidates):
     """Scores of two members that know something."""
     noise = np.random.default_rng(0).normal(size=(2, len(candidates)))
-    taught = np.unique(candidates.positives[:, 0])
-    return CrossFit(noise + 1.5 * candidates.labels - 1, taught, worth=[], terms={})
+    trainable = np.unique(candidates.positives[:, 0])
+    return CrossFit(noise + 1.5 * candidates.labels - 1, trainable, worth=[], terms={})
 
 
 def test_the_rank_is_that_of_the_mean_logit(dataset, candidates, fitted):
@@ -105,7 +105,7 @@ def test_a_prevalence_is_a_share(prevalence):
 
 
 def test_hidden_edges_are_judged_among_new_pairs_only(dataset, candidates, fitted, small_set):
-    folds = list(deal_folds(candidates, CONFIG, seed=0))
+    folds = list(assign_folds(candidates, CONFIG, seed=0))
     names = pd.MultiIndex.from_arrays(dataset.genes.names[candidates.pairs].T)
     is_true = names.isin(pd.MultiIndex.from_frame(small_set.truth))
     is_hidden = is_true & (candidates.labels == 0)

@@ -3,8 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from grnjax.data.blocks.evidence import Evidence, GeneBlock, PairBlock
 from grnjax.errors import ConfigError
+from grnjax.evidence.types import Evidence, GeneBlock, PairBlock
 from grnjax.tasks.feature_bank import build_bank
 from grnjax.tasks.kernel_factor import KernelFactorSettings, fit_kernel_factor
 from grnjax.tasks.new_genes import score_new_genes, take_genes

@@ -9,7 +9,7 @@ from grnjax.tasks.inputs import InputConfig
 from grnjax.tasks.link_prediction import SplitConfig, draw_splits
 from grnjax.tasks.reconstruction import is_among, judge_reconstruction, reconstruct
 from grnjax.training.loop import TrainingConfig
-from grnjax.training.study import Study
+from grnjax.training.recorder import FitRecorder
 
 
 class TellingBench(Bench):
@@ -48,8 +48,8 @@ def test_the_figures_are_those_of_a_fit_on_its_own_pairs(dataset, split):
         training=TrainingConfig(epochs=10),
     )
     bench = Bench(dataset, [split], None)
-    with Study(None, 1, 10, "fitting") as study:
-        [fitted] = bench.fit_all(study, [Request(split, settings, 0, "model")])
+    with FitRecorder(None, 1, 10, "fitting") as recorder:
+        [fitted] = bench.fit_all(recorder, [Request(split, settings, 0, "model")])
     every, scores = reconstruct(bench, fitted)
     place = {pair: i for i, pair in enumerate(map(tuple, every.pairs.tolist()))}
     at = [place[pair] for pair in map(tuple, split.test.pairs.tolist())]

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from grnjax.data.blocks.expression import coexpression_block, principal_components
+from grnjax.data.expression_features import coexpression_block, principal_components
 from grnjax.data.simulator import SimulatorConfig, simulate
 from grnjax.evaluation.splits import draw_split
 from grnjax.graphs.aggregate import aggregate

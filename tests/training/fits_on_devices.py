@@ -22,8 +22,8 @@ from grnjax.training import sharding
 from grnjax.training.cluster import DeviceConfig, join_processes
 from grnjax.training.loop import TrainingConfig, make_trainer
 from grnjax.training.pmap_step import collect, make_pmap_step, spread
+from grnjax.training.recorder import FitRecorder, Job
 from grnjax.training.side_by_side import choose_group_size, choose_mesh
-from grnjax.training.study import Job, Study
 
 PAIRS = 449  # a prime, so that no number of devices divides them
 CASES = {"all pairs": 0, "batches of 50": 50}
@@ -165,9 +165,9 @@ def fit(folder, model, chunks, *where):
 
     Path(folder).mkdir(exist_ok=True)
     try:
-        with Study(Path(folder), 1, 25, "fitting") as study:
+        with FitRecorder(Path(folder), 1, 25, "fitting") as recorder:
             cut = dataclasses.replace(trainer, chunk=chunk)
-            study.fit(cut, build_data(), name="fit", seed=0)
+            recorder.fit(cut, build_data(), name="fit", seed=0)
     except Cut:
         print("cut off")
 
@@ -190,7 +190,7 @@ def study(path):
 
 def fit_study(trainer, jobs, way, results):
     """Keeps the results of the fits of a study."""
-    with Study(None, len(jobs), 20, way) as fits:
+    with FitRecorder(None, len(jobs), 20, way) as fits:
         for job, (result, _) in zip(jobs, fits.fit_all(trainer, jobs), strict=True):
             results[f"{way}/{job.name}/epoch"] = result.best_epoch
             results[f"{way}/{job.name}/score"] = result.best_score

@@ -20,8 +20,8 @@ from grnjax.storage.files import read_json_lines
 from grnjax.training import side_by_side
 from grnjax.training.cluster import DeviceConfig
 from grnjax.training.loop import TrainingConfig, make_trainer
+from grnjax.training.recorder import FitRecorder, Job
 from grnjax.training.sharding import make_mesh
-from grnjax.training.study import Job, Study
 
 FITS = 5
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
@@ -67,8 +67,8 @@ def jobs(problem):
 def run(folder, trainer, jobs):
     """The results of all fits of a run."""
     folder.mkdir(exist_ok=True)
-    with Study(folder, len(jobs), trainer.config.epochs, "fitting") as study:
-        return [result for result, _ in study.fit_all(trainer, jobs)]
+    with FitRecorder(folder, len(jobs), trainer.config.epochs, "fitting") as recorder:
+        return [result for result, _ in recorder.fit_all(trainer, jobs)]
 
 
 @pytest.fixture(scope="module")
@@ -200,9 +200,9 @@ def test_a_loss_that_is_not_finite_is_named_and_the_other_fits_are_kept(
 
     broken = [*jobs[:2], dataclasses.replace(jobs[2], build=build), *jobs[3:]]
     results, expected = [], [result.epochs for result in whole[1]]
-    with Study(tmp_path, FITS, together.config.epochs, "fitting") as study:
+    with FitRecorder(tmp_path, FITS, together.config.epochs, "fitting") as recorder:
         with pytest.raises(NonFiniteError, match="^fit2: the loss stopped being finite by epoch"):
-            for result, _ in study.fit_all(together, broken):
+            for result, _ in recorder.fit_all(together, broken):
                 results.append(result)
     assert [result.epochs for result in results] == expected[:2]  # those before it come first
     newest = [CheckpointStore(tmp_path / "checkpoints" / job.name).steps()[-1] for job in jobs]

@@ -1,0 +1,236 @@
+"""What `--blocks` names: sources of evidence one by one, or a folder of them.
+
+An entry is KIND=PATH, or a folder whose files begin with their kind:
+
+    motifs_promoter.parquet         motifs=FILE                    motif hits of promoters
+    peaks_hsc/{peaks,hits,...}.*    peaks=PEAKS,HITS,TSS,FACTORS   motif hits of accessible peaks
+    positions_mm10.bed              positions=FILE                 where genes start
+    interactions_string.tsv         interactions=FILE              a network without direction
+    curated_collectri.csv           curated=FILE                   regulation from literature
+    table_dispersion.csv            table=FILE                     numbers of genes
+    vectors_geneformer.npz          vectors=FILE                   an embedding of genes
+    network_hesc/                   network=FILE or FOLDER         labels of another cell's network
+    network-other-species_mdc.csv   network-other-species=...      ... of another species
+
+Peaks need no start sites (tss) of genes and no table of the factors of motifs; an entry leaves
+the place of such a file empty or, at its end, out.
+"""
+
+import dataclasses
+import difflib
+import functools
+import os
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from grnjax.data.names import list_names
+from grnjax.errors import ConfigError
+from grnjax.evidence.curated import read_curated
+from grnjax.evidence.gene_tables import read_gene_table
+from grnjax.evidence.interactions import read_interactions
+from grnjax.evidence.motifs import read_motifs
+from grnjax.evidence.other_networks import merge_networks, read_other_network
+from grnjax.evidence.peaks import read_peaks
+from grnjax.evidence.positions import read_positions
+from grnjax.evidence.types import Evidence
+from grnjax.evidence.vectors import read_vectors, split_embedding
+from grnjax.progress import logger
+
+READERS: dict[str, Callable[..., Evidence]] = {
+    "motifs": read_motifs,
+    "peaks": read_peaks,
+    "positions": read_positions,
+    "interactions": read_interactions,
+    "curated": read_curated,
+    "table": read_gene_table,
+    "vectors": read_vectors,
+    "network": read_other_network,
+    "network-other-species": functools.partial(read_other_network, species_differs=True),
+}
+PEAK_FILES = ("peaks", "hits", "tss", "factors")  # in the order of an entry
+NEEDED_FILES = PEAK_FILES[:2]
+MERGED = "other networks"
+SUFFIXES = (".gz", ".csv", ".tsv", ".txt", ".bed", ".parquet", ".npz", ".h5ad", ".zarr")
+LICENCES = ("LICENSE", "LICENCE", "README")  # in the order in which they are looked for
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """One source: what it is, where it lies, what its evidence will be called."""
+
+    kind: str
+    path: Path  # of its file or folder; of vectors perhaps FILE.h5ad:KEY
+    files: dict[str, Path]  # by the argument of the reader: `path`, or those of PEAK_FILES
+    name: str
+
+
+def read_blocks(entries: Sequence[str], names: np.ndarray, tfs: np.ndarray) -> list[Evidence]:
+    """The evidence that the entries name, in their order; several networks merged, and last.
+
+    `report["licence_file"]` is the LICENSE or README in or beside a source, None without one.
+    """
+    networks, evidence, sources = [], [], list_sources(entries)
+    if sources:
+        logger.info(f"--blocks: {len(sources):,} sources: {', '.join(s.name for s in sources)}")
+    for source in sources:
+        reader = READERS[source.kind]
+        read = reader(**source.files, names=names, tfs=tfs, name=source.name)
+        report = read.report | {"licence_file": find_licence(source.path)}
+        read = dataclasses.replace(read, report=report)
+        (networks if source.kind.startswith("network") else evidence).append(read)
+    if len(networks) > 1:
+        networks = [merge_networks(networks, MERGED)]
+    return [*evidence, *networks]
+
+
+def digest_entries(entries: Sequence[str]) -> dict[str, Path]:
+    """Every file or folder that the entries name, by its role: "blocks: motifs promoter"."""
+    return {
+        f"blocks: {source.name}" + (f", {role}" if len(source.files) > 1 else ""): strip_key(path)
+        for source in list_sources(entries)
+        for role, path in source.files.items()
+    }
+
+
+def list_sources(entries: Sequence[str]) -> list[Source]:
+    """The sources of all entries, each under a name of its own.
+
+    Sources that would share a name, such as two folders TFs+500, go by their paths.
+    """
+    sources = []
+    for entry in entries:
+        sources += list_folder(Path(entry)) if os.path.isdir(entry) else [parse_entry(entry)]
+    given = [source.name for source in sources]
+    sources = [
+        dataclasses.replace(source, name=f"{source.kind} {source.path}")
+        if given.count(source.name) > 1
+        else source
+        for source in sources
+    ]
+    given = [source.name for source in sources]
+    repeated = sorted({name for name in given if given.count(name) > 1})
+    if repeated:
+        raise ConfigError(f"--blocks: {list_names(repeated)} is given twice. Give it once.")
+    return sources
+
+
+def parse_entry(entry: str) -> Source:
+    """The source that KIND=PATH names."""
+    kind, mark, rest = entry.partition("=")
+    if not mark:
+        is_there = "a file of no stated kind" if os.path.exists(entry) else "no such folder"
+        raise ConfigError(
+            f"--blocks: {entry} is {is_there}. Give a folder, or KIND=PATH with KIND one of "
+            f"{', '.join(READERS)}."
+        )
+    if kind not in READERS:
+        raise ConfigError(
+            f"--blocks: {entry} has the kind {kind!r}; did you mean {find_nearest(kind)}? The "
+            f"kinds are {', '.join(READERS)}."
+        )
+    is_peaks = kind == "peaks"
+    roles, needed = (PEAK_FILES, NEEDED_FILES) if is_peaks else (("path",), ("path",))
+    given = rest.split(",") if is_peaks else [rest]
+    files = {role: Path(path) for role, path in zip(roles, given, strict=False) if path}
+    if len(given) > len(roles) or not files.keys() >= set(needed):
+        form = "PEAKS,HITS, and behind them, if you have them, TSS and FACTORS"
+        raise ConfigError(
+            f"--blocks: {entry} names {len(files):,} files; write {kind}="
+            f"{form if is_peaks else 'PATH'}."
+        )
+    absent = [str(path) for path in files.values() if not strip_key(path).exists()]
+    if absent:
+        raise ConfigError(
+            f"--blocks: {entry}: no such file: {list_names(absent)}. Check the path of the {kind}."
+        )
+    path = files[roles[0]]
+    return Source(kind, path, files, make_name(kind, path))
+
+
+def list_folder(folder: Path) -> list[Source]:
+    """The sources in a folder, by the names of its files; what it cannot recognise is an error.
+
+    Hidden files, licences and READMEs are no sources.
+    """
+    sources, unknown = [], []
+    for path in sorted(folder.iterdir()):
+        kind = find_kind(path)
+        if kind is not None:
+            files = find_peak_files(path) if kind == "peaks" else {"path": path}
+            sources.append(Source(kind, path, files, make_name(kind, path)))
+        elif not path.name.upper().startswith((".", *LICENCES)):
+            unknown.append(path.name)
+    if unknown or not sources:
+        what = (
+            f"{len(unknown):,} of its files begin with no kind of evidence "
+            f"({list_names(unknown)}; the nearest kind is {find_nearest(unknown[0])})"
+            if unknown
+            else "no evidence in this folder"
+        )
+        raise ConfigError(
+            f"{folder}: {what}. Let names begin with one of {', '.join(READERS)}, such as "
+            "motifs_promoter.parquet; a folder of one network goes as network=FOLDER."
+        )
+    return sources
+
+
+def find_peak_files(folder: Path) -> dict[str, Path]:
+    """The files of a folder peaks_NAME by their roles, with which their names begin."""
+    inside = sorted(folder.iterdir()) if folder.is_dir() else []
+    found = {
+        role: [path for path in inside if path.name.lower().startswith(role)] for role in PEAK_FILES
+    }
+    counts = {role: len(paths) for role, paths in found.items()}
+    if max(counts.values()) > 1 or not all(counts[role] for role in NEEDED_FILES):
+        counted = ", ".join(f"{count:,} {role}*" for role, count in counts.items())
+        raise ConfigError(
+            f"{folder}: peaks need a folder with one file peaks*, one hits* and at most one of "
+            f"tss* and factors* each; found {counted}. Or name them: peaks=PEAKS,HITS,TSS,FACTORS."
+        )
+    return {role: paths[0] for role, paths in found.items() if paths}
+
+
+def find_kind(path: Path) -> str | None:
+    """The longest kind that the name begins with, up to its end or one of `.`, `_`, `-`."""
+    stem = strip_suffixes(path.name)
+    fitting = [kind for kind in READERS if re.match(rf"{re.escape(kind)}([._-]|$)", stem)]
+    return max(fitting, key=len, default=None)
+
+
+def find_nearest(text: str) -> str:
+    """The kind most like the text."""
+    return difflib.get_close_matches(text, READERS, n=1, cutoff=0.0)[0]
+
+
+def find_licence(path: Path) -> str | None:
+    """The LICENSE or else the README in a folder, or else beside a file or folder."""
+    for folder in filter(Path.is_dir, (path, path.parent)):
+        files = sorted(folder.iterdir())
+        for word in LICENCES:
+            for file in files:
+                if file.name.upper().startswith(word):
+                    return str(file)
+    return None
+
+
+def make_name(kind: str, path: Path) -> str:
+    """A readable name: "motifs promoter" for motifs_promoter.parquet, whoever said the kind."""
+    _, key = split_embedding(path)
+    stem = strip_suffixes(strip_key(path).name)
+    rest = stem.removeprefix(kind) if find_kind(path) == kind else stem
+    return " ".join(re.split(r"[._\-\s]+", f"{kind} {rest} {key or ''}".strip()))
+
+
+def strip_key(path: Path) -> Path:
+    """The file of FILE.h5ad:KEY, and any other path as it is."""
+    return Path(split_embedding(path)[0])
+
+
+def strip_suffixes(name: str) -> str:
+    """The name without .csv, .tsv.gz and the like."""
+    while name.lower().endswith(SUFFIXES):
+        name = name.rpartition(".")[0]
+    return name
