@@ -71,6 +71,21 @@ class Split:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Part:
+    """The pairs of one fit: a fold of cross-fitting, or a draw of a split, with a seed."""
+
+    split: Split  # its test pairs are those to be scored
+    name: str  # in a run folder
+    seed: int  # of whatever the fit draws
+    negative_weight: float = 1.0  # of a train pair labelled 0, where others were left out
+
+    @property
+    def is_disjoint(self) -> bool:
+        """Whether validation pairs have a TF or a target without train pairs."""
+        return self.split.kind.endswith("-disjoint")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Dataset:
     """What a task works on: genes, labelled pairs, and the notes gathered while reading."""
 

@@ -92,6 +92,8 @@ def _with_part(config: Any, path: list[str], part: Any) -> Any:
     name, *rest = path
     setting = next(setting for setting in list_fields(config) if setting.key == name)
     inner = _with_part(setting.value, rest, part) if rest else part
+    if type(inner) is type(setting.value) and not rest:
+        inner = setting.value  # named as it is: its settings stay
     if is_made(config):
         return dataclasses.replace(config, **{name: inner})
     body = {"__annotations__": {name: setting.hint}, name: inner}

@@ -15,19 +15,18 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from grnjax.baselines.trees import find_varying
-from grnjax.baselines.unsupervised import UnsupervisedMethod
 from grnjax.config import Settings
 from grnjax.data.expression_features import standardise
 from grnjax.data.gene_profiles import build_profiles
 from grnjax.data.names import list_names
 from grnjax.errors import CheckpointError, ConfigError
 from grnjax.graphs.walks import InferredNetwork, build_walk_graph, keep_top_edges
+from grnjax.methods.expression_only import ExpressionOnlyName, score_genes
+from grnjax.methods.gt_grn.walk_networks import keep_heaviest
+from grnjax.methods.score_blocks import digest_run
 from grnjax.models.autoencoder import AutoencoderConfig
 from grnjax.progress import logger
 from grnjax.storage.files import write_atomic
-from grnjax.tasks.score_blocks import digest_run
-from grnjax.tasks.unsupervised import score_genes
-from grnjax.tasks.walk_networks import keep_heaviest
 from grnjax.training.expression_embedding import EmbeddingTrainingConfig, embed_expression
 from grnjax.training.recorder import FitRecorder, RecordedFit, derive_seed
 from grnjax.training.walk_training import WalkTrainingConfig, fit_walks
@@ -41,7 +40,7 @@ Fit = TypeVar("Fit")
 class GeneEmbeddingConfig(Settings):
     """How genes are embedded; published GT-GRN leaves all of this open."""
 
-    networks: tuple[UnsupervisedMethod, ...] = (
+    networks: tuple[ExpressionOnlyName, ...] = (
         "pearson",
         "spearman",
         "mutual-information",
