@@ -12,29 +12,35 @@ subclass, whose fields then count; `--model.encoder=GAT` puts GATConfig there:
 """
 
 from grnjax.config.command_line import parse
-from grnjax.config.fields import (
+from grnjax.config.annotations import (
     AtLeastTwo,
     Count,
     Dropout,
+    Items,
     Positive,
     Range,
     Rate,
-    Settings,
+    Seeds,
     Share,
     Weight,
+    Widths,
 )
+from grnjax.config.fields import Settings
 from grnjax.config.records import from_json, replace, to_json
 
 __all__ = [
     "AtLeastTwo",
     "Count",
     "Dropout",
+    "Items",
     "Positive",
     "Range",
     "Rate",
+    "Seeds",
     "Settings",
     "Share",
     "Weight",
+    "Widths",
     "from_json",
     "parse",
     "replace",
