@@ -17,7 +17,6 @@ from grnjax.errors import ConfigError
 from grnjax.evaluation.report import format_table, summarise
 from grnjax.evidence.catalogue import digest_entries
 from grnjax.evidence.vectors import split_embedding
-from grnjax.models.encoder import import_encoders
 from grnjax.storage.files import write_json
 from grnjax.tasks import network_inference
 from grnjax.tasks.explanation import summarise_worth
@@ -61,7 +60,6 @@ class InferCommand(InferenceConfig, UnsupervisedConfig):
 
 def run(args: list[str]) -> None:
     """Runs the command with these arguments."""
-    import_encoders()
     command = settings.parse(InferCommand, args, program="grnjax infer")
     check_inputs(command)
     join_processes(command.devices)

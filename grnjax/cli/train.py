@@ -14,7 +14,6 @@ from grnjax.data.expression import DataConfig
 from grnjax.errors import ConfigError
 from grnjax.evaluation.report import format_table
 from grnjax.evidence.vectors import split_embedding
-from grnjax.models.encoder import import_encoders
 from grnjax.progress import logger
 from grnjax.storage.files import write_json
 from grnjax.tasks import link_prediction
@@ -61,7 +60,6 @@ class TrainCommand(LinkPredictionConfig):
 
 def run(args: list[str]) -> None:
     """Runs the command with these arguments."""
-    import_encoders()
     command = settings.parse(TrainCommand, args, program="grnjax train")
     join_processes(command.devices)
     begun = time.monotonic()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Float
 
-from grnjax.config import Settings
+from grnjax.config import AtLeastTwo, Positive, Settings
 from grnjax.data.candidates import drop_unknown_tfs
 from grnjax.errors import ConfigError, SplitError
 from grnjax.evaluation.splits import cross_fit_folds
@@ -20,20 +20,13 @@ INNER_FOLDS = 8  # one of them is the validation part of a fit
 class CrossFitConfig(Settings):
     """How candidates are assigned to folds."""
 
-    members: int = 5
+    members: Positive = 5
     """Members of the ensemble; their disagreement is the spread of an edge."""
-    folds: int = 5
+    folds: AtLeastTwo = 5
     """Parts of the candidates; each is scored by models that did not train on it."""
-    most_train_pairs: int = 200_000
+    most_train_pairs: Positive = 200_000
     """Above this, a fit takes all known edges and a random part of the unlabelled pairs, each of
     which then weighs more."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.members < 1:
-            raise ValueError(f"members must be at least 1, got {self.members}")
-        if self.folds < 2:
-            raise ValueError(f"folds must be at least 2, got {self.folds}")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -2,12 +2,12 @@
 
 import dataclasses
 import functools
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from jax.sharding import Mesh
 
-from grnjax.config import Settings
+from grnjax.config import Positive, Range, Settings
 from grnjax.data.expression_features import (
     coexpression_block,
     expression_statistics,
@@ -40,26 +40,17 @@ class InputConfig(Settings):
     """Features of a gene: statistics and principal components of its expression, the whole
     standardised profile over cells, as scRegNet has it, or the statistics alone, the only ones
     that mean the same in another data set."""
-    components: int = 64
+    components: Positive = 64
     """How many principal components."""
     messages: Literal["symmetric", "directed", "none"] = "none"
     """Whether messages pass both ways along a train edge, as published, from TF to target, or not
     at all: each gene then has its own features only, and labels act through the identity term.
     `none` is the default: where messages made a difference they cost precision (README)."""
-    negative_weight: float = 1.0
+    negative_weight: Annotated[float, Range(0, 1, ends="(]")] = 1.0
     """Weight of a pair labelled 0 in the loss; below 1 where 0 only means unlabelled."""
-    unlabelled_weight: float = 0.0
+    unlabelled_weight: Annotated[float, Range(0, 1)] = 0.0
     """Above 0, every pair outside the train pairs counts as a negative of this weight; for labels
     with few negatives, such as the balanced ones of Non-Specific and STRING networks."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.components < 1:
-            raise ValueError(f"components must be at least 1, got {self.components}")
-        if not 0 < self.negative_weight <= 1:
-            raise ValueError(f"negative_weight must be in (0, 1], got {self.negative_weight}")
-        if not 0 <= self.unlabelled_weight <= 1:
-            raise ValueError(f"unlabelled_weight must be in [0, 1], got {self.unlabelled_weight}")
 
 
 def make_scregnet_trainer(

@@ -18,6 +18,7 @@ from jax.sharding import Mesh
 from scipy.special import expit, logit, ndtri
 
 from grnjax.baselines.controls import scores_at, trivial_rows
+from grnjax.config import Share
 from grnjax.data.candidates import has_known_targets, list_candidates
 from grnjax.data.expression import DataConfig
 from grnjax.errors import ConfigError
@@ -57,14 +58,12 @@ class InferenceConfig(CrossFitConfig):
     """Networks among the blocks to use although their labels look like a copy of the known ones."""
     explain: bool = False
     """Write for each edge the terms that its logit is the sum of."""
-    prevalence: float | None = None
+    prevalence: Share | None = None
     """Share of true edges among the candidates that the probability assumes; by default the
     share of known ones, which is a lower bound."""
 
     def __post_init__(self):
         super().__post_init__()
-        if self.prevalence is not None and not 0 < self.prevalence < 1:
-            raise ValueError(f"prevalence must be in (0, 1), got {self.prevalence}")
         if self.inputs.unlabelled_weight:
             raise ValueError(
                 "unlabelled_weight must be 0 here: every candidate is dealt out as labelled "
