@@ -98,7 +98,7 @@ def main() -> None:
     print(json.dumps(settings.to_json(suggest(best, config)), indent=2))
 
 
-def open_search(config: Config) -> optuna.FitRecorder:
+def open_search(config: Config) -> optuna.Study:
     """The search as its journal has it; a trial that was cut off is given up, to be run again."""
     config.out.mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
