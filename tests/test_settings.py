@@ -123,7 +123,7 @@ def say_on_command_line(default: Settings, key: str, value: Any) -> str | None:
 def complain(kind: type) -> list[str]:
     """What is wrong with how a config refuses wrong values; nothing if nothing is."""
     default, found = make(kind), []
-    for setting in list_fields(kind):
+    for setting in list_fields(default):
         for value in [] if setting.is_part else list_wrong(setting.hint):
             here = f"{kind.__name__}({setting.key}={value!r})"
             said = say_in_python(default, setting.key, value)

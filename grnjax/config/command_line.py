@@ -136,6 +136,7 @@ def _explain(config: Any, args: list[str], settings: list[Setting], program: str
             setting, given = unnamed.pop(0), [word]
             flag = setting.key.upper()
         elif setting.is_switch:
+            values[setting.key] = flag.replace("_", "-") == setting.flags[0]
             continue
         else:
             given = [value] if equals else []
