@@ -36,7 +36,7 @@ from experiments.record import ResultsFile
 from grnjax import config as settings
 from grnjax.baselines.controls import scores_at, trivial_rows
 from grnjax.baselines.factors import FactorRidge, fit_factor_model
-from grnjax.config import Settings
+from grnjax.config import Seeds, Settings
 from grnjax.data.benchmark import BenchmarkSet, find_root, find_sets
 from grnjax.data.expression import DataConfig
 from grnjax.data.label_matrix import label_matrix
@@ -68,8 +68,8 @@ class FlagshipStudy(Settings):
     """Names or patterns of sets."""
     kinds: tuple[SplitKind, ...] = ("standard", "target-disjoint", "tf-disjoint", "both-disjoint")
     """Kinds of split."""
-    draws: tuple[int, ...] = (0, 1, 2, 3, 4)
-    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    draws: Seeds = (0, 1, 2, 3, 4)
+    seeds: Seeds = (0, 1, 2, 3, 4)
     """Seeds of the model; its controls take the first."""
     data: DataConfig = DataConfig(split="draw")
     kernel_factor: KernelFactorSettings = KernelFactorSettings()

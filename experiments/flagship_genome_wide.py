@@ -23,7 +23,7 @@ from experiments.flagship_beeline import MODEL, clear, judge
 from experiments.record import ResultsFile
 from grnjax import config as settings
 from grnjax.baselines.controls import identity_ensemble
-from grnjax.config import Settings
+from grnjax.config import Seeds, Settings
 from grnjax.data.benchmark import BenchmarkSet, find_root, find_set
 from grnjax.data.edges import read_edges
 from grnjax.data.expression import DataConfig
@@ -51,7 +51,7 @@ class GenomeWideStudy(Settings):
     """The model trained on labels of genes that the benchmark leaves out."""
 
     kinds: tuple[SplitKind, ...] = ("standard", "target-disjoint")
-    draws: tuple[int, ...] = (0, 1, 2)
+    draws: Seeds = (0, 1, 2)
     data: DataConfig = DataConfig(split="draw")
     kernel_factor: KernelFactorSettings = KernelFactorSettings()
 

@@ -34,7 +34,7 @@ from experiments.beeline_evidence import choose_genes
 from experiments.record import ResultsFile
 from experiments.studies import measure, measure_reconstruction, measure_trivial
 from grnjax import config as settings
-from grnjax.config import Settings
+from grnjax.config import Seeds, Settings
 from grnjax.data.benchmark import find_sets
 from grnjax.data.expression import DataConfig
 from grnjax.evaluation.splits import SplitKind
@@ -72,8 +72,8 @@ class GTGRNStudy(Settings):
     """Names or patterns of sets."""
     kinds: tuple[SplitKind, ...] = ("standard", "target-disjoint")
     """Kinds of split."""
-    draws: tuple[int, ...] = (0, 1, 2, 3, 4)
-    seeds: tuple[int, ...] = (0, 1, 2)
+    draws: Seeds = (0, 1, 2, 3, 4)
+    seeds: Seeds = (0, 1, 2)
     """Seeds of our forms; everything else takes the first."""
     reconstructed: tuple[str, ...] = ("Specific/mDC/TFs+500",)
     """Sets whose whole network is reconstructed."""

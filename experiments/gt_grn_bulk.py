@@ -61,7 +61,7 @@ from experiments.studies import measure, measure_reconstruction, measure_trivial
 from grnjax import config as settings
 from grnjax.baselines.controls import scores_at
 from grnjax.baselines.unsupervised import METHODS, UnsupervisedMethod
-from grnjax.config import Settings
+from grnjax.config import Seeds, Settings
 from grnjax.data.benchmark import ROOT_VARIABLE
 from grnjax.data.bulk import load_bulk
 from grnjax.errors import ConfigError
@@ -92,8 +92,8 @@ class BulkStudy(Settings):
     """Sets on which GENIE3 is left out, as slow there."""
     kinds: tuple[SplitKind, ...] = ("standard", "target-disjoint")
     """Kinds of split."""
-    draws: tuple[int, ...] = (0, 1, 2, 3, 4)
-    seeds: tuple[int, ...] = (0, 1, 2)
+    draws: Seeds = (0, 1, 2, 3, 4)
+    seeds: Seeds = (0, 1, 2)
     """Seeds of our forms of GT-GRN; everything else takes the first."""
     reconstructed: tuple[str, ...] = ("bsubtilis", "dream4-1")
     """Sets whose whole network is reconstructed."""

@@ -23,7 +23,7 @@ import numpy as np
 
 from experiments.record import ResultsFile
 from grnjax import config as settings
-from grnjax.config import Settings
+from grnjax.config import Seeds, Settings
 from grnjax.data.benchmark import find_root
 from grnjax.data.expression import DataConfig, Expression
 from grnjax.data.genes import read_tf_list
@@ -42,7 +42,7 @@ class PBMCStudy(Settings):
 
     sets: tuple[str, ...] = tuple(CELL_SETS)
     """Names of sets: pbmc68k, pbmc3k."""
-    seeds: tuple[int, ...] = (0, 1, 2)
+    seeds: Seeds = (0, 1, 2)
     """Seeds of the folds; the embeddings are the same for all."""
     cell_types: CellTypeConfig = CellTypeConfig()
     embeddings: GeneEmbeddingConfig = GeneEmbeddingConfig()

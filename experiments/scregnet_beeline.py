@@ -35,7 +35,7 @@ from experiments.published_settings import encode_once, published_config
 from experiments.record import ResultsFile, rename_model
 from experiments.studies import measure_trivial
 from grnjax import config as settings
-from grnjax.config import Settings
+from grnjax.config import Seeds, Settings
 from grnjax.data.benchmark import BenchmarkSet, find_sets
 from grnjax.data.expression import DataConfig
 from grnjax.progress import logger, start_logging
@@ -69,7 +69,7 @@ class BeelineStudy(Settings):
     """Names or patterns of sets, NETWORK/CELL/SIZE."""
     data: DataConfig = DataConfig(split="scRegNet")
     split: SplitConfig = SplitConfig(draws=(0, 1, 2, 3, 4))
-    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    seeds: Seeds = (0, 1, 2, 3, 4)
     """Seeds of our form; its variant and the published form take the first."""
     reference_schedule: bool = False
     """Fit the published form as published, one pass over the graph a batch, and nothing else."""

@@ -19,12 +19,14 @@ published settings of its network (those of hHEP on mDC, which has none), encode
 
 import dataclasses
 import sys
+from typing import Annotated
 
 from experiments.record import ResultsFile
 from experiments.studies import LoadedSet, StudyConfig, load_set, measure, two_forms
 from grnjax import config as settings
 from grnjax.baselines.controls import identity_ensemble, scores_at
 from grnjax.baselines.factors import FactorRidge, fit_factor_model
+from grnjax.config import Range, Seeds
 from grnjax.data.label_matrix import label_matrix
 from grnjax.evaluation.noise import flip_labels
 from grnjax.progress import logger, start_logging
@@ -38,8 +40,8 @@ from grnjax.types import Split
 class Config(StudyConfig):
     """The study; only the first seed is used, since each draw has its own seed of the model."""
 
-    draws: tuple[int, ...] = tuple(range(10))
-    levels: tuple[float, ...] = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05)
+    draws: Seeds = tuple(range(10))
+    levels: tuple[Annotated[float, Range(0, 1)], ...] = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05)
     """Shares of the labels that are flipped."""
 
 

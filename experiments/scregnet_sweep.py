@@ -32,7 +32,7 @@ from experiments.published_settings import ONCE, published_form
 from experiments.record import ResultsFile
 from experiments.studies import HESC, LoadedSet, load_set
 from grnjax import config as settings
-from grnjax.config import Settings
+from grnjax.config import Count, Positive, Settings
 from grnjax.data.expression import DataConfig
 from grnjax.errors import NonFiniteError
 from grnjax.models.encoder import EncoderConfig
@@ -59,14 +59,14 @@ class Config(Settings):
     set: str = HESC
     """Set of the benchmark root."""
     encoder: Literal["GCN", "GraphSAGE", "GAT"] = "GCN"
-    trials: int = 50
+    trials: Positive = 50
     objective: Literal["auroc", "average_precision"] = "auroc"
     """Validation score that a trial is worth, and that chooses its epoch."""
     once: bool = False
     """Encode the graph once a step over all train pairs."""
     reference_selection: bool = False
     """Maximise the score of the test pairs, as the published code does."""
-    seed: int = 0
+    seed: Count = 0
 
     @property
     def name(self) -> str:
@@ -98,7 +98,7 @@ def main() -> None:
     print(json.dumps(settings.to_json(suggest(best, config)), indent=2))
 
 
-def open_search(config: Config) -> optuna.FitRecorder:
+def open_search(config: Config) -> optuna.Study:
     """The search as its journal has it; a trial that was cut off is given up, to be run again."""
     config.out.mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.WARNING)

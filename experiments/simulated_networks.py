@@ -20,6 +20,7 @@ from experiments.flagship_beeline import PERMUTED, judge
 from experiments.record import ResultsFile, rename_model
 from experiments.studies import NEWEST, measure_trivial
 from grnjax import config as settings
+from grnjax.config import Seeds
 from grnjax.data.simulator import EmbeddedConfig
 from grnjax.evidence.gather import gather_evidence
 from grnjax.progress import logger, start_logging
@@ -34,6 +35,7 @@ from grnjax.tasks.link_prediction import (
     run_study,
 )
 from grnjax.tasks.loading import EmbeddedData, load_embedded
+from grnjax.tasks.model_kinds import AnyControl
 from grnjax.tasks.network_inference import MODEL as INFERRED
 from grnjax.tasks.network_inference import InferenceConfig, infer, judge_hidden
 
@@ -46,8 +48,8 @@ KINDS = ("standard", "target-disjoint")
 class Config(LinkPredictionConfig):
     """The study; simulator seeds and model seeds are its sizes."""
 
-    simulator_seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
-    controls: tuple[str, ...] = ("expression-permuted",)
+    simulator_seeds: Seeds = (0, 1, 2, 3, 4)
+    controls: tuple[AnyControl, ...] = ("expression-permuted",)
 
 
 def main() -> None:

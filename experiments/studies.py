@@ -7,7 +7,7 @@ import numpy as np
 
 from experiments.published_settings import encode_once, published_config
 from experiments.record import ResultsFile
-from grnjax.config import Settings
+from grnjax.config import Seeds, Settings
 from grnjax.data.benchmark import find_root, find_set
 from grnjax.data.expression import DataConfig
 from grnjax.evaluation.splits import SplitKind
@@ -35,9 +35,9 @@ class StudyConfig(Settings):
     data: DataConfig = DataConfig()
     sets: tuple[str, ...] = (MDC, HESC)
     """Sets of the benchmark root."""
-    draws: tuple[int, ...] = (0, 1, 2, 3, 4)
+    draws: Seeds = (0, 1, 2, 3, 4)
     """Draws of whatever the study draws: splits that are not published, flipped labels."""
-    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    seeds: Seeds = (0, 1, 2, 3, 4)
     """Seeds of the model on a published split; of several draws each makes its own seed from the
     first of these."""
 

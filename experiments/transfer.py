@@ -40,6 +40,7 @@ from grnjax.progress import logger, start_logging
 from grnjax.tasks.inputs import InputConfig
 from grnjax.tasks.link_prediction import LinkPredictionConfig, SplitConfig
 from grnjax.tasks.loading import load_folder
+from grnjax.tasks.model_kinds import AnyControl
 from grnjax.tasks.transfer import transfer
 from grnjax.types import Dataset, GeneTable, LabelledPairs
 
@@ -54,7 +55,7 @@ class Config(LinkPredictionConfig):
     data: DataConfig = DataConfig()
     inputs: InputConfig = InputConfig(nodes="statistics")
     split: SplitConfig = SplitConfig(draws=(0, 1, 2, 3, 4))
-    controls: tuple[str, ...] = ("expression-permuted",)
+    controls: tuple[AnyControl, ...] = ("expression-permuted",)
 
 
 def main() -> None:

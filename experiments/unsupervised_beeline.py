@@ -23,7 +23,7 @@ from experiments.studies import measure_trivial
 from grnjax import config as settings
 from grnjax.baselines.controls import scores_at
 from grnjax.baselines.unsupervised import METHODS, UnsupervisedMethod
-from grnjax.config import Settings
+from grnjax.config import Seeds, Settings
 from grnjax.data.benchmark import BenchmarkSet, find_sets
 from grnjax.data.expression import DataConfig
 from grnjax.evaluation.splits import SplitKind
@@ -48,7 +48,7 @@ class UnsupervisedStudy(Settings):
     methods: tuple[UnsupervisedMethod, ...] = tuple(METHODS)
     kinds: tuple[SplitKind, ...] = ("standard", "target-disjoint")
     """Kinds of split."""
-    draws: tuple[int, ...] = (0, 1, 2, 3, 4)
+    draws: Seeds = (0, 1, 2, 3, 4)
     data: DataConfig = DataConfig(split="draw")
     work: Path = Path("unsupervised-work")
     """Keeps the scores."""

@@ -8,6 +8,7 @@ from typing import Literal
 from tyro.conf import Positional
 
 from grnjax import config as settings
+from grnjax.config import Settings
 from grnjax.data.beeline_archive import build_sets
 from grnjax.data.download import CATALOGUE, ZENODO, fetch_archives
 from grnjax.data.edges import read_edges
@@ -28,12 +29,12 @@ grnjax data fetch --help and grnjax data convert --help list their settings."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ListCommand:
+class ListCommand(Settings):
     """List the public data sets that `grnjax data fetch` knows."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FetchCommand:
+class FetchCommand(Settings):
     """Fetch a public data set and build the benchmark sets in it.
 
     The archives are verified by the checksums that their record states, and stay in
@@ -53,7 +54,7 @@ class FetchCommand:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ConvertCommand:
+class ConvertCommand(Settings):
     """Write a network file in the layout that another program reads.
 
     SOURCE is whatever `grnjax evaluate` reads: text (gzip too), .parquet, .h5ad or .zarr. The

@@ -7,14 +7,14 @@ of a run have the same padded shapes, so that they compile once.
 import dataclasses
 import functools
 from collections.abc import Iterator, Sequence
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float
 
-from grnjax.config import Settings
+from grnjax.config import Range, Settings
 from grnjax.data.candidates import leaves_pairs_unlabelled
 from grnjax.errors import ConfigError
 from grnjax.methods.method import MethodConfig, Problem, Scorer
@@ -44,18 +44,11 @@ class PairInputConfig(Settings):
     """Whether messages pass both ways along a train edge, as published, from TF to target, or not
     at all: each gene then has its own features only, and labels act through the identity term.
     `none` is the default: where messages made a difference they cost precision."""
-    negative_weight: float = 1.0
+    negative_weight: Annotated[float, Range(0, 1, ends="(]")] = 1.0
     """Weight of a pair labelled 0 in the loss; below 1 where 0 only means unlabelled."""
-    unlabelled_weight: float = 0.0
+    unlabelled_weight: Annotated[float, Range(0, 1)] = 0.0
     """Above 0, every pair outside the train pairs counts as a negative of this weight; for labels
     with few negatives, such as the balanced ones of Non-Specific and STRING networks."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        if not 0 < self.negative_weight <= 1:
-            raise ValueError(f"negative_weight must be in (0, 1], got {self.negative_weight}")
-        if not 0 <= self.unlabelled_weight <= 1:
-            raise ValueError(f"unlabelled_weight must be in [0, 1], got {self.unlabelled_weight}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

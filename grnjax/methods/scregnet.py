@@ -11,6 +11,7 @@ from typing import ClassVar, Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from grnjax.config import Positive
 from grnjax.data.expression_features import (
     coexpression_block,
     expression_statistics,
@@ -35,13 +36,8 @@ class InputConfig(PairInputConfig):
     """Features of a gene: statistics and principal components of its expression, the whole
     standardised profile over cells, as scRegNet has it, or the statistics alone, the only ones
     that mean the same in another data set."""
-    components: int = 64
+    components: Positive = 64
     """How many principal components."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.components < 1:
-            raise ValueError(f"components must be at least 1, got {self.components}")
 
 
 class Features(NamedTuple):

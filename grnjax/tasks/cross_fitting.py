@@ -7,7 +7,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float
 
-from grnjax.config import Settings
+from grnjax.config import AtLeastTwo, Positive, Settings
 from grnjax.data.candidates import drop_unknown_tfs, has_known_targets
 from grnjax.errors import ConfigError, SplitError
 from grnjax.evaluation.splits import cross_fit_folds
@@ -24,20 +24,13 @@ MOST_EXPLAINED = 2_000_000  # candidates
 class CrossFitConfig(Settings):
     """How candidates are assigned to folds."""
 
-    repeats: int = 5
+    repeats: Positive = 5
     """Rounds of cross-fitting; the disagreement of their fits is the spread of an edge."""
-    folds: int = 5
+    folds: AtLeastTwo = 5
     """Parts of the candidates; each is scored by models that did not train on it."""
-    most_train_pairs: int = 200_000
+    most_train_pairs: Positive = 200_000
     """Above this, a fit takes all known edges and a random part of the unlabelled pairs, each of
     which then weighs more."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.repeats < 1:
-            raise ValueError(f"repeats must be at least 1, got {self.repeats}")
-        if self.folds < 2:
-            raise ValueError(f"folds must be at least 2, got {self.folds}")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from jax.sharding import Mesh
 
-from grnjax.config import Settings
+from grnjax.config import Count, Seeds, Settings, Share
 from grnjax.data.candidates import choose_like_test, list_split_tfs
 from grnjax.errors import ConfigError
 from grnjax.evaluation.metrics import evaluate_pairs
@@ -32,12 +32,6 @@ from grnjax.types import Dataset, Part, Split, SplitProtocol
 CHOSEN_ON = ("auroc", "average_precision")
 
 
-def check_seeds(name: str, seeds: tuple[int, ...]) -> None:
-    """Refuses seeds that are missing, repeated or negative."""
-    if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
-        raise ValueError(f"{name} must be different whole numbers from 0 on, got {seeds}")
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SplitConfig(Settings):
     """Which pairs train, validate and test."""
@@ -48,15 +42,11 @@ class SplitConfig(Settings):
     protocol: SplitProtocol = "corrected"
     """Whether balanced splits, drawn or published, keep the train pairs that their published
     rule puts among the test pairs, labelled 0 (as-published), or not (corrected)."""
-    prevalence: float | None = None
+    prevalence: Share | None = None
     """Share of positives among the test pairs of a drawn balanced split; by default the density
     of the network."""
-    draws: tuple[int, ...] = (0,)
+    draws: Seeds = (0,)
     """Seeds of the draws."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        check_seeds("draws", self.draws)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,7 +57,7 @@ class LinkPredictionConfig(Settings):
     """The method; the command line takes another by its name, --method=GT-GRN, and its settings
     under --method."""
     split: SplitConfig = SplitConfig()
-    seeds: tuple[int, ...] = (0,)
+    seeds: Seeds = (0,)
     """Seeds of the method; each is fitted on every draw."""
     controls: tuple[str, ...] = ()
     """Permuted inputs, or rewired labels, on which the method is fitted again."""
@@ -76,15 +66,12 @@ class LinkPredictionConfig(Settings):
     reconstruct: bool = False
     """Also judge the first seed on every pair of a TF and a gene, its train pairs included; the
     figures of those and of the other pairs stand apart."""
-    bootstrap: int = 0
+    bootstrap: Count = 0
     """How many times the TFs are resampled for the intervals of each draw, with the first seed;
     0 leaves them out."""
 
     def __post_init__(self):
         super().__post_init__()
-        check_seeds("seeds", self.seeds)
-        if self.bootstrap < 0:
-            raise ValueError(f"bootstrap must be at least 0, got {self.bootstrap}")
         known = self.method.controls()
         for control in self.controls:
             if control not in known:

@@ -17,6 +17,7 @@ import pandas as pd
 from jax.sharding import Mesh
 from scipy.special import expit, logit, ndtri
 
+from grnjax.config import Share
 from grnjax.data.candidates import has_known_targets, list_candidates
 from grnjax.data.names import list_names
 from grnjax.errors import ConfigError
@@ -54,14 +55,9 @@ class InferenceConfig(CrossFitConfig):
     """
     explain: bool = False
     """Write for each edge the terms that its logit is the sum of."""
-    prevalence: float | None = None
+    prevalence: Share | None = None
     """Share of true edges among the candidates that the probability assumes; by default the
     share of known ones, which is a lower bound."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.prevalence is not None and not 0 < self.prevalence < 1:
-            raise ValueError(f"prevalence must be in (0, 1), got {self.prevalence}")
 
 
 def infer(

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from grnjax.baselines.trees import find_varying
-from grnjax.config import Settings
+from grnjax.config import Positive, Settings
 from grnjax.data.expression_features import standardise
 from grnjax.data.gene_profiles import build_profiles
 from grnjax.data.names import list_names
@@ -47,16 +47,11 @@ class GeneEmbeddingConfig(Settings):
         "grnboost2",
     )
     """Methods whose networks, inferred from the expression, the walks are on."""
-    edges_a_gene: int = 10
+    edges_a_gene: Positive = 10
     """Edges that are kept of each network, over the genes of the run."""
     autoencoder: AutoencoderConfig = AutoencoderConfig()
     expression: EmbeddingTrainingConfig = EmbeddingTrainingConfig()
     walks: WalkTrainingConfig = WalkTrainingConfig()
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.edges_a_gene < 1:
-            raise ValueError(f"edges_a_gene must be at least 1, got {self.edges_a_gene}")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
