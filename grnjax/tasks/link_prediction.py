@@ -211,7 +211,7 @@ def run_study(
     }
     reconstructions = []
     with FitRecorder(folder, fits, config.training.epochs, "fitting") as recorder:
-        chosen = choose_on_validation(bench, study, config) if config.choose else {}
+        chosen = choose_on_validation(bench, recorder, config) if config.choose else {}
         requests = list_requests(splits, config, chosen)
         for request, fitted in zip(requests, bench.fit_all(recorder, requests), strict=True):
             split, method = request.split, name_row(request.settings)
