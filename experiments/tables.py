@@ -11,17 +11,17 @@ from pathlib import Path
 import pandas as pd
 
 from experiments.bench.tables import bench_table, schedule_table
-from experiments.flagship_tables import flagship_tables, write_difference
-from experiments.gt_grn_summary import ablation_summary, bulk_summary, summary_table
-from experiments.gt_grn_tables import gt_grn_tables
-from experiments.published_figures import PUBLISHED
+from experiments.gt_grn.summary import ablation_summary, bulk_summary, summary_table
+from experiments.gt_grn.tables import gt_grn_tables
+from experiments.kernel_factor.tables import kernel_factor_tables, write_difference
+from experiments.scregnet.published_figures import PUBLISHED
 from grnjax.evaluation.report import markdown_table, paired_differences, shorten, summarise
 from grnjax.storage.files import read_json_lines, write_atomic
 from grnjax.tasks.link_prediction import MODEL
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "experiments" / "results"
-PICTURES = ROOT / "experiments"
+PICTURES = ROOT / "experiments/scregnet"
 METRICS = (
     "auroc",
     "average_precision",
@@ -52,7 +52,7 @@ def results_table(study: str, columns: dict = COLUMNS, **where: object) -> str:
 
 def simulated_table(split: str) -> str:
     """One split of the simulated networks; each simulator seed is a draw."""
-    rows = read_json_lines(RESULTS / "simulated_networks.jsonl")
+    rows = read_json_lines(RESULTS / "kernel_factor_simulated_networks.jsonl")
     table = [
         {"method": row["method"], "draw": row["set"], "seed": row["draw"]}
         | {metric: row[metric] for metric in METRICS}
@@ -157,7 +157,7 @@ def support_table() -> str:
         "| ranking of mDC | curated network | listed | same degrees | p | uniform |",
         "| --- | --- | ---: | ---: | ---: | ---: |",
     ]
-    for row in read_json_lines(RESULTS / "biological_check.jsonl"):
+    for row in read_json_lines(RESULTS / "scregnet_biological_check.jsonl"):
         if row["split"] == "all TFs, top 1000":
             cells = [row["method"], row["set"].split(", ")[1], str(row["supported"])]
             cells += [f"{row['expected']:.1f}", shorten(row["p_value"])]
@@ -168,7 +168,7 @@ def support_table() -> str:
 
 def transfer_table() -> str:
     """AUROC and swap concordance on TFs that the source does not know, one line a pair of sets."""
-    table = pd.DataFrame(read_json_lines(RESULTS / "transfer.jsonl"))
+    table = pd.DataFrame(read_json_lines(RESULTS / "scregnet_transfer.jsonl"))
     table = table[table["split"] == "unseen TFs"]
     methods = ("target rate", "absolute Pearson", MODEL, f"{MODEL}, expression permuted")
     lines = [
@@ -225,7 +225,7 @@ def mdc(network: str, split: str) -> dict:
     }
 
 
-FLAGSHIP = flagship_tables(RESULTS)
+KERNEL_FACTOR = kernel_factor_tables(RESULTS)
 MEASURED = (
     *("standard", "unseen targets", "unseen TFs", "both unseen"),
     *("fresh draws, standard", "fresh draws, unseen targets"),
@@ -236,8 +236,8 @@ TABLES = {
         "simulated, standard": lambda: simulated_table("standard"),
         "simulated, target-disjoint": lambda: simulated_table("target-disjoint"),
         "simulated, infer hidden": lambda: simulated_table("infer, hidden"),
-        "flagship, standard": FLAGSHIP["standard"],
-        "flagship, unseen targets": FLAGSHIP["unseen targets"],
+        "flagship, standard": KERNEL_FACTOR["standard"],
+        "flagship, unseen targets": KERNEL_FACTOR["unseen targets"],
         "TFs+500": lambda: published_table("TFs+500"),
         "TFs+1000": lambda: published_table("TFs+1000"),
         "mDC": lambda: results_table("scregnet_beeline", set=MDC, split="standard"),
@@ -249,7 +249,7 @@ TABLES = {
         "GT-GRN ablation, unseen targets": lambda: ablation_summary(RESULTS, "target-disjoint"),
         "speed": lambda: bench_table("training", "aggregation", "start"),
     },
-    "experiments/README.md": {
+    "experiments/scregnet/README.md": {
         "TFs+500": lambda: published_table("TFs+500"),
         **mdc("Specific", "standard"),
         **mdc("Specific", "target-disjoint"),
@@ -271,9 +271,9 @@ TABLES = {
         "transfer": transfer_table,
         "support": support_table,
     },
-    "experiments/SCALING.md": {"schedules": schedule_table},
-    "experiments/FLAGSHIP.md": {name: FLAGSHIP[name] for name in MEASURED},
-    "experiments/GT_GRN.md": gt_grn_tables(RESULTS),
+    "docs/scaling.md": {"schedules": schedule_table},
+    "experiments/kernel_factor/README.md": {name: KERNEL_FACTOR[name] for name in MEASURED},
+    "experiments/gt_grn/README.md": gt_grn_tables(RESULTS),
 }
 
 

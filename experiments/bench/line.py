@@ -13,7 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from importlib import metadata
 from typing import Any, NamedTuple
 
-from experiments.record import RESULTS, describe_provenance
+from experiments.shared.record import RESULTS, describe_provenance
 from grnjax.storage.files import write_atomic
 
 PEERS = ("torch", "torch_geometric", "scikit-learn")

@@ -16,7 +16,7 @@ from torch import nn
 from torch_geometric.nn import GCNConv
 
 from experiments.bench.line import Run, peak_mib
-from experiments.published_settings import PublishedRun
+from experiments.scregnet.published_settings import PublishedRun
 from grnjax.types import LabelledPairs
 
 OPTIMIZERS = {"adam": torch.optim.Adam, "rmsprop": torch.optim.RMSprop, "sgd": torch.optim.SGD}

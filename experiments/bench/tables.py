@@ -1,6 +1,6 @@
 """Tables of speed, from the lines of the benches and of the schedules that were tried."""
 
-from experiments.record import RESULTS
+from experiments.shared.record import RESULTS
 from grnjax.storage.files import read_json_lines
 
 NEARLY = 0.01  # of average precision
@@ -43,7 +43,7 @@ def describe(line: dict, side: str) -> str:
 
 def schedule_table() -> str:
     """Seconds by each schedule until the validation AP is nearly the best that any one reaches."""
-    rows = read_json_lines(RESULTS / "time_to_quality.jsonl")
+    rows = read_json_lines(RESULTS / "bench_time_to_quality.jsonl")
     methods = list(dict.fromkeys(row["method"] for row in rows))
     text = ["| | " + " | ".join(methods) + " |", "| --- |" + " ---: |" * len(methods)]
     for name, encoder in dict.fromkeys((row["set"], row["split"]) for row in rows):

@@ -13,7 +13,7 @@ ones of the same width stand in, which cost the same. Cases, in seconds:
 - SET/time_to_quality: until the validation AP is within .002 of the best that the peer reaches by
   the published schedule in 60 epochs, or 10 minutes; ours with 4,096 pairs a batch, the median of
   five seeds other than the one this schedule was chosen with.
-- SET/recorder: 5 draws x 5 seeds by the schedules of the case above, to their ends; for the peer 25
+- SET/study: 5 draws x 5 seeds by the schedules of the case above, to their ends; for the peer 25
   times its one run.
 
 Evaluation counts; compilation does in the study alone, and `compile_s` says what it takes. Every
@@ -28,7 +28,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.bench.line import BenchFile, Run, peak_mib, run_alone
-from experiments.published_settings import PUBLISHED, published_config, train_quickly
+from experiments.scregnet.published_settings import PUBLISHED, published_config, train_quickly
 from grnjax.data.benchmark import find_root, find_sets
 from grnjax.data.expression import DataConfig
 from grnjax.evaluation.splits import draw_split
@@ -122,7 +122,7 @@ def measure_set(name: str, problem: Problem, lines: BenchFile) -> None:
         **goal,
     )
 
-    seconds, reached, memory = run_alone(recorder, problem, ours)
+    seconds, reached, memory = run_alone(study, problem, ours)
     lines.add(
         f"{name}/study",
         "s",

@@ -40,9 +40,9 @@ def read_other_network(
     So which genes a network is about says nothing, in one network as in several.
 
     A TF needs `FEWEST_TARGETS` among the genes of the run, and a gene that is none. In the same
-    species the TFs of the run get no column (experiments/FLAGSHIP.md), however their names are
-    spelled. In another species they keep theirs, which are pair features besides: what the TF of
-    the same name does over there.
+    species the TFs of the run get no column (experiments/kernel_factor/README.md), however their
+    names are spelled. In another species they keep theirs, which are pair features besides: what
+    the TF of the same name does over there.
 
     `report["columns"]` has the names of the columns by file, as `leak_check` needs them.
 

@@ -60,7 +60,7 @@ class GTGRNConfig(PairModelConfig):
 
     inputs: Annotated[tuple[Source, ...], Items(different=True)] = ("expression", "global")
     """What is known of a gene; an input that is left out has no influence. Positions are, by
-    default, as where they acted they cost precision (experiments/GT_GRN.md)."""
+    default, as where they acted they cost precision (experiments/gt_grn/README.md)."""
     fusion: Literal["sum", "gate"] = "sum"
     """How the inputs are joined: their projections added, as published, or each times a gate that
     all of them set, for every dimension of a gene."""
@@ -82,7 +82,7 @@ class GTGRNConfig(PairModelConfig):
     """For targets without train pairs, whose identity says nothing: their part of the identity term
     is also mapped from their vectors, their expression has linear weights for each TF, and what is
     known of co-expressed targets is a feature of the pair. On targets with train pairs that may
-    cost precision in single cells, and it gains much in bacteria (experiments/GT_GRN.md)."""
+    cost precision in single cells, and it gains much in bacteria (experiments/gt_grn/README.md)."""
     linear_ridge: Weight = 30.0
     """Ridge of the linear weights, per summed loss."""
 

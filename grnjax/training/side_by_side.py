@@ -30,7 +30,7 @@ PyTree = Any
 def choose_mesh(devices: DeviceConfig, side_by_side: bool | None, fits: int) -> Mesh | None:
     """The mesh of all devices, if they share each fit; None if a fit has one device for itself.
 
-    A device that has whole fits waits for no other (`experiments/SCALING.md`), so the accelerators
+    A device that has whole fits waits for no other (`docs/scaling.md`), so the accelerators
     of one process get them unless a table is to be split. Several processes share each fit.
 
     Args:

@@ -1,0 +1,61 @@
+"""Settings of the GT-GRN study: what its published form sees, and what each ablation changes."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from experiments.gt_grn.beeline import (
+    KNOWN,
+    NEW,
+    ablations,
+    forms,
+    place_as_published,
+    published,
+)
+from grnjax.evaluation.splits import draw_split
+from grnjax.tasks.bench import Request
+from grnjax.tasks.gene_embeddings import GeneEmbeddings
+from grnjax.tasks.gt_grn import GTGRNBench
+from grnjax.types import Dataset, GeneTable, LabelledPairs
+
+GENES, TFS, WIDTH = 60, 6, 12
+
+
+@pytest.fixture
+def dataset():
+    rng = np.random.default_rng(0)
+    edges = np.argwhere((rng.random((TFS, GENES)) < 0.3) & ~np.eye(TFS, GENES, dtype=bool))
+    names = np.array([f"G{number:02d}" for number in range(GENES)])
+    expression = rng.normal(size=(30, GENES)).astype(np.float32)
+    genes = GeneTable(names, np.arange(GENES) < TFS, expression, np.ones(GENES, bool))
+    return Dataset(genes, LabelledPairs(edges.astype(np.int32), np.ones(len(edges))), {})
+
+
+def test_the_published_form_sees_eigenvectors_alone_and_directed_edges(dataset):
+    rng = np.random.default_rng(1)
+    vectors = rng.normal(size=(GENES, WIDTH)).astype(np.float32)
+    given = GeneEmbeddings(vectors, np.ones(GENES, bool), vectors, {})
+    split = draw_split("standard", dataset.known.positives, GENES, 0)
+    bench = GTGRNBench(dataset, [split], given, place_as_published(given))
+    data = bench._build(Request(split, published(split), 0, "published"))
+    assert data.genes.eigenvectors.shape == (GENES + 1, WIDTH)
+    assert data.genes.structure.shape == (GENES + 1, 0)
+    assert data.genes.edge_features.shape[1] == 0
+    weights = np.asarray(data.train.weights)
+    labels = np.asarray(data.train.labels)
+    both = [weights[labels == label].sum() for label in (0, 1)]
+    assert both[0] == pytest.approx(both[1], rel=1e-3), "positives and negatives weigh the same"
+
+
+@pytest.mark.parametrize("name", [KNOWN, NEW])
+def test_each_ablation_changes_its_form(name):
+    form, changed = forms()[name], ablations(name)
+    assert all(title.startswith(f"{name}, ") for title in changed)
+    assert len({form, *changed.values()}) == 1 + len(changed)
+    for settings in changed.values():
+        assert settings.model.new_targets == form.model.new_targets
+        assert settings.training == form.training
+    off = changed[f"{name}, no expression"].model
+    assert "expression" not in off.inputs and not off.coexpression
+    assert dataclasses.replace(changed[f"{name}, walks permuted"], control=None) == form

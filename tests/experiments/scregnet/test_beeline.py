@@ -1,0 +1,62 @@
+"""The benchmark runs on any set laid out as the public ones are, and measures nothing twice."""
+
+import sys
+
+import pytest
+
+from experiments.scregnet import beeline
+from experiments.shared import record
+from grnjax import config as settings
+from grnjax.storage.files import read_json_lines
+from grnjax.tasks.link_prediction import MODEL, run_study
+
+NAME = "Perturbed/axolotl/TFs+7"
+
+
+@pytest.fixture
+def run(benchmark_root, tmp_path, monkeypatch):
+    """The command with a few epochs; returns the rows in its results file."""
+    monkeypatch.setattr(record, "RESULTS", tmp_path / "results")
+    studies = []
+
+    def run_briefly(dataset, splits, config, **options):
+        studies.append(config)
+        config = settings.replace(config, {"training.epochs": 5, "training.evaluate_every": 5})
+        return run_study(dataset, splits, config, **options)
+
+    monkeypatch.setattr(beeline, "run_study", run_briefly)
+
+    def run(*arguments):
+        words = ["scregnet_beeline", "--data.root", str(benchmark_root), "--seeds", "0", "1"]
+        monkeypatch.setattr(sys, "argv", [*words, *arguments])
+        studies.clear()
+        beeline.main()
+        return read_json_lines(tmp_path / "results/scregnet_beeline.jsonl"), len(studies)
+
+    return run
+
+
+@pytest.mark.slow
+def test_a_set_of_invented_names_is_measured_once(run):
+    arguments = ("--sets", "*/axolotl/*", "--data.split", "Cave")
+    rows, studies = run(*arguments)
+    assert studies == 3
+    assert {row["set"] for row in rows} == {NAME} and {row["split"] for row in rows} == {"Cave"}
+    methods = {row["method"] for row in rows}
+    assert {MODEL, f"{MODEL}, no gene vectors", f"{MODEL}, published form"} <= methods
+    assert {"additive logistic", "ID-only rank 4", f"{MODEL}, mean of 2 seeds"} <= methods
+    published = [row for row in rows if row["method"] == f"{MODEL}, published form"]
+    assert [row["swap_micro"] for row in published] == [0.5, 0.5]  # two samples, additive
+    again, studies = run(*arguments)
+    assert studies == 0 and again == rows
+
+
+@pytest.mark.slow
+def test_a_set_without_the_split_is_left_out_and_a_network_chooses_its_rule(run, capsys):
+    rows, studies = run("--sets", NAME, "--data.split", "scRegNet")
+    assert not rows and not studies
+    assert "left out, scRegNet has no split of it" in capsys.readouterr().err
+    rows, _ = run(
+        "--sets", NAME, "--data.split", "draw", "--split.draws", "4", "--split.kind", "balanced"
+    )
+    assert {row["split"] for row in rows} == {"balanced"} and {row["draw"] for row in rows} == {4}
