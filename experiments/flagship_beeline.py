@@ -37,9 +37,11 @@ from grnjax import config as settings
 from grnjax.baselines.controls import scores_at, trivial_rows
 from grnjax.baselines.factors import FactorRidge, fit_factor_model
 from grnjax.config import Settings
-from grnjax.data.benchmark import BenchmarkSet, find_root, find_sets
+from grnjax.data.benchmark import BenchmarkSet
+from grnjax.data.data_set import find_root
 from grnjax.data.expression import DataConfig
 from grnjax.data.label_matrix import label_matrix
+from grnjax.data.sets import find_sets
 from grnjax.evaluation.metrics import evaluate_pairs
 from grnjax.evaluation.splits import SplitKind, draw_split
 from grnjax.evidence.leak_check import check_leaks, drop_copied_columns

@@ -24,11 +24,13 @@ from experiments.record import ResultsFile
 from grnjax import config as settings
 from grnjax.baselines.controls import identity_ensemble
 from grnjax.config import Settings
-from grnjax.data.benchmark import BenchmarkSet, find_root, find_set
+from grnjax.data.benchmark import BenchmarkSet
+from grnjax.data.data_set import find_root
 from grnjax.data.edges import read_edges
 from grnjax.data.expression import DataConfig
 from grnjax.data.label_matrix import label_matrix
 from grnjax.data.names import match_names
+from grnjax.data.sets import find_set
 from grnjax.evaluation.splits import SplitKind, draw_split
 from grnjax.evidence.types import Evidence
 from grnjax.progress import logger, start_logging

@@ -35,8 +35,8 @@ from experiments.record import ResultsFile
 from experiments.studies import measure, measure_reconstruction, measure_trivial
 from grnjax import config as settings
 from grnjax.config import Settings
-from grnjax.data.benchmark import find_sets
 from grnjax.data.expression import DataConfig
+from grnjax.data.sets import find_sets
 from grnjax.evaluation.splits import SplitKind
 from grnjax.graphs.positional import PositionConfig
 from grnjax.models.gt_grn import GTGRNConfig, faithful

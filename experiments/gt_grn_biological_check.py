@@ -26,8 +26,8 @@ from experiments.record import ResultsFile
 from experiments.studies import MDC
 from grnjax import config as settings
 from grnjax.config import Settings
-from grnjax.data.benchmark import find_root
 from grnjax.data.candidates import has_known_targets, list_candidates
+from grnjax.data.data_set import find_root
 from grnjax.data.edges import read_edges
 from grnjax.data.expression import DataConfig
 from grnjax.evaluation.support import measure_support

@@ -62,8 +62,8 @@ from grnjax import config as settings
 from grnjax.baselines.controls import scores_at
 from grnjax.baselines.unsupervised import METHODS, UnsupervisedMethod
 from grnjax.config import Settings
-from grnjax.data.benchmark import ROOT_VARIABLE
-from grnjax.data.bulk import load_bulk
+from grnjax.data.bulk import BulkSet
+from grnjax.data.data_set import ROOT_VARIABLE
 from grnjax.errors import ConfigError
 from grnjax.evaluation.splits import SplitKind
 from grnjax.progress import logger, start_logging
@@ -113,7 +113,7 @@ def main() -> None:
         raise ConfigError(f"No folder of bulk sets: give --root, or set {ROOT_VARIABLE}.")
     results = ResultsFile("gt_grn_bulk")
     for name in study.sets:
-        measure_set(name, keep_scored_genes(load_bulk(name, root)), study, results)
+        measure_set(name, keep_scored_genes(BulkSet.read(name, root)), study, results)
 
 
 def keep_scored_genes(dataset: Dataset) -> Dataset:

@@ -36,8 +36,9 @@ from experiments.record import ResultsFile, rename_model
 from experiments.studies import measure_trivial
 from grnjax import config as settings
 from grnjax.config import Settings
-from grnjax.data.benchmark import BenchmarkSet, find_sets
+from grnjax.data.benchmark import BenchmarkSet
 from grnjax.data.expression import DataConfig
+from grnjax.data.sets import find_sets
 from grnjax.progress import logger, start_logging
 from grnjax.tasks.bench import Bench
 from grnjax.tasks.link_prediction import (

@@ -24,8 +24,9 @@ from grnjax import config as settings
 from grnjax.baselines.controls import scores_at
 from grnjax.baselines.unsupervised import METHODS, UnsupervisedMethod
 from grnjax.config import Settings
-from grnjax.data.benchmark import BenchmarkSet, find_sets
+from grnjax.data.benchmark import BenchmarkSet
 from grnjax.data.expression import DataConfig
+from grnjax.data.sets import find_sets
 from grnjax.evaluation.splits import SplitKind
 from grnjax.progress import logger, start_logging
 from grnjax.tasks.bench import Bench

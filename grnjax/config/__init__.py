@@ -22,6 +22,7 @@ from grnjax.config.fields import (
     Settings,
     Share,
     Weight,
+    import_named,
 )
 from grnjax.config.records import from_json, replace, to_json
 
@@ -36,6 +37,7 @@ __all__ = [
     "Share",
     "Weight",
     "from_json",
+    "import_named",
     "parse",
     "replace",
     "to_json",
