@@ -94,6 +94,15 @@ class Dataset:
     report: dict  # counts and names, ready for run.json
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class LabelledCells:
+    """Cells in the order of their barcodes and genes by name, whatever the order of the file."""
+
+    expression: Float[np.ndarray, "cell gene"]  # float32, log scale
+    genes: np.ndarray  # [gene] str, sorted, unique
+    types: np.ndarray  # [cell] str
+
+
 class GeneBatch(NamedTuple):
     """What a model sees of the genes; one padding node stands last."""
 

@@ -26,13 +26,14 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from grnjax.tasks.bench import Bench, Request
 
 from experiments.bench.line import BenchFile, Run, peak_mib, run_alone
 from experiments.scregnet.published_settings import PUBLISHED, published_config, train_quickly
-from grnjax.data.benchmark import find_root, find_sets
+from grnjax.data.data_set import find_root
 from grnjax.data.expression import DataConfig
+from grnjax.data.sets import find_sets
 from grnjax.evaluation.splits import draw_split
-from grnjax.tasks.bench import Bench, Request
 from grnjax.tasks.inputs import InputConfig, node_features
 from grnjax.tasks.link_prediction import LinkPredictionConfig, fit_settings
 from grnjax.tasks.loading import load_embedding, load_folder

@@ -17,21 +17,23 @@ import sys
 import time
 from pathlib import Path
 
+from grnjax.baselines.unsupervised import METHODS, UnsupervisedMethod
+from grnjax.tasks.bench import Bench
+from grnjax.tasks.unsupervised import score_genes
+
 from experiments.shared.beeline_evidence import choose_genes
 from experiments.shared.record import ResultsFile
 from experiments.shared.studies import measure_trivial
 from grnjax import config as settings
 from grnjax.baselines.controls import scores_at
-from grnjax.baselines.unsupervised import METHODS, UnsupervisedMethod
 from grnjax.config import Seeds, Settings
-from grnjax.data.benchmark import BenchmarkSet, find_sets
+from grnjax.data.benchmark import BenchmarkSet
 from grnjax.data.expression import DataConfig
+from grnjax.data.sets import find_sets
 from grnjax.evaluation.splits import SplitKind
 from grnjax.progress import logger, start_logging
-from grnjax.tasks.bench import Bench
 from grnjax.tasks.link_prediction import SplitConfig, draw_splits
 from grnjax.tasks.loading import load_folder
-from grnjax.tasks.unsupervised import score_genes
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -29,22 +29,22 @@ import time
 from pathlib import Path
 
 import numpy as np
+from grnjax.tasks.bench import Bench, FitSettings, Request
+from grnjax.tasks.gene_embeddings import GeneEmbeddingConfig, GeneEmbeddings, embed_dataset
+from grnjax.tasks.gt_grn import GTGRNBench
 
 from experiments.shared.beeline_evidence import choose_genes
 from experiments.shared.record import ResultsFile
 from experiments.shared.studies import measure, measure_reconstruction, measure_trivial
 from grnjax import config as settings
 from grnjax.config import Seeds, Settings
-from grnjax.data.benchmark import find_sets
 from grnjax.data.expression import DataConfig
+from grnjax.data.sets import find_sets
 from grnjax.evaluation.splits import SplitKind
 from grnjax.graphs.positional import PositionConfig
 from grnjax.models.gt_grn import GTGRNConfig, faithful
 from grnjax.models.scregnet import ScRegNetConfig
 from grnjax.progress import logger, start_logging
-from grnjax.tasks.bench import Bench, FitSettings, Request
-from grnjax.tasks.gene_embeddings import GeneEmbeddingConfig, GeneEmbeddings, embed_dataset
-from grnjax.tasks.gt_grn import GTGRNBench
 from grnjax.tasks.inputs import InputConfig
 from grnjax.tasks.link_prediction import MODEL as SCREGNET
 from grnjax.tasks.link_prediction import SplitConfig, draw_splits

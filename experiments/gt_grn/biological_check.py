@@ -19,6 +19,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from grnjax.tasks.bench import Request
+from grnjax.tasks.gene_embeddings import GeneEmbeddingConfig, embed_dataset
+from grnjax.tasks.gt_grn import GTGRNBench
 
 from experiments.gt_grn.beeline import KNOWN, MODEL, forms
 from experiments.scregnet.biological_check import REFERENCES, TOPS
@@ -26,16 +29,13 @@ from experiments.shared.record import ResultsFile
 from experiments.shared.studies import MDC
 from grnjax import config as settings
 from grnjax.config import Settings
-from grnjax.data.benchmark import find_root
 from grnjax.data.candidates import has_known_targets, list_candidates
+from grnjax.data.data_set import find_root
 from grnjax.data.edges import read_edges
 from grnjax.data.expression import DataConfig
 from grnjax.evaluation.support import measure_support
 from grnjax.progress import start_logging
-from grnjax.tasks.bench import Request
 from grnjax.tasks.cross_fitting import CrossFitConfig, assign_folds, list_trainable
-from grnjax.tasks.gene_embeddings import GeneEmbeddingConfig, embed_dataset
-from grnjax.tasks.gt_grn import GTGRNBench
 from grnjax.tasks.loading import load_folder
 from grnjax.training.recorder import FitRecorder
 from grnjax.types import Dataset, Split

@@ -43,6 +43,13 @@ import time
 from pathlib import Path
 
 import numpy as np
+from grnjax.baselines.unsupervised import METHODS, UnsupervisedMethod
+from grnjax.tasks.bench import Bench
+from grnjax.tasks.feature_bank import FeatureBank, build_bank
+from grnjax.tasks.gene_embeddings import GeneEmbeddingConfig, embed_dataset
+from grnjax.tasks.gt_grn import GTGRNBench
+from grnjax.tasks.kernel_factor import KernelFactorSettings, fit_kernel_factor
+from grnjax.tasks.unsupervised import score_genes
 
 from experiments.gt_grn.beeline import (
     MODEL,
@@ -60,20 +67,13 @@ from experiments.shared.record import ResultsFile
 from experiments.shared.studies import measure, measure_reconstruction, measure_trivial
 from grnjax import config as settings
 from grnjax.baselines.controls import scores_at
-from grnjax.baselines.unsupervised import METHODS, UnsupervisedMethod
 from grnjax.config import Seeds, Settings
-from grnjax.data.benchmark import ROOT_VARIABLE
-from grnjax.data.bulk import load_bulk
+from grnjax.data.bulk import BulkSet
+from grnjax.data.data_set import ROOT_VARIABLE
 from grnjax.errors import ConfigError
 from grnjax.evaluation.splits import SplitKind
 from grnjax.progress import logger, start_logging
-from grnjax.tasks.bench import Bench
-from grnjax.tasks.feature_bank import FeatureBank, build_bank
-from grnjax.tasks.gene_embeddings import GeneEmbeddingConfig, embed_dataset
-from grnjax.tasks.gt_grn import GTGRNBench
-from grnjax.tasks.kernel_factor import KernelFactorSettings, fit_kernel_factor
 from grnjax.tasks.link_prediction import SplitConfig, draw_splits
-from grnjax.tasks.unsupervised import score_genes
 from grnjax.types import Dataset, GeneTable, LabelledPairs, Split
 
 KERNEL_FACTOR = "kernel factor, expression only"
@@ -113,7 +113,7 @@ def main() -> None:
         raise ConfigError(f"No folder of bulk sets: give --root, or set {ROOT_VARIABLE}.")
     results = ResultsFile("gt_grn_bulk")
     for name in study.sets:
-        measure_set(name, keep_scored_genes(load_bulk(name, root)), study, results)
+        measure_set(name, keep_scored_genes(BulkSet.read(name, root)), study, results)
 
 
 def keep_scored_genes(dataset: Dataset) -> Dataset:

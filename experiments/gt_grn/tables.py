@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from grnjax.baselines.unsupervised import METHODS
 
 from experiments.bench.tables import describe
 from experiments.gt_grn.beeline import FORM_OF, KNOWN, MEAN, MODEL, NEW, SCREGNET
 from experiments.gt_grn.bulk import KERNEL_FACTOR, PERMUTED
 from experiments.kernel_factor.tables import write_difference
-from grnjax.baselines.unsupervised import METHODS
 from grnjax.evaluation.report import markdown_table, paired_differences, shorten, summarise
 from grnjax.storage.files import read_json_lines
 from grnjax.tasks.cell_type import CLASSIFIERS, COMPONENTS

@@ -24,6 +24,9 @@ import sys
 import time
 
 import numpy as np
+from grnjax.tasks.explanation import explain_fit, measure_worth
+from grnjax.tasks.feature_bank import FeatureBank, build_bank, permute_evidence
+from grnjax.tasks.kernel_factor import KernelFactorFit, KernelFactorSettings, fit_kernel_factor
 
 from experiments.shared.beeline_evidence import (
     OTHER_NETWORKS,
@@ -37,17 +40,16 @@ from grnjax import config as settings
 from grnjax.baselines.controls import scores_at, trivial_rows
 from grnjax.baselines.factors import FactorRidge, fit_factor_model
 from grnjax.config import Seeds, Settings
-from grnjax.data.benchmark import BenchmarkSet, find_root, find_sets
+from grnjax.data.benchmark import BenchmarkSet
+from grnjax.data.data_set import find_root
 from grnjax.data.expression import DataConfig
 from grnjax.data.label_matrix import label_matrix
+from grnjax.data.sets import find_sets
 from grnjax.evaluation.metrics import evaluate_pairs
 from grnjax.evaluation.splits import SplitKind, draw_split
 from grnjax.evidence.leak_check import check_leaks, drop_copied_columns
 from grnjax.evidence.types import Evidence
 from grnjax.progress import logger, start_logging
-from grnjax.tasks.explanation import explain_fit, measure_worth
-from grnjax.tasks.feature_bank import FeatureBank, build_bank, permute_evidence
-from grnjax.tasks.kernel_factor import KernelFactorFit, KernelFactorSettings, fit_kernel_factor
 from grnjax.tasks.loading import load_folder
 from grnjax.types import Dataset, Split
 

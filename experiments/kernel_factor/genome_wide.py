@@ -17,6 +17,8 @@ import sys
 import time
 
 import numpy as np
+from grnjax.tasks.feature_bank import build_bank
+from grnjax.tasks.kernel_factor import KernelFactorSettings, fit_kernel_factor
 
 from experiments.kernel_factor.beeline import MODEL, clear, judge
 from experiments.shared.beeline_evidence import add_expression, choose_genes, read_evidence
@@ -24,16 +26,16 @@ from experiments.shared.record import ResultsFile
 from grnjax import config as settings
 from grnjax.baselines.controls import identity_ensemble
 from grnjax.config import Seeds, Settings
-from grnjax.data.benchmark import BenchmarkSet, find_root, find_set
+from grnjax.data.benchmark import BenchmarkSet
+from grnjax.data.data_set import find_root
 from grnjax.data.edges import read_edges
 from grnjax.data.expression import DataConfig
 from grnjax.data.label_matrix import label_matrix
 from grnjax.data.names import match_names
+from grnjax.data.sets import find_set
 from grnjax.evaluation.splits import SplitKind, draw_split
 from grnjax.evidence.types import Evidence
 from grnjax.progress import logger, start_logging
-from grnjax.tasks.feature_bank import build_bank
-from grnjax.tasks.kernel_factor import KernelFactorSettings, fit_kernel_factor
 from grnjax.tasks.loading import load_folder
 from grnjax.types import Dataset, LabelledPairs, Split
 

@@ -15,6 +15,11 @@ hidden").
 import dataclasses
 import sys
 
+from grnjax.tasks.bench import Bench
+from grnjax.tasks.feature_bank import build_bank, permute_evidence
+from grnjax.tasks.kernel_factor import KernelFactorSettings, fit_kernel_factor
+from grnjax.tasks.model_kinds import AnyControl
+
 from experiments.kernel_factor.beeline import MODEL as KERNEL_FACTOR
 from experiments.kernel_factor.beeline import PERMUTED, judge
 from experiments.shared.record import ResultsFile, rename_model
@@ -24,9 +29,6 @@ from grnjax.config import Seeds
 from grnjax.data.simulator import EmbeddedConfig
 from grnjax.evidence.gather import gather_evidence
 from grnjax.progress import logger, start_logging
-from grnjax.tasks.bench import Bench
-from grnjax.tasks.feature_bank import build_bank, permute_evidence
-from grnjax.tasks.kernel_factor import KernelFactorSettings, fit_kernel_factor
 from grnjax.tasks.link_prediction import (
     MODEL,
     LinkPredictionConfig,
@@ -35,7 +37,6 @@ from grnjax.tasks.link_prediction import (
     run_study,
 )
 from grnjax.tasks.loading import EmbeddedData, load_embedded
-from grnjax.tasks.model_kinds import AnyControl
 from grnjax.tasks.network_inference import MODEL as INFERRED
 from grnjax.tasks.network_inference import InferenceConfig, infer, judge_hidden
 

@@ -25,6 +25,7 @@ import dataclasses
 import sys
 
 import flax.linen as nn
+from grnjax.tasks.bench import Bench, FitSettings
 
 from experiments.shared.record import ResultsFile
 from experiments.shared.studies import (
@@ -40,7 +41,6 @@ from grnjax import config as settings
 from grnjax.errors import ConfigError
 from grnjax.models.encoder import EncoderConfig
 from grnjax.progress import logger, start_logging
-from grnjax.tasks.bench import Bench, FitSettings
 from grnjax.tasks.link_prediction import LinkPredictionConfig, fit_settings
 from grnjax.types import Split
 

@@ -30,16 +30,17 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from grnjax.tasks.bench import Bench
 
 from experiments.scregnet.published_settings import encode_once, published_config
 from experiments.shared.record import ResultsFile, rename_model
 from experiments.shared.studies import measure_trivial
 from grnjax import config as settings
 from grnjax.config import Seeds, Settings
-from grnjax.data.benchmark import BenchmarkSet, find_sets
+from grnjax.data.benchmark import BenchmarkSet
 from grnjax.data.expression import DataConfig
+from grnjax.data.sets import find_sets
 from grnjax.progress import logger, start_logging
-from grnjax.tasks.bench import Bench
 from grnjax.tasks.link_prediction import (
     MODEL,
     LinkPredictionConfig,

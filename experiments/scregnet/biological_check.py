@@ -26,7 +26,7 @@ import pandas as pd
 
 from experiments.shared.record import ResultsFile
 from grnjax import config as settings
-from grnjax.data.benchmark import find_root
+from grnjax.data.data_set import find_root
 from grnjax.data.edges import read_edges
 from grnjax.data.expression import DataConfig
 from grnjax.evaluation.support import measure_support

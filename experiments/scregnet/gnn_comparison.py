@@ -17,6 +17,8 @@ Smaller than the paper: two networks of seven, TFs+500, no tuning of each encode
 
 import sys
 
+from grnjax.tasks.bench import Bench, FitSettings
+
 from experiments.shared.record import ResultsFile
 from experiments.shared.studies import StudyConfig, load_set, measure, measure_trivial, two_forms
 from grnjax import config as settings
@@ -24,7 +26,6 @@ from grnjax.models.gat import GATConfig
 from grnjax.models.gcn import GCNConfig
 from grnjax.models.sage import SAGEConfig
 from grnjax.progress import logger, start_logging
-from grnjax.tasks.bench import Bench, FitSettings
 from grnjax.tasks.link_prediction import LinkPredictionConfig, fit_settings
 
 ENCODERS = {"GCN": GCNConfig(), "GraphSAGE": SAGEConfig(), "GAT": GATConfig()}

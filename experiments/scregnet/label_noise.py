@@ -21,6 +21,8 @@ import dataclasses
 import sys
 from typing import Annotated
 
+from grnjax.tasks.bench import Bench
+
 from experiments.shared.record import ResultsFile
 from experiments.shared.studies import LoadedSet, StudyConfig, load_set, measure, two_forms
 from grnjax import config as settings
@@ -30,7 +32,6 @@ from grnjax.config import Range, Seeds
 from grnjax.data.label_matrix import label_matrix
 from grnjax.evaluation.noise import flip_labels
 from grnjax.progress import logger, start_logging
-from grnjax.tasks.bench import Bench
 from grnjax.tasks.link_prediction import fit_settings
 from grnjax.training.recorder import derive_seed
 from grnjax.types import Split

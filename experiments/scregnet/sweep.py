@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Literal
 
 import optuna
+from grnjax.tasks.bench import Bench, Request
 from optuna.storages.journal import JournalFileBackend, JournalStorage
 from optuna.trial import TrialState
 
@@ -41,7 +42,6 @@ from grnjax.models.gcn import GCNConfig
 from grnjax.models.sage import SAGEConfig
 from grnjax.models.scregnet import faithful
 from grnjax.progress import logger, start_logging
-from grnjax.tasks.bench import Bench, Request
 from grnjax.tasks.link_prediction import LinkPredictionConfig, fit_settings
 from grnjax.training.recorder import FitRecorder, derive_seed
 from grnjax.types import Split

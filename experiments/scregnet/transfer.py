@@ -32,6 +32,7 @@ import dataclasses
 import sys
 
 import numpy as np
+from grnjax.tasks.model_kinds import AnyControl
 
 from experiments.shared.record import ResultsFile
 from grnjax import config as settings
@@ -40,7 +41,6 @@ from grnjax.progress import logger, start_logging
 from grnjax.tasks.inputs import InputConfig
 from grnjax.tasks.link_prediction import LinkPredictionConfig, SplitConfig
 from grnjax.tasks.loading import load_folder
-from grnjax.tasks.model_kinds import AnyControl
 from grnjax.tasks.transfer import transfer
 from grnjax.types import Dataset, GeneTable, LabelledPairs
 

@@ -4,14 +4,15 @@ import dataclasses
 import os
 
 import numpy as np
+from grnjax.tasks.bench import Bench, FitSettings, Request
 
 from experiments.scregnet.published_settings import encode_once, published_config
 from experiments.shared.record import ResultsFile
 from grnjax.config import Seeds, Settings
-from grnjax.data.benchmark import find_root, find_set
+from grnjax.data.data_set import find_root
 from grnjax.data.expression import DataConfig
+from grnjax.data.sets import find_set
 from grnjax.evaluation.splits import SplitKind
-from grnjax.tasks.bench import Bench, FitSettings, Request
 from grnjax.tasks.link_prediction import MODEL, LinkPredictionConfig, SplitConfig, draw_splits
 from grnjax.tasks.loading import load_embedding, load_folder, load_splits
 from grnjax.tasks.reconstruction import judge_reconstruction, reconstruct
@@ -67,8 +68,7 @@ class LoadedSet:
 def load_set(name: str, data: DataConfig) -> LoadedSet:
     """The set, with the pairs that scRegNet published and the Geneformer table, where there."""
     found = find_set(name, data.root)
-    has_published = found is not None and SOURCE in found.splits
-    data = dataclasses.replace(data, split=SOURCE if has_published else "draw")
+    data = dataclasses.replace(data, split=SOURCE if SOURCE in found.splits else "draw")
     if name in EMBEDDINGS and data.embedding is None:
         path = find_root(data.root) / EMBEDDINGS[name]
         data = dataclasses.replace(data, embedding=os.fspath(path))

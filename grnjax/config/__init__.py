@@ -26,7 +26,7 @@ from grnjax.config.annotations import (
     Widths,
 )
 from grnjax.config.command_line import parse
-from grnjax.config.fields import Settings
+from grnjax.config.fields import Settings, import_named
 from grnjax.config.records import from_json, replace, to_json
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "Weight",
     "Widths",
     "from_json",
+    "import_named",
     "parse",
     "replace",
     "to_json",

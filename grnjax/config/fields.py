@@ -67,14 +67,19 @@ class Settings:
 
     @classmethod
     def _import(cls, path: str) -> type:
-        module, _, name = path.partition(":")
-        try:
-            found = getattr(importlib.import_module(module), name)
-        except (ImportError, AttributeError, ValueError) as error:
-            raise ConfigError(f"{path} cannot be imported: {error}.") from error
+        found = import_named(path)
         if not (isinstance(found, type) and issubclass(found, cls)):
             raise ConfigError(f"{path} is no {cls.__name__}.")
         return found
+
+
+def import_named(path: str) -> Any:
+    """What "package.module:name" names; a sentence where it cannot be imported."""
+    module, _, name = path.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be imported: {error}.") from error
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,10 +19,10 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from grnjax.config import AtLeastTwo, Positive, Rate, Settings
-from grnjax.data.labelled_cells import LabelledCells
 from grnjax.data.names import match_names
 from grnjax.errors import ConfigError, GeneMismatchError
 from grnjax.progress import logger
+from grnjax.types import LabelledCells
 
 CLASSIFIERS = LOGISTIC, NEIGHBOURS = ("logistic regression", "nearest neighbours")
 COMPONENTS = "principal components"
