@@ -4,6 +4,9 @@ import dataclasses
 
 import numpy as np
 import pytest
+from grnjax.tasks.bench import Request
+from grnjax.tasks.gene_embeddings import GeneEmbeddings
+from grnjax.tasks.gt_grn import GTGRNBench
 
 from experiments.gt_grn.beeline import (
     KNOWN,
@@ -14,9 +17,6 @@ from experiments.gt_grn.beeline import (
     published,
 )
 from grnjax.evaluation.splits import draw_split
-from grnjax.tasks.bench import Request
-from grnjax.tasks.gene_embeddings import GeneEmbeddings
-from grnjax.tasks.gt_grn import GTGRNBench
 from grnjax.types import Dataset, GeneTable, LabelledPairs
 
 GENES, TFS, WIDTH = 60, 6, 12

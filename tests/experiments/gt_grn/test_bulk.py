@@ -4,12 +4,12 @@ import os
 
 import numpy as np
 import pytest
+from grnjax.tasks.bench import Bench, FitSettings
 
 from experiments.gt_grn import bulk
 from experiments.shared import record, studies
 from grnjax.data.bulk import BulkSet
 from grnjax.models.scregnet import ScRegNetConfig
-from grnjax.tasks.bench import Bench, FitSettings
 from grnjax.tasks.inputs import InputConfig
 from grnjax.tasks.link_prediction import SplitConfig, draw_splits
 from grnjax.training.loop import TrainingConfig

@@ -6,6 +6,7 @@ import sys
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from grnjax.tasks.bench import Bench
 
 from experiments.scregnet import label_noise
 from experiments.scregnet.ablation import NoEncoderConfig
@@ -13,7 +14,6 @@ from experiments.scregnet.gnn_comparison import list_encoders
 from experiments.shared import record, studies
 from grnjax.data.expression import DataConfig
 from grnjax.models.scregnet import ScRegNetConfig
-from grnjax.tasks.bench import Bench
 from grnjax.tasks.inputs import InputConfig
 from grnjax.tasks.link_prediction import LinkPredictionConfig, fit_settings
 from grnjax.training.loop import TrainingConfig
