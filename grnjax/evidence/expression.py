@@ -24,7 +24,6 @@ def describe_expression(genes: GeneTable, tfs: np.ndarray) -> Evidence:
     components, statistics = principal_components(genes, COMPONENTS), expression_statistics(genes)
     pairs = coexpression_block(genes, tfs)
     report = {
-        "kind": "expression",
         "source": "expression",
         "found": int(measured.sum()),
         "absent": count_names(genes.names[~measured]),
@@ -32,6 +31,7 @@ def describe_expression(genes: GeneTable, tfs: np.ndarray) -> Evidence:
         "cells": len(genes.expression),
     }
     return Evidence(
+        "expression",
         "expression",
         report,
         genes=(

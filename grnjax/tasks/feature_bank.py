@@ -101,7 +101,7 @@ def choose_covering(evidence: Sequence[Evidence]) -> tuple[str, ...]:
     found: dict[bytes, str] = {}
     for item in evidence:
         for block in item.genes:
-            if item.report["kind"] != "expression" and not block.covered.all():
+            if item.kind != "expression" and not block.covered.all():
                 found.setdefault(block.covered.tobytes(), block.name)
     return tuple(found.values())
 

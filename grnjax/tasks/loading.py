@@ -59,8 +59,10 @@ def load_embedded(config: EmbeddedConfig, data: DataConfig | None = None) -> Emb
         var=pd.DataFrame(index=simulated.genes),
     )
     dataset = load_dataset(matrix, known, simulated.tfs.tolist(), data or DataConfig())
-    genes, report = dataset.genes, {"kind": "motifs", "source": "embedded"}
-    motifs = describe_hits(simulated.motifs, genes.names, genes.tfs, name="motifs", report=report)
+    genes, report = dataset.genes, {"source": "embedded"}
+    motifs = describe_hits(
+        simulated.motifs, genes.names, genes.tfs, name="motifs", kind="motifs", report=report
+    )
     return EmbeddedData(dataset, simulated.edges, motifs)
 
 
