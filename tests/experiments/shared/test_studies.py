@@ -1,6 +1,5 @@
 """The studies on the small set: what was measured is not fitted again, and what is altered."""
 
-import json
 import sys
 
 import jax.numpy as jnp
@@ -56,7 +55,7 @@ def test_only_what_was_not_measured_is_fitted(loaded, results, monkeypatch):
     again = record.ResultsFile("study")
     studies.measure(again, where, bench, split, variants, (0, 3))
     assert len(fitted) == 4
-    rows = [json.loads(line) for line in again.path.read_text().splitlines()]
+    rows = record.read_rows("study")
     assert [(row["method"], row["seed"]) for row in rows] == fitted
     assert {row["draw"] for row in rows} == {1}
 
