@@ -71,12 +71,36 @@ class Split:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Part:
+    """The pairs of one fit: a fold of cross-fitting, or a draw of a split, with a seed."""
+
+    split: Split  # its test pairs are those to be scored
+    name: str  # in a run folder
+    seed: int  # of whatever the fit draws
+    negative_weight: float = 1.0  # of a train pair labelled 0, where others were left out
+
+    @property
+    def is_disjoint(self) -> bool:
+        """Whether validation pairs have a TF or a target without train pairs."""
+        return self.split.kind.endswith("-disjoint")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Dataset:
     """What a task works on: genes, labelled pairs, and the notes gathered while reading."""
 
     genes: GeneTable
     known: LabelledPairs  # every labelled pair of the network; label 1 where it has no labels
     report: dict  # counts and names, ready for run.json
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LabelledCells:
+    """Cells in the order of their barcodes and genes by name, whatever the order of the file."""
+
+    expression: Float[np.ndarray, "cell gene"]  # float32, log scale
+    genes: np.ndarray  # [gene] str, sorted, unique
+    types: np.ndarray  # [cell] str
 
 
 class GeneBatch(NamedTuple):

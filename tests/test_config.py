@@ -19,14 +19,9 @@ class EncoderConfig(config.Settings):
 
 @dataclasses.dataclass(frozen=True)
 class GCNConfig(EncoderConfig):
-    widths: tuple[int, ...] = (64, 32)
+    widths: config.Widths = (64, 32)
     """Width of each layer."""
-    dropout: float = 0.1
-
-    def __post_init__(self):
-        super().__post_init__()
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be in [0, 1), got {self.dropout}")
+    dropout: config.DropRate = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +42,11 @@ class DataConfig(config.Settings):
     shuffled: bool = True
     max_cells: int | None = None
 
+    def __post_init__(self):
+        super().__post_init__()
+        if self.scaled and not self.shuffled:
+            raise ConfigError("scaled=true and shuffled=false contradict each other.")
+
 
 @dataclasses.dataclass(frozen=True)
 class InferConfig(config.Settings):
@@ -55,15 +55,10 @@ class InferConfig(config.Settings):
     expression: tyro.conf.Positional[Path | None] = None
     """Expression file."""
     out: Path = Path("grnjax-run")
-    seed: int = 0
+    seed: config.Count = 0
     quantiles: tuple[float, float] = (0.1, 0.9)
     data: DataConfig = DataConfig()
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.seed < 0:
-            raise ValueError(f"seed must be at least 0, got {self.seed}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,7 +132,7 @@ def test_an_instance_gives_the_defaults():
         ("--model.head=foo", ": --model.head cannot be 'foo': it takes one of additive, bilinear."),
         (
             "--model.encoder.widths 8 b",
-            ": --model.encoder.widths cannot be '8 b': it takes any number of values, each a whole "
+            ": --model.encoder.widths cannot be '8 b': it takes one or more values, each a whole "
             "number.",
         ),
         (
@@ -146,7 +141,11 @@ def test_an_instance_gives_the_defaults():
         ),
         (
             "--model.encoder.dropout 3",
-            ": model.encoder: dropout must be in [0, 1), got 3.0",
+            ": model.encoder.dropout must be in [0, 1), got 3.0",
+        ),
+        (
+            "--data.scaled --data.no_shuffled",
+            ": data: scaled=true and shuffled=false contradict each other.",
         ),
     ],
 )
@@ -235,6 +234,75 @@ def test_mistaken_overrides_are_one_sentence(overrides, message):
     with pytest.raises(ConfigError) as error:
         config.replace(InferConfig(), overrides)
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    "mark, words, inside, outside",
+    [
+        (config.Range(1), "at least 1", [1, 2.5, 1e9], [0, 0.99, float("nan")]),
+        (config.Range(0, ends="()"), "above 0", [1e-9], [0, -1, float("nan")]),
+        (config.Range(most=1_000_000), "at most 1000000", [-5, 1_000_000], [1_000_001]),
+        (config.Range(most=0.5, ends="[)"), "below 0.5", [0.4], [0.5]),
+        (config.Range(0, 1), "in [0, 1]", [0, 1], [-0.1, 1.1]),
+        (config.Range(0, 1, ends="(]"), "in (0, 1]", [0.1, 1], [0, 1.1]),
+        (config.Range(0, float("inf"), ends="()"), "in (0, inf)", [1e9], [0, float("inf")]),
+    ],
+)
+def test_a_range_says_what_it_holds(mark, words, inside, outside):
+    assert str(mark) == words
+    assert all(map(mark.holds, inside)) and not any(map(mark.holds, outside))
+
+
+@dataclasses.dataclass(frozen=True)
+class RangesConfig(config.Settings):
+    level: config.Share | None = None
+    folds: Literal[0] | config.AtLeastTwo = 0
+    sizes: tuple[config.Positive, ...] = ()
+    strength: tuple[config.Rate, float] = (1.0, -1.0)
+    some: config.Widths | None = None
+    seeds: config.Seeds = (0,)
+    path: tyro.conf.Positional[Path | None] = None
+    count: tyro.conf.Positional[config.Count] = 3
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"level": 0.5, "folds": 2, "sizes": (1, 2), "strength": (2.0, -3.0), "some": (4,)},
+        {"sizes": [1], "seeds": [3, 0], "strength": [1, 2], "path": "x", "count": 0},
+    ],
+)
+def test_values_in_their_ranges_are_taken(values):
+    made = RangesConfig(**values)
+    assert all(isinstance(value, tuple) for value in (made.sizes, made.seeds, made.strength))
+    assert all(isinstance(value, float) for value in made.strength)
+    assert config.from_json(RangesConfig, config.to_json(made)) == made
+
+
+@pytest.mark.parametrize(
+    "values, sentence",
+    [
+        ({"level": 1.0}, "level must be in (0, 1), got 1.0"),
+        ({"level": "x"}, "level cannot be 'x': it takes a number or None."),
+        ({"folds": 1}, "folds must be 0 or at least 2, got 1"),
+        ({"sizes": (3, 0)}, "each of sizes must be at least 1, got 0"),
+        ({"sizes": 3}, "sizes cannot be 3 alone: it takes any number of values, each a whole nu"),
+        ({"strength": (0, 1)}, "each of strength must be above 0, got 0.0"),
+        ({"strength": (1,)}, "strength cannot be '1': it takes 2 values: a number, a number."),
+        ({"some": (0,)}, "some must be at least 1, got (0,)"),
+        ({"some": ()}, "some cannot be (): it takes one or more values, each a whole number or N"),
+        ({"seeds": ()}, "seeds cannot be empty: it takes one or more different values, each a wh"),
+        ({"seeds": (1, 1)}, "seeds cannot be '1 1': it takes one or more different values, each "),
+        ({"count": -1}, "count must be at least 0, got -1"),
+    ],
+)
+def test_values_out_of_their_ranges_are_one_sentence(values, sentence):
+    with pytest.raises(ConfigError) as error:
+        RangesConfig(**values)
+    assert str(error.value).startswith(sentence)
+    with pytest.raises(ConfigError) as error:
+        config.replace(RangesConfig(), values)
+    assert str(error.value).startswith(sentence)
 
 
 def test_importing_it_brings_no_jax():

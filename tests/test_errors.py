@@ -253,7 +253,7 @@ def test_an_option_that_cannot_be_chosen(option, words, refuse, genelink_folder)
         (["--training.evaluate-every", 0], "evaluate_every must be at least 1, got 0"),
         (["--training.batch-size", -3], "batch_size must be at least 0, got -3"),
         (["--training.learning-rate", 0], "learning_rate must be above 0"),
-        (["--model.mlp-widths", 0], "mlp_widths must be positive numbers, got (0,)"),
+        (["--model.mlp-widths", 0], "each of model.mlp_widths must be at least 1, got 0"),
         (["--model.identity-rank", -1], "identity_rank must be at least 0, got -1"),
         (["--embedded.seed", 3], "drop them or the expression file"),
         (["--folds", 1], "folds must be at least 2, got 1"),
@@ -300,10 +300,18 @@ def test_train_and_evaluate_name_what_they_lack(cli, genelink_folder, small_set)
 
 
 @pytest.mark.parametrize("flag", ["--seeds", "--split.draws"])
-@pytest.mark.parametrize("values", [[], [0, 0], [-1]], ids=["none", "repeated", "negative"])
-def test_seeds_are_different_whole_numbers(values, flag, refuse, genelink_folder):
+@pytest.mark.parametrize(
+    "values, words",
+    [
+        ([], "{} cannot be empty: it takes one or more different values, each a whole number."),
+        ([0, 0], "{} cannot be '0 0': it takes one or more different values, each a whole number."),
+        ([-1], "each of {} must be at least 0, got -1"),
+    ],
+    ids=["none", "repeated", "negative"],
+)
+def test_seeds_are_different_whole_numbers(values, words, flag, refuse, genelink_folder):
     complaint = refuse("train", genelink_folder(), flag, *values)
-    expect(complaint, f"{flag.rpartition('.')[2].strip('-')} must be different whole numbers")
+    expect(complaint, words.format(flag.strip("-")))
 
 
 # Run folders

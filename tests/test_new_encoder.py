@@ -1,14 +1,20 @@
 """A new encoder is a config and a Flax module, and no file of grnjax has to know of it."""
 
 import dataclasses
+import importlib
 import json
+import sys
+from pathlib import Path
 
 import flax.linen as nn
 import jax.numpy as jnp
 import pytest
 
+import grnjax.models
 from grnjax import config as settings
+from grnjax.config.fields import subclasses
 from grnjax.data.simulator import EmbeddedConfig, SimulatorConfig
+from grnjax.errors import ConfigError
 from grnjax.graphs.aggregate import aggregate
 from grnjax.models.encoder import EncoderConfig
 from grnjax.models.scregnet import ScRegNetConfig
@@ -97,3 +103,73 @@ def test_a_config_that_makes_no_encoder_says_which_one_it_is():
 
     with pytest.raises(NotImplementedError, match="Forgetful does not say how to make"):
         Forgetful().make("encoder")
+
+
+OWN_MODULE = """
+import dataclasses
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from grnjax.config import Positive
+from grnjax.models.encoder import EncoderConfig
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OwnConfig(EncoderConfig):
+    width: Positive = 5
+
+    def make(self, name):
+        return Own(self, name=name)
+
+
+class Own(nn.Module):
+    config: OwnConfig
+
+    @nn.compact
+    def __call__(self, nodes, graph, *, train):
+        return jnp.tanh(nn.Dense(self.config.width, name="own")(nodes))
+"""
+
+
+@pytest.fixture
+def own_module(tmp_path, monkeypatch):
+    """The name of a module of an encoder that nothing of grnjax knows or has imported."""
+    (tmp_path / "own_encoder.py").write_text(OWN_MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield "own_encoder"
+    sys.modules.pop("own_encoder", None)
+
+
+def test_an_encoder_of_another_package_is_named_by_its_place(own_module):
+    flags = [f"--model.encoder={own_module}:OwnConfig", "--model.encoder.width=7"]
+    encoder = settings.parse(LinkPredictionConfig, flags, program="grnjax train").model.encoder
+    assert (type(encoder).__name__, encoder.width) == ("OwnConfig", 7)
+    with pytest.raises(ConfigError, match="model.encoder.width must be at least 1, got 0"):
+        settings.parse(LinkPredictionConfig, [*flags, "--model.encoder.width=0"], program="train")
+
+
+@pytest.mark.slow
+def test_the_command_line_fits_an_encoder_of_another_package(
+    own_module, cli, genelink_folder, tmp_path
+):
+    flags = [f"--model.encoder={own_module}:OwnConfig", "--training.epochs=20"]
+    command = ["train", genelink_folder(), *flags, "--out", tmp_path / "run"]
+    outcome = cli(*command)
+    assert outcome.status == 0, outcome.err
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["config"]["model"]["encoder"] == {"class": "OwnConfig", "width": 5}
+    manifest = next((tmp_path / "run").glob("checkpoints/*/*/manifest.json"))
+    assert "['encoder']['own']['kernel']" in manifest.read_text()
+    assert "already finished" in cli(*command).err
+
+
+def test_the_encoders_of_grnjax_are_in_the_table():
+    files = {path.stem for path in Path(grnjax.models.__path__[0]).glob("*.py")}
+    modules = [importlib.import_module(f"grnjax.models.{name}") for name in files - {"__init__"}]
+    found = {
+        f"{kind.__module__}:{kind.__name__}"
+        for kind in subclasses(EncoderConfig)
+        if kind.__module__ in {module.__name__ for module in modules}
+    }
+    assert found == set(EncoderConfig.NAMED.values())

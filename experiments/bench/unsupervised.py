@@ -29,8 +29,8 @@ from sklearn.ensemble import GradientBoostingRegressor
 
 from experiments.bench.line import BenchFile, peak_mib, run_alone
 from grnjax.baselines.boosting import GRNBoost2Config, score_targets
-from grnjax.data.benchmark import find_sets
 from grnjax.data.expression import DataConfig
+from grnjax.data.sets import find_sets
 from grnjax.data.simulator import EmbeddedConfig, SimulatorConfig
 from grnjax.tasks.loading import load_folder
 from grnjax.types import GeneTable

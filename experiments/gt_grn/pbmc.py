@@ -23,15 +23,16 @@ import numpy as np
 
 from experiments.shared.record import ResultsFile
 from grnjax import config as settings
-from grnjax.config import Settings
-from grnjax.data.benchmark import find_root
+from grnjax.config import Seeds, Settings
+from grnjax.data.data_set import find_root
 from grnjax.data.expression import DataConfig, Expression
 from grnjax.data.genes import read_tf_list
-from grnjax.data.labelled_cells import CELL_SETS, LabelledCells, load_labelled_cells
+from grnjax.data.labelled_cells import CellSet
+from grnjax.methods.gt_grn.embeddings import GeneEmbeddingConfig, embed_dataset
 from grnjax.progress import logger, start_logging
 from grnjax.tasks.cell_type import CellTypeConfig, GeneVectors, annotate_cells
-from grnjax.tasks.gene_embeddings import GeneEmbeddingConfig, embed_dataset
-from grnjax.tasks.unsupervised import tabulate_genes
+from grnjax.tasks.inputs import tabulate_genes
+from grnjax.types import LabelledCells
 
 TF_LIST = Path("tf_lists/lambert2018.txt")
 
@@ -40,9 +41,9 @@ TF_LIST = Path("tf_lists/lambert2018.txt")
 class PBMCStudy(Settings):
     """Each embedding and both side by side, on sets of labelled cells of the benchmark root."""
 
-    sets: tuple[str, ...] = tuple(CELL_SETS)
+    sets: tuple[str, ...] = tuple(CellSet.SETS)
     """Names of sets: pbmc68k, pbmc3k."""
-    seeds: tuple[int, ...] = (0, 1, 2)
+    seeds: Seeds = (0, 1, 2)
     """Seeds of the folds; the embeddings are the same for all."""
     cell_types: CellTypeConfig = CellTypeConfig()
     embeddings: GeneEmbeddingConfig = GeneEmbeddingConfig()
@@ -60,7 +61,7 @@ def main() -> None:
     for name in study.sets:
         begun = time.monotonic()
         where = {"set": name, "split": f"{study.cell_types.folds} folds"}
-        cells = load_labelled_cells(name, root)
+        cells = CellSet.read(name, root)
         for embedding, table in embed_cells(name, cells, read_tf_list(root / TF_LIST), study):
             for seed in study.seeds:
                 if not results.has(embedding=embedding, seed=seed, **where):

@@ -4,11 +4,12 @@ import functools
 
 import numpy as np
 
-from experiments.gt_grn.beeline import FORM_OF, MEAN, MODEL, NEW, SCREGNET, ablations
+from experiments.gt_grn.beeline import FORM_OF, MEAN, MODEL, NEW, ablations
 from experiments.gt_grn.bulk import KERNEL_FACTOR, PERMUTED
 from experiments.scregnet.tables import curated_table
 from experiments.shared.pictures import plot_methods
 from experiments.shared.record import read_rows
+from experiments.shared.studies import SCREGNET
 from experiments.shared.tables import (
     FOUR,
     SHOWN,

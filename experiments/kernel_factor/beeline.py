@@ -36,18 +36,25 @@ from experiments.shared.record import ResultsFile
 from grnjax import config as settings
 from grnjax.baselines.controls import scores_at, trivial_rows
 from grnjax.baselines.factors import FactorRidge, fit_factor_model
-from grnjax.config import Settings
-from grnjax.data.benchmark import BenchmarkSet, find_root, find_sets
+from grnjax.config import Seeds, Settings
+from grnjax.data.benchmark import BenchmarkSet
+from grnjax.data.data_set import find_root
 from grnjax.data.expression import DataConfig
 from grnjax.data.label_matrix import label_matrix
+from grnjax.data.sets import find_sets
 from grnjax.evaluation.metrics import evaluate_pairs
 from grnjax.evaluation.splits import SplitKind, draw_split
 from grnjax.evidence.leak_check import check_leaks, drop_copied_columns
 from grnjax.evidence.types import Evidence
+from grnjax.methods.controls import permute_evidence
+from grnjax.methods.kernel_factor.bank import FeatureBank, build_bank
+from grnjax.methods.kernel_factor.explanation import explain_fit, measure_worth
+from grnjax.methods.kernel_factor.fit import (
+    KernelFactorFit,
+    KernelFactorSettings,
+    fit_kernel_factor,
+)
 from grnjax.progress import logger, start_logging
-from grnjax.tasks.explanation import explain_fit, measure_worth
-from grnjax.tasks.feature_bank import FeatureBank, build_bank, permute_evidence
-from grnjax.tasks.kernel_factor import KernelFactorFit, KernelFactorSettings, fit_kernel_factor
 from grnjax.tasks.loading import load_folder
 from grnjax.types import Dataset, Split
 
@@ -68,8 +75,8 @@ class KernelFactorStudy(Settings):
     """Names or patterns of sets."""
     kinds: tuple[SplitKind, ...] = ("standard", "target-disjoint", "tf-disjoint", "both-disjoint")
     """Kinds of split."""
-    draws: tuple[int, ...] = (0, 1, 2, 3, 4)
-    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    draws: Seeds = (0, 1, 2, 3, 4)
+    seeds: Seeds = (0, 1, 2, 3, 4)
     """Seeds of the model; its controls take the first."""
     data: DataConfig = DataConfig(split="draw")
     kernel_factor: KernelFactorSettings = KernelFactorSettings()

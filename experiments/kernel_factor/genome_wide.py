@@ -23,17 +23,19 @@ from experiments.shared.beeline_evidence import add_expression, choose_genes, re
 from experiments.shared.record import ResultsFile
 from grnjax import config as settings
 from grnjax.baselines.controls import identity_ensemble
-from grnjax.config import Settings
-from grnjax.data.benchmark import BenchmarkSet, find_root, find_set
+from grnjax.config import Seeds, Settings
+from grnjax.data.benchmark import BenchmarkSet
+from grnjax.data.data_set import find_root
 from grnjax.data.edges import read_edges
 from grnjax.data.expression import DataConfig
 from grnjax.data.label_matrix import label_matrix
 from grnjax.data.names import match_names
+from grnjax.data.sets import find_set
 from grnjax.evaluation.splits import SplitKind, draw_split
 from grnjax.evidence.types import Evidence
+from grnjax.methods.kernel_factor.bank import build_bank
+from grnjax.methods.kernel_factor.fit import KernelFactorSettings, fit_kernel_factor
 from grnjax.progress import logger, start_logging
-from grnjax.tasks.feature_bank import build_bank
-from grnjax.tasks.kernel_factor import KernelFactorSettings, fit_kernel_factor
 from grnjax.tasks.loading import load_folder
 from grnjax.types import Dataset, LabelledPairs, Split
 
@@ -51,7 +53,7 @@ class GenomeWideStudy(Settings):
     """The model trained on labels of genes that the benchmark leaves out."""
 
     kinds: tuple[SplitKind, ...] = ("standard", "target-disjoint")
-    draws: tuple[int, ...] = (0, 1, 2)
+    draws: Seeds = (0, 1, 2)
     data: DataConfig = DataConfig(split="draw")
     kernel_factor: KernelFactorSettings = KernelFactorSettings()
 

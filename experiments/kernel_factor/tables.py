@@ -5,7 +5,7 @@ import functools
 
 import numpy as np
 
-from experiments.gt_grn.beeline import KNOWN, MEAN, SCREGNET
+from experiments.gt_grn.beeline import KNOWN, MEAN
 from experiments.kernel_factor.beeline import (
     LINEAR_DISPERSION,
     MODEL,
@@ -15,6 +15,7 @@ from experiments.kernel_factor.beeline import (
 )
 from experiments.shared.pictures import plot_methods
 from experiments.shared.record import read_rows
+from experiments.shared.studies import SCREGNET
 from experiments.shared.tables import (
     FOUR,
     METRICS,

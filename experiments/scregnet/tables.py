@@ -5,7 +5,8 @@ import functools
 
 from experiments.scregnet.published_figures import PUBLISHED
 from experiments.shared.record import read_rows
-from experiments.shared.studies import HESC, MDC
+from experiments.shared.studies import HESC, MDC, PUBLISHED_FORM
+from experiments.shared.studies import SCREGNET as MODEL
 from experiments.shared.tables import (
     AP,
     AUROC,
@@ -23,9 +24,7 @@ from experiments.shared.tables import (
     shorten_set,
     write,
 )
-from grnjax.tasks.link_prediction import MODEL
 
-PUBLISHED_FORM = f"{MODEL}, published form"
 REFERENCES = ("additive logistic", "ID-only rank 4", "ID-only ensemble", "linear expression")
 MATCHED = {key: text for key, text in METRICS.items() if key != "early_precision_ratio"}
 AS_PUBLISHED = ("STRING/mDC/TFs+500", "balanced, as published")

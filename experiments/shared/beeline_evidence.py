@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from grnjax.data.benchmark import BenchmarkSet, find_sets
+from grnjax.data.benchmark import BenchmarkSet
+from grnjax.data.sets import find_sets
 from grnjax.evidence.curated import read_curated
 from grnjax.evidence.expression import describe_expression
 from grnjax.evidence.gene_tables import read_gene_table

@@ -17,7 +17,6 @@ from importlib import metadata
 from pathlib import Path
 
 from grnjax.storage.files import JsonLines, read_json_lines, to_plain, write_atomic
-from grnjax.tasks.link_prediction import MODEL
 
 RESULTS = Path(__file__).parents[1] / "results"
 RUNS = "runs"
@@ -112,9 +111,9 @@ def record_run(provenance: dict) -> str:
     return run
 
 
-def rename_model(rows: list[dict], name: str) -> list[dict]:
+def rename_model(rows: list[dict], model: str, name: str) -> list[dict]:
     """The rows of the model itself under another name, for a variant of its settings."""
-    return [{**row, "method": name} for row in rows if row["method"] == MODEL]
+    return [{**row, "method": name} for row in rows if row["method"] == model]
 
 
 def describe_provenance() -> dict:

@@ -14,7 +14,7 @@ A third does for many cells: cuts are tried between bins (`GRNBoost2Config.cuts`
 
 import dataclasses
 import functools
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +24,7 @@ from jaxtyping import Array, Bool, Float, Int
 from grnjax.baselines.binned_cuts import Binned
 from grnjax.baselines.exact_cuts import Presorted
 from grnjax.baselines.trees import Draw, Plan, find_varying, grow_trees
-from grnjax.config import Settings
+from grnjax.config import Positive, Range, Rate, Settings, Share
 from grnjax.data.expression_features import standardise
 from grnjax.types import GeneTable
 
@@ -37,15 +37,15 @@ NOWHERE = -1
 class GRNBoost2Config(Settings):
     """How each target is boosted; the defaults are arboreto's."""
 
-    learning_rate: float = 0.01
-    rounds: int = 5000
+    learning_rate: Rate = 0.01
+    rounds: Positive = 5000
     """Trees at most."""
-    depth: int = 3
-    tf_share: float = 0.1
+    depth: Annotated[int, Range(1, 6)] = 3
+    tf_share: Annotated[float, Range(0, 1, ends="(]")] = 0.1
     """Share of the candidate TFs that is tried at each node; one at least."""
-    bag_share: float = 0.9
+    bag_share: Share = 0.9
     """Share of the cells that a tree is grown on."""
-    window: int = 25
+    window: Positive = 25
     """A target stops when the mean improvement of so many rounds falls below zero."""
     improvement: Literal["same-cells", "new-cells"] = "same-cells"
     """What a round improved: the error on the cells outside its bag, from before the round to
@@ -54,19 +54,6 @@ class GRNBoost2Config(Settings):
     cuts: Literal["auto", "exact", "binned"] = "auto"
     """Where a tree may cut: between any two neighbouring values of a TF, or between 32 bins of
     them; auto: exact below 1,000 cells, where bins save little."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        if not (0 < self.tf_share <= 1 and 0 < self.bag_share < 1 and self.learning_rate > 0):
-            raise ValueError(
-                "need tf_share in (0, 1], bag_share in (0, 1) and learning_rate above 0, got "
-                f"{self.tf_share}, {self.bag_share} and {self.learning_rate}"
-            )
-        if min(self.rounds, self.window) < 1 or not 1 <= self.depth <= 6:
-            raise ValueError(
-                "need at least one round, a window of at least one and a depth of 1 to 6, got "
-                f"{self.rounds}, {self.window} and {self.depth}"
-            )
 
     def tried(self, candidates: int) -> int:
         """How many of so many candidate TFs are tried at a node."""

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int
 
-from grnjax.config import Settings
+from grnjax.config import AtLeastTwo, Settings
 from grnjax.progress import progress_bar
 from grnjax.types import GeneTable
 
@@ -25,13 +25,8 @@ class StateConfig(Settings):
 
     states: Literal["bayesian-blocks", "equal-width"] = "bayesian-blocks"
     """As many as the histogram of a gene supports, or `bins` between its extremes."""
-    bins: int = 10
+    bins: AtLeastTwo = 10
     """States of equal width."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.bins < 2:
-            raise ValueError(f"bins must be at least 2, got {self.bins}")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from grnjax.baselines.trees import find_varying
-from grnjax.config import Settings
+from grnjax.config import Positive, Settings
 from grnjax.types import GeneTable
 
 TARGETS_A_PROCESS = 4  # at least: starting one takes as long as so many forests
@@ -26,14 +26,9 @@ TARGETS_A_PROCESS = 4  # at least: starting one takes as long as so many forests
 class GENIE3Config(Settings):
     """The forest of each target; the defaults are GENIE3's. A node tries sqrt(TFs) of the TFs."""
 
-    trees: int = 1000
+    trees: Positive = 1000
     forest: Literal["random-forest", "extra-trees"] = "random-forest"
     """Best cuts of trees on resampled cells, or random cuts of trees on all cells."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.trees < 1:
-            raise ValueError(f"trees must be at least 1, got {self.trees}")
 
 
 def score_targets(

@@ -24,6 +24,7 @@ from scipy.special import digamma, gammainc, polygamma
 
 from grnjax.baselines.discretise import StateConfig, States, find_states
 from grnjax.baselines.information import Estimator, specific_information, split_targets
+from grnjax.config import Positive
 from grnjax.errors import ConfigError
 from grnjax.progress import progress_bar
 from grnjax.types import GeneTable
@@ -41,7 +42,7 @@ class PIDCConfig(StateConfig):
     context: Literal["gamma", "empirical"] = "gamma"
     """What places a contribution among those of a gene: a gamma distribution fitted to them, as
     in the authors' program, or the share of them that is no larger, which ties many pairs."""
-    most_genes: int = 5_000
+    most_genes: Positive = 5_000
     """More genes are refused, with the time and memory that they would take."""
 
 

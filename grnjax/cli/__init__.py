@@ -1,4 +1,4 @@
-"""The command line: `grnjax infer | train | evaluate | data | doctor`.
+"""The command line: `grnjax infer | train | transfer | evaluate | data | doctor`.
 
 This file stays light, so that `grnjax --help` answers at once; each command is a file of its own.
 """
@@ -11,7 +11,8 @@ from types import ModuleType
 
 COMMANDS = {
     "infer": "rank every TF-gene pair from expression and known regulation",
-    "train": "fit and evaluate on a benchmark folder, beside the trivial rows",
+    "train": "fit and evaluate on a benchmark set, beside the trivial rows",
+    "transfer": "train on one benchmark set, judge on another",
     "evaluate": "judge any program's network file against a true network",
     "data": "list, fetch and build public data sets; convert network files",
     "doctor": "versions, devices, memory and a self-test",
@@ -54,7 +55,7 @@ def main(args: list[str] | None = None) -> int:
         print(f"grnjax {name}: {where}{error.strerror or error}.", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"grnjax {name}: stopped; the same command goes on from here.", file=sys.stderr)
+        print(f"grnjax {name}: stopped; the same command resumes from here.", file=sys.stderr)
         return 130
     return 0
 

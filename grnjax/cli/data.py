@@ -1,26 +1,32 @@
 """`grnjax data`: public data sets listed, fetched and built, and network files converted."""
 
 import dataclasses
+import itertools
+import os
 import textwrap
+from collections import Counter
 from pathlib import Path
 from typing import Literal
 
 from tyro.conf import Positional
 
 from grnjax import config as settings
+from grnjax.config import Settings
 from grnjax.data.beeline_archive import build_sets
+from grnjax.data.data_set import ROOT_VARIABLE, DataSet
 from grnjax.data.download import CATALOGUE, ZENODO, fetch_archives
 from grnjax.data.edges import read_edges
 from grnjax.data.layouts import write_layout
+from grnjax.data.sets import find_sets
 from grnjax.errors import ConfigError
 
 HELP = """grnjax data: public data sets by name, and network files of other programs.
 
-usage: grnjax data list
+usage: grnjax data list [PATTERN] [--root DIR]
        grnjax data fetch NAME [--out DIR] [--archive FILE.zip ...]
        grnjax data convert SOURCE TARGET [--layout scenic|beeline|decoupler|genernib]
 
-  list      name, size, licence and contents of the public sets
+  list      the sets under a root by name, with their sizes, and the public ones to fetch
   fetch     download and verify a set, or take its archives from a disk, and build it
   convert   a network file into that of another program
 
@@ -28,12 +34,21 @@ grnjax data fetch --help and grnjax data convert --help list their settings."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ListCommand:
-    """List the public data sets that `grnjax data fetch` knows."""
+class ListCommand(Settings):
+    """List the data sets under a root, which `grnjax train NAME` reads, and those to fetch.
+
+    PATTERN is as a shell has it: Specific/*, bulk/*; package.module:Class/* lists sets of a class
+    of your own.
+    """
+
+    pattern: Positional[str] = "*"
+    """Names of the sets to list."""
+    root: str | None = None
+    """Folder of the sets; the environment variable GRNJAX_DATA names it otherwise."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FetchCommand:
+class FetchCommand(Settings):
     """Fetch a public data set and build the benchmark sets in it.
 
     The archives are verified by the checksums that their record states, and stay in
@@ -53,7 +68,7 @@ class FetchCommand:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ConvertCommand:
+class ConvertCommand(Settings):
     """Write a network file in the layout that another program reads.
 
     SOURCE is whatever `grnjax evaluate` reads: text (gzip too), .parquet, .h5ad or .zarr. The
@@ -88,8 +103,13 @@ def run(args: list[str]) -> None:
 
 
 def list_sets(args: list[str]) -> None:
-    """Prints the catalogue."""
-    settings.parse(ListCommand, args, program="grnjax data list")
+    """Prints the catalogue of what is there, and that of what there is to fetch."""
+    command = settings.parse(ListCommand, args, program="grnjax data list")
+    if command.root or ":" in command.pattern or os.environ.get(ROOT_VARIABLE):
+        print_sets(find_sets(command.root, command.pattern))
+    else:
+        print(f"No root of data sets: give --root DIR, or set {ROOT_VARIABLE}.")
+    print("\nTo fetch with grnjax data fetch NAME --out DIR:")
     for name, public in CATALOGUE.items():
         print(name)
         for what, text in (
@@ -101,7 +121,18 @@ def list_sets(args: list[str]) -> None:
         ):
             margin = " " * 12
             print(textwrap.fill(text, 88, initial_indent=f"  {what:<10}", subsequent_indent=margin))
-    print("\ngrnjax data fetch NAME --out DIR fetches one.")
+
+
+def print_sets(sets: list[DataSet]) -> None:
+    """One line a set: its name, its size, whose pairs of it are published and how often."""
+    width = max(len(one.name) for one in sets)
+    for kind, group in itertools.groupby(sets, type):
+        print(kind.TITLE)
+        for one in group:
+            draws = Counter(source.partition("/")[0] for source in one.splits)
+            published = ", ".join(f"{source} ({count})" for source, count in draws.items())
+            more = f"; published pairs: {published}" if published else ""
+            print(f"  {one.name:<{width}}  {one.describe()}{more}")
 
 
 def fetch(args: list[str]) -> None:

@@ -5,6 +5,7 @@ import shutil
 import time
 
 from grnjax import config as settings
+from grnjax.config import Settings
 from grnjax.data.simulator import EmbeddedConfig, SimulatorConfig
 from grnjax.errors import GrnjaxError
 from grnjax.tasks.link_prediction import LinkPredictionConfig, SplitConfig, draw_splits, run_study
@@ -17,7 +18,7 @@ LEAST_AUROC = 0.6
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class DoctorCommand:
+class DoctorCommand(Settings):
     """Say what this machine offers, and show that a small model learns on it."""
 
     self_test: bool = True

@@ -9,6 +9,7 @@ from tyro.conf import Positional
 
 from grnjax import config as settings
 from grnjax.baselines.controls import label_rows
+from grnjax.config import Settings
 from grnjax.data.edges import read_edges
 from grnjax.data.label_matrix import label_matrix
 from grnjax.data.names import match_names
@@ -25,7 +26,7 @@ SUBMITTED = "this network"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class EvaluateCommand:
+class EvaluateCommand(Settings):
     """Judge a ranked network, of any program, against a true one.
 
     The candidates are the labelled pairs of the truth if it has labels 0 and 1; otherwise each TF

@@ -1,58 +1,98 @@
 """Run folders as the commands use them: begun, resumed, found finished, or left as they were."""
 
 import contextlib
-from collections.abc import Iterator
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+
+from jax.sharding import Mesh
 
 from grnjax import config as settings
+from grnjax.config import Settings
 from grnjax.errors import GrnjaxError
+from grnjax.methods.method import MethodConfig
 from grnjax.progress import logger
-from grnjax.storage.files import lock_run, open_run
-from grnjax.tasks.record import describe_environment
-from grnjax.training.cluster import agree, do_first, is_first
+from grnjax.storage.files import lock_run, open_run, write_json
+from grnjax.tasks.record import describe_environment, digest_inputs
+from grnjax.training.cluster import agree, do_first, is_first, join_processes
+from grnjax.training.side_by_side import choose_mesh
 
 NO_PART_OF_IT = ("out", "devices")
 
 
-def identity(command: Any) -> dict:
-    """The settings that make a run this run; where it is written and what computes it do not."""
-    values = settings.to_json(command)
-    return {key: value for key, value in values.items() if key not in NO_PART_OF_IT}
+class Run:
+    """One run of a command in its folder: what makes it this run, and what it leaves behind.
 
-
-def already_finished(out: Path, record: dict) -> bool:
-    """Whether `out` holds the finished results of this very run; says so if it does."""
-    if not agree((out / "run.json").exists()):
-        return False
-    open_run(out, record)  # refuses a folder of another run
-    logger.info("%s: this run has already finished; nothing to do.", out)
-    return True
-
-
-@contextlib.contextmanager
-def enter_run(out: Path, record: dict) -> Iterator[None]:
-    """Keeps the run folder for this run; a mistake seen before training leaves no new one.
-
-    Of several processes, process 0 holds the folder for all.
+    Used as a context, it keeps the folder for this run; a mistake seen before training leaves no
+    new one. Of several processes, process 0 holds the folder for all.
     """
-    before = list(out.iterdir()) if out.is_dir() else None
-    with contextlib.ExitStack() as held:
+
+    def __init__(self, name: str, command: Settings, inputs: dict[str, str | Path | None]):
+        """Joins the other processes of the run, if there are any, and reads its inputs' digests.
+
+        Args:
+            command: all settings; has `out`, the folder, and `devices`.
+            inputs: the files that the run reads, by their roles.
+        """
+        join_processes(command.devices)
+        self.begun, self.out, self.devices = time.monotonic(), command.out, command.devices
+        values = settings.to_json(command)
+        identity = {key: value for key, value in values.items() if key not in NO_PART_OF_IT}
+        self.record = {"command": name, "config": identity, "inputs": digest_inputs(inputs)}
+        self.held = contextlib.ExitStack()
+        self.before: list[Path] | None = None
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process writes and prints for all."""
+        return is_first()
+
+    def has_finished(self) -> bool:
+        """Whether the folder holds the finished results of this very run; says so if it does."""
+        if not agree((self.out / "run.json").exists()):
+            return False
+        open_run(self.out, self.record)  # refuses a folder of another run
+        logger.info("%s: this run has already finished; nothing to do.", self.out)
+        return True
+
+    def choose_mesh(self, method: MethodConfig, fits: int) -> Mesh | None:
+        """The devices that share each of so many fits; None where each has one for itself."""
+        side_by_side = method.engine.side_by_side if method.engine else None
+        return choose_mesh(self.devices, side_by_side, fits if method.engine else 1)
+
+    def __enter__(self) -> "Run":
+        self.before = list(self.out.iterdir()) if self.out.is_dir() else None
 
         def enter() -> bool:
-            held.enter_context(lock_run(out))
-            return open_run(out, record)
+            self.held.enter_context(lock_run(self.out))
+            return open_run(self.out, self.record)
 
         if do_first(enter):
-            logger.info("%s: going on with an unfinished run", out)
+            logger.info("%s: resuming an unfinished run", self.out)
         device = describe_environment()["device"]
         logger.info("computing on %(count)d x %(kind)s", device)
-        try:
-            yield
-        except GrnjaxError:
-            if is_first() and not before and not (out / "checkpoints").exists():
-                for path in out.iterdir():
-                    path.unlink()
-                if before is None:
-                    out.rmdir()
-            raise
+        return self
+
+    def finish(self, results: dict, write: Callable[[dict], None] = lambda about: None) -> None:
+        """Writes what `write` does, then the record of the run, which thereby has finished.
+
+        Args:
+            write: is given what makes the run this run, and the environment.
+        """
+
+        def write_all() -> None:
+            about = {**self.record, **describe_environment()}
+            write(about)
+            seconds = time.monotonic() - self.begun
+            write_json(self.out / "run.json", {**about, **results, "seconds": seconds})
+
+        do_first(write_all)
+
+    def __exit__(self, kind, error, trace) -> None:
+        untouched = is_first() and not self.before and not (self.out / "checkpoints").exists()
+        if isinstance(error, GrnjaxError) and untouched and self.out.is_dir():
+            for path in self.out.iterdir():
+                path.unlink()
+            if self.before is None:
+                self.out.rmdir()
+        self.held.close()

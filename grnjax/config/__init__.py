@@ -11,31 +11,40 @@ subclass, whose fields then count; `--model.encoder=GAT` puts GATConfig there:
         head: Literal["additive", "bilinear"] = "bilinear"
 """
 
-from grnjax.config.command_line import parse
-from grnjax.config.fields import (
+from grnjax.config.annotations import (
     AtLeastTwo,
     Count,
-    Dropout,
+    DropRate,
+    Items,
     Positive,
     Range,
     Rate,
-    Settings,
+    Seconds,
+    Seeds,
     Share,
     Weight,
+    Widths,
 )
+from grnjax.config.command_line import parse
+from grnjax.config.fields import Settings, import_named
 from grnjax.config.records import from_json, replace, to_json
 
 __all__ = [
     "AtLeastTwo",
     "Count",
-    "Dropout",
+    "DropRate",
+    "Items",
     "Positive",
     "Range",
     "Rate",
+    "Seconds",
+    "Seeds",
     "Settings",
     "Share",
     "Weight",
+    "Widths",
     "from_json",
+    "import_named",
     "parse",
     "replace",
     "to_json",

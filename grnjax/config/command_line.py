@@ -8,16 +8,8 @@ from typing import Any, TypeVar
 
 import tyro
 
-from grnjax.config.fields import (
-    MISSING,
-    Setting,
-    describe,
-    is_made,
-    list_fields,
-    strip,
-    suggest,
-    walk,
-)
+from grnjax.config.annotations import MISSING, describe, strip
+from grnjax.config.fields import Setting, is_made, list_fields, suggest, walk
 from grnjax.config.records import replace
 from grnjax.errors import ConfigError
 
@@ -81,9 +73,10 @@ def _walk_parts(config: Any, prefix: str = "") -> Iterator[tuple[str, type]]:
     """Dotted key and base class of each part that another class can take the place of."""
     for setting in list_fields(config):
         if setting.is_part:
-            if setting.hint.NAMED or setting.hint.__subclasses__():
-                yield prefix + setting.key, setting.hint
-            part = setting.hint if setting.value is MISSING else setting.value
+            base = setting.bare
+            if isinstance(base, type) and (base.NAMED or base.__subclasses__()):
+                yield prefix + setting.key, base
+            part = base if setting.value is MISSING else setting.value
             yield from _walk_parts(part, f"{prefix}{setting.key}.")
 
 
@@ -92,6 +85,8 @@ def _with_part(config: Any, path: list[str], part: Any) -> Any:
     name, *rest = path
     setting = next(setting for setting in list_fields(config) if setting.key == name)
     inner = _with_part(setting.value, rest, part) if rest else part
+    if type(inner) is type(setting.value) and not rest:
+        inner = setting.value  # named as it is: its settings stay
     if is_made(config):
         return dataclasses.replace(config, **{name: inner})
     body = {"__annotations__": {name: setting.hint}, name: inner}
@@ -143,12 +138,13 @@ def _explain(config: Any, args: list[str], settings: list[Setting], program: str
             setting, given = unnamed.pop(0), [word]
             flag = setting.key.upper()
         elif setting.is_switch:
+            values[setting.key] = flag.replace("_", "-") == setting.flags[0]
             continue
         else:
             given = [value] if equals else []
             while words and not equals and not _is_flag(words[0]) and setting.takes(len(given) + 1):
                 given.append(words.pop(0))
-        values[setting.key] = _read(given, strip(setting.hint), f"{program}: {flag}")
+        values[setting.key] = _read(given, setting.hint, f"{program}: {flag}")
     lacking = [s for s in settings if s.value is MISSING and s.key not in values]
     if lacking:
         names = [s.key.upper() if s.is_positional else s.flags[0] for s in lacking]
@@ -168,7 +164,7 @@ def _read(given: list[str], hint: Any, name: str) -> Any:
     """What tyro makes of the words given for one setting."""
     try:
         with contextlib.redirect_stderr(io.StringIO()):
-            return tyro.cli(hint, args=["--", *given], add_help=False)
+            return tyro.cli(strip(hint), args=["--", *given], add_help=False)
     except SystemExit as error:
         what = f"cannot be {' '.join(given)!r}: it takes" if given else "lacks its value:"
         raise ConfigError(f"{name} {what} {describe(hint)}.") from error

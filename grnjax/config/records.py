@@ -4,15 +4,8 @@ import dataclasses
 from pathlib import Path
 from typing import Any, TypeVar
 
-from grnjax.config.fields import (
-    MISSING,
-    Setting,
-    fit,
-    is_made,
-    list_fields,
-    suggest,
-    walk,
-)
+from grnjax.config.annotations import MISSING, fit
+from grnjax.config.fields import Setting, is_made, list_fields, suggest, walk
 from grnjax.errors import ConfigError
 
 Config = TypeVar("Config")
@@ -24,10 +17,8 @@ def to_json(config: Any) -> dict:
     """The settings as nested dicts of JSON values, each with the name of its class."""
     values = {CLASS: type(config).__name__}
     for setting in list_fields(config):
-        if dataclasses.is_dataclass(setting.value):
-            values[setting.key] = to_json(setting.value)
-        else:
-            values[setting.key] = _make_plain(fit(setting.value, setting.hint, setting.key))
+        part = dataclasses.is_dataclass(setting.value)
+        values[setting.key] = to_json(setting.value) if part else _make_plain(setting.value)
     return values
 
 

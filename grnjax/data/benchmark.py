@@ -8,94 +8,105 @@ A set is called NETWORK/CELL/SIZE, for example Specific/hESC/TFs+500.
 """
 
 import dataclasses
-import difflib
-import fnmatch
 import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import ClassVar
 
+from grnjax.data.beeline import find_file, read_folder
+from grnjax.data.data_set import DataSet, LoadedSet
+from grnjax.data.expression import DataConfig, read_expression
+from grnjax.data.genes import build_dataset
 from grnjax.data.split_files import list_split_folders
 from grnjax.data.tables import read_rows
-from grnjax.errors import ConfigError, ExpressionFormatError
+from grnjax.errors import ConfigError, EdgeFormatError, ExpressionFormatError
 from grnjax.progress import logger
 
 LABELS, EXPRESSION, SPLITS = "beeline_labels", "beeline_expression", "beeline_splits"
-ROOT_VARIABLE = "GRNJAX_DATA"
 OTHER_TABLES = ("geneordering", "pseudotime", "network")  # how the names of BEELINE's others end
+COUNTED = {"genes": "Target.csv", "TFs": "TF.csv", "edges": "Label.csv"}
 
 
-@dataclasses.dataclass(frozen=True)
-class BenchmarkSet:
-    """A network of a cell type and where its files are."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchmarkSet(DataSet):
+    """A network of a cell type and where its files are; or a folder outside any layout."""
 
-    name: str  # network/cell/size
-    network: str
-    cell: str
-    size: str
+    TITLE: ClassVar[str] = "Single cells and a network that labels pairs, as BEELINE lays them out"
+
     labels: Path
-    expression: tuple[Path, ...]  # those of the cell type, in the order of their names
-    splits: dict[str, Path]  # by source: "scRegNet", "GCLink/sample1", ...
+    network: str = ""
+    cell: str = ""  # "" for a folder outside any layout
+    size: str = ""
+    expression: tuple[Path, ...] = ()  # files of the cell type, in the order of their names
+
+    @classmethod
+    def list_sets(cls, root: Path | None) -> list[DataSet]:
+        """The sets of the layout under a root, TFs+500 before TFs+1000."""
+        folders = {} if root is None else list_label_folders(root)
+        return [describe_set(root, name, folders) for name in folders]
+
+    def describe(self) -> str:
+        """How many genes, TFs and edges the files list."""
+        files = {what: find_file(self.labels, name) for what, name in COUNTED.items()}
+        counts = [
+            f"{sum(1 for _ in read_rows(path, EdgeFormatError)) - 1:,} {what}"
+            for what, path in files.items()
+            if path is not None
+        ]
+        return ", ".join(counts)
+
+    def load(self, config: DataConfig) -> LoadedSet:
+        """Genes and labelled pairs of the folder, with expression and published pairs.
+
+        Expression is that of the settings, else of the folder, else the file of the root that
+        covers most of the genes. `config.split` names published pairs.
+        """
+        beeline = read_folder(self.labels)
+        edges = beeline.edges
+        names = set(beeline.genes or []) | set(edges["tf"]) | set(edges["target"])
+        path, coverage = config.expression or beeline.expression, None
+        if path is None and self.cell:
+            path, coverage = choose_expression(self, beeline.genes or names)
+        expression = None if path is None else read_expression(path, config, names)
+        dataset = build_dataset(
+            expression, edges, tfs=beeline.tfs, universe=beeline.genes, source=self.name
+        )
+        if coverage is not None:
+            dataset.report["genes_in_expression_files"] = coverage
+        splits = beeline.splits
+        if config.split != "auto":
+            splits = () if config.split == "draw" else choose_splits(config.split, self)
+        elif self.splits and not splits:
+            logger.info(f"{self.name}: published splits for --data.split: {', '.join(self.splits)}")
+        return LoadedSet(
+            name=self.name,
+            data=dataset,
+            path=self.labels,
+            expression=path and Path(path),
+            splits=splits,
+            numbering=beeline,
+        )
 
 
-def find_sets(root: str | Path | None, pattern: str = "*/*/*") -> list[BenchmarkSet]:
-    """The sets whose names fit the pattern (Specific/*/TFs+500), in the order of their names.
+def take_folder(folder: str | Path, root: str | Path | None) -> BenchmarkSet:
+    """The set that a folder is, with the files that go with it where it lies in the layout.
 
     Args:
-        root: the folder with the three above; None for the one that GRNJAX_DATA names.
-        pattern: as a shell has them.
+        root: the root that the user asks for, which the folder must lie in; None for any.
     """
-    root = find_root(root)
-    folders = list_label_folders(root)
-    names = [name for name in folders if fnmatch.fnmatchcase(name, pattern)]
-    if not names:
-        raise ConfigError(describe_missing(pattern, root, folders))
-    return [describe_set(root, name, folders) for name in names]
-
-
-def find_set(folder: str | Path, root: str | Path | None) -> BenchmarkSet | None:
-    """The set that a folder in such a layout is, or that has this name under the root.
-
-    None for a folder that lies elsewhere: it is no part of any layout.
-    """
-    if os.path.isdir(folder):
-        path = Path(os.path.abspath(folder))
-        own_root = path.parents[3] if path.parts[-4:-3] == (LABELS,) else None
-        if root is not None and (not own_root or not os.path.samefile(find_root(root), own_root)):
-            raise ConfigError(
-                f"{folder} is a folder outside {Path(root) / LABELS}. Drop --data.root, or name a "
-                "set of it as NETWORK/CELL/SIZE."
-            )
-        if own_root is None:
-            return None
-        root, name = own_root, "/".join(path.parts[-3:])
-    else:
-        if root is None and not os.environ.get(ROOT_VARIABLE):
-            raise ConfigError(
-                f"{folder}: no such folder. If it names a benchmark set, say where the sets are: "
-                f"--data.root=FOLDER, or the environment variable {ROOT_VARIABLE}."
-            )
-        root, name = find_root(root), str(folder).rstrip("/")
-    folders = list_label_folders(root)
+    path = Path(os.path.abspath(folder))
+    own_root = path.parents[3] if path.parts[-4:-3] == (LABELS,) else None
+    if root is not None and (own_root is None or not os.path.samefile(root, own_root)):
+        raise ConfigError(
+            f"{folder} is a folder outside {Path(root) / LABELS}. Drop --data.root, or name a "
+            "set of it as NETWORK/CELL/SIZE."
+        )
+    name = "/".join(path.parts[-3:])
+    folders = {} if own_root is None else list_label_folders(own_root)
     if name not in folders:
-        raise ConfigError(describe_missing(name, root, folders))
-    return describe_set(root, name, folders)
-
-
-def find_root(root: str | Path | None) -> Path:
-    """The folder of the layout, from the setting or the environment."""
-    root = root or os.environ.get(ROOT_VARIABLE)
-    if not root:
-        raise ConfigError(
-            f"No benchmark root: give --data.root=FOLDER, or set {ROOT_VARIABLE}, to name a folder "
-            f"with {LABELS}/, {EXPRESSION}/ and {SPLITS}/."
-        )
-    if not (Path(root) / LABELS).is_dir():
-        raise ConfigError(
-            f"{root}: no folder {LABELS}/ in it, so there are no benchmark sets. --data.root or "
-            f"{ROOT_VARIABLE} must name the folder that holds {LABELS}/."
-        )
-    return Path(root)
+        return BenchmarkSet(name=str(folder), labels=Path(folder))
+    return describe_set(own_root, name, folders)
 
 
 def list_label_folders(root: Path) -> dict[str, Path]:
@@ -110,13 +121,6 @@ def by_number(name: str) -> list[tuple[str, int]]:
     return [(text, int(number or 0)) for text, number in re.findall(r"(\D*)(\d*)", name)]
 
 
-def describe_missing(name: str, root: Path, names: Iterable[str]) -> str:
-    """The message for a set that is not there, with the names most like it."""
-    near = difflib.get_close_matches(name, list(names), n=3, cutoff=0.0)
-    nearest = f"the nearest are {', '.join(near)}" if near else "there are none"
-    return f"{name}: no such folder, and no such set in {root / LABELS}; {nearest}."
-
-
 def describe_set(root: Path, name: str, folders: dict[str, Path]) -> BenchmarkSet:
     """The set of this name with its files."""
     network, cell, size = name.split("/")
@@ -128,7 +132,15 @@ def describe_set(root: Path, name: str, folders: dict[str, Path]) -> BenchmarkSe
         for folder in list_split_folders(source / name):
             is_sample = folder != source / name
             splits[f"{source.name}/{folder.name}" if is_sample else source.name] = folder
-    return BenchmarkSet(name, network, cell, size, folders[name], tuple(expression), splits)
+    return BenchmarkSet(
+        name=name,
+        network=network,
+        cell=cell,
+        size=size,
+        labels=folders[name],
+        expression=tuple(expression),
+        splits=splits,
+    )
 
 
 def find_cell(path: Path, cells: Iterable[str]) -> str | None:
@@ -173,21 +185,18 @@ def count_covered(path: Path, wanted: set[str]) -> int:
     return max(len(wanted & names), len(wanted & columns))
 
 
-def choose_splits(setting: str, found: BenchmarkSet | None) -> tuple[Path, ...]:
+def choose_splits(setting: str, found: BenchmarkSet) -> tuple[Path, ...]:
     """The folders, one a draw, of a source, of one of its samples, or at a path."""
-    published = {} if found is None else found.splits
     named = [
         folder
-        for name, folder in published.items()
+        for name, folder in found.splits.items()
         if name == setting or name.startswith(f"{setting}/")
     ]
     folders = named or list_split_folders(Path(setting))
     if not folders:
-        known = "only sets of a benchmark root have sources"
-        if found is not None:
-            known = f"{found.name} has {', '.join(published)}"
-            if not published:
-                known = f"no pairs of {found.name} are published; --data.split=draw draws some"
+        known = f"{found.name} has {', '.join(found.splits)}"
+        if not found.splits:
+            known = f"no pairs of {found.name} are published; --data.split=draw draws some"
         raise ConfigError(
             f"--data.split={setting}: neither a source of published pairs nor a folder with "
             f"Train_set.csv; {known}."

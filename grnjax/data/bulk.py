@@ -10,13 +10,15 @@ A set's genes are those with expression. Edges of others cannot be inferred from
 report counts them as `unknown`.
 """
 
-from collections.abc import Callable
+import functools
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
 from grnjax.data.beeline import find_file
+from grnjax.data.data_set import Published, PublishedSet
 from grnjax.data.edges import clean_edges, read_edges
 from grnjax.data.expression import DataConfig, Expression, read_expression
 from grnjax.data.genes import build_dataset, read_tf_list
@@ -26,18 +28,6 @@ from grnjax.types import Dataset
 
 STRESSES = ("cold", "heat", "oxidative")
 EXPERIMENTS = ("knockouts", "knockdowns", "timeseries")
-
-
-def load_bulk(name: str, root: str | Path) -> Dataset:
-    """The set of this name, one of `BULK_SETS`, joined by gene name.
-
-    Args:
-        name: "bsubtilis", "ecoli", "dream4-1" to "dream4-3", or "yeast".
-        root: the folder that holds the folders above.
-    """
-    if name not in BULK_SETS:
-        raise ConfigError(f"{name}: no such bulk set; there are {', '.join(BULK_SETS)}.")
-    return BULK_SETS[name](Path(root))
 
 
 def load_bsubtilis(root: Path) -> Dataset:
@@ -89,14 +79,30 @@ def load_dream4(root: Path, network: int) -> Dataset:
     return join_measured(expression, edges, None, f"dream4-{network}")
 
 
-BULK_SETS: dict[str, Callable[[Path], Dataset]] = {
-    "bsubtilis": load_bsubtilis,
-    "ecoli": load_ecoli,
-    "dream4-1": lambda root: load_dream4(root, 1),
-    "dream4-2": lambda root: load_dream4(root, 2),
-    "dream4-3": lambda root: load_dream4(root, 3),
-    "yeast": load_yeast,
-}
+class BulkSet(PublishedSet):
+    """Bulk expression with its gold standard."""
+
+    TITLE: ClassVar[str] = "Bulk expression and a gold standard"
+    SETS: ClassVar[dict[str, Published]] = {
+        "bsubtilis": Published(
+            load_bsubtilis, "bsubtilis_bulk", "266 arrays, 4,218 genes, 239 TFs, 3,070 edges"
+        ),
+        "ecoli": Published(
+            load_ecoli,
+            "dream5_goldstandard",
+            "82 arrays, 3,959 genes, 1,986 edges",
+            expression="ecoli_stress_timeseries",
+        ),
+        **{
+            f"dream4-{network}": Published(
+                functools.partial(load_dream4, network=network),
+                "dream4_size100",
+                f"410 simulated arrays, 100 genes, {edges} edges",
+            )
+            for network, edges in ((1, 176), (2, 249), (3, 195))
+        },
+        "yeast": Published(load_yeast, "yeast_networks", "a gold standard; bring your own arrays"),
+    }
 
 
 def require_file(folder: Path, name: str) -> Path:

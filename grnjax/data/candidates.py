@@ -1,8 +1,11 @@
 """The TF-target pairs that a network ranks."""
 
-import numpy as np
+from collections.abc import Sequence
 
-from grnjax.types import Dataset, LabelledPairs
+import numpy as np
+from jaxtyping import Int
+
+from grnjax.types import Dataset, LabelledPairs, Split
 
 
 def list_candidates(dataset: Dataset) -> LabelledPairs:
@@ -28,3 +31,49 @@ def drop_unknown_tfs(pairs: LabelledPairs) -> LabelledPairs:
     """The pairs of TFs with a known target: of the others, nothing says that a pair is negative."""
     with_target = np.unique(pairs.positives[:, 0])
     return pairs.take(np.isin(pairs.pairs[:, 0], with_target))
+
+
+def list_other_pairs(
+    pairs: Int[np.ndarray, "pair 2"], tfs: Int[np.ndarray, " tf"], genes: int
+) -> Int[np.ndarray, "other 2"]:
+    """Every pair of a TF with another gene that is none of the given ones."""
+    free = np.ones((len(tfs), genes), bool)
+    free[np.arange(len(tfs)), tfs] = False
+    free[np.searchsorted(tfs, pairs[:, 0]), pairs[:, 1]] = False
+    row, target = np.nonzero(free)
+    return np.stack([tfs[row], target], axis=1).astype(np.int32)
+
+
+def list_split_tfs(splits: Sequence[Split]) -> Int[np.ndarray, " tf"]:
+    """Gene indices of the TFs whose pairs stand in any part of the splits, ascending."""
+    parts = [part for split in splits for part in (split.train, split.validation, split.test)]
+    return np.unique(np.concatenate([part.pairs[:, 0] for part in parts]))
+
+
+def leaves_pairs_unlabelled(split: Split, tfs: int, genes: int) -> bool:
+    """Whether the train pairs are a balanced choice, drawn or published, among many more."""
+    if split.kind.startswith("balanced"):
+        return True
+    listed = sum(len(part) for part in (split.train, split.validation, split.test))
+    return split.kind.startswith("published") and listed < tfs * (genes - 1) / 2
+
+
+def choose_like_test(split: Split, tfs: Int[np.ndarray, " tf"], genes: int) -> LabelledPairs:
+    """The validation pairs; of a balanced split, its positives among all that is unlabelled.
+
+    Balanced validation pairs have as many negatives as positives for each TF, test pairs have
+    negatives of all TFs: what chooses well on the former need not on the latter. So the positives
+    are set against a random part of the pairs that are neither train nor validation pairs. Test
+    positives are among them, as nobody knows.
+    """
+    if not leaves_pairs_unlabelled(split, len(tfs), genes):
+        return split.validation
+    positives = split.validation.positives
+    labelled = np.concatenate([split.train.pairs, split.validation.pairs])
+    others = list_other_pairs(labelled, tfs, genes)
+    room = min(len(others), max(len(split.test), len(split.validation)) - len(positives))
+    drawn = np.random.default_rng(split.draw).choice(len(others), room, replace=False)
+    return LabelledPairs(
+        np.concatenate([positives, others[drawn]]),
+        np.repeat(np.float32([1, 0]), [len(positives), room]),
+    )

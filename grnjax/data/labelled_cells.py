@@ -7,32 +7,16 @@ In both, the types were told from the expression of the same cells, so they are 
 their own: what resembles the method that told them has an advantage.
 """
 
-import dataclasses
-from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float
 
 from grnjax.data.canonical import drop_repeated_genes, normalise_counts
+from grnjax.data.data_set import Published, PublishedSet
 from grnjax.data.tables import read_h5ad, read_rows, round_once, to_dense
-from grnjax.errors import ConfigError, ExpressionFormatError
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class LabelledCells:
-    """Cells in the order of their barcodes and genes by name, whatever the order of the file."""
-
-    expression: Float[np.ndarray, "cell gene"]  # float32, log scale
-    genes: np.ndarray  # [gene] str, sorted, unique
-    types: np.ndarray  # [cell] str
-
-
-def load_labelled_cells(name: str, root: str | Path) -> LabelledCells:
-    """The set of this name, "pbmc68k" or "pbmc3k", from the folder that holds those above."""
-    if name not in CELL_SETS:
-        raise ConfigError(f"{name}: no such set of cells; there are {', '.join(CELL_SETS)}.")
-    return CELL_SETS[name](Path(root))
+from grnjax.errors import ExpressionFormatError
+from grnjax.types import LabelledCells
 
 
 def load_pbmc68k(root: Path) -> LabelledCells:
@@ -70,10 +54,16 @@ def load_pbmc3k(root: Path) -> LabelledCells:
     return order_cells(counts, genes, barcodes, np.array([type_of[cell] for cell in barcodes]))
 
 
-CELL_SETS: dict[str, Callable[[Path], LabelledCells]] = {
-    "pbmc68k": load_pbmc68k,
-    "pbmc3k": load_pbmc3k,
-}
+class CellSet(PublishedSet):
+    """Cells of blood with their types."""
+
+    TITLE: ClassVar[str] = "Cells with their types, and no network"
+    SETS: ClassVar[dict[str, Published]] = {
+        "pbmc68k": Published(load_pbmc68k, "pbmc68k_reduced", "700 cells, 765 genes, 10 types"),
+        "pbmc3k": Published(
+            load_pbmc3k, "pbmc_rna_atac_unpaired", "2,638 cells, 1,880 genes, 9 types"
+        ),
+    }
 
 
 def read_column(path: Path) -> list[str]:

@@ -24,12 +24,13 @@ Where the ranges come from. They were fixed before any model was tuned on these 
 
 import dataclasses
 from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from grnjax.config import Settings
+from grnjax.config import Count, Positive, Range, Settings
 
 CELLS_A_BLOCK = 256  # that run side by side; what comes out depends on it
 
@@ -38,18 +39,18 @@ CELLS_A_BLOCK = 256  # that run side by side; what comes out depends on it
 class SimulatorConfig(Settings):
     """Size of a simulated data set and the ranges its parameters are drawn from."""
 
-    genes: int = 400
-    tfs: int = 40
-    master_regulators: int = 12
-    cells: int = 1000
-    cell_types: int = 5
-    programmes: int = 8
-    tfs_per_programme: int = 8
+    genes: Positive = 400
+    tfs: Positive = 40
+    master_regulators: Positive = 12
+    cells: Positive = 1000
+    cell_types: Positive = 5
+    programmes: Positive = 8
+    tfs_per_programme: Positive = 8
     programme_preference: float = 10.0
     in_degree_exponent: float = 1.25
-    max_in_degree: int = 12
+    max_in_degree: Positive = 12
     out_degree_exponent: float = 0.7
-    activation_share: float = 3149 / (3149 + 1922)
+    activation_share: Annotated[float, Range(0, 1)] = 3149 / (3149 + 1922)
     strength: tuple[float, float] = (1.0, 5.0)
     hill: float = 2.0
     decay: float = 0.8
@@ -57,8 +58,8 @@ class SimulatorConfig(Settings):
     low_rate: tuple[float, float] = (0.2, 0.5)
     high_rate: tuple[float, float] = (0.7, 1.0)
     time_step: float = 0.05
-    steps: int = 200
-    outlier_share: float = 0.01
+    steps: Positive = 200
+    outlier_share: Annotated[float, Range(0, 1)] = 0.01
     outlier_log: tuple[float, float] = (3.0, 1.0)
     library_log: tuple[float, float] = (6.0, 0.3)
     dropout_shape: float = 8.0
@@ -66,18 +67,15 @@ class SimulatorConfig(Settings):
 
     def __post_init__(self):
         super().__post_init__()
-        if not 0 < self.master_regulators <= self.tfs < self.genes:
+        if not self.master_regulators <= self.tfs < self.genes:
             raise ValueError(
-                f"need 0 < master_regulators <= tfs < genes, got {self.master_regulators}, "
+                f"need master_regulators <= tfs < genes, got {self.master_regulators}, "
                 f"{self.tfs}, {self.genes}"
             )
-        if not 0 < self.tfs_per_programme <= self.tfs:
+        if self.tfs_per_programme > self.tfs:
             raise ValueError(
-                f"need 0 < tfs_per_programme <= tfs, got {self.tfs_per_programme}, {self.tfs}"
+                f"need tfs_per_programme <= tfs, got {self.tfs_per_programme}, {self.tfs}"
             )
-        for name in ("cells", "cell_types", "programmes", "max_in_degree"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -96,16 +94,11 @@ class SimulatedData:
 class EmbeddedConfig(Settings):
     """The data set that is used when no expression is given."""
 
-    seed: int = 0
+    seed: Count = 0
     """Seed of the simulation; every seed is another network."""
-    known_share: float = 0.6
+    known_share: Annotated[float, Range(0, 1, ends="(]")] = 0.6
     """Share of the true edges that count as known; the others are hidden, to be found."""
     simulator: SimulatorConfig = SimulatorConfig()
-
-    def __post_init__(self):
-        super().__post_init__()
-        if not 0 < self.known_share <= 1:
-            raise ValueError(f"known_share must be in (0, 1], got {self.known_share}")
 
     def make(self) -> tuple[SimulatedData, pd.DataFrame]:
         """The simulated data, and the part of its edges that is known."""

@@ -14,14 +14,23 @@ from grnjax.types import GeneTable
 COMPONENTS = 30
 
 
-def describe_expression(genes: GeneTable, tfs: np.ndarray) -> Evidence:
+def describe_expression(genes: GeneTable, tfs: np.ndarray, *, profile: bool = True) -> Evidence:
     """What expression says of the genes of a run and of the pairs of its TFs.
 
     Gene values are statistics and principal components of the measured genes; pair features are
     correlation and joint regression, each with its size.
+
+    Args:
+        profile: whether components are among the values; they mean something else in other cells.
     """
     measured, kernels = genes.measured, ("rbf", "linear")
-    components, statistics = principal_components(genes, COMPONENTS), expression_statistics(genes)
+    blocks = [GeneBlock("expression statistics", expression_statistics(genes), measured, kernels)]
+    if profile:
+        components = principal_components(genes, COMPONENTS)
+        blocks.insert(
+            0,
+            GeneBlock("expression profile", components, measured, kernels, has_one_scale=True),
+        )
     pairs = coexpression_block(genes, tfs)
     report = {
         "kind": "expression",
@@ -34,10 +43,7 @@ def describe_expression(genes: GeneTable, tfs: np.ndarray) -> Evidence:
     return Evidence(
         "expression",
         report,
-        genes=(
-            GeneBlock("expression profile", components, measured, kernels, has_one_scale=True),
-            GeneBlock("expression statistics", statistics, measured, kernels),
-        ),
+        genes=tuple(blocks),
         pairs=tuple(
             PairBlock(f"co-expression: {name}", pairs[..., place])
             for place, name in enumerate(("r", "|r|", "joint", "|joint|"))

@@ -3,6 +3,8 @@
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from grnjax.data.candidates import list_candidates
 from grnjax.evidence.catalogue import read_blocks
 from grnjax.evidence.expression import describe_expression
@@ -20,19 +22,25 @@ class Cleared(NamedTuple):
 
 
 def gather_evidence(
-    dataset: Dataset, entries: Sequence[str] = (), embedding: str | None = None
+    dataset: Dataset,
+    entries: Sequence[str] = (),
+    embedding: str | None = None,
+    *,
+    tfs: np.ndarray | None = None,
 ) -> list[Evidence]:
     """Expression if there is any, frozen gene vectors if given, and the blocks that are named.
 
     Args:
         entries: a folder, or KIND=PATH each, as `read_blocks` takes them.
         embedding: file of frozen gene vectors.
+        tfs: gene indices of the TFs, in whose order the arrays come back; by default all.
     """
     genes = dataset.genes
-    evidence = [describe_expression(genes, genes.tfs)] if genes.measured.any() else []
+    tfs = genes.tfs if tfs is None else tfs
+    evidence = [describe_expression(genes, tfs)] if genes.measured.any() else []
     if embedding is not None:
-        evidence.append(read_vectors(embedding, genes.names, genes.tfs, name="embedding"))
-    return evidence + read_blocks(entries, genes.names, genes.tfs)
+        evidence.append(read_vectors(embedding, genes.names, tfs, name="embedding"))
+    return evidence + read_blocks(entries, genes.names, tfs)
 
 
 def clear_evidence(

@@ -48,3 +48,8 @@ class Evidence:
     genes: tuple[GeneBlock, ...] = ()
     pairs: tuple[PairBlock, ...] = ()
     similarities: tuple[TfSimilarity, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """What sort of source it is: expression, motifs, network, ..."""
+        return self.report["kind"]

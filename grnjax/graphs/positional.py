@@ -17,7 +17,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import eigsh
 
-from grnjax.config import Settings
+from grnjax.config import Count, Settings
 from grnjax.graphs.topology import adjacency
 from grnjax.types import shapes
 
@@ -32,20 +32,12 @@ BLOCK = 512  # genes whose walks are followed at once
 class PositionConfig(Settings):
     """What a gene's position is made of."""
 
-    eigenvectors: int = 16
+    eigenvectors: Count = 16
     """How many Laplacian eigenvectors."""
-    walks: int = 8
+    walks: Count = 8
     """How many return probabilities: of random walks of 2, 3, ... steps."""
     degrees: bool = True
     """Whether the logarithms of a gene's in- and out-degree are among them."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        if min(self.eigenvectors, self.walks) < 0:
-            raise ValueError(
-                "eigenvectors and walks must be at least 0, got "
-                f"{self.eigenvectors} and {self.walks}"
-            )
 
 
 class Positions(NamedTuple):

@@ -10,7 +10,7 @@ node, and by 1/q elsewhere.
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +19,7 @@ import pandas as pd
 from jaxtyping import Array, Bool, Float, Int
 from scipy import sparse
 
-from grnjax.config import Settings
+from grnjax.config import AtLeastTwo, Range, Settings
 
 ENDED = -1
 """Stands in a walk after its end."""
@@ -31,19 +31,12 @@ NOWHERE = -1
 class WalkConfig(Settings):
     """What kind of walks; published GT-GRN does not say, and these defaults are BERTwalk's."""
 
-    length: int = 10
+    length: AtLeastTwo = 10
     """Genes in a walk."""
-    p: float = 1.0
+    p: Annotated[float, Range(0, math.inf, ends="()")] = 1.0
     """Above 1, a step back is rarer than by its weight."""
-    q: float = 1.0
+    q: Annotated[float, Range(0, math.inf, ends="()")] = 1.0
     """Above 1, a step away from the neighbours of the node before is rarer."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.length < 2:
-            raise ValueError(f"length must be at least 2, got {self.length}")
-        if not (0 < self.p < math.inf and 0 < self.q < math.inf):
-            raise ValueError(f"p and q must be above 0 and finite, got {self.p} and {self.q}")
 
 
 class InferredNetwork(NamedTuple):

@@ -9,8 +9,9 @@ import jraph
 import optax
 from jaxtyping import Array, Float
 
+from grnjax.config import DropRate, Positive, Widths
 from grnjax.graphs.aggregate import aggregate, attention_weights, in_degrees, remove_self_loops
-from grnjax.models.encoder import EncoderConfig, check_share, check_widths
+from grnjax.models.encoder import EncoderConfig
 from grnjax.models.layers import Dropout
 from grnjax.types import shapes
 
@@ -19,28 +20,26 @@ from grnjax.types import shapes
 class GATConfig(EncoderConfig):
     """Settings of `GAT`; the defaults are scRegNet's."""
 
-    widths: tuple[int, ...] = (64, 64)
+    widths: Widths = (64, 64)
     """Width of a head in each layer; the last is the width of a gene's graph embedding."""
-    heads: tuple[int, ...] = (4, 4)
+    heads: tuple[Positive, ...] = (4, 4)
     """How many heads each layer has."""
     reduction: Literal["concatenate", "mean"] = "concatenate"
     """How the heads of all layers but the last are joined; those of the last are averaged."""
     slope: float = 0.2
     """Slope of LeakyReLU below 0, scRegNet's alpha."""
-    attention_dropout: float = 0.5
+    attention_dropout: DropRate = 0.5
     """Share of the edges that a head loses while training; scRegNet never tuned it."""
     isolated: Literal["all", "itself"] = "all"
     """What a gene without edges attends to: all genes alike, as published, or itself."""
 
     def __post_init__(self):
         super().__post_init__()
-        check_widths(self.widths)
-        if len(self.heads) != len(self.widths) or min(self.heads) < 1:
+        if len(self.heads) != len(self.widths):
             raise ValueError(
-                f"heads must be one positive number for each of the {len(self.widths)} widths, "
+                f"heads must be one number for each of the {len(self.widths)} widths, "
                 f"got {self.heads}"
             )
-        check_share("attention_dropout", self.attention_dropout)
 
     def make(self, name: str) -> nn.Module:
         """The encoder with these settings."""

@@ -15,9 +15,10 @@ import jax.numpy as jnp
 import jraph
 from jaxtyping import Array, Bool, Float
 
+from grnjax.config import DropRate, Positive
 from grnjax.graphs.aggregate import attention_weights
 from grnjax.graphs.edge_attention import attend, edge_scores, reverse_edges, sum_features
-from grnjax.models.encoder import EncoderConfig, check_share
+from grnjax.models.encoder import EncoderConfig
 from grnjax.models.layers import Dropout
 from grnjax.types import shapes
 
@@ -26,13 +27,13 @@ from grnjax.types import shapes
 class GraphTransformerConfig(EncoderConfig):
     """Settings of `GraphTransformer`."""
 
-    width: int = 64
+    width: Positive = 64
     """Width of a gene's vector in every layer."""
-    heads: int = 4
+    heads: Positive = 4
     """How many heads a layer has; each is width / heads wide."""
-    layers: int = 2
+    layers: Positive = 2
     """How many layers."""
-    dropout: float = 0.1
+    dropout: DropRate = 0.1
     """Share of what a layer adds to a gene's vector that is dropped while training."""
     attends_to: Literal["regulators", "targets"] = "regulators"
     """Which genes a gene hears of; `targets` is GT-GRN's. In a symmetric graph both are both."""
@@ -47,14 +48,8 @@ class GraphTransformerConfig(EncoderConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        if min(self.width, self.heads, self.layers) < 1:
-            raise ValueError(
-                "width, heads and layers must be at least 1, got "
-                f"{self.width}, {self.heads} and {self.layers}"
-            )
         if self.width % self.heads:
-            raise ValueError(f"width {self.width} cannot be shared out to {self.heads} heads")
-        check_share("dropout", self.dropout)
+            raise ValueError(f"width {self.width} cannot be divided among {self.heads} heads")
 
     def make(self, name: str) -> nn.Module:
         """The encoder with these settings."""

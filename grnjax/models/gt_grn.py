@@ -7,7 +7,7 @@ identity-only and the Pearson rows are special cases of the model.
 """
 
 import dataclasses
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import jraph
 from jaxtyping import Array, Float, Int
 
+from grnjax.config import Count, Items, Weight
 from grnjax.errors import ConfigError
 from grnjax.graphs.positional import flip_signs, settle_signs
 from grnjax.models.graph_transformer import GraphTransformerConfig, TransformerLayers
@@ -57,7 +58,7 @@ class GTGRNInputs(NamedTuple):
 class GTGRNConfig(PairModelConfig):
     """Settings of `GTGRN`; the defaults are the interacting form."""
 
-    inputs: tuple[Source, ...] = ("expression", "global")
+    inputs: Annotated[tuple[Source, ...], Items(different=True)] = ("expression", "global")
     """What is known of a gene; an input that is left out has no influence. Positions are, by
     default, as where they acted they cost precision (experiments/gt_grn/README.md)."""
     fusion: Literal["sum", "gate"] = "sum"
@@ -72,7 +73,7 @@ class GTGRNConfig(PairModelConfig):
     missing: Literal["learned", "zeros"] = "learned"
     """What stands for the expression embedding of a gene without any: one learned vector and a
     mask column, or zeros."""
-    identity_rank: int = 16
+    identity_rank: Count = 16
     """Width of the learned per-gene vectors; 0 leaves them and the learned biases out."""
     statistics: bool = True
     """Whether five statistics stand beside the embedding of a gene's expression: profiles are
@@ -82,15 +83,8 @@ class GTGRNConfig(PairModelConfig):
     is also mapped from their vectors, their expression has linear weights for each TF, and what is
     known of co-expressed targets is a feature of the pair. On targets with train pairs that may
     cost precision in single cells, and it gains much in bacteria (experiments/gt_grn/README.md)."""
-    linear_ridge: float = 30.0
+    linear_ridge: Weight = 30.0
     """Ridge of the linear weights, per summed loss."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        if not self.inputs or len(set(self.inputs)) < len(self.inputs):
-            raise ValueError(f"inputs must be one or more different ones, got {self.inputs}")
-        if self.linear_ridge < 0:
-            raise ValueError(f"linear_ridge must be at least 0, got {self.linear_ridge}")
 
 
 def faithful(width: int = 80, heads: int = 4, layers: int = 6) -> GTGRNConfig:

@@ -10,7 +10,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from grnjax.config import Settings
+from grnjax.config import Count, Settings, Weight
 from grnjax.models.layers import Dropout
 from grnjax.types import shapes
 
@@ -121,20 +121,14 @@ class LinearTerm(nn.Module):
 class PairModelConfig(Settings):
     """Settings of a model that scores TF-target pairs; each model adds its own in a subclass."""
 
-    identity_rank: int = 8
+    identity_rank: Count = 8
     """Width of the learned per-gene vectors; 0 leaves them and the learned biases out."""
-    identity_ridge: float = 8.0
+    identity_ridge: Weight = 8.0
     """Ridge of the learned vectors, per summed loss."""
-    bias_ridge: float = 1.0
+    bias_ridge: Weight = 1.0
     """Ridge of the learned biases, per summed loss."""
     coexpression: bool = True
     """Whether the score sees the pair's correlation and joint regression coefficient."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        for name in ("identity_rank", "identity_ridge", "bias_ridge"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
 
 
 def ridge_penalty(parameters: dict, config: PairModelConfig) -> Float[Array, ""]:

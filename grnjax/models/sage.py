@@ -8,13 +8,14 @@ import jraph
 import optax
 from jaxtyping import Array, Float
 
+from grnjax.config import DropRate, Widths
 from grnjax.graphs.aggregate import (
     aggregate,
     aggregate_maximum,
     mean_weights,
     remove_self_loops,
 )
-from grnjax.models.encoder import EncoderConfig, check_share, check_widths
+from grnjax.models.encoder import EncoderConfig
 from grnjax.models.layers import Dropout
 from grnjax.types import shapes
 
@@ -23,19 +24,14 @@ from grnjax.types import shapes
 class SAGEConfig(EncoderConfig):
     """Settings of `SAGE`; the defaults are scRegNet's."""
 
-    widths: tuple[int, ...] = (64, 64)
+    widths: Widths = (64, 64)
     """Width of each layer; the last is the width of a gene's graph embedding."""
-    dropout: float = 0.5
+    dropout: DropRate = 0.5
     """Dropout after every layer but the last, while training."""
     neighbours: Literal["mean", "max"] = "mean"
     """What a gene hears of its neighbours: their mean, or their maximum in every dimension."""
     normalise: bool = False
     """Whether each layer scales every gene's vector to length 1, as the SAGE paper does."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        check_widths(self.widths)
-        check_share("dropout", self.dropout)
 
     def make(self, name: str) -> nn.Module:
         """The encoder with these settings."""

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import jraph
 from jaxtyping import Array, Float
 
+from grnjax.config import DropRate, Widths
 from grnjax.models.encoder import EncoderConfig
 from grnjax.models.fusion import CrossAttentionConfig, CrossModalFusion
 from grnjax.models.gcn import GCNConfig
@@ -39,9 +40,9 @@ class ScRegNetConfig(PairModelConfig):
     the published way."""
     cross_attention: CrossAttentionConfig = CrossAttentionConfig()
     """Used if they are joined by cross-attention."""
-    mlp_widths: tuple[int, ...] = (64,)
+    mlp_widths: Widths = (64,)
     """Widths of the MLP that TF and target share."""
-    dropout: float = 0.5
+    dropout: DropRate = 0.5
     """Dropout between MLP layers, of which one alone has none, and in the Hadamard head."""
     head: Literal["additive", "bilinear", "hadamard"] = "bilinear"
     """How two gene vectors become a logit; `additive` is the published one."""
@@ -52,13 +53,6 @@ class ScRegNetConfig(PairModelConfig):
     column, or zeros."""
     dropout_at_evaluation: bool = False
     """The published code leaves MLP dropout on at evaluation; True restores that."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be in [0, 1), got {self.dropout}")
-        if not self.mlp_widths or min(self.mlp_widths) < 1:
-            raise ValueError(f"mlp_widths must be positive numbers, got {self.mlp_widths}")
 
 
 def faithful(encoder: EncoderConfig, mlp_widths: tuple[int, ...], dropout: float) -> ScRegNetConfig:

@@ -18,11 +18,11 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from grnjax.config import Settings
-from grnjax.data.labelled_cells import LabelledCells
+from grnjax.config import AtLeastTwo, Positive, Rate, Settings
 from grnjax.data.names import match_names
 from grnjax.errors import ConfigError, GeneMismatchError
 from grnjax.progress import logger
+from grnjax.types import LabelledCells
 
 CLASSIFIERS = LOGISTIC, NEIGHBOURS = ("logistic regression", "nearest neighbours")
 COMPONENTS = "principal components"
@@ -32,17 +32,12 @@ COMPONENTS = "principal components"
 class CellTypeConfig(Settings):
     """How cells are classified."""
 
-    folds: int = 5
+    folds: AtLeastTwo = 5
     """Folds, each with its share of every type."""
-    neighbours: int = 15
+    neighbours: Positive = 15
     """Neighbours that vote on a cell's type."""
-    inverse_ridge: float = 1.0
+    inverse_ridge: Rate = 1.0
     """scikit-learn's C of logistic regression, on features of deviation 1."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.folds < 2 or self.neighbours < 1 or self.inverse_ridge <= 0:
-            raise ValueError("need at least 2 folds, 1 neighbour and an inverse_ridge above 0")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

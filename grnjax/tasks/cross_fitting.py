@@ -1,77 +1,65 @@
 """Candidates assigned to folds, so that no pair is scored by a model that trained on it."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Float
 
-from grnjax.config import Settings
-from grnjax.data.candidates import drop_unknown_tfs
+from grnjax.config import AtLeastTwo, Positive, Settings
+from grnjax.data.candidates import drop_unknown_tfs, has_known_targets
 from grnjax.errors import ConfigError, SplitError
 from grnjax.evaluation.splits import cross_fit_folds
-from grnjax.training.recorder import derive_seed
-from grnjax.types import LabelledPairs, Split
+from grnjax.methods.method import MethodConfig, Problem
+from grnjax.progress import logger
+from grnjax.training.recorder import FitRecorder, derive_seed
+from grnjax.types import LabelledPairs, Part, Split
 
 INNER_FOLDS = 8  # one of them is the validation part of a fit
+MOST_EXPLAINED = 2_000_000  # candidates
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CrossFitConfig(Settings):
     """How candidates are assigned to folds."""
 
-    members: int = 5
-    """Members of the ensemble; their disagreement is the spread of an edge."""
-    folds: int = 5
+    repeats: Positive = 5
+    """Rounds of cross-fitting; the disagreement of their fits is the spread of an edge."""
+    folds: AtLeastTwo = 5
     """Parts of the candidates; each is scored by models that did not train on it."""
-    most_train_pairs: int = 200_000
+    most_train_pairs: Positive = 200_000
     """Above this, a fit takes all known edges and a random part of the unlabelled pairs, each of
     which then weighs more."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.members < 1:
-            raise ValueError(f"members must be at least 1, got {self.members}")
-        if self.folds < 2:
-            raise ValueError(f"folds must be at least 2, got {self.folds}")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Fold:
-    """The part of one member's candidates that one fit must not see, and what it learns from."""
+    """The candidates that one fit of a repeat must not see, and what it learns from."""
 
-    member: int
+    repeat: int
     fold: int
     held_out: np.ndarray  # mask over the candidates
-    hidden: LabelledPairs  # those candidates
-    train: LabelledPairs
-    validation: LabelledPairs
-    negative_weight: float
-
-    @property
-    def split(self) -> Split:
-        """Its pairs as those of a split."""
-        return Split(self.train, self.validation, self.hidden, "cross-fitted", self.fold)
+    part: Part  # whose test pairs are those candidates
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class CrossFit:
-    """What the fits of all folds say of the candidates."""
+    """What the fits of all folds make of the candidates."""
 
-    logits: Float[np.ndarray, "member candidate"]  # each by a fit that did not train on it
-    trainable: np.ndarray  # gene indices of the TFs that the fits learned from
-    worth: list[dict]  # what each block adds, by fold (`explanation.measure_worth`); or empty
+    logits: Float[np.ndarray, "member candidate"]  # of all repeats, each out of fold
+    worth: list[dict]  # what each source of evidence adds, by fold (`Scorer.worth`); or empty
     terms: dict[str, Float[np.ndarray, " candidate"]]  # they add up to the mean logit; or empty
 
 
-def list_trainable(folds: list[Fold]) -> np.ndarray:
+def list_trainable(parts: Sequence[Part]) -> np.ndarray:
     """The TFs, by gene index, of which every fit has a known edge to train on.
 
     The few known edges of another TF may all be held out, or validate. Its pairs there would be
     scored without a rate of their own and the others with one, by where its edges happened to
     fall: so no fit learns from it.
     """
-    of_fit = [set(fold.train.positives[:, 0].tolist()) for fold in folds]
+    of_fit = [set(part.split.train.positives[:, 0].tolist()) for part in parts]
     trainable = sorted(set.intersection(*of_fit))
     if not trainable:
         raise SplitError(
@@ -81,12 +69,17 @@ def list_trainable(folds: list[Fold]) -> np.ndarray:
     return np.array(trainable, np.int32)
 
 
-def assign_folds(candidates: LabelledPairs, config: CrossFitConfig, seed: int) -> Iterator[Fold]:
-    """The folds of every member: the same held-out pairs, another validation part for each.
+def assign_folds(
+    candidates: LabelledPairs, config: CrossFitConfig, seed: int, *, name: str = "repeat"
+) -> Iterator[Fold]:
+    """The folds of every repeat: the same held-out pairs, another validation part for each.
 
-    Members share what they hold out, so that within a fold their mean comes from one set of
+    Repeats share what they hold out, so that within a fold their mean comes from one set of
     models: only there do metrics keep their meaning (an additive score, for one, has a swap
     concordance of exactly one half within a fold and not across).
+
+    Args:
+        name: of a repeat in a run folder.
     """
     outer = cross_fit_folds(candidates, config.folds, seed=derive_seed(seed))
     check_counts(candidates, config.folds)
@@ -94,15 +87,64 @@ def assign_folds(candidates: LabelledPairs, config: CrossFitConfig, seed: int) -
         held_out = outer == fold
         hidden = candidates.take(held_out)
         seen = drop_unknown_tfs(candidates.take(~held_out))
-        for member in range(config.members):
-            inner = cross_fit_folds(seen, INNER_FOLDS, seed=derive_seed(seed, member, fold))
+        for repeat in range(config.repeats):
+            own_seed = derive_seed(seed, repeat, fold)
+            inner = cross_fit_folds(seen, INNER_FOLDS, seed=own_seed)
             train, weight = thin_out(
                 drop_unknown_tfs(seen.take(inner > 0)),
                 config.most_train_pairs,
-                derive_seed(seed, member, fold, 1),
+                derive_seed(seed, repeat, fold, 1),
             )
-            validation = seen.take(inner == 0)
-            yield Fold(member, fold, held_out, hidden, train, validation, weight)
+            split = Split(train, seen.take(inner == 0), hidden, "cross-fitted", fold)
+            part = Part(split, f"{name}{repeat}-fold{fold}", own_seed, weight)
+            yield Fold(repeat, fold, held_out, part)
+
+
+def cross_fit(
+    method: MethodConfig,
+    problem: Problem,
+    candidates: LabelledPairs,
+    folds: Sequence[Fold],
+    recorder: FitRecorder,
+    *,
+    mesh: Mesh | None = None,
+    explain: bool = False,
+) -> CrossFit:
+    """Logits of every candidate by the fits that did not train on it, and their reasons.
+
+    Raises:
+        ConfigError: terms are asked for, and there are none or too many.
+    """
+    count, repeats = len(candidates), len({fold.repeat for fold in folds})
+    known, terms_fit = has_known_targets(candidates), count <= MOST_EXPLAINED
+    if explain and "terms" not in method.GIVES:
+        raise ConfigError(f"{method.name()} has no terms to explain its scores; drop --explain.")
+    if explain and not terms_fit:
+        raise ConfigError(
+            f"{count:,} candidates are too many for --explain, which takes up to "
+            f"{MOST_EXPLAINED:,}; give a shorter TF list, or leave it out."
+        )
+    if "terms" in method.GIVES and not terms_fit:
+        logger.warning(
+            f"{count:,} candidates: what each source is worth is not measured above "
+            f"{MOST_EXPLAINED:,}"
+        )
+    logits, worth, terms = None, [], {}
+    fits = method.fit_all(problem, [fold.part for fold in folds], recorder, mesh=mesh)
+    for fold, fit in zip(folds, fits, strict=True):
+        hidden = fold.part.split.test
+        scores = fit.logits(hidden)
+        if logits is None:
+            logits = np.full((repeats, len(scores), count), np.nan, scores.dtype)
+        logits[fold.repeat][:, fold.held_out] = scores
+        if fold.repeat == 0 and terms_fit:
+            judged = candidates.take(fold.held_out & known)
+            found = fit.worth(judged, seed=fold.fold)
+            worth += [{"draw": fold.fold, **row} for row in found]
+        for term, values in fit.terms(hidden).items() if explain else ():
+            column = terms.setdefault(term, np.zeros(count, np.float32))
+            column[fold.held_out] += values / repeats
+    return CrossFit(logits.reshape(-1, count), worth, terms)
 
 
 def check_counts(candidates: LabelledPairs, folds: int) -> None:

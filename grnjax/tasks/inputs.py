@@ -1,157 +1,174 @@
-"""Model, inputs and controls: what the tasks hand to the training loop."""
+"""The inputs of a run, read for the method that is to use them, or refused."""
 
 import dataclasses
-import functools
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
-from jax.sharding import Mesh
+import pandas as pd
 
-from grnjax.config import Settings
-from grnjax.data.expression_features import (
-    coexpression_block,
-    expression_statistics,
-    principal_components,
-    standardise,
-)
-from grnjax.models.heads import PairModelConfig, ridge_penalty, without_ridge
-from grnjax.models.scregnet import ScRegNet, ScRegNetConfig
-from grnjax.training.batches import ModelInputs, Sizes
-from grnjax.training.loop import Trainer, TrainingConfig, make_trainer
-from grnjax.training.step import Model
-from grnjax.types import GeneTable
+from grnjax.baselines.trees import find_varying
+from grnjax.data.candidates import list_split_tfs
+from grnjax.data.edges import read_edges, take_edges
+from grnjax.data.expression import DataConfig, Expression, read_expression
+from grnjax.data.genes import build_dataset, mark_tfs, read_tf_list
+from grnjax.data.names import count_names
+from grnjax.errors import ConfigError, GeneMismatchError
+from grnjax.evidence.gather import gather_evidence
+from grnjax.evidence.types import Evidence
+from grnjax.graphs.walks import InferredNetwork
+from grnjax.methods.gt_grn.walk_networks import load_networks
+from grnjax.methods.method import MethodConfig
+from grnjax.progress import logger
+from grnjax.tasks.loading import load_dataset, load_embedding
+from grnjax.types import Dataset, GeneTable, LabelledPairs, Split
 
-Control = Literal[
-    "expression-permuted",
-    "features-random",
-    "features-one-hot",
-    "embedding-zero",
-    "embedding-random",
-    "embedding-permuted",
-    "labels-rewired",
-]
+NO_PAIRS = LabelledPairs(np.empty((0, 2), np.int32), np.empty(0, np.float32))
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class InputConfig(Settings):
-    """What the graph encoder is given."""
+@dataclasses.dataclass(frozen=True, eq=False)
+class Extras:
+    """What a method may know beside expression and known edges: fields of a `Problem`."""
 
-    nodes: Literal["components", "profile", "statistics"] = "components"
-    """Features of a gene: statistics and principal components of its expression, the whole
-    standardised profile over cells, as scRegNet has it, or the statistics alone, the only ones
-    that mean the same in another data set."""
-    components: int = 64
-    """How many principal components."""
-    messages: Literal["symmetric", "directed", "none"] = "none"
-    """Whether messages pass both ways along a train edge, as published, from TF to target, or not
-    at all: each gene then has its own features only, and labels act through the identity term.
-    `none` is the default: where messages made a difference they cost precision (README)."""
-    negative_weight: float = 1.0
-    """Weight of a pair labelled 0 in the loss; below 1 where 0 only means unlabelled."""
-    unlabelled_weight: float = 0.0
-    """Above 0, every pair outside the train pairs counts as a negative of this weight; for labels
-    with few negatives, such as the balanced ones of Non-Specific and STRING networks."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.components < 1:
-            raise ValueError(f"components must be at least 1, got {self.components}")
-        if not 0 < self.negative_weight <= 1:
-            raise ValueError(f"negative_weight must be in (0, 1], got {self.negative_weight}")
-        if not 0 <= self.unlabelled_weight <= 1:
-            raise ValueError(f"unlabelled_weight must be in [0, 1], got {self.unlabelled_weight}")
+    evidence: Sequence[Evidence] = ()
+    embedding: np.ndarray | None = None
+    networks: Mapping[str, InferredNetwork] = dataclasses.field(default_factory=dict)
 
 
-def make_scregnet_trainer(
-    model: ScRegNetConfig, training: TrainingConfig, mesh: Mesh | None = None
-) -> Trainer:
-    """The trainer of scRegNet with these settings, on one device or on a mesh of them."""
-    return make_ridged_trainer(ScRegNet(model), model, training, mesh)
+def load_genes_and_edges(
+    method: MethodConfig, expression, known, tfs, data: DataConfig
+) -> tuple[Dataset, Dataset | None]:
+    """What is ranked, and the known edges that judge it if the method learns from none.
 
-
-def make_ridged_trainer(
-    module: Model, model: PairModelConfig, training: TrainingConfig, mesh: Mesh | None
-) -> Trainer:
-    """The trainer of a model whose identity term has ridges, and the rest weight decay."""
-    return make_trainer(
-        module,
-        training,
-        penalty=functools.partial(ridge_penalty, config=model),
-        decayed=without_ridge,
-        mesh=mesh,
-    )
-
-
-def model_inputs(
-    genes: GeneTable,
-    embedding: np.ndarray | None,
-    tfs: np.ndarray,
-    config: InputConfig,
-    sizes: Sizes,
-    *,
-    coexpression: bool,
-    control: Control | None = None,
-    seed: int = 0,
-) -> ModelInputs:
-    """The arrays that every fit of a run shares, altered by `control` if one is named.
+    A method that learns ranks the genes of both inputs; any other those of the expression alone,
+    so that known edges cannot change its ranking.
 
     Args:
-        tfs: gene indices of the TFs whose pairs will be scored, ascending.
-        coexpression: whether the model reads pair features.
-        seed: draws the permutation or the random numbers of a control.
+        expression: AnnData object, or the path of an .h5ad, .zarr, .parquet or text file.
+        known: path, or a data frame with columns tf and target; None where nothing is known.
+        tfs: names or the path of a list; by default the sources of the known edges, or, without
+            them, every gene, as in BEELINE.
+
+    Raises:
+        ConfigError: the method learns from known edges, and there are none.
     """
-    rng = np.random.default_rng(seed)
-    if control == "expression-permuted":
-        genes = permute_expression(genes, rng)
-    if control is not None and control.startswith("embedding"):
-        embedding = alter_embedding(embedding, control, rng)
-    nodes = node_features(genes, config)
-    block = coexpression_block(genes, tfs) if coexpression else None
-    if control in ("features-random", "features-one-hot"):
-        if control == "features-random":
-            nodes = rng.normal(size=nodes.shape).astype(np.float32)
-        else:
-            nodes = np.eye(len(nodes), dtype=np.float32)
-        block = None if block is None else np.zeros_like(block)
-    return ModelInputs(
-        genes, nodes, embedding, block, tfs, sizes.pairs, sizes.edges, config.messages
-    )
+    if "labels" in method.READS:
+        if known is None:
+            raise ConfigError(
+                f"{method.name()} learns from known regulation: give --network EDGES, a table of "
+                "TFs and their targets, or rank by expression alone, as with --method=grnboost2."
+            )
+        return load_dataset(expression, known, tfs, data), None
+    names = list_tfs(tfs)
+    edges, source = None, "network"
+    if isinstance(known, pd.DataFrame):
+        edges = take_edges(known, source)
+    elif known is not None:
+        edges, source = read_edges(known), str(known)
+    reference = set(names or ())
+    if edges is not None:
+        reference |= set(edges["tf"]) | set(edges["target"])
+    read = read_genes(expression, reference, data)
+    genes, report = tabulate_genes(read, names)
+    if edges is None:
+        return Dataset(genes, NO_PAIRS, report), None
+    judged = build_dataset(read, edges, tfs=names, universe=None, source=source)
+    return Dataset(genes, NO_PAIRS, {**report, "network": judged.report}), judged
 
 
-def node_features(genes: GeneTable, config: InputConfig) -> np.ndarray:
-    """Features [gene, dim] of the graph encoder; zeros for a gene that was not measured."""
-    if not genes.measured.any():
-        return np.zeros((len(genes.names), 1), np.float32)
-    if config.nodes == "profile":
-        return standardise(genes.expression).T
-    statistics = expression_statistics(genes)
-    if config.nodes == "statistics":
-        return statistics
-    return np.concatenate([statistics, principal_components(genes, config.components)], axis=1)
+def load_extras(
+    method: MethodConfig,
+    dataset: Dataset,
+    data: DataConfig,
+    *,
+    splits: Sequence[Split] | None = None,
+    evidence: Sequence[str] = (),
+    walk_on: Sequence[str | Path] = (),
+    drop_held_out: bool = False,
+) -> Extras:
+    """Evidence, frozen gene vectors and networks to walk on, as far as the method reads them.
 
+    Args:
+        data: names the file of vectors, which are evidence to a method that reads evidence.
+        splits: whose TFs evidence is read for, and whose held-out edges no network may have; by
+            default all TFs and all known edges, as in cross-fitting.
+        evidence: a folder, or KIND=PATH each (`read_blocks`).
+        walk_on: edge tables made elsewhere.
+        drop_held_out: whether held-out pairs are taken out of them.
 
-def permute_expression(genes: GeneTable, rng: np.random.Generator) -> GeneTable:
-    """The table with the profiles of the measured genes dealt out anew among them."""
-    measured = np.flatnonzero(genes.measured)
-    expression = genes.expression.copy()
-    expression[:, measured] = genes.expression[:, rng.permutation(measured)]
-    return dataclasses.replace(genes, expression=expression)
-
-
-def alter_embedding(
-    embedding: np.ndarray | None, control: Control, rng: np.random.Generator
-) -> np.ndarray:
-    """Zeros, normal numbers of the same scale, or the rows dealt out anew, for genes that have one.
-
-    Genes the table lacks keep their zeros, so coverage is the same in every control.
+    Raises:
+        ConfigError: the method does not read one that is given.
     """
-    if embedding is None:
-        raise ValueError(f"the control {control} needs an embedding: give --data.embedding")
-    found = np.flatnonzero(embedding.any(axis=1))
-    altered = np.zeros_like(embedding)
-    if control == "embedding-random":
-        drawn = rng.normal(size=(len(found), embedding.shape[1]))
-        altered[found] = drawn * embedding[found].std()
-    elif control == "embedding-permuted":
-        altered[found] = embedding[rng.permutation(found)]
-    return altered
+    reads_evidence = "evidence" in method.READS
+    given = {
+        "evidence": evidence,
+        "embedding": data.embedding is not None and not reads_evidence,
+        "networks": walk_on,
+    }
+    method.refuse_unread([name for name, value in given.items() if value])
+    if drop_held_out and not walk_on:
+        raise ConfigError("--drop-held-out takes pairs out of --walk-on, and none are given.")
+    genes, found, embedding = dataset.genes, [], None
+    if reads_evidence:
+        tfs = genes.tfs if splits is None else list_split_tfs(splits)
+        found = gather_evidence(dataset, evidence, data.embedding, tfs=tfs)
+    elif data.embedding is not None:
+        embedding = load_embedding(data, dataset)
+    if splits is None:
+        splits = [Split(NO_PAIRS, NO_PAIRS, NO_PAIRS, "cross-fitted", 0)]
+    networks = load_networks(walk_on, dataset, splits, without_held_out=drop_held_out)
+    return Extras(found, embedding, networks)
+
+
+def list_tfs(tfs) -> list[str] | None:
+    """Names of TFs from names or from the path of a list; None for all genes."""
+    if isinstance(tfs, (str, Path)):
+        return read_tf_list(tfs)
+    return None if tfs is None else list(map(str, tfs))
+
+
+def read_genes(expression, reference: set[str], data: DataConfig) -> Expression:
+    """The expression matrix; without names to tell genes from cells, AnnData has genes in var."""
+    suffix = Path(expression).suffix if isinstance(expression, (str, Path)) else ".h5ad"
+    if not reference and data.orientation == "auto" and suffix in (".h5ad", ".zarr"):
+        data = dataclasses.replace(data, orientation="cells-by-genes")
+    return read_expression(expression, data, reference)
+
+
+def tabulate_genes(expression: Expression, tfs: list[str] | None) -> tuple[GeneTable, dict]:
+    """The measured genes as a table; every one may regulate unless `tfs` names those that may.
+
+    The report counts and names the genes that no method can say anything about.
+    """
+    names, source = expression.genes, expression.report["source"]
+    report = {
+        "source": source,
+        "genes": len(names),
+        "cells": len(expression.values),
+        "expression": expression.report,
+    }
+    is_tf = np.ones(len(names), bool)
+    if tfs is not None:
+        is_tf = mark_tfs(tfs, np.empty((0, 2), np.int64), names, source, report)
+    report["tfs"] = int(is_tf.sum())
+    genes = GeneTable(names, is_tf, expression.values, np.ones(len(names), bool))
+    is_silent, varies = ~expression.values.any(axis=0), find_varying(genes)
+    is_constant = ~is_silent & ~varies
+    report["without_expression"] = count_names(names[is_silent])
+    report["constant"] = count_names(names[is_constant])
+    meanings = {
+        "tfs_not_found": "TFs of the list that were not measured",
+        "without_expression": "genes without expression in any cell, not ranked",
+        "constant": "genes of the same expression in every cell, not ranked",
+    }
+    for key, meaning in meanings.items():
+        count, first = report.get(key, {"count": 0, "first": []}).values()
+        if count:
+            logger.warning(f"{source}: {count:,} {meaning}: {', '.join(first)}")
+    if varies.sum() < 2 or not varies[is_tf].any():
+        raise GeneMismatchError(
+            f"{source}: of {len(names):,} genes {varies.sum():,} differ between cells, "
+            f"{varies[is_tf].sum():,} of them TFs; a network needs a TF and a target that "
+            "do. Give more cells or another TF list."
+        )
+    return genes, report

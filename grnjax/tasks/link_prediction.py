@@ -5,44 +5,31 @@ rows fitted on the same train pairs. Validation pairs alone choose epochs, ridge
 """
 
 import dataclasses
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from jax.sharding import Mesh
 
-from grnjax import config as settings
-from grnjax.config import Settings
+from grnjax.config import Count, Seeds, Settings, Share
+from grnjax.data.candidates import choose_like_test, list_split_tfs
 from grnjax.errors import ConfigError
-from grnjax.evaluation.bootstrap import bootstrap_over_tfs
 from grnjax.evaluation.metrics import evaluate_pairs
 from grnjax.evaluation.report import paired_differences, summarise
 from grnjax.evaluation.splits import SplitKind, check_split, draw_split
-from grnjax.graphs.positional import PositionConfig
+from grnjax.evidence.leak_check import check_leaks, drop_copied_columns
+from grnjax.evidence.types import Evidence
 from grnjax.graphs.walks import InferredNetwork
-from grnjax.models.gt_grn import GTGRNConfig
-from grnjax.models.heads import PairModelConfig
-from grnjax.models.scregnet import ScRegNetConfig
+from grnjax.methods.method import MethodConfig, Problem
+from grnjax.methods.scregnet import ScRegNetMethod
 from grnjax.progress import logger
-from grnjax.tasks.bench import Bench, FitSettings, Request
-from grnjax.tasks.gene_embeddings import GeneEmbeddingConfig, embed_dataset
-from grnjax.tasks.gt_grn import GTGRNBench
-from grnjax.tasks.inputs import InputConfig
-from grnjax.tasks.model_kinds import KINDS, AnyControl, check_settings, name_model, name_row
+from grnjax.tasks.judging import judge_split, resample_tfs, trivial_scores
 from grnjax.tasks.reconstruction import judge_reconstruction, reconstruct
-from grnjax.tasks.walk_networks import check_networks
-from grnjax.training.loop import TrainingConfig
-from grnjax.training.recorder import FitRecorder
-from grnjax.types import Dataset, Split, SplitProtocol
+from grnjax.training.recorder import FitRecorder, derive_seed
+from grnjax.types import Dataset, Part, Split, SplitProtocol
 
-MODEL = KINDS[ScRegNetConfig].name
 CHOSEN_ON = ("auroc", "average_precision")
-
-
-def check_seeds(name: str, seeds: tuple[int, ...]) -> None:
-    """Refuses seeds that are missing, repeated or negative."""
-    if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
-        raise ValueError(f"{name} must be different whole numbers from 0 on, got {seeds}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,65 +42,56 @@ class SplitConfig(Settings):
     protocol: SplitProtocol = "corrected"
     """Whether balanced splits, drawn or published, keep the train pairs that their published
     rule puts among the test pairs, labelled 0 (as-published), or not (corrected)."""
-    prevalence: float | None = None
+    prevalence: Share | None = None
     """Share of positives among the test pairs of a drawn balanced split; by default the density
     of the network."""
-    draws: tuple[int, ...] = (0,)
+    draws: Seeds = (0,)
     """Seeds of the draws."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        check_seeds("draws", self.draws)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LinkPredictionConfig(Settings):
-    """A study: a model on the draws of a split, over seeds."""
+    """A method on the draws of a split, over seeds."""
 
-    model: PairModelConfig = ScRegNetConfig()
-    """The model; the command line takes another by its name, --model=GT-GRN."""
-    embeddings: GeneEmbeddingConfig = GeneEmbeddingConfig()
-    """GT-GRN's embeddings of genes, made with the first of `seeds`."""
-    positions: PositionConfig = PositionConfig()
-    """GT-GRN's positions of genes among train edges."""
-    inputs: InputConfig = InputConfig()
-    training: TrainingConfig = TrainingConfig()
+    method: MethodConfig = ScRegNetMethod()
+    """The method; the command line takes another by its name, --method=GT-GRN, and its settings
+    under --method."""
     split: SplitConfig = SplitConfig()
-    seeds: tuple[int, ...] = (0,)
-    """Seeds of the model; each is fitted on every draw."""
-    controls: tuple[AnyControl, ...] = ()
-    """Altered inputs, or rewired labels, on which the model is fitted again."""
+    seeds: Seeds = (0,)
+    """Seeds of the method; each is fitted on every draw."""
+    controls: tuple[str, ...] = ()
+    """Permuted inputs, or rewired labels, on which the method is fitted again."""
     reference_selection: bool = False
     """Select on the test pairs, as the published code does; only to show the size of the effect."""
-    choose: tuple[str, ...] = ()
-    """Options tried on each draw with the first seed; the best on validation serves all seeds.
-    Each is one or more settings, such as training.edge-folds=0,inputs.negative-weight=0.2."""
-
     reconstruct: bool = False
     """Also judge the first seed on every pair of a TF and a gene, its train pairs included; the
     figures of those and of the other pairs stand apart."""
-    bootstrap: int = 0
+    bootstrap: Count = 0
     """How many times the TFs are resampled for the intervals of each draw, with the first seed;
     0 leaves them out."""
 
     def __post_init__(self):
         super().__post_init__()
-        check_seeds("seeds", self.seeds)
-        if self.bootstrap < 0:
-            raise ValueError(f"bootstrap must be at least 0, got {self.bootstrap}")
+        known = self.method.controls()
+        for control in self.controls:
+            if control not in known:
+                raise ConfigError(
+                    f"{self.method.name()} has no control {control}; choose among "
+                    f"{', '.join(known)}."
+                )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Results:
-    """Rows (method, draw, seed, metrics) with what is said about them."""
+    """Rows (method, draw, seed, metrics) with what is to be said of them."""
 
-    model: str  # its name in the rows
+    method: str  # its name in the rows
     rows: list[dict]
     splits: list[dict]  # sizes and leakage counts of each draw
     chosen: dict  # draw -> the option chosen on validation
     intervals: list[dict]  # of the resampled TFs: one line per draw, method and metric
     reconstructions: list[dict]  # rows on all pairs, where they were asked for
-    embeddings: dict | None  # what GT-GRN's gene embeddings came to
+    embeddings: dict | None  # how the method's own gene embeddings came out
 
     @property
     def summary(self):
@@ -132,20 +110,36 @@ class Results:
             "gene_embeddings": self.embeddings,
             "summary": self.summary.to_dict("records"),
             "paired_differences": {
-                method: paired_differences(self.rows, self.model, method)
+                method: paired_differences(self.rows, self.method, method)
                 for method in methods
-                if method != self.model
+                if method != self.method
             },
         }
 
 
-@dataclasses.dataclass(frozen=True)
-class Chosen:
-    """The option that was chosen for a draw."""
+@dataclasses.dataclass(frozen=True, eq=False)
+class Request:
+    """A fit to come: of a part of a problem, with the split that judges it."""
 
-    option: str
-    settings: LinkPredictionConfig  # with the option
-    figure: float  # on the validation pairs
+    method: MethodConfig
+    problem: Problem
+    place: int  # of its part among those of the problem (`build_problems`)
+    split: Split
+    seed: int
+    row: str  # its method in the results
+    label: str  # what tells it from other fits of its draw and seed in a run folder
+    control: str | None = None  # that altered the problem
+
+    @property
+    def part(self) -> Part:
+        """Its part of the problem, under its name."""
+        name = f"draw{self.split.draw}-{self.label}-seed{self.seed}"
+        return dataclasses.replace(self.problem.parts[self.place], name=name)
+
+
+def seed_of(draw: int, seed: int) -> int:
+    """The seed of what a fit draws."""
+    return derive_seed(seed, draw)
 
 
 def draw_splits(dataset: Dataset, config: SplitConfig) -> list[Split]:
@@ -165,27 +159,73 @@ def draw_splits(dataset: Dataset, config: SplitConfig) -> list[Split]:
     ]
 
 
+def build_problems(
+    dataset: Dataset,
+    splits: Sequence[Split],
+    config: LinkPredictionConfig,
+    *,
+    evidence: Sequence[Evidence] = (),
+    **inputs,
+) -> dict[int, Problem]:
+    """The problem of each draw, with a part for each split and seed.
+
+    They differ in evidence, where that is cleared of what train labels share with it.
+
+    Args:
+        evidence: in the order of `list_split_tfs(splits)`.
+        inputs: the other fields of a `Problem`.
+    """
+    parts = []
+    for split, seed in itertools.product(splits, config.seeds):
+        chosen_on = split.test if config.reference_selection else split.validation
+        fitted = dataclasses.replace(split, validation=chosen_on)
+        parts.append(Part(fitted, "", seed_of(split.draw, seed)))
+    tfs, names = list_split_tfs(splits), dataset.genes.names
+    problem = Problem(
+        dataset=dataset,
+        parts=parts,
+        tfs=tfs,
+        trainable=tfs,
+        evidence=evidence,
+        seed=config.seeds[0],
+        **inputs,
+    )
+    if all(item.kind == "expression" for item in evidence):
+        return {split.draw: problem for split in splits}
+    check_leaks([x for x in evidence if x.kind != "expression"], tfs, dataset, list(splits))
+    cleared = {
+        split.draw: [drop_copied_columns(item, tfs, names, split.train) for item in evidence]
+        for split in splits
+    }
+    return {draw: dataclasses.replace(problem, evidence=x) for draw, x in cleared.items()}
+
+
 def run_study(
     dataset: Dataset,
     splits: list[Split],
     config: LinkPredictionConfig,
     *,
+    evidence: Sequence[Evidence] = (),
     embedding: np.ndarray | None = None,
     networks: Mapping[str, InferredNetwork] | None = None,
+    options: Mapping[str, MethodConfig] | None = None,
     folder: Path | None = None,
     mesh: Mesh | None = None,
 ) -> Results:
-    """Fits and judges the model, its controls and the trivial rows on every split.
+    """Fits and judges the method, its controls and the trivial rows on every split.
 
     Args:
-        embedding: frozen gene vectors [gene, dim] in the order of the data set, for scRegNet.
-        networks: made elsewhere, by name, for GT-GRN to walk on (`walk_networks.load_networks`).
+        evidence: what else is known of the genes, in the order of `list_split_tfs(splits)`.
+        embedding: frozen gene vectors [gene, dim] in the order of the data set.
+        networks: made elsewhere, by name, to walk on (`walk_networks.load_networks`).
+        options: settings by name that are tried on each draw with the first seed beside those of
+            `config`; the best on validation serves all seeds.
         folder: run folder for checkpoints and metrics; None keeps nothing.
         mesh: devices that share each fit; None leaves it to one.
 
     Raises:
         SplitError: a split or a network leaks, or a part of a split lacks a class.
-        ConfigError: a setting, an option or a control cannot be had.
+        ConfigError: inputs that the method does not read, or lacks.
     """
     about_splits = [check_split(split) for split in splits]
     for about in about_splits:
@@ -195,131 +235,116 @@ def run_study(
                 "labelled 0, of which %(train_positives_labelled_0)d are train positives",
                 about,
             )
-    bench = Bench(dataset, splits, embedding, mesh)
-    for settled in (config, *(with_options(config, option) for option in config.choose)):
-        check_settings(settled, bench, networks or {})
-    report = None
-    if isinstance(config.model, GTGRNConfig):
-        bench = embed_genes(bench, config, networks or {}, folder)
-        report = bench.embeddings.report
-    model = name_model(config.model)
-    tried = len(config.choose) + 1 if config.choose else 0
-    fits = len(splits) * ((1 + len(config.controls)) * len(config.seeds) + tried)
+    method, inputs = config.method, {"embedding": embedding, "networks": networks or {}}
+    problems = build_problems(dataset, splits, config, evidence=evidence, folder=folder, **inputs)
+    first = problems[splits[0].draw]
+    for tried in (method, *(options or {}).values()):
+        tried.check(first)
+    prepared = method.prepare(first).prepared
+    problems = {d: dataclasses.replace(p, prepared=prepared) for d, p in problems.items()}
     scores: dict[int, dict] = {  # of each draw, by method and seed
-        split.draw: {(name, 0): values for name, values in bench.trivial(split).items()}
+        split.draw: {
+            (name, 0): values
+            for name, values in trivial_scores(dataset.genes, split, first.tfs).items()
+        }
         for split in splits
     }
-    reconstructions = []
-    with FitRecorder(folder, fits, config.training.epochs, "fitting") as recorder:
-        chosen = choose_on_validation(bench, recorder, config) if config.choose else {}
-        requests = list_requests(splits, config, chosen)
-        for request, fitted in zip(requests, bench.fit_all(recorder, requests), strict=True):
-            split, method = request.split, name_row(request.settings)
-            scores[split.draw][method, request.seed] = bench.score(fitted, split.test)
-            if config.reconstruct and method == model and request.seed == config.seeds[0]:
-                figures = judge_reconstruction(*reconstruct(bench, fitted), split)
-                reconstructions += [{"method": method, "draw": split.draw, **x} for x in figures]
-    rows, intervals = [], []
+    count = len(splits) * (1 + len(config.controls)) * len(config.seeds)
+    count += len(splits) * (len(options) + 1 if options else 0)
+    epochs = method.engine.epochs if method.engine else 1
+    reconstructions, name = [], method.name()
+    with FitRecorder(folder, count, epochs, "fitting") as recorder:
+        chosen = choose_on_validation(splits, problems, config, options or {}, recorder, mesh)
+        requests = list_requests(splits, problems, config, chosen)
+        for request, fit in fit_requests(requests, recorder, mesh=mesh):
+            split = request.split
+            scores[split.draw][request.row, request.seed] = fit.scores(split.test)
+            if config.reconstruct and (request.row, request.seed) == (name, config.seeds[0]):
+                every, values = reconstruct(dataset, first.tfs, fit)
+                figures = judge_reconstruction(every, values, split)
+                reconstructions += [{"method": name, "draw": split.draw, **x} for x in figures]
+    rows, intervals, genes = [], [], len(dataset.genes.names)
     for split in splits:
         found = scores[split.draw]
         if len(config.seeds) > 1:
-            own = [found[model, seed] for seed in config.seeds]
-            found[f"{model}, mean of {len(own)} seeds", 0] = np.mean(own, axis=0)
-        rows += [bench.judge(name, split, seed, x) for (name, seed), x in found.items()]
+            own = [found[name, seed] for seed in config.seeds]
+            found[f"{name}, mean of {len(own)} seeds", 0] = np.mean(own, axis=0)
+        rows += [judge_split(split, genes, who, seed, x) for (who, seed), x in found.items()]
         if config.bootstrap:
-            intervals += resample_tfs(split, found, config)
-    options = {draw: best.option for draw, best in chosen.items()}
-    return Results(model, rows, about_splits, options, intervals, reconstructions, report)
-
-
-def embed_genes(
-    bench: Bench,
-    config: LinkPredictionConfig,
-    networks: Mapping[str, InferredNetwork],
-    folder: Path | None,
-) -> GTGRNBench:
-    """The bench of GT-GRN on the same splits, with one embedding of the genes for all of them."""
-    genes = bench.dataset.genes
-    check_networks(networks, bench.splits, bench.dataset)
-    embeddings = embed_dataset(
-        genes, config.embeddings, seed=config.seeds[0], folder=folder, networks=networks
-    )
-    return GTGRNBench(bench.dataset, bench.splits, embeddings, config.positions, bench.mesh)
-
-
-def fit_settings(config: LinkPredictionConfig, control: AnyControl | None = None) -> FitSettings:
-    """The part of the settings that one fit needs."""
-    return FitSettings(
-        model=config.model,
-        inputs=config.inputs,
-        training=config.training,
-        reference_selection=config.reference_selection,
-        control=control,
-    )
+            intervals += resample_tfs(split, found, samples=config.bootstrap, reference=name)
+    chosen_names = {draw: option for draw, (option, _) in chosen.items()}
+    report = getattr(prepared, "report", None)
+    return Results(name, rows, about_splits, chosen_names, intervals, reconstructions, report)
 
 
 def list_requests(
-    splits: list[Split], config: LinkPredictionConfig, chosen: dict[int, Chosen]
+    splits: Sequence[Split],
+    problems: Mapping[int, Problem],
+    config: LinkPredictionConfig,
+    chosen: Mapping[int, tuple[str, MethodConfig]] | None = None,
 ) -> list[Request]:
-    """The fits of the model and its controls: like ones in a row, to be fitted side by side."""
-    used = {split.draw: config for split in splits}
-    used |= {draw: best.settings for draw, best in chosen.items()}
-    return [
-        Request(split, fit_settings(used[split.draw], control), seed, control or "model")
-        for control in (None, *config.controls)
-        for split in splits
-        for seed in config.seeds
-    ]
+    """The fits of the method and its controls: like ones in a row, to be fitted side by side."""
+    requests, name = [], config.method.name()
+    for control in (None, *config.controls):
+        row = f"{name}, {control.replace('-', ' ')}" if control else name
+        for number, split in enumerate(splits):
+            problem, first = problems[split.draw], number * len(config.seeds)
+            method = chosen[split.draw][1] if chosen else config.method
+            if control:
+                problem = method.controls()[control](problem, split.draw)
+            label = control or "model"
+            requests += [
+                Request(method, problem, first + place, split, seed, row, label, control)
+                for place, seed in enumerate(config.seeds)
+            ]
+    return requests
 
 
-def resample_tfs(split: Split, scores: dict, config: LinkPredictionConfig) -> list[dict]:
-    """Intervals over resampled TFs of each method, and of the model's difference from it."""
-    first: dict[str, np.ndarray] = {}
-    for (name, _), values in scores.items():
-        first.setdefault(name, values)
-    table = bootstrap_over_tfs(
-        split.test.pairs,
-        split.test.labels,
-        first,
-        seed=split.draw,
-        samples=config.bootstrap,
-        reference=name_model(config.model),
-    )
-    return table.assign(draw=split.draw).to_dict("records")
+def fit_requests(requests: Sequence[Request], recorder: FitRecorder, *, mesh: Mesh | None = None):
+    """Each request with its scorer, in order; fits of one problem may be made side by side."""
+    for _, alike in itertools.groupby(requests, lambda r: (r.method, id(r.problem))):
+        alike = list(alike)
+        method, problem = alike[0].method, alike[0].problem
+        parts = [request.part for request in alike]
+        yield from zip(alike, method.fit_all(problem, parts, recorder, mesh=mesh), strict=True)
 
 
 def choose_on_validation(
-    bench: Bench, recorder: FitRecorder, config: LinkPredictionConfig
-) -> dict[int, Chosen]:
-    """For each draw the option with the best figures on its validation pairs.
+    splits: Sequence[Split],
+    problems: Mapping[int, Problem],
+    config: LinkPredictionConfig,
+    options: Mapping[str, MethodConfig],
+    recorder: FitRecorder,
+    mesh: Mesh | None,
+) -> dict[int, tuple[str, MethodConfig]]:
+    """For each draw the option with the best figures on its validation pairs; none without any.
 
     What counts is the mean of AUROC and AP; swap concordance has too few quadruples to choose by.
     """
-    options = [("as given", config), *((x, with_options(config, x)) for x in config.choose)]
-    tries = [
-        (option, tried, Request(split, fit_settings(tried), config.seeds[0], f"option{place}"))
-        for place, (option, tried) in enumerate(options)
-        for split in bench.splits
+    best: dict[int, tuple[str, MethodConfig]] = {}
+    figures: dict[int, float] = {}
+    if not options:
+        return best
+    every = {"as given": config.method, **options}
+    requests = [
+        Request(
+            method,
+            problems[split.draw],
+            number * len(config.seeds),
+            split,
+            config.seeds[0],
+            option,
+            f"option{place}",
+        )
+        for place, (option, method) in enumerate(every.items())
+        for number, split in enumerate(splits)
     ]
-    best: dict[int, Chosen] = {}
-    fits = bench.fit_all(recorder, [request for *_, request in tries])
-    for (option, tried, request), fitted in zip(tries, fits, strict=True):
-        pairs, draw = bench.validation_like_test(request.split), request.split.draw
-        metrics = evaluate_pairs(pairs.pairs, pairs.labels, bench.score(fitted, pairs))
-        figure = np.mean([metrics[name] for name in CHOSEN_ON])
-        logger.info("draw %d, %s: validation %.4f", draw, option, figure)
-        if draw not in best or figure > best[draw].figure:
-            best[draw] = Chosen(option, tried, figure)
+    for request, fit in fit_requests(requests, recorder, mesh=mesh):
+        problem, draw = request.problem, request.split.draw
+        pairs = choose_like_test(request.split, problem.tfs, len(problem.dataset.genes.names))
+        metrics = evaluate_pairs(pairs.pairs, pairs.labels, fit.scores(pairs))
+        figure = float(np.mean([metrics[name] for name in CHOSEN_ON]))
+        logger.info("draw %d, %s: validation %.4f", draw, request.row, figure)
+        if draw not in best or figure > figures[draw]:
+            best[draw], figures[draw] = (request.row, request.method), figure
     return best
-
-
-def with_options(config: LinkPredictionConfig, option: str) -> LinkPredictionConfig:
-    """The settings with `key=value,key=value` applied."""
-    items = [item.strip() for item in option.split(",") if item]
-    for item in items:
-        if not item.startswith(("model.", "inputs.", "training.")):
-            raise ConfigError(
-                f"--choose {item}: an option changes settings of model, inputs or training only."
-            )
-    flags = [f"--{item}" for item in items]
-    return settings.parse(config, flags, program="--choose")

@@ -6,17 +6,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from grnjax.data.beeline import BeelineFolder, read_folder
-from grnjax.data.benchmark import choose_expression, choose_splits, find_set
+from grnjax.data.data_set import LoadedSet
 from grnjax.data.edges import read_edges, take_edges
 from grnjax.data.expression import DataConfig, read_expression
 from grnjax.data.genes import build_dataset, read_tf_list
+from grnjax.data.sets import load_set
 from grnjax.data.simulator import EmbeddedConfig
-from grnjax.data.split_files import read_splits
+from grnjax.errors import ConfigError
 from grnjax.evidence.motifs import describe_hits
 from grnjax.evidence.types import Evidence
 from grnjax.evidence.vectors import read_vectors
-from grnjax.progress import logger
 from grnjax.types import Dataset, Split, SplitProtocol
 
 
@@ -65,43 +64,25 @@ def load_embedded(config: EmbeddedConfig, data: DataConfig | None = None) -> Emb
     return EmbeddedData(dataset, simulated.edges, motifs)
 
 
-def load_folder(folder: str | Path, config: DataConfig) -> tuple[Dataset, BeelineFolder]:
-    """Genes and labelled pairs of a GENELink or BEELINE folder, with the files that go with it.
-
-    Expression is that of the settings, else of the folder, else the file of the benchmark root
-    that covers most of the genes.
+def load_folder(folder: str | Path, config: DataConfig) -> tuple[Dataset, LoadedSet]:
+    """Genes and labelled pairs of a set with a network, and the files that go with it.
 
     Args:
-        folder: a path, or the name of a benchmark set such as Specific/hESC/TFs+500.
-        config: what else to read; `root`, `expression` and `split` may replace what the folder has.
+        folder: a folder of labels, or the name of a set as `grnjax data list` shows it.
+        config: what else to read; `root`, `expression` and `split` may replace what the set has.
     """
-    found = find_set(folder, config.root)
-    beeline = read_folder(folder if found is None else found.labels)
-    edges = beeline.edges
-    names = set(beeline.genes or []) | set(edges["tf"]) | set(edges["target"])
-    path, coverage = config.expression or beeline.expression, None
-    if path is None and found is not None:
-        path, coverage = choose_expression(found, beeline.genes or names)
-    expression = None if path is None else read_expression(path, config, names)
-    dataset = build_dataset(
-        expression, edges, tfs=beeline.tfs, universe=beeline.genes, source=str(folder)
-    )
-    if coverage is not None:
-        dataset.report["genes_in_expression_files"] = coverage
-    splits = beeline.splits
-    if config.split != "auto":
-        splits = () if config.split == "draw" else choose_splits(config.split, found)
-    elif found is not None and found.splits and not splits:
-        logger.info(f"{found.name}: published splits for --data.split: {', '.join(found.splits)}")
-    return dataset, dataclasses.replace(beeline, expression=path and Path(path), splits=splits)
+    loaded = load_set(folder, config)
+    if not isinstance(loaded.data, Dataset):
+        raise ConfigError(
+            f"{folder}: these are cells with their types, and no network of genes comes with them. "
+            "Take another set of `grnjax data list`."
+        )
+    return loaded.data, loaded
 
 
-def load_splits(
-    beeline: BeelineFolder, dataset: Dataset, protocol: SplitProtocol
-) -> list[Split] | None:
+def load_splits(loaded: LoadedSet, dataset: Dataset, protocol: SplitProtocol) -> list[Split] | None:
     """The published splits that `load_folder` found, one a draw; None where pairs must be drawn."""
-    splits = [read_splits(folder, beeline, dataset, protocol) for folder in beeline.splits]
-    return splits or None
+    return dataclasses.replace(loaded, data=dataset).read_splits(protocol)
 
 
 def load_embedding(config: DataConfig, dataset: Dataset) -> np.ndarray | None:

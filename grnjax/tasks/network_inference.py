@@ -1,91 +1,63 @@
 """From expression and known regulation to a ranked network of every TF-gene candidate.
 
-Pairs that are not known are unlabelled, not negative. So every member of the ensemble is
-cross-fitted: the candidates are dealt into folds, and a pair is scored only by models that did
-not train on it, whether it is a known edge or a new one. What the scores are worth is then read
-off those out-of-fold scores, beside the trivial rows on the same folds.
+Pairs that are not known are unlabelled, not negative. So a method that learns is cross-fitted: the
+candidates are assigned to folds, and a pair is scored only by models that did not train on it,
+whether it is a known edge or a new one. What the scores are worth is then read off those
+out-of-fold scores, beside the trivial rows on the same folds. A method that learns from no known
+edge ranks at once (`expression_ranking`).
 """
 
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 from jax.sharding import Mesh
 from scipy.special import expit, logit, ndtri
 
-from grnjax.baselines.controls import scores_at, trivial_rows
+from grnjax.config import Share
 from grnjax.data.candidates import has_known_targets, list_candidates
-from grnjax.data.expression import DataConfig
+from grnjax.data.names import list_names
 from grnjax.errors import ConfigError
 from grnjax.evaluation.calibration import fit_calibration, reliability_error
-from grnjax.evaluation.metrics import evaluate_pairs
-from grnjax.evidence.gather import clear_evidence, gather_evidence
+from grnjax.evidence.gather import clear_evidence
 from grnjax.evidence.types import Evidence
-from grnjax.models.scregnet import ScRegNetConfig
+from grnjax.graphs.walks import InferredNetwork
+from grnjax.methods.kernel_factor.method import KernelFactorMethod
+from grnjax.methods.method import MethodConfig, Problem
 from grnjax.progress import logger
-from grnjax.tasks.cross_fit_kernel_factor import cross_fit_kernel_factor
-from grnjax.tasks.cross_fit_scregnet import cross_fit_scregnet
-from grnjax.tasks.cross_fitting import CrossFit, CrossFitConfig, Fold, assign_folds
-from grnjax.tasks.inputs import InputConfig
-from grnjax.tasks.kernel_factor import KernelFactorSettings
-from grnjax.tasks.loading import load_dataset, load_embedding
-from grnjax.training.loop import TrainingConfig
+from grnjax.tasks.cross_fitting import (
+    CrossFit,
+    CrossFitConfig,
+    Fold,
+    assign_folds,
+    cross_fit,
+    list_trainable,
+)
+from grnjax.tasks.expression_ranking import rank_by_expression
+from grnjax.tasks.judging import judge_folds, trivial_out_of_fold
+from grnjax.tasks.ranked_network import RankedNetwork
 from grnjax.training.recorder import FitRecorder
 from grnjax.types import Dataset, LabelledPairs
-
-MODEL = "grnjax"
-MOST_TRIVIAL_CANDIDATES = 1_000_000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class InferenceConfig(CrossFitConfig):
     """How a network is inferred."""
 
-    method: Literal["auto", "kernel-factor", "scRegNet"] = "auto"
-    """The kernel-informed factor model, scRegNet, or (auto) the former wherever there is
-    expression or any other evidence to inform it."""
-    kernel_factor: KernelFactorSettings = KernelFactorSettings()
-    model: ScRegNetConfig = ScRegNetConfig()
-    """Of scRegNet, as `inputs` and `training`."""
-    inputs: InputConfig = InputConfig()
-    training: TrainingConfig = TrainingConfig()
+    method: MethodConfig = KernelFactorMethod()
+    """The method; the command line takes another by its name, --method=scRegNet, and its settings
+    under --method. Some read expression alone, and known edges only judge their ranking."""
     allow: tuple[str, ...] = ()
-    """Networks among the blocks to use although their labels look like a copy of the known ones."""
+    """Networks among the evidence to use although their labels look like a copy of the known ones.
+    """
     explain: bool = False
     """Write for each edge the terms that its logit is the sum of."""
-    prevalence: float | None = None
+    prevalence: Share | None = None
     """Share of true edges among the candidates that the probability assumes; by default the
     share of known ones, which is a lower bound."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.prevalence is not None and not 0 < self.prevalence < 1:
-            raise ValueError(f"prevalence must be in (0, 1), got {self.prevalence}")
-        if self.inputs.unlabelled_weight:
-            raise ValueError(
-                "unlabelled_weight must be 0 here: every candidate is dealt out as labelled "
-                f"already, got {self.inputs.unlabelled_weight}"
-            )
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Network:
-    """A ranked network and what is known of its quality."""
-
-    method: str  # "kernel-factor" or "scRegNet"
-    edges: pd.DataFrame  # tf, target, importance, probability, ..., best first (`rank`)
-    rows: list[dict]  # known edges against unlabelled pairs in each fold, beside trivial rows
-    calibration: dict
-    candidates: LabelledPairs
-    scores: dict[str, np.ndarray]  # out-of-fold scores [candidate] of every method
-    folds: list[Fold]
-    evidence: dict[str, dict]  # what was taken from each source; empty for scRegNet
-    overlap: list[dict]  # of its labels with those of other networks, by TF (`check_leaks`)
-    worth: list[dict]  # what each block adds, by fold; empty for scRegNet
 
 
 def infer(
@@ -95,152 +67,139 @@ def infer(
     seed: int,
     evidence: Sequence[Evidence] = (),
     embedding: np.ndarray | None = None,
+    networks: Mapping[str, InferredNetwork] | None = None,
+    judged: Dataset | None = None,
     folder: Path | None = None,
     mesh: Mesh | None = None,
-) -> Network:
-    """Every TF x gene pair but self pairs, ranked by the mean out-of-fold logit of the members.
+) -> RankedNetwork:
+    """Every TF x gene pair but self pairs, ranked by the mean out-of-fold logit of all fits.
+
+    By a method that learns from no known edge, pairs of a score above 0, ranked by it.
 
     Args:
         dataset: genes, and the known edges (label 1) among them.
-        evidence: what informs the kernel-informed factor model (`gather_evidence`).
-        embedding: frozen gene vectors [gene, dim] in the order of the data set, for scRegNet.
+        evidence: what else is known of the genes, in the order of its TFs (`gather_evidence`).
+        embedding: frozen gene vectors [gene, dim] in the order of the data set.
+        networks: made elsewhere, by name, to walk on (`walk_networks.load_networks`).
+        judged: known edges, perhaps of more genes, for a ranking that learns from none; by default
+            those of the data set.
         folder: run folder for checkpoints and metrics; None keeps nothing.
-        mesh: devices that share each fit by scRegNet; None leaves it to one.
+        mesh: devices that share each fit; None leaves it to one.
 
     Raises:
-        ConfigError: settings of a method that is not the one in use.
+        ConfigError: inputs that the method does not read, or lacks.
         SplitError: too few known edges, or evidence that is a copy of them.
     """
-    method = choose_method(config, evidence)
-    if method == "kernel-factor":  # it learns from all pairs at once
-        config = dataclasses.replace(config, most_train_pairs=sys.maxsize)
+    method = config.method
+    check_settings(config)
+    problem = Problem(
+        dataset=dataset,
+        parts=(),
+        tfs=dataset.genes.tfs,
+        trainable=np.unique(dataset.known.positives[:, 0]),
+        evidence=evidence,
+        embedding=embedding,
+        networks=networks or {},
+        seed=seed,
+        folder=folder,
+    )
+    method.check(problem)
+    if "labels" not in method.READS:
+        return rank_by_expression(problem, method, judged=judged or dataset, folds=config.folds)
     candidates = list_candidates(dataset)
-    negatives = len(dataset.known) - len(dataset.known.positives)
-    if negatives:
-        logger.warning("%d pairs labelled 0 count as unlabelled, like all that is new", negatives)
-    folds = list(assign_folds(candidates, config, seed))
-    if any(fold.negative_weight > 1 for fold in folds):
-        logger.warning(
-            "more than %d pairs: each fit takes a random part of the unlabelled ones, weighted up "
-            "(--most-train-pairs)",
-            config.most_train_pairs,
+    folds = choose_folds(dataset, candidates, config, seed, folder)
+    parts = [fold.part for fold in folds]
+    splits = [fold.part.split for fold in folds if fold.repeat == 0]
+    used, overlap = clear_evidence(dataset, evidence, splits, config.allow)
+    trainable = np.unique(candidates.positives[:, 0])
+    if method.TRAINS_ON_COMMON_TFS:
+        trainable = name_untrainable(dataset, trainable, list_trainable(parts))
+    problem = dataclasses.replace(problem, parts=parts, evidence=used, trainable=trainable)
+    method.check(problem)
+    problem = method.prepare(problem)
+    epochs = method.engine.epochs if method.engine else 1
+    with FitRecorder(folder, len(folds), epochs, f"inferring by {method.name()}") as recorder:
+        fitted = cross_fit(
+            method, problem, candidates, folds, recorder, mesh=mesh, explain=config.explain
         )
-    used, overlap = [], []
-    if method == "kernel-factor":
-        if mesh is not None:
-            logger.warning("a fit by kernel-factor computes on 1 of %d devices", mesh.size)
-        splits = [fold.split for fold in folds if fold.member == 0]
-        used, overlap = clear_evidence(dataset, evidence, splits, config.allow)
-    epochs = config.training.epochs if method == "scRegNet" else 1
-    with FitRecorder(folder, len(folds), epochs, f"inferring by {method}") as recorder:
-        if method == "scRegNet":
-            fitted = cross_fit_scregnet(
-                dataset,
-                candidates,
-                folds,
-                config.model,
-                config.inputs,
-                config.training,
-                recorder,
-                seed,
-                embedding,
-                mesh,
-            )
-        else:
-            fitted = cross_fit_kernel_factor(
-                dataset,
-                candidates,
-                folds,
-                config.kernel_factor,
-                recorder,
-                seed,
-                used,
-                explain=config.explain,
-            )
     mean = fitted.logits.mean(axis=0, dtype=np.float64)
-    scores = {MODEL: mean, **trivial_out_of_fold(dataset, candidates, folds)}
-    edges, calibration = rank(dataset, candidates, fitted, config)
-    rows = judge_folds(candidates, scores, folds)
-    reports = {item.name: item.report for item in used}
-    return Network(
-        method,
-        edges,
-        rows,
-        calibration,
-        candidates,
-        scores,
-        folds,
-        evidence=reports,
+    scores = {method.name(): mean, **trivial_out_of_fold(dataset, candidates, folds)}
+    edges, calibration = rank(dataset, candidates, fitted, trainable, config.prevalence)
+    return RankedNetwork(
+        method=method.name(),
+        genes=dataset.genes,
+        edges=edges,
+        rows=judge_folds(candidates, scores, folds),
+        calibration=calibration,
+        candidates=candidates,
+        scores=scores,
+        folds=folds,
+        evidence={item.name: item.report for item in used},
         overlap=overlap,
         worth=fitted.worth,
     )
 
 
-def choose_method(config: InferenceConfig, evidence: Sequence[Evidence]) -> str:
-    """The method that the settings ask for; refuses settings that it would not read."""
-    method = config.method
-    if method == "auto":
-        method = "kernel-factor" if evidence else "scRegNet"
-    other = {
-        "kernel-factor": ("scRegNet", ("model", "inputs", "training", "most_train_pairs")),
-        "scRegNet": ("kernel-factor", ("kernel_factor", "allow", "explain")),
+def check_settings(config: InferenceConfig) -> None:
+    """Refuses settings of the design that the method would not read."""
+    method, default = config.method, InferenceConfig()
+    unread = {
+        "most_train_pairs": method.TRAINS_ON_ALL_PAIRS,
+        "explain": "terms" not in method.GIVES,
+        "allow": "evidence" not in method.READS,
     }
-    whose, fields = other[method]
-    default = InferenceConfig()
-    unread = [name for name in fields if getattr(config, name) != getattr(default, name)]
-    if unread:
-        raise ConfigError(
-            f"--{unread[0].replace('_', '-')} is a setting of {whose}, and this run is by "
-            f"{method}; add --method={whose} or leave it out."
+    if "labels" not in method.READS:
+        unread |= dict.fromkeys(("repeats", "prevalence", "most_train_pairs"), True)
+    for name, ignored in unread.items():
+        if ignored and getattr(config, name) != getattr(default, name):
+            raise ConfigError(
+                f"--{name.replace('_', '-')} is no setting of {method.name()}; leave it out or "
+                "choose another --method."
+            )
+
+
+def choose_folds(
+    dataset: Dataset,
+    candidates: LabelledPairs,
+    config: InferenceConfig,
+    seed: int,
+    folder: Path | None,
+) -> list[Fold]:
+    """The folds of all repeats, under the names that the run folder has for them."""
+    negatives = len(dataset.known) - len(dataset.known.positives)
+    if negatives:
+        logger.warning("%d pairs labelled 0 count as unlabelled, like all that is new", negatives)
+    if config.method.TRAINS_ON_ALL_PAIRS:
+        config = dataclasses.replace(config, most_train_pairs=sys.maxsize)
+    begun_before = folder is not None and (folder / "checkpoints/member0-fold0").exists()
+    name = "member" if begun_before else "repeat"  # as version 0.1.0 called them
+    folds = list(assign_folds(candidates, config, seed, name=name))
+    if any(fold.part.negative_weight > 1 for fold in folds):
+        logger.warning(
+            "more than %d pairs: each fit takes a random part of the unlabelled ones, weighted up "
+            "(--most-train-pairs)",
+            config.most_train_pairs,
         )
-    return method
+    return folds
 
 
-def gather_for(
-    config: InferenceConfig, dataset: Dataset, blocks: Sequence[str], embedding: str | None
-) -> list[Evidence]:
-    """The evidence of a run; none where scRegNet is asked for, which would not read it."""
-    if config.method != "scRegNet":
-        return gather_evidence(dataset, blocks, embedding)
-    if blocks:
-        raise ConfigError(
-            "--blocks inform the kernel-factor model, and this run is by scRegNet; drop "
-            "--method=scRegNet or leave them out."
+def name_untrainable(dataset: Dataset, known: np.ndarray, trainable: np.ndarray) -> np.ndarray:
+    """The trainable TFs, after a warning about those that are known and not trainable."""
+    left_out = np.setdiff1d(known, trainable)
+    if len(left_out):
+        logger.warning(
+            f"{len(left_out):,} of {len(known):,} TFs have too few known edges for every fold to "
+            f"learn from, and count as unseen: {list_names(dataset.genes.names[left_out])}"
         )
-    return []
-
-
-def infer_network(
-    expression,
-    network,
-    tfs=None,
-    *,
-    config: InferenceConfig | None = None,
-    data: DataConfig | None = None,
-    blocks: Sequence[str] = (),
-    seed: int = 0,
-) -> Network:
-    """A ranked network from Python: `infer` on what `load_dataset` accepts.
-
-    Args:
-        expression: AnnData object, or the path of an .h5ad or text file.
-        network: known edges: data frame with columns tf and target, or the path of a table.
-        tfs: names or the path of a list; by default the sources of the network.
-        blocks: further evidence, a folder or KIND=PATH each (`grnjax infer --blocks`).
-    """
-    data, config = data or DataConfig(), config or InferenceConfig()
-    dataset = load_dataset(expression, network, tfs, data)
-    return infer(
-        dataset,
-        config,
-        seed=seed,
-        evidence=gather_for(config, dataset, blocks, data.embedding),
-        embedding=load_embedding(data, dataset),
-    )
+    return trainable
 
 
 def rank(
-    dataset: Dataset, candidates: LabelledPairs, fitted: CrossFit, config: InferenceConfig
+    dataset: Dataset,
+    candidates: LabelledPairs,
+    fitted: CrossFit,
+    trainable: np.ndarray,
+    prevalence: float | None,
 ) -> tuple[pd.DataFrame, dict]:
     """The candidates by falling mean logit of the members, and how they were calibrated.
 
@@ -251,11 +210,11 @@ def rank(
     Then, if asked for, the logit and its terms.
     """
     mean = fitted.logits.mean(axis=0, dtype=np.float64)
-    told = has_known_targets(candidates)
-    calibration = fit_calibration(mean[told], candidates.labels[told])
+    known = has_known_targets(candidates)
+    calibration = fit_calibration(mean[known], candidates.labels[known])
     shift = 0.0
-    if config.prevalence is not None:
-        shift = logit(config.prevalence) - logit(calibration.prevalence)
+    if prevalence is not None:
+        shift = logit(prevalence) - logit(calibration.prevalence)
 
     def probability(raw: np.ndarray) -> np.ndarray:
         return expit(calibration.a * raw + calibration.b + shift)
@@ -271,7 +230,7 @@ def rank(
         "low": probability(mean - reach),
         "high": probability(mean + reach),
         "status": np.where(candidates.labels > 0, "known", "new"),
-        "unseen": name_unseen(candidates, fitted.trainable),
+        "unseen": name_unseen(candidates, trainable),
     }
     if fitted.terms:
         columns |= {"logit": mean, **{f"logit: {x}": v for x, v in fitted.terms.items()}}
@@ -279,10 +238,10 @@ def rank(
     figures = {
         "slope": calibration.a,
         "offset": calibration.b + shift,
-        "prevalence_assumed": config.prevalence or calibration.prevalence,
+        "prevalence_assumed": prevalence or calibration.prevalence,
         "prevalence_known": calibration.prevalence,
-        "reliability_error": out_of_sample_error(mean[told], candidates.labels[told]),
-        "pairs_of_tfs_without_known_targets": int((~told).sum()),
+        "reliability_error": out_of_sample_error(mean[known], candidates.labels[known]),
+        "pairs_of_tfs_without_known_targets": int((~known).sum()),
     }
     return pd.DataFrame(columns).iloc[order].reset_index(drop=True), figures
 
@@ -306,62 +265,3 @@ def out_of_sample_error(scores: np.ndarray, labels: np.ndarray, parts: int = 5) 
         calibration = fit_calibration(scores[~here], labels[~here])
         probabilities[here] = calibration.probability(scores[here])
     return reliability_error(probabilities, labels)
-
-
-def trivial_out_of_fold(
-    dataset: Dataset, candidates: LabelledPairs, folds: list[Fold]
-) -> dict[str, np.ndarray]:
-    """Out-of-fold scores [candidate] of the trivial rows, fitted where the first member is."""
-    if len(candidates) > MOST_TRIVIAL_CANDIDATES:
-        logger.warning(
-            "%d candidates: the trivial rows are left out above %d",
-            len(candidates),
-            MOST_TRIVIAL_CANDIDATES,
-        )
-        return {}
-    scores: dict[str, np.ndarray] = {}
-    for fold in folds:
-        if fold.member == 0:
-            blocks = trivial_rows(dataset.genes, fold.train, fold.validation, dataset.genes.tfs)
-            hidden = candidates.take(fold.held_out)
-            for name, block in blocks.items():
-                column = scores.setdefault(name, np.empty(len(candidates)))
-                column[fold.held_out] = scores_at(block, hidden, dataset.genes.tfs)
-    return scores
-
-
-def judge_folds(
-    candidates: LabelledPairs,
-    scores: dict[str, np.ndarray],
-    folds: list[Fold],
-    among: np.ndarray | None = None,
-) -> list[dict]:
-    """Results rows: each method on the held-out pairs of each fold, a fold being a draw.
-
-    Args:
-        among: mask of the candidates that count; by default those of TFs with a known target.
-    """
-    among = has_known_targets(candidates) if among is None else among
-    rows = []
-    for fold in folds:
-        if fold.member == 0:
-            here = fold.held_out & among
-            part = candidates.take(here)
-            for method, column in scores.items():
-                metrics = evaluate_pairs(part.pairs, part.labels, column[here])
-                rows.append({"method": method, "draw": fold.fold, "seed": 0, **metrics})
-    return rows
-
-
-def judge_hidden(network: Network, dataset: Dataset, truth: pd.DataFrame) -> list[dict]:
-    """Results rows for new edges that are true (but were hidden) against pairs that are not.
-
-    Args:
-        truth: the whole true network, columns tf and target.
-    """
-    names, candidates = dataset.genes.names, network.candidates
-    true = pd.MultiIndex.from_frame(truth[["tf", "target"]])
-    pairs = pd.MultiIndex.from_arrays(names[candidates.pairs].T)
-    labels = pairs.isin(true).astype(np.float32)
-    hidden = LabelledPairs(candidates.pairs, labels)
-    return judge_folds(hidden, network.scores, network.folds, among=candidates.labels == 0)

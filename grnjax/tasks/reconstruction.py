@@ -8,23 +8,20 @@ Those over the pairs outside train stand beside them.
 import numpy as np
 from jaxtyping import Float
 
+from grnjax.data.candidates import list_other_pairs
 from grnjax.evaluation.metrics import evaluate_pairs
-from grnjax.tasks.bench import Bench, Fitted
-from grnjax.training.batches import list_other_pairs
-from grnjax.types import LabelledPairs, Split
+from grnjax.methods.method import Scorer
+from grnjax.types import Dataset, LabelledPairs, Split
 
 
-def reconstruct(bench: Bench, fitted: Fitted) -> tuple[LabelledPairs, Float[np.ndarray, " pair"]]:
+def reconstruct(
+    dataset: Dataset, tfs: np.ndarray, fit: Scorer
+) -> tuple[LabelledPairs, Float[np.ndarray, " pair"]]:
     """Every pair of a TF of the splits with another gene, labelled by the known network; logits."""
-    genes, size = len(bench.dataset.genes.names), bench.scored_size
-    pairs = list_other_pairs(np.empty((0, 2), np.int32), bench.tfs, genes)
-    is_edge = is_among(pairs, bench.dataset.known.positives)
+    pairs = list_other_pairs(np.empty((0, 2), np.int32), tfs, len(dataset.genes.names))
+    is_edge = is_among(pairs, dataset.known.positives)
     every = LabelledPairs(pairs, is_edge.astype(np.float32))
-    parts = [
-        bench.score(fitted, every.take(slice(first, first + size)))
-        for first in range(0, len(every), size)
-    ]
-    return every, np.concatenate(parts)
+    return every, fit.scores(every)
 
 
 def judge_reconstruction(

@@ -10,38 +10,44 @@ for those that are not, beside an audit of how far the labels agree.
 """
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Float, Int
 
 from grnjax.baselines.controls import identity_model, label_rows, scores_at
 from grnjax.baselines.correlation import absolute_pearson
 from grnjax.baselines.factors import FactorRidge, fit_factor_model
-from grnjax.data.candidates import drop_unknown_tfs, list_candidates
+from grnjax.data.candidates import drop_unknown_tfs, list_candidates, list_split_tfs
+from grnjax.data.expression_features import expression_statistics
 from grnjax.data.genes import sort_pairs
 from grnjax.data.label_matrix import LabelMatrix, label_matrix
 from grnjax.data.names import count_names, list_names, match_names
 from grnjax.errors import ConfigError
 from grnjax.evaluation.metrics import evaluate_pairs
 from grnjax.evaluation.splits import check_split
+from grnjax.evidence.expression import describe_expression
 from grnjax.evidence.label_audit import audit_labels
-from grnjax.graphs.build import pad_rows
-from grnjax.models.gt_grn import GTGRNConfig
+from grnjax.evidence.types import Evidence
+from grnjax.methods.method import MethodConfig
 from grnjax.progress import logger
-from grnjax.tasks.bench import Bench, Fitted, Request
-from grnjax.tasks.inputs import InputConfig, node_features
-from grnjax.tasks.link_prediction import LinkPredictionConfig, draw_splits, list_requests
-from grnjax.tasks.model_kinds import name_row
+from grnjax.tasks.link_prediction import (
+    LinkPredictionConfig,
+    build_problems,
+    draw_splits,
+    fit_requests,
+    list_requests,
+)
 from grnjax.training.recorder import FitRecorder, derive_seed
 from grnjax.types import Dataset, GeneTable, LabelledPairs, Split
-
-STATISTICS = InputConfig(nodes="statistics")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TransferResults:
     """Rows (method, draw, seed, metrics) by the TFs they judge, and what the data sets share."""
 
+    method: str
     rows: dict[str, list[dict]]  # of "all TFs", "shared TFs" and "unseen TFs"
     audit: list[dict]  # of each target TF, how far its labels agree with those of the source
     report: dict  # the genes in both and in either
@@ -77,6 +83,8 @@ def transfer(
     *,
     source_embedding: np.ndarray | None = None,
     target_embedding: np.ndarray | None = None,
+    folder: Path | None = None,
+    mesh: Mesh | None = None,
 ) -> TransferResults:
     """Trains on the source and judges on every pair of a label TF of the target with its genes.
 
@@ -87,11 +95,14 @@ def transfer(
     Args:
         source_embedding: frozen vectors [gene, dim] of the source's genes, in their order.
         target_embedding: those of the target's genes, from the same model.
+        folder: run folder for checkpoints and metrics; None keeps nothing.
+        mesh: devices that share each fit; None leaves it to one.
 
     Raises:
         ConfigError: features that two data sets cannot share, or a setting that transfer lacks.
         SplitError: a part of the source's split lacks a class.
     """
+    method = config.method
     check_settings(config, source, target, source_embedding, target_embedding)
     splits = draw_splits(source, config.split)
     for split in splits:
@@ -99,24 +110,48 @@ def transfer(
     trained, judged, report = join_genes(source, target)
     audit = audit_labels(trained.labels, judged.labels, trained.dataset.genes.names)
     splits = [use_split(split, trained, judged) for split in splits]
-    bench = Bench(trained.dataset, splits, trained.place_rows(source_embedding))
-    judging_bench = Bench(judged.dataset, splits, judged.place_rows(target_embedding))
-    groups = group_pairs(trained, judged)
-    rows: dict[str, list[dict]] = {group: [] for group in groups}
-    scores: dict[int, dict] = {}  # of each draw, by method and seed
+    tfs = list_split_tfs(splits)
+    learned_from = build_problems(
+        trained.dataset,
+        splits,
+        config,
+        evidence=describe(trained.dataset, tfs, method),
+        embedding=trained.place_rows(source_embedding),
+        folder=folder,
+    )
+    first = learned_from[splits[0].draw]
+    asked_about = dataclasses.replace(
+        first,
+        dataset=judged.dataset,
+        evidence=describe(judged.dataset, tfs, method),
+        embedding=judged.place_rows(target_embedding),
+    )
+    method.check_transfer(first)
+    method.check(first)
+    scores = {}
     for split in splits:
-        trivial = trivial_scores(trained.dataset.genes, judged.dataset.genes, split, bench.tfs)
+        trivial = trivial_scores(trained.dataset.genes, judged.dataset.genes, split, tfs)
         scores[split.draw] = {(name, 0): values for name, values in trivial.items()}
-    requests = list_requests(splits, config, {})
-    with FitRecorder(None, len(requests), config.training.epochs, "fitting") as recorder:
-        for request, fitted in zip(requests, bench.fit_all(recorder, requests), strict=True):
-            split, method = request.split, name_row(request.settings)
-            fitted = give_features(fitted, judging_bench, request)
-            scores[split.draw][method, request.seed] = judging_bench.score(fitted, split.test)
-    for split in splits:
-        for group, among in groups.items():
-            rows[group] += judge(split, among, scores[split.draw])
-    return TransferResults(rows, audit, report)
+    requests = list_requests(splits, learned_from, config)
+    epochs = method.engine.epochs if method.engine else 1
+    with FitRecorder(folder, len(requests), epochs, "fitting") as recorder:
+        for request, fit in fit_requests(requests, recorder, mesh=mesh):
+            draw, problem = request.split.draw, asked_about
+            if request.control is not None:
+                problem = method.controls()[request.control](problem, derive_seed(draw, 1))
+            scores[draw][request.row, request.seed] = fit.on(problem).scores(request.split.test)
+    rows = {
+        group: [row for split in splits for row in judge(split, among, scores[split.draw])]
+        for group, among in group_pairs(trained, judged).items()
+    }
+    return TransferResults(method.name(), rows, audit, report)
+
+
+def describe(dataset: Dataset, tfs: np.ndarray, method: MethodConfig) -> list[Evidence]:
+    """What expression says that means the same in other cells, for a method that reads evidence."""
+    if "evidence" not in method.READS or not dataset.genes.measured.any():
+        return []
+    return [describe_expression(dataset.genes, tfs, profile=False)]
 
 
 def check_settings(
@@ -126,7 +161,12 @@ def check_settings(
     source_embedding: np.ndarray | None,
     target_embedding: np.ndarray | None,
 ) -> None:
-    """Refuses features that two data sets cannot share, and settings that transfer would ignore."""
+    """Refuses data sets that share no features, and settings that transfer would ignore."""
+    if "labels" not in config.method.READS:
+        raise ConfigError(
+            f"{config.method.name()} learns from no known edge, so it has nothing to transfer; "
+            "rank the target by it with grnjax infer."
+        )
     measured = [bool(dataset.genes.measured.any()) for dataset in (source, target)]
     if measured[0] != measured[1]:
         lacking = source if measured[1] else target
@@ -134,26 +174,16 @@ def check_settings(
             f"{lacking.report['source']} has no expression and the other data set has: give "
             "expression of both or of neither."
         )
-    if measured[0] and config.inputs.nodes != "statistics":
-        raise ConfigError(
-            f"inputs.nodes={config.inputs.nodes} means something else in each data set: choose "
-            "inputs.nodes=statistics."
-        )
     widths = [None if e is None else e.shape[1] for e in (source_embedding, target_embedding)]
     if widths[0] != widths[1]:
         raise ConfigError(
             f"The embeddings of source and target have widths {widths[0]} and {widths[1]}: give "
             "both from one model, or none."
         )
-    for control in config.controls:
-        if control.startswith("embedding") and widths[0] is None:
-            raise ConfigError(f"The control {control} needs an embedding of both data sets.")
     ignored = {
-        "model=GT-GRN": isinstance(config.model, GTGRNConfig),
         "reference_selection": config.reference_selection,
-        "choose": config.choose,
+        "reconstruct": config.reconstruct,
         "bootstrap": config.bootstrap,
-        "inputs.unlabelled_weight": config.inputs.unlabelled_weight,
         "split.kind=balanced": config.split.kind == "balanced",
     }
     given = [name for name, value in ignored.items() if value]
@@ -263,7 +293,7 @@ def linear_statistics(
     The target's genes stand after the source's, without train pairs.
     """
     genes = len(source.names)
-    both = np.concatenate([node_features(table, STATISTICS) for table in (source, target)])
+    both = np.concatenate([expression_statistics(table) for table in (source, target)])
     unlabelled = np.zeros_like(train.labels)
     train = LabelMatrix(
         train.tfs,
@@ -272,24 +302,6 @@ def linear_statistics(
     )
     logits = fit_factor_model(train, rank=0, ridge=FactorRidge(), features=both, target_bias=False)
     return logits[:, genes:]
-
-
-def give_features(fitted: Fitted, judging: Bench, request: Request) -> Fitted:
-    """The fit with the target's features in place of the source's, and all else as it was."""
-    inputs = judging.inputs(request.settings, derive_seed(request.split.draw, 1))
-    nodes = len(inputs.genes.names) + 1
-    embedding = np.zeros((nodes, 0)) if inputs.embedding is None else inputs.embedding
-    genes = fitted.data.genes._replace(
-        nodes=pad_rows(inputs.nodes, nodes),
-        measured=pad_rows(inputs.genes.measured.astype(np.float32), nodes),
-        embedding=pad_rows(embedding.astype(np.float32), nodes),
-        tfs=np.asarray(inputs.tfs, np.int32),
-    )
-    return dataclasses.replace(
-        fitted,
-        inputs=dataclasses.replace(inputs, topology=fitted.inputs.topology),
-        data=fitted.data._replace(genes=genes),
-    )
 
 
 def judge(split: Split, among: np.ndarray, scores: dict) -> list[dict]:

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from grnjax.config import Settings
+from grnjax.config import Count, Positive, Settings
 from grnjax.errors import ConfigError, GrnjaxError
 from grnjax.progress import logger
 
@@ -29,11 +29,11 @@ class DeviceConfig(Settings):
     coordinator: str | None = None
     """HOST:PORT of process 0, the same for every process; or auto on a TPU pod or under Slurm,
     where jax finds it and the numbers below. By default there is one process."""
-    processes: int | None = None
+    processes: Positive | None = None
     """Number of processes."""
-    process: int | None = None
+    process: Count | None = None
     """Which of them this one is, from 0 on."""
-    model: int = 1
+    model: Positive = 1
     """Devices over which large tables with a row for each gene are split; the train pairs are
     split over the rest. Refused where no table is large."""
 
@@ -48,13 +48,11 @@ class DeviceConfig(Settings):
                 f"a coordinator is HOST:PORT and needs processes and process, or it is "
                 f"{FOUND_BY_JAX}; got {self.coordinator}, {self.processes} and {self.process}"
             )
-        elif not 0 <= self.process < self.processes:
+        elif self.process >= self.processes:
             raise ValueError(
                 f"process must be 0 to {self.processes - 1} of {self.processes} processes, got "
                 f"{self.process}"
             )
-        if self.model < 1:
-            raise ValueError(f"model must be at least 1, got {self.model}")
 
 
 def join_processes(config: DeviceConfig) -> None:

@@ -22,7 +22,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
-from grnjax.config import Settings
+from grnjax.config import Count, Positive, Rate, Seconds, Settings, Share, Weight
 from grnjax.data.canonical import order_rows
 from grnjax.data.gene_profiles import GeneProfiles
 from grnjax.errors import GeneMismatchError
@@ -38,42 +38,31 @@ FEWEST = 10  # genes, and cells or pools, that can be fitted
 class EmbeddingTrainingConfig(Settings):
     """How the autoencoder is fitted."""
 
-    epochs: int = 400
+    epochs: Positive = 400
     """Passes over the genes at most, rounded up to whole evaluations."""
-    batch_size: int = 128
+    batch_size: Positive = 128
     """Genes a step."""
-    learning_rate: float = 1e-3
+    learning_rate: Rate = 1e-3
     """Adam's."""
-    kl_weight: float = 1.0
+    kl_weight: Weight = 1.0
     """Weight of the KL divergence after the warm-up; 1 is the evidence lower bound of profiles with
     noise of variance 1, whatever the number of cells."""
-    warm_up: int = 20
+    warm_up: Count = 20
     """Epochs over which that weight rises from 0; what is chosen comes from later ones."""
-    held_out_cells: float = 0.1
-    held_out_genes: float = 0.2
+    held_out_cells: Share = 0.1
+    held_out_genes: Share = 0.2
     """Shares of the cells and genes whose values in common are held out."""
-    evaluate_every: int = 5
+    evaluate_every: Positive = 5
     """Epochs between evaluations on the held-out values."""
-    patience: int = 10
+    patience: Positive = 10
     """Evaluations without a better one before the fit stops."""
-    checkpoint_seconds: float = 10.0
+    checkpoint_seconds: Seconds = 10.0
     """Time between two checkpoints."""
 
     def __post_init__(self):
         super().__post_init__()
-        least_of = {"epochs": 1, "batch_size": 1, "evaluate_every": 1, "patience": 1, "warm_up": 0}
-        for name, least in least_of.items():
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
         if self.warm_up >= self.epochs:
             raise ValueError(f"warm_up {self.warm_up} leaves none of {self.epochs} epochs")
-        if self.learning_rate <= 0 or self.kl_weight < 0:
-            raise ValueError(
-                f"learning_rate must be above 0 and kl_weight at least 0, got "
-                f"{self.learning_rate} and {self.kl_weight}"
-            )
-        if not (0 < self.held_out_cells < 1 and 0 < self.held_out_genes < 1):
-            raise ValueError("held_out_cells and held_out_genes must be in (0, 1)")
 
 
 class ProfileData(NamedTuple):

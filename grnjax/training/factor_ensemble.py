@@ -9,7 +9,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float
 
-from grnjax.config import Settings
+from grnjax.config import DropRate, Positive, Rate, Settings
 from grnjax.models.kernel_factor import (
     KernelFactorConfig,
     PairGrid,
@@ -24,26 +24,22 @@ from grnjax.models.kernel_factor import (
 class EnsembleConfig(Settings):
     """How the members are trained."""
 
-    steps: int = 240
+    steps: Positive = 240
     """Full-batch steps at most; validation chooses among the snapshots."""
-    evaluate_every: int = 30
+    evaluate_every: Positive = 30
     """Steps between snapshots."""
-    learning_rate: float = 0.03
-    hidden_targets: float = 0.5
+    learning_rate: Rate = 0.03
+    hidden_targets: DropRate = 0.5
     """Share of targets that every second step treats as never seen."""
-    hidden_tfs: float = 0.3
+    hidden_tfs: DropRate = 0.3
     """Share of TFs that every second step treats as never seen."""
 
     def __post_init__(self):
         super().__post_init__()
-        if not 1 <= self.evaluate_every <= self.steps:
+        if self.evaluate_every > self.steps:
             raise ValueError(
-                f"need 1 <= evaluate_every <= steps, got {self.evaluate_every} and {self.steps}"
+                f"evaluate_every must be at most steps, got {self.evaluate_every} and {self.steps}"
             )
-        if self.learning_rate <= 0:
-            raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
-        if not (0 <= self.hidden_targets < 1 and 0 <= self.hidden_tfs < 1):
-            raise ValueError("hidden_targets and hidden_tfs must be in [0, 1)")
 
     @property
     def snapshots(self) -> int:

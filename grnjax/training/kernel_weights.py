@@ -7,6 +7,7 @@ Weights learned on the training loss itself would overfit; these are judged on u
 
 import dataclasses
 import functools
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +16,7 @@ import optax
 from jaxtyping import Array, Float
 from threadpoolctl import threadpool_limits
 
-from grnjax.config import Settings
+from grnjax.config import Count, Positive, Range, Rate, Settings
 from grnjax.data.label_matrix import LabelMatrix
 
 
@@ -23,26 +24,17 @@ from grnjax.data.label_matrix import LabelMatrix
 class KernelWeightConfig(Settings):
     """How kernel weights are learned."""
 
-    episodes: int = 30
+    episodes: Count = 30
     """Gradient steps, each on another quarter of hidden genes."""
-    pool: int = 1024
+    pool: Annotated[int, Range(8)] = 1024
     """Train genes that episodes draw from; of more a random part."""
-    genes_an_episode: int = 512
+    genes_an_episode: Annotated[int, Range(8)] = 512
     """Genes that an episode looks at."""
-    learning_rate: float = 0.1
-    tf_components: int = 12
+    learning_rate: Rate = 0.1
+    tf_components: Positive = 12
     """Leading components of the similarity of TFs."""
-    ridge: float = 6.0
+    ridge: Rate = 6.0
     """Ridge that the closed-form prediction starts from; it is learned, too."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        least_of = {"episodes": 0, "pool": 8, "genes_an_episode": 8, "tf_components": 1}
-        for name, least in least_of.items():
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
-        if self.learning_rate <= 0 or self.ridge <= 0:
-            raise ValueError("learning_rate and ridge must be above 0")
 
 
 def learn_kernel_weights(

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from grnjax.config import Settings
+from grnjax.config import AtLeastTwo, Count, DropRate, Positive, Rate, Seconds, Settings, Weight
 from grnjax.errors import ConfigError
 from grnjax.storage.checkpoints import CheckpointStore
 from grnjax.training.keeper import FitLog, FitResult, Keeper, train_to_the_end
@@ -32,46 +32,30 @@ from grnjax.types import GeneBatch, PairBatch
 class TrainingConfig(Settings):
     """How a model is fitted."""
 
-    epochs: int = 400
+    epochs: Positive = 400
     """Passes over the train pairs at most, rounded up to whole evaluations."""
-    batch_size: int = 0
+    batch_size: Count = 0
     """Pairs a step; 0 takes all of them, and the graph is then encoded once an epoch."""
     optimizer: Literal["adam", "rmsprop", "sgd"] = "adam"
-    learning_rate: float = 0.02
-    weight_decay: float = 3e-3
+    learning_rate: Rate = 0.02
+    weight_decay: Weight = 3e-3
     """L2 added to the gradient of the parameters that have no ridge, as torch optimisers do."""
-    evaluate_every: int = 10
+    evaluate_every: Positive = 10
     """Epochs between evaluations on the validation pairs."""
-    patience: int = 10
+    patience: Positive = 10
     """Evaluations without a better validation score before the fit stops."""
     select_on: Literal["average_precision", "auroc"] = "average_precision"
     """Validation score that chooses the epoch."""
-    edge_folds: int = 0
+    edge_folds: Literal[0] | AtLeastTwo = 0
     """With K >= 2 each step is supervised by one of K folds and passes messages over the other
     edges; 0 leaves the supervised edges in the graph, as scRegNet does."""
-    unseen_share: float = 0.3
+    unseen_share: DropRate = 0.3
     """Share of genes that every second step treats as never seen."""
-    checkpoint_seconds: float = 10.0
+    checkpoint_seconds: Seconds = 10.0
     """Time between two checkpoints of a fit."""
     side_by_side: bool | None = None
     """Whether fits of equal shapes train side by side, whole ones on each device; by default on the
     accelerators of one process. False where their memory does not hold several."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        least_of = {"epochs": 1, "evaluate_every": 1, "patience": 1, "batch_size": 0}
-        for name, least in least_of.items():
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
-        if self.learning_rate <= 0 or self.weight_decay < 0:
-            raise ValueError(
-                f"learning_rate must be above 0 and weight_decay at least 0, got "
-                f"{self.learning_rate} and {self.weight_decay}"
-            )
-        if self.edge_folds == 1 or self.edge_folds < 0:
-            raise ValueError(f"edge_folds must be 0 or at least 2, got {self.edge_folds}")
-        if not 0 <= self.unseen_share < 1:
-            raise ValueError(f"unseen_share must be in [0, 1), got {self.unseen_share}")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

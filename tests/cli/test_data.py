@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 
 from grnjax.data.beeline import read_folder
-from grnjax.data.benchmark import find_sets
 from grnjax.data.edges import read_edges
+from grnjax.data.sets import find_sets
 
 GENES = ["SOX2", "MYC", *(f"G{i}" for i in range(6))]
 RECORD = 3701939

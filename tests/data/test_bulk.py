@@ -4,7 +4,7 @@ import os
 import numpy as np
 import pytest
 
-from grnjax.data.bulk import load_bulk, read_wide_edges
+from grnjax.data.bulk import BulkSet, read_wide_edges
 from grnjax.errors import ConfigError, EdgeFormatError, ExpressionFormatError
 
 
@@ -40,7 +40,7 @@ def compendium(tmp_path):
 
 
 def test_a_wide_table_is_joined_by_name_and_what_was_dropped_is_counted(compendium):
-    dataset = load_bulk("bsubtilis", compendium())
+    dataset = BulkSet.read("bsubtilis", compendium())
     assert dataset.genes.names.tolist() == ["A", "B", "C"]
     columns = sorted(map(tuple, dataset.genes.expression))
     assert columns == [(-4, 1, 9), (5, 2, 8), (6, 3, 7.5)]  # a cell is A, B, C of one sample
@@ -66,15 +66,15 @@ def test_signs_of_a_wide_table_are_kept_where_it_has_both(compendium):
 def test_a_gap_in_a_wide_table_is_refused(compendium):
     root = compendium(gold="A\tB\nB\tNA\t0\nC\t1\t1\n")
     with pytest.raises(EdgeFormatError, match="1 entries missing"):
-        load_bulk("bsubtilis", root)
+        BulkSet.read("bsubtilis", root)
 
 
 def test_yeast_needs_a_table_of_the_users_own(compendium):
     root = compendium("yeast_networks")
-    assert name_known(load_bulk("yeast", root)) == {("A", "C", 1), ("B", "A", 1)}
+    assert name_known(BulkSet.read("yeast", root)) == {("A", "C", 1), ("B", "A", 1)}
     (root / "yeast_networks/expression.tsv.gz").unlink()
     with pytest.raises(ConfigError, match="come without expression: put a table"):
-        load_bulk("yeast", root)
+        BulkSet.read("yeast", root)
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def stresses(tmp_path):
 
 
 def test_time_courses_are_joined_by_gene_and_logged(stresses):
-    dataset = load_bulk("ecoli", stresses())
+    dataset = BulkSet.read("ecoli", stresses())
     assert dataset.genes.names.tolist() == ["G1", "G2", "G3"]
     cells = sorted(map(tuple, dataset.genes.expression))
     assert cells == [(1, 0, 0), (2, 1, 3), (2, 4, 5), (6, 1, 2)]  # log2(1 + intensity)
@@ -121,7 +121,7 @@ def test_time_courses_are_joined_by_gene_and_logged(stresses):
 )
 def test_a_time_course_that_does_not_fit_is_refused(stresses, heat, message):
     with pytest.raises(ExpressionFormatError, match=message):
-        load_bulk("ecoli", stresses(heat))
+        BulkSet.read("ecoli", stresses(heat))
 
 
 def test_a_simulated_network_has_all_its_experiments_and_every_gene_may_regulate(tmp_path):
@@ -132,17 +132,17 @@ def test_a_simulated_network_has_all_its_experiments_and_every_gene_may_regulate
         (folder / f"{stem}_{kind}.tsv").write_text(f'"G1"\t"G2"\n{values}\n')
     (folder / f"{stem}_timeseries.tsv").write_text("G2\tG1\n0.125\t1\n0.5\t0.5\n")
     (folder / f"{stem}_goldstandard.tsv").write_text("G1\tG2\t1\r\nG2\tG1\t1\r\n")
-    dataset = load_bulk("dream4-2", tmp_path)
+    dataset = BulkSet.read("dream4-2", tmp_path)
     cells = sorted(map(tuple, dataset.genes.expression))
     assert cells == [(0, 0.25), (0.5, 0.5), (0.5, 0.75), (1, 0.125)]
     assert dataset.genes.is_tf.all()
     with pytest.raises(ConfigError, match="no insilico_size100_1_knockouts.tsv"):
-        load_bulk("dream4-1", tmp_path)
+        BulkSet.read("dream4-1", tmp_path)
 
 
 def test_an_unknown_set_is_refused_with_the_known_ones(tmp_path):
-    with pytest.raises(ConfigError, match="worm: no such bulk set; there are bsubtilis, ecoli"):
-        load_bulk("worm", tmp_path)
+    with pytest.raises(ConfigError, match="worm: no such set; there are bsubtilis, ecoli"):
+        BulkSet.read("worm", tmp_path)
 
 
 # Published files, against the counts that their notes give
@@ -152,7 +152,7 @@ def test_published_bsubtilis(published):
     folder = os.path.join(published, "bsubtilis_bulk")
     edges = read_wide_edges(os.path.join(folder, "gold_standard.tsv.gz"))
     assert edges.attrs["report"]["rows"] == 3_148
-    dataset = load_bulk("bsubtilis", published)
+    dataset = BulkSet.read("bsubtilis", published)
     genes, report = dataset.genes, dataset.report
     assert genes.expression.shape == (266, 4_218)
     assert report["edges"]["self_loops"] == 74 and report["edges"]["unknown"] == 4
@@ -162,7 +162,7 @@ def test_published_bsubtilis(published):
 
 
 def test_published_ecoli(published):
-    dataset = load_bulk("ecoli", published)
+    dataset = BulkSet.read("ecoli", published)
     assert dataset.genes.expression.shape == (24 + 24 + 34, 3_959)
     assert dataset.genes.expression.max() < 25  # logs
     assert dataset.report["edges"]["read"] == 152_280
@@ -174,7 +174,7 @@ def test_published_ecoli(published):
 
 @pytest.mark.parametrize("network, edges", [(1, 176), (2, 249), (3, 195)])
 def test_published_dream4(published, network, edges):
-    dataset = load_bulk(f"dream4-{network}", published)
+    dataset = BulkSet.read(f"dream4-{network}", published)
     assert dataset.genes.expression.shape == (100 + 100 + 210, 100)
     assert len(dataset.known) == 9_900
     assert len(dataset.known.positives) == edges
@@ -182,4 +182,4 @@ def test_published_dream4(published, network, edges):
 
 def test_published_yeast_has_no_expression(published):
     with pytest.raises(ConfigError, match="come without expression"):
-        load_bulk("yeast", published)
+        BulkSet.read("yeast", published)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from grnjax.data.labelled_cells import load_labelled_cells
+from grnjax.data.labelled_cells import CellSet
 from grnjax.errors import ConfigError, ExpressionFormatError
 
 COUNTS = np.array([[1, 3, 0], [0, 2, 6]], dtype=float)  # genes B, A of cells y, x, z
@@ -32,12 +32,12 @@ def blood(tmp_path):
 
 
 def test_types_are_joined_to_counts_by_barcode(blood):
-    first = load_labelled_cells("pbmc3k", blood())
+    first = CellSet.read("pbmc3k", blood())
     assert first.genes.tolist() == ["A", "B"]
     assert first.types.tolist() == ["B", "T", "NK"]  # of x, y, z
     expected = np.log1p(1e4 * np.array([[2 / 5, 3 / 5], [0, 1], [1, 0]]))
     np.testing.assert_allclose(first.expression, expected, rtol=1e-6)
-    again = load_labelled_cells("pbmc3k", blood(named=("z", "y", "x"), types=("NK", "T", "B")))
+    again = CellSet.read("pbmc3k", blood(named=("z", "y", "x"), types=("NK", "T", "B")))
     np.testing.assert_array_equal(again.types, first.types)
 
 
@@ -50,7 +50,7 @@ def test_types_are_joined_to_counts_by_barcode(blood):
 )
 def test_cells_without_a_type_are_refused(blood, tables, message):
     with pytest.raises(ExpressionFormatError, match=message):
-        load_labelled_cells("pbmc3k", blood(**tables))
+        CellSet.read("pbmc3k", blood(**tables))
 
 
 def test_the_log_values_of_an_annotated_file_are_read_and_not_the_scaled_ones(tmp_path):
@@ -63,16 +63,16 @@ def test_the_log_values_of_an_annotated_file_are_read_and_not_the_scaled_ones(tm
     data.raw = data.copy()
     data.X = logged - 5
     data.write_h5ad(folder / "10x_pbmc68k_reduced.h5ad")
-    cells = load_labelled_cells("pbmc68k", tmp_path)
+    cells = CellSet.read("pbmc68k", tmp_path)
     assert cells.genes.tolist() == ["A", "B"] and cells.types.tolist() == ["B", "T", "NK"]
     np.testing.assert_array_equal(cells.expression, logged[[1, 0, 2]][:, [1, 0]])
 
 
 def test_what_is_not_there_is_said(tmp_path):
     with pytest.raises(ConfigError, match="there are pbmc68k, pbmc3k"):
-        load_labelled_cells("pbmc10k", tmp_path)
+        CellSet.read("pbmc10k", tmp_path)
     with pytest.raises(ExpressionFormatError, match="exprs_rna.h5: not a readable matrix"):
-        load_labelled_cells("pbmc3k", tmp_path)
+        CellSet.read("pbmc3k", tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_what_is_not_there_is_said(tmp_path):
 def test_published_cells(name, cells, genes, types):
     if "GRNJAX_DATA" not in os.environ:
         pytest.skip("GRNJAX_DATA does not name the folder of the data sets")
-    found = load_labelled_cells(name, os.environ["GRNJAX_DATA"])
+    found = CellSet.read(name, os.environ["GRNJAX_DATA"])
     assert found.expression.shape == (cells, genes)
     assert len(np.unique(found.types)) == types
     assert found.expression.min() == 0 and 4 < found.expression.max() < 10

@@ -234,10 +234,10 @@ def test_a_chance_of_motif_hits_outside_its_range_is_refused(name, embedded):
 @pytest.mark.parametrize(
     "settings, message",
     [
-        ({"tfs": 0}, "need 0 < master_regulators <= tfs < genes, got 12, 0, 400"),
-        ({"tfs": 400}, "tfs < genes, got 12, 400, 400"),
+        ({"tfs": 0}, "^tfs must be at least 1, got 0$"),
+        ({"tfs": 400}, "need master_regulators <= tfs < genes, got 12, 400, 400"),
         ({"master_regulators": 41}, "got 41, 40, 400"),
-        ({"tfs": 5, "master_regulators": 2}, "need 0 < tfs_per_programme <= tfs, got 8, 5"),
+        ({"tfs": 5, "master_regulators": 2}, "need tfs_per_programme <= tfs, got 8, 5"),
         ({"cells": 0}, "cells must be at least 1, got 0"),
         ({"cell_types": 0}, "cell_types must be at least 1, got 0"),
     ],

@@ -184,5 +184,5 @@ def test_positions_have_one_scale_in_networks_of_any_size(network):
 
 
 def test_settings_without_meaning_are_refused():
-    with pytest.raises(ValueError, match="at least 0, got -1 and 8"):
+    with pytest.raises(ValueError, match="eigenvectors must be at least 0, got -1"):
         PositionConfig(eigenvectors=-1)

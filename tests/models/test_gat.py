@@ -125,10 +125,10 @@ def test_only_attention_is_dropped_in_training(nodes):
 @pytest.mark.parametrize(
     "settings, message",
     [
-        ({"widths": (), "heads": ()}, "one or more positive"),
-        ({"widths": (8, 0)}, "one or more positive"),
+        ({"widths": (), "heads": ()}, "widths cannot be empty: it takes one or more values"),
+        ({"widths": (8, 0)}, "each of widths must be at least 1, got 0"),
         ({"heads": (2,)}, r"each of the 2 widths, got \(2,\)"),
-        ({"heads": (2, 0)}, r"each of the 2 widths, got \(2, 0\)"),
+        ({"heads": (2, 0)}, "each of heads must be at least 1, got 0"),
         ({"attention_dropout": 1.0}, r"\[0, 1\), got 1.0"),
     ],
 )

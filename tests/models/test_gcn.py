@@ -92,8 +92,8 @@ def test_dropout_is_random_in_training_only_and_spares_the_last_layer(variables,
 @pytest.mark.parametrize(
     "settings, message",
     [
-        ({"widths": ()}, "one or more positive"),
-        ({"widths": (8, 0)}, "one or more positive"),
+        ({"widths": ()}, "widths cannot be empty: it takes one or more values"),
+        ({"widths": (8, 0)}, "each of widths must be at least 1, got 0"),
         ({"dropout": 1.0}, r"\[0, 1\), got 1.0"),
     ],
 )

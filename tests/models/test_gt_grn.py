@@ -387,8 +387,8 @@ def test_its_settings_are_flags_and_come_back_from_a_run_record():
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"inputs": ()}, "one or more different ones"),
-        ({"inputs": ("global", "global")}, "one or more different ones"),
+        ({"inputs": ()}, "inputs cannot be empty: it takes one or more different values"),
+        ({"inputs": ("global", "global")}, "one or more different values, each one of expression"),
         ({"identity_rank": -1}, "identity_rank must be at least 0, got -1"),
     ],
 )

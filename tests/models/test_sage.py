@@ -87,8 +87,8 @@ def test_a_layer_by_itself_counts_a_self_loop_as_a_neighbour(nodes):
 @pytest.mark.parametrize(
     "settings, message",
     [
-        ({"widths": ()}, "one or more positive"),
-        ({"widths": (8, 0)}, "one or more positive"),
+        ({"widths": ()}, "widths cannot be empty: it takes one or more values"),
+        ({"widths": (8, 0)}, "each of widths must be at least 1, got 0"),
         ({"dropout": 1.0}, r"\[0, 1\), got 1.0"),
     ],
 )

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from grnjax.data.labelled_cells import LabelledCells
 from grnjax.errors import ConfigError, GeneMismatchError
 from grnjax.tasks.cell_type import (
     CellTypeConfig,
@@ -13,6 +12,7 @@ from grnjax.tasks.cell_type import (
     average_vectors,
     make_model,
 )
+from grnjax.types import LabelledCells
 
 GENES, CELLS, DIM = 60, 150, 3
 CONFIG = CellTypeConfig(folds=3, neighbours=5)

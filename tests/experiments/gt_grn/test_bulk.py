@@ -4,12 +4,12 @@ import os
 
 import numpy as np
 import pytest
+from grnjax.tasks.bench import Bench, FitSettings
 
 from experiments.gt_grn import bulk
 from experiments.shared import record, studies
-from grnjax.data.bulk import load_bulk
+from grnjax.data.bulk import BulkSet
 from grnjax.models.scregnet import ScRegNetConfig
-from grnjax.tasks.bench import Bench, FitSettings
 from grnjax.tasks.inputs import InputConfig
 from grnjax.tasks.link_prediction import SplitConfig, draw_splits
 from grnjax.training.loop import TrainingConfig
@@ -61,7 +61,7 @@ def test_genes_without_a_labelled_pair_go_and_the_rest_keep_what_is_known_of_the
 def test_candidates_of_e_coli_are_exactly_the_pairs_that_dream5_scores():
     if "GRNJAX_DATA" not in os.environ:
         pytest.skip("GRNJAX_DATA does not name the folder of the data sets")
-    dataset = bulk.keep_scored_genes(load_bulk("ecoli", os.environ["GRNJAX_DATA"]))
+    dataset = bulk.keep_scored_genes(BulkSet.read("ecoli", os.environ["GRNJAX_DATA"]))
     [split] = draw_splits(dataset, SplitConfig())
     parts = (split.train, split.validation, split.test)
     dealt = np.concatenate([part.pairs for part in parts])

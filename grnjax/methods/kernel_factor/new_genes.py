@@ -9,10 +9,10 @@ from jaxtyping import Float
 from grnjax.data.names import list_names
 from grnjax.errors import ConfigError
 from grnjax.evidence.types import Evidence
+from grnjax.methods.kernel_factor.bank import COVERAGE, FeatureBank, mark_coverage
+from grnjax.methods.kernel_factor.fit import KernelFactorFit
 from grnjax.models.gene_kernels import KernelSpace
 from grnjax.models.pair_features import standardise_pairs
-from grnjax.tasks.feature_bank import COVERAGE, FeatureBank, mark_coverage
-from grnjax.tasks.kernel_factor import KernelFactorFit
 from grnjax.training.factor_ensemble import score_members
 
 
@@ -36,8 +36,7 @@ def score_new_genes(
 ) -> Float[np.ndarray, "tf new"]:
     """Mean logits of every TF of the run with genes that the run did not have.
 
-    New genes get their coordinates from their kernels with the genes of the run (Nystroem), and
-    no identity: what is left is what their features say.
+    New genes have no identity: what is left is what their features say.
 
     Args:
         evidence: of the new genes, for the same TFs: `take_genes` of evidence that was read for
@@ -45,8 +44,45 @@ def score_new_genes(
             columns, and principal components would be others.
 
     Raises:
-        ConfigError: the evidence lacks a source, or kernels are random features, which stand for
-            the genes of the run alone.
+        ConfigError: as `read_features`.
+    """
+    z, features = read_features(fit, bank, evidence)
+    shape = (len(bank.tfs), len(z))
+    grid = fit.grid._replace(
+        z=z,
+        features=features,
+        attention=np.zeros((len(bank.similarities), *shape), np.float32),
+        known_target=np.zeros(len(z), np.float32),
+    )
+    members = dict(fit.learned.members)
+    for name in ("target_bias", "target_factors"):
+        of_run = members[name]
+        members[name] = np.zeros((len(of_run), len(z), *of_run.shape[2:]), of_run.dtype)
+    return np.asarray(score_members(members, grid)).mean(axis=0)
+
+
+def give_features(
+    fit: KernelFactorFit, bank: FeatureBank, evidence: Sequence[Evidence]
+) -> KernelFactorFit:
+    """The fit with what another data set says of the same genes; identities stay as learned.
+
+    Raises:
+        ConfigError: as `read_features`.
+    """
+    z, features = read_features(fit, bank, evidence)
+    return dataclasses.replace(
+        fit, grid=fit.grid._replace(z=z, features=features), coordinates=None
+    )
+
+
+def read_features(
+    fit: KernelFactorFit, bank: FeatureBank, evidence: Sequence[Evidence]
+) -> tuple[Float[np.ndarray, "new dim"], Float[np.ndarray, "feature tf new"]]:
+    """Coordinates, by kernels with the genes of the run (Nystroem), and features of pairs.
+
+    Raises:
+        ConfigError: the evidence lacks a source or has other columns, or kernels are random
+            features, which stand for the genes of the run alone.
     """
     if not isinstance(bank.space, KernelSpace):
         raise ConfigError(
@@ -77,15 +113,6 @@ def score_new_genes(
         standardise_pairs(pairs[name], scale)
         for name, scale in zip(bank.pair_names, bank.pair_scales, strict=True)
     ]
-    shape = (len(bank.tfs), len(z))
-    grid = fit.grid._replace(
-        z=z,
-        features=np.stack(features) if features else np.zeros((0, *shape), np.float32),
-        attention=np.zeros((len(bank.similarities), *shape), np.float32),
-        known_target=np.zeros(len(z), np.float32),
-    )
-    members = dict(fit.learned.members)
-    for name in ("target_bias", "target_factors"):
-        of_run = members[name]
-        members[name] = np.zeros((len(of_run), len(z), *of_run.shape[2:]), of_run.dtype)
-    return np.asarray(score_members(members, grid)).mean(axis=0)
+    if features:
+        return z, np.stack(features)
+    return z, np.zeros((0, len(bank.tfs), len(z)), np.float32)

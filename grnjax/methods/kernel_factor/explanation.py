@@ -8,8 +8,8 @@ from jaxtyping import Float
 from grnjax.data.label_matrix import places_of
 from grnjax.evaluation.metrics import evaluate_pairs
 from grnjax.evaluation.report import half_width
-from grnjax.tasks.feature_bank import FeatureBank
-from grnjax.tasks.kernel_factor import KernelFactorFit
+from grnjax.methods.kernel_factor.bank import FeatureBank
+from grnjax.methods.kernel_factor.fit import KernelFactorFit
 from grnjax.types import LabelledPairs
 
 FIXED = ("base", "TF bias", "target bias", "identity")
@@ -72,7 +72,7 @@ def measure_worth(
 ) -> list[dict]:
     """One row a block and pair feature: its weight, and how much worse the fit is without it.
 
-    Without it means with its term dealt out anew over genes, so that each gene has another's.
+    Without it means with its term permuted over genes, so that each gene has another's.
     Nothing is fitted again. `weight` is the share of a block's kernels in the total, None for a
     pair feature; `drop_...` is the metric as fitted less the metric then, on the given pairs.
     """

@@ -15,19 +15,18 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from grnjax.baselines.trees import find_varying
-from grnjax.baselines.unsupervised import UnsupervisedMethod
-from grnjax.config import Settings
+from grnjax.config import Positive, Settings
 from grnjax.data.expression_features import standardise
 from grnjax.data.gene_profiles import build_profiles
 from grnjax.data.names import list_names
 from grnjax.errors import CheckpointError, ConfigError
 from grnjax.graphs.walks import InferredNetwork, build_walk_graph, keep_top_edges
+from grnjax.methods.expression_only import ExpressionOnlyName, score_genes
+from grnjax.methods.gt_grn.walk_networks import keep_heaviest
+from grnjax.methods.score_blocks import digest_run
 from grnjax.models.autoencoder import AutoencoderConfig
 from grnjax.progress import logger
 from grnjax.storage.files import write_atomic
-from grnjax.tasks.score_blocks import digest_run
-from grnjax.tasks.unsupervised import score_genes
-from grnjax.tasks.walk_networks import keep_heaviest
 from grnjax.training.expression_embedding import EmbeddingTrainingConfig, embed_expression
 from grnjax.training.recorder import FitRecorder, RecordedFit, derive_seed
 from grnjax.training.walk_training import WalkTrainingConfig, fit_walks
@@ -41,23 +40,18 @@ Fit = TypeVar("Fit")
 class GeneEmbeddingConfig(Settings):
     """How genes are embedded; published GT-GRN leaves all of this open."""
 
-    networks: tuple[UnsupervisedMethod, ...] = (
+    networks: tuple[ExpressionOnlyName, ...] = (
         "pearson",
         "spearman",
         "mutual-information",
         "grnboost2",
     )
     """Methods whose networks, inferred from the expression, the walks are on."""
-    edges_a_gene: int = 10
+    edges_a_gene: Positive = 10
     """Edges that are kept of each network, over the genes of the run."""
     autoencoder: AutoencoderConfig = AutoencoderConfig()
     expression: EmbeddingTrainingConfig = EmbeddingTrainingConfig()
     walks: WalkTrainingConfig = WalkTrainingConfig()
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.edges_a_gene < 1:
-            raise ValueError(f"edges_a_gene must be at least 1, got {self.edges_a_gene}")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -14,10 +14,10 @@ from grnjax.config import Settings
 from grnjax.data.label_matrix import LabelMatrix, label_matrix, places_of
 from grnjax.errors import SplitError
 from grnjax.evaluation.metrics import evaluate_pairs
+from grnjax.methods.kernel_factor.bank import FeatureBank
 from grnjax.models.gene_kernels import Coordinates
 from grnjax.models.kernel_factor import KernelFactorConfig, PairGrid, start_members
 from grnjax.models.pair_features import attend_to_tfs
-from grnjax.tasks.feature_bank import FeatureBank
 from grnjax.training.factor_ensemble import EnsembleConfig, score_members, train_members
 from grnjax.training.kernel_weights import KernelWeightConfig, learn_kernel_weights
 from grnjax.types import LabelledPairs
@@ -171,7 +171,7 @@ def weigh_kernels(
 
 
 def build_grid(bank: FeatureBank, train: LabelMatrix, coordinates: Coordinates | None) -> PairGrid:
-    """Everything that the model is told of all pairs; label-derived parts from train pairs."""
+    """Everything that the model knows of all pairs; label-derived parts from train pairs."""
     z = np.zeros((bank.genes, 0), np.float32) if coordinates is None else coordinates.z
     attention = [attend_to_tfs(one, train) for one in bank.similarities]
     none = np.zeros((0, *train.labels.shape), np.float32)

@@ -101,7 +101,7 @@ def choose_covering(evidence: Sequence[Evidence]) -> tuple[str, ...]:
     found: dict[bytes, str] = {}
     for item in evidence:
         for block in item.genes:
-            if item.report["kind"] != "expression" and not block.covered.all():
+            if item.kind != "expression" and not block.covered.all():
                 found.setdefault(block.covered.tobytes(), block.name)
     return tuple(found.values())
 
@@ -130,38 +130,3 @@ def check_names(items: Sequence[GeneBlock | PairBlock | TfSimilarity], what: str
             f"{len(repeated):,} {what} share a name with another ({list_names(repeated)}); give "
             "the sources different names."
         )
-
-
-def permute_evidence(evidence: Sequence[Evidence], seed: int) -> list[Evidence]:
-    """The control: all sources with their genes dealt out anew, in one way, and their TFs in one.
-
-    What a source says stays as it is; only of whom it says it is wrong. Rows of pair features and
-    of similarities follow the TFs, columns of pair features the genes.
-    """
-    rng = np.random.default_rng(seed)
-    order: dict[int, np.ndarray] = {}
-
-    def shuffle(size: int) -> np.ndarray:
-        return order.setdefault(size, rng.permutation(size))
-
-    def permute(item: Evidence) -> Evidence:
-        genes = [
-            dataclasses.replace(b, values=b.values[o], covered=b.covered[o])
-            for b in item.genes
-            for o in [shuffle(len(b.values))]
-        ]
-        pairs = [
-            dataclasses.replace(b, values=b.values[shuffle(tfs)][:, shuffle(genes)])
-            for b in item.pairs
-            for tfs, genes in [b.values.shape]
-        ]
-        similarities = [
-            dataclasses.replace(s, values=s.values[o][:, o])
-            for s in item.similarities
-            for o in [shuffle(len(s.values))]
-        ]
-        return dataclasses.replace(
-            item, genes=tuple(genes), pairs=tuple(pairs), similarities=tuple(similarities)
-        )
-
-    return [permute(item) for item in evidence]

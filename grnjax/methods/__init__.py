@@ -1,0 +1,1 @@
+"""Methods: what each needs, how it fits, and how it scores TF-target pairs."""

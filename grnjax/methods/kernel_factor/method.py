@@ -1,0 +1,133 @@
+"""The kernel-informed factor model as a method: a bank of evidence, a fit for each part.
+
+Each fit is an ensemble of its own. Where the fits are cross-fitted, all learn from the same TFs.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar
+
+import numpy as np
+from jax.sharding import Mesh
+from jaxtyping import Float
+
+from grnjax.data.label_matrix import places_of
+from grnjax.errors import ConfigError
+from grnjax.methods.controls import permute_sources, rewire
+from grnjax.methods.kernel_factor.bank import FeatureBank, build_bank
+from grnjax.methods.kernel_factor.explanation import Explanation, explain_fit, measure_worth
+from grnjax.methods.kernel_factor.fit import (
+    KernelFactorFit,
+    KernelFactorSettings,
+    Learned,
+    fit_kernel_factor,
+)
+from grnjax.methods.kernel_factor.new_genes import give_features
+from grnjax.methods.method import Control, MethodConfig, Problem, Scorer
+from grnjax.progress import logger
+from grnjax.training.recorder import FitRecorder, derive_seed
+from grnjax.types import LabelledPairs, Part
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class KernelFactorMethod(KernelFactorSettings, MethodConfig):
+    """The kernel-informed factor model; one recipe for all splits."""
+
+    PAPER: ClassVar[str] = "grnjax, this package (experiments/kernel_factor)"
+    READS: ClassVar[frozenset[str]] = frozenset({"labels", "expression", "evidence"})
+    GIVES: ClassVar[frozenset[str]] = frozenset({"probabilities", "terms"})
+    TRAINS_ON_COMMON_TFS: ClassVar[bool] = True
+    TRAINS_ON_ALL_PAIRS: ClassVar[bool] = True
+
+    def controls(self) -> Mapping[str, Control]:
+        return {"evidence-permuted": permute_sources, "labels-rewired": rewire}
+
+    def check(self, problem: Problem) -> None:
+        super().check(problem)
+        if not problem.evidence:
+            raise ConfigError(
+                "the kernel factor model needs expression or other evidence to learn from: give an "
+                "expression file or --evidence, or take --method=scRegNet, which learns from known "
+                "edges alone."
+            )
+
+    def check_transfer(self, problem: Problem) -> None:
+        """Nothing is refused: `transfer` describes both data sets by what they can share."""
+
+    def fit_all(
+        self,
+        problem: Problem,
+        parts: Sequence[Part],
+        recorder: FitRecorder,
+        *,
+        mesh: Mesh | None = None,
+    ) -> Iterator["KernelFactorScorer"]:
+        if mesh is not None:
+            logger.warning("a fit by kernel-factor computes on 1 of %d devices", mesh.size)
+        bank = build_bank(
+            problem.evidence,
+            problem.tfs,
+            len(problem.dataset.genes.names),
+            labelled=problem.trainable,
+            most_genes=self.most_genes,
+            seed=derive_seed(problem.seed),
+        )
+        for part in parts:
+            fit = fit_kernel_factor(
+                bank,
+                of_tfs(part.split.train, problem.trainable),
+                of_tfs(part.split.validation, problem.trainable),
+                self,
+                seed=part.seed,
+                disjoint=part.is_disjoint,
+                recall=functools.partial(recorder.recall, part.name, describe=self.describe),
+            )
+            yield KernelFactorScorer(fit, bank)
+
+    def describe(self, learned: Learned) -> list[dict]:
+        """Lines for metrics.jsonl: the validation score of each snapshot."""
+        every, best = self.training.evaluate_every, int(learned.step)
+        return [
+            {"epoch": (place + 1) * every, "validation": float(score), "best_epoch": best}
+            for place, score in enumerate(learned.validation)
+        ]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class KernelFactorScorer(Scorer):
+    """A fit with the bank that it rests on."""
+
+    fit: KernelFactorFit
+    bank: FeatureBank
+
+    @functools.cached_property
+    def member_logits(self) -> Float[np.ndarray, "member tf gene"]:
+        """Logits of every pair by each member."""
+        return self.fit.member_logits()
+
+    @functools.cached_property
+    def explanation(self) -> Explanation:
+        """The logits taken apart."""
+        return explain_fit(self.fit, self.bank)
+
+    def logits(self, pairs: LabelledPairs) -> Float[np.ndarray, "member pair"]:
+        return self.member_logits[:, *places_of(pairs, self.bank.tfs, self.bank.genes)]
+
+    def terms(self, pairs: LabelledPairs) -> dict[str, Float[np.ndarray, " pair"]]:
+        values = self.explanation.at(*places_of(pairs, self.bank.tfs, self.bank.genes))
+        return dict(zip(self.explanation.names, values, strict=True))
+
+    def worth(self, pairs: LabelledPairs, *, seed: int) -> list[dict]:
+        return measure_worth(self.explanation, self.fit, self.bank, pairs, seed=seed)
+
+    def notes(self) -> dict:
+        return {"step": int(self.fit.learned.step)}
+
+    def on(self, problem: Problem) -> "KernelFactorScorer":
+        return KernelFactorScorer(give_features(self.fit, self.bank, problem.evidence), self.bank)
+
+
+def of_tfs(pairs: LabelledPairs, tfs: np.ndarray) -> LabelledPairs:
+    """The pairs of these TFs."""
+    return pairs.take(np.isin(pairs.pairs[:, 0], tfs))

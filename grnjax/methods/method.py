@@ -1,0 +1,217 @@
+"""What a method is: settings that fit parts of a problem, each to a scorer of TF-target pairs.
+
+A task (`grnjax.tasks`) builds a `Problem`, asks the method's config to fit its parts, and judges
+what the scorers say of pairs. It knows no method, and a method knows no task. A new method is one
+file with a `MethodConfig` in it, and a line in `NAMED`, or `--method=package.module:Class`.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from jax.sharding import Mesh
+from jaxtyping import Float, Int
+
+from grnjax.config import Settings
+from grnjax.errors import ConfigError
+from grnjax.evidence.types import Evidence
+from grnjax.graphs.walks import InferredNetwork
+from grnjax.training.loop import TrainingConfig
+from grnjax.training.recorder import FitRecorder
+from grnjax.types import Dataset, LabelledPairs, Part
+
+Control = Callable[["Problem", int], "Problem"]
+"""A control: the problem with inputs permuted, or labels rewired, by random numbers of a seed."""
+
+FLAGS = {
+    "evidence": "--evidence",
+    "embedding": "--data.embedding",
+    "networks": "--walk-on",
+}
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Problem:
+    """All that a method may know; built once a run."""
+
+    dataset: Dataset
+    parts: Sequence[Part]  # every fit of the run, also those that are asked for elsewhere
+    tfs: Int[np.ndarray, " tf"]  # gene indices of the TFs whose pairs are scored, ascending
+    trainable: Int[np.ndarray, " tf"]  # those of them that every part can learn from
+    evidence: Sequence[Evidence] = ()  # in the order of the data set's genes and of `tfs`
+    embedding: Float[np.ndarray, "gene dim"] | None = None  # frozen gene vectors
+    networks: Mapping[str, InferredNetwork] = dataclasses.field(default_factory=dict)
+    seed: int = 0  # of what is drawn once for all parts
+    folder: Path | None = None  # keeps what is made once for all parts
+    prepared: Any = None  # what the method made of it (`MethodConfig.prepare`)
+
+
+class Scorer:
+    """One fit; a subclass has `logits`, and the rest where it can."""
+
+    def logits(self, pairs: LabelledPairs) -> Float[np.ndarray, "member pair"]:
+        """The logit of each pair by each member of the fit; labels are not looked at."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how it scores pairs")
+
+    def scores(self, pairs: LabelledPairs) -> Float[np.ndarray, " pair"]:
+        """The mean logit over members."""
+        return self.logits(pairs).mean(axis=0)
+
+    def terms(self, pairs: LabelledPairs) -> dict[str, Float[np.ndarray, " pair"]]:
+        """Terms that the mean logit is the sum of; empty unless the method explains."""
+        return {}
+
+    def worth(self, pairs: LabelledPairs, *, seed: int) -> list[dict]:
+        """What each source of evidence adds on labelled pairs; empty unless it explains."""
+        return []
+
+    def notes(self) -> dict:
+        """What is worth a place in a results row, such as the step that was chosen."""
+        return {}
+
+    def on(self, problem: Problem) -> "Scorer":
+        """The same fit with the features of another data set over the same genes.
+
+        Only asked for where `MethodConfig.check_transfer` raises nothing.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say how it is transferred")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MethodConfig(Settings):
+    """Settings of a method; each has a subclass in its own file."""
+
+    NAMED: ClassVar[dict[str, str]] = {
+        "kernel-factor": "grnjax.methods.kernel_factor.method:KernelFactorMethod",
+        "scRegNet": "grnjax.methods.scregnet:ScRegNetMethod",
+        "GT-GRN": "grnjax.methods.gt_grn.method:GTGRNMethod",
+        "pearson": "grnjax.methods.expression_only:PearsonMethod",
+        "spearman": "grnjax.methods.expression_only:SpearmanMethod",
+        "mutual-information": "grnjax.methods.expression_only:MutualInformationMethod",
+        "pidc": "grnjax.methods.expression_only:PIDCMethod",
+        "genie3": "grnjax.methods.expression_only:GENIE3Method",
+        "grnboost2": "grnjax.methods.expression_only:GRNBoost2Method",
+    }
+    PAPER: ClassVar[str] = ""
+    """Who published it, and where."""
+    READS: ClassVar[frozenset[str]] = frozenset()
+    """Which of labels, expression, evidence, embedding and networks it reads."""
+    GIVES: ClassVar[frozenset[str]] = frozenset()
+    """Which of probabilities and terms there are beside a ranking."""
+    TRAINS_ON_COMMON_TFS: ClassVar[bool] = False
+    """Whether a TF without train edges in some fold is left to no fold: its pairs would be scored
+    with a rate of their own in some and without in others, by where its edges happened to fall."""
+    TRAINS_ON_ALL_PAIRS: ClassVar[bool] = False
+    """Whether a fit takes all pairs at once, and none are left out for their number."""
+
+    @classmethod
+    def name(cls) -> str:
+        """What it is called on the command line and in results."""
+        own = f"{cls.__module__}:{cls.__qualname__}"
+        return next(
+            (name for name, path in MethodConfig.NAMED.items() if path == own), cls.__name__
+        )
+
+    @property
+    def engine(self) -> TrainingConfig | None:
+        """How its fits are trained, where the training loop does; None for a method without one."""
+        return None
+
+    def controls(self) -> Mapping[str, Control]:
+        """Permuted inputs and rewired labels on which it can be fitted again, by name."""
+        return {}
+
+    def check(self, problem: Problem) -> None:
+        """Refuses what it would not read, and what it cannot do without.
+
+        Raises:
+            ConfigError: naming the flag.
+        """
+        given = {
+            "evidence": any(item.kind != "expression" for item in problem.evidence),
+            "embedding": problem.embedding is not None,
+            "networks": len(problem.networks),
+        }
+        self.refuse_unread([what for what, is_given in given.items() if is_given])
+
+    def refuse_unread(self, given: Sequence[str]) -> None:
+        """Refuses inputs, by their names in `READS`, that it does not read."""
+        for what in given:
+            if what not in self.READS:
+                readers = [name for name in MethodConfig.NAMED if what in self.find(name).READS]
+                raise ConfigError(
+                    f"{self.name()} does not read {FLAGS[what]}; leave it out, or take a method "
+                    f"that does: {', '.join(readers)}."
+                )
+
+    def check_transfer(self, problem: Problem) -> None:
+        """Refuses to be fitted to one data set and judged on another.
+
+        Args:
+            problem: of either data set, over the genes of both.
+
+        Raises:
+            ConfigError: what it makes of genes has no meaning in another data set.
+        """
+        raise ConfigError(
+            f"{self.name()} cannot be transferred: what it makes of genes belongs to the cells it "
+            "was fitted to; take scRegNet or kernel-factor."
+        )
+
+    def prepare(self, problem: Problem) -> Problem:
+        """The problem with `prepared`: made once, before any control, and read by all fits."""
+        return problem
+
+    def fit_all(
+        self,
+        problem: Problem,
+        parts: Sequence[Part],
+        recorder: FitRecorder,
+        *,
+        mesh: Mesh | None = None,
+    ) -> Iterator[Scorer]:
+        """The fit of each part, in their order; `recorder` keeps and reads back what was fitted.
+
+        Args:
+            parts: some of those of the problem, by whose sizes arrays are padded.
+            mesh: devices that share each fit; None leaves it to one.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say how it is fitted")
+
+
+def list_methods():
+    """A table of the methods: name, paper, what each reads and what it gives beside a ranking.
+
+    Returns:
+        A data frame, one row a method, in the order of `MethodConfig.NAMED`.
+    """
+    import pandas as pd
+
+    methods = {name: MethodConfig.find(name) for name in MethodConfig.NAMED}
+    return pd.DataFrame(
+        {
+            "method": list(methods),
+            "paper": [method.PAPER for method in methods.values()],
+            "reads": [", ".join(sorted(method.READS)) for method in methods.values()],
+            "gives": [", ".join(["ranking", *sorted(m.GIVES)]) for m in methods.values()],
+        }
+    )
+
+
+def make_method(method: "MethodConfig | str") -> MethodConfig:
+    """The method of this name with its default settings, or the config itself.
+
+    Raises:
+        ConfigError: there is none, or a class has been given in the place of its settings.
+    """
+    if isinstance(method, MethodConfig):
+        return method
+    found = MethodConfig.find(method) if isinstance(method, str) else None
+    if found is None:
+        raise ConfigError(
+            f"there is no method {method!r}; choose one of {', '.join(MethodConfig.names())}, "
+            "or give a method's config."
+        )
+    return found()

@@ -1,0 +1,175 @@
+"""Any Flax model of TF-target pairs as a method: arrays of fits, fits, and their scores.
+
+A subclass of `PairMethod` says which module it is and what the module sees of the genes. All fits
+of a run have the same padded shapes, so that they compile once.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Iterator, Sequence
+from typing import Annotated, ClassVar, Literal
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+from jaxtyping import Float
+
+from grnjax.config import Range, Settings
+from grnjax.data.candidates import leaves_pairs_unlabelled
+from grnjax.errors import ConfigError
+from grnjax.methods.method import MethodConfig, Problem, Scorer
+from grnjax.models.heads import PairModelConfig, ridge_penalty, without_ridge
+from grnjax.training.batches import (
+    ModelInputs,
+    Sizes,
+    add_topology,
+    build_fit_data,
+    build_pair_batch,
+    shared_sizes,
+)
+from grnjax.training.keeper import FitResult
+from grnjax.training.loop import Trainer, TrainingConfig, make_trainer
+from grnjax.training.recorder import FitRecorder, Job
+from grnjax.training.step import FitData, Model
+from grnjax.types import LabelledPairs, Part
+
+SCORED_AT_ONCE = 65_536
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PairInputConfig(Settings):
+    """How train pairs reach a pair model."""
+
+    messages: Literal["symmetric", "directed", "none"] = "none"
+    """Whether messages pass both ways along a train edge, as published, from TF to target, or not
+    at all: each gene then has its own features only, and labels act through the identity term.
+    `none` is the default: where messages made a difference they cost precision."""
+    negative_weight: Annotated[float, Range(0, 1, ends="(]")] = 1.0
+    """Weight of a pair labelled 0 in the loss; below 1 where 0 only means unlabelled."""
+    unlabelled_weight: Annotated[float, Range(0, 1)] = 0.0
+    """Above 0, every pair outside the train pairs counts as a negative of this weight; for labels
+    with few negatives, such as the balanced ones of Non-Specific and STRING networks."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PairMethod(MethodConfig):
+    """A method whose fits are those of a Flax model of pairs."""
+
+    GIVES: ClassVar[frozenset[str]] = frozenset({"probabilities"})
+
+    model: PairModelConfig = PairModelConfig()
+    inputs: PairInputConfig = PairInputConfig()
+    training: TrainingConfig = TrainingConfig()
+
+    @property
+    def engine(self) -> TrainingConfig:
+        return self.training
+
+    def make_module(self) -> Model:
+        """The Flax module with the settings of `model`."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how to make its module")
+
+    def make_inputs(self, problem: Problem, sizes: Sizes) -> ModelInputs:
+        """What all fits share of the genes and pairs of a problem."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what its module sees")
+
+    def add_to_inputs(self, inputs: ModelInputs, train: LabelledPairs) -> ModelInputs:
+        """The inputs of one fit, to which a model may add what its own train pairs say."""
+        if getattr(self.model, "topology", False):
+            return add_topology(inputs, train)
+        return inputs
+
+    def transfer(self, scorer: "PairScorer", problem: Problem) -> "PairScorer":
+        """The fit with the features of another data set over the same genes."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how it is transferred")
+
+    def check(self, problem: Problem) -> None:
+        super().check(problem)
+        genes = len(problem.dataset.genes.names)
+        for part in problem.parts if self.inputs.unlabelled_weight else ():
+            if not leaves_pairs_unlabelled(part.split, len(problem.tfs), genes):
+                raise ConfigError(
+                    f"--method.inputs.unlabelled-weight {self.inputs.unlabelled_weight:g}: in a "
+                    f"{part.split.kind} split the pairs outside train are those that are held out; "
+                    "leave it at 0."
+                )
+
+    def fit_all(
+        self,
+        problem: Problem,
+        parts: Sequence[Part],
+        recorder: FitRecorder,
+        *,
+        mesh: Mesh | None = None,
+    ) -> Iterator["PairScorer"]:
+        every = [part.split for part in problem.parts]
+        genes = len(problem.dataset.genes.names)
+        every_pair = len(problem.tfs) * (genes - 1)
+        sizes = shared_sizes(
+            [split.train for split in every],
+            genes,
+            self.training.batch_size,
+            least_pairs=every_pair if self.inputs.unlabelled_weight else 0,
+        )
+        trainer = make_pair_trainer(self, mesh)
+        inputs = self.make_inputs(problem, sizes)
+        validation_size = max(len(split.validation) for split in every)
+        scored_size = max(validation_size, *(len(split.test) for split in every))
+
+        def inputs_of(part: Part) -> ModelInputs:
+            return self.add_to_inputs(inputs, part.split.train)
+
+        def build(part: Part) -> FitData:
+            return build_fit_data(
+                inputs_of(part),
+                part.split.train,
+                part.split.validation,
+                folds=self.training.edge_folds,
+                seed=part.seed,
+                negative_weight=part.negative_weight * self.inputs.negative_weight,
+                unlabelled_weight=self.inputs.unlabelled_weight,
+                validation_size=validation_size,
+            )
+
+        jobs = [Job(part.name, part.seed, functools.partial(build, part)) for part in parts]
+        fits = recorder.fit_all(trainer, jobs)
+        for part, (result, data) in zip(parts, fits, strict=True):
+            size = min(scored_size, SCORED_AT_ONCE)
+            yield PairScorer(self, result, inputs_of(part), data, trainer, part.seed, size)
+
+
+@functools.lru_cache(maxsize=8)
+def make_pair_trainer(method: PairMethod, mesh: Mesh | None) -> Trainer:
+    """The trainer of a method's model; one serves all fits with these settings."""
+    return make_trainer(
+        method.make_module(),
+        method.training,
+        penalty=functools.partial(ridge_penalty, config=method.model),
+        decayed=without_ridge,
+        mesh=mesh,
+    )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PairScorer(Scorer):
+    """A fit of a pair model with what it was made from."""
+
+    method: PairMethod
+    result: FitResult
+    inputs: ModelInputs
+    data: FitData
+    trainer: Trainer
+    seed: int
+    size: int  # pairs that are scored at once, padded to it so that scoring compiles once
+
+    def logits(self, pairs: LabelledPairs) -> Float[np.ndarray, "1 pair"]:
+        scores, key = [], jax.random.key(self.seed)
+        for start in range(0, len(pairs), self.size):
+            block = pairs.take(slice(start, start + self.size))
+            batch = build_pair_batch(self.inputs, block, self.size)
+            logits = self.trainer.score(self.result.variables, self.data.genes, batch, key)
+            scores.append(np.asarray(logits)[: len(block)])
+        return np.concatenate(scores)[None]
+
+    def on(self, problem: Problem) -> "PairScorer":
+        return self.method.transfer(self, problem)

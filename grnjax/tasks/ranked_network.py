@@ -1,0 +1,102 @@
+"""A ranked network: its edges, what is known of their quality, and its forms in other tools."""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from grnjax.storage.files import to_plain
+from grnjax.tasks.cross_fitting import Fold
+from grnjax.tasks.judging import judge_folds
+from grnjax.types import GeneTable, LabelledPairs
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class RankedNetwork:
+    """Edges, best first, and what is known of their quality."""
+
+    method: str
+    genes: GeneTable
+    edges: pd.DataFrame  # tf, target, importance; what else there is says `network_inference.rank`
+    rows: list[dict]  # known edges against unlabelled pairs in each fold, beside trivial rows
+    calibration: dict = dataclasses.field(default_factory=dict)
+    candidates: LabelledPairs | None = None  # None for a method that learns from no known edge
+    scores: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    """Out-of-fold scores [candidate] of the method and the trivial ones."""
+    folds: Sequence[Fold] = ()
+    evidence: dict[str, dict] = dataclasses.field(default_factory=dict)  # taken from each source
+    overlap: list[dict] = dataclasses.field(default_factory=list)
+    """Of its labels with those of other networks, by TF (`check_leaks`)."""
+    worth: list[dict] = dataclasses.field(default_factory=list)
+    """What each source of evidence adds, by fold."""
+
+    def to_anndata(self, adata: Any = None, *, about: Mapping[str, Any] | None = None):
+        """The network as AnnData: `.varp['grn']` holds the importance of [tf, target].
+
+        Where the edges have probabilities, `.varp['grn_probability']` holds them; `.var` says
+        which genes are TFs and which were measured.
+
+        Args:
+            adata: of the same genes, by name, whose copy gets the network; by default a table of
+                genes without cells.
+            about: metadata for `.uns['grn']`.
+
+        Returns:
+            A new AnnData object.
+
+        Raises:
+            ConfigError: `adata` lacks genes of the edges.
+        """
+        return add_network(adata, self.edges, self.genes, about or {"method": self.method})
+
+    def judge_hidden(self, truth: pd.DataFrame) -> list[dict]:
+        """Results rows for new edges that are true (but were hidden) against pairs that are not.
+
+        Args:
+            truth: the whole true network, columns tf and target.
+        """
+        names, candidates = self.genes.names, self.candidates
+        true = pd.MultiIndex.from_frame(truth[["tf", "target"]])
+        pairs = pd.MultiIndex.from_arrays(names[candidates.pairs].T)
+        hidden = LabelledPairs(candidates.pairs, pairs.isin(true).astype(np.float32))
+        return judge_folds(hidden, self.scores, self.folds, among=candidates.labels == 0)
+
+
+def add_network(adata: Any, edges: pd.DataFrame, genes: GeneTable, about: Mapping[str, Any]):
+    """The edges in AnnData, as `RankedNetwork.to_anndata` says."""
+    import anndata
+
+    from grnjax.errors import ConfigError
+
+    if adata is None:
+        var = pd.DataFrame(
+            {"is_tf": genes.is_tf, "measured": genes.measured}, index=genes.names.astype(object)
+        )
+        table = anndata.AnnData(np.zeros((0, len(var)), np.float32), var=var)
+    else:
+        table = adata.copy()
+        used = pd.unique(edges[["tf", "target"]].to_numpy().ravel())
+        missing = pd.Index(used).difference(table.var_names)
+        if len(missing):
+            raise ConfigError(
+                f"{len(missing):,} of {len(used):,} genes of the network are not in .var_names "
+                f"({', '.join(missing[:5])}, ...); give the AnnData whose genes were ranked."
+            )
+        table.var["is_tf"] = table.var_names.isin(genes.names[genes.is_tf])
+        table.var["measured"] = table.var_names.isin(genes.names[genes.measured])
+    place = pd.Series(np.arange(table.n_vars), index=table.var_names)
+    at = place[edges["tf"]].to_numpy(), place[edges["target"]].to_numpy()
+    shape = (table.n_vars, table.n_vars)
+    for key, column in (("grn", "importance"), ("grn_probability", "probability")):
+        if column in edges:
+            values = edges[column].to_numpy(np.float32)
+            table.varp[key] = sparse.csr_matrix((values, at), shape=shape)
+    table.uns["grn"] = {
+        key: value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+        for key, value in to_plain(dict(about)).items()
+    }
+    return table

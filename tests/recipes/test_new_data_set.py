@@ -1,0 +1,89 @@
+"""A new data set is a folder in BEELINE's layout, or a class; no file of grnjax has to know of it.
+
+This file is the recipe. A set of genes, TFs and labels under ROOT/beeline_labels/NETWORK/CELL/SIZE
+needs no code. For any other layout, write a class below `DataSet` and name it as
+package.module:Class, or package.module:Class/NAME where it has several sets.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from grnjax.data.data_set import DataSet, LoadedSet
+from grnjax.data.expression import DataConfig
+from grnjax.data.sets import find_set, find_sets
+from grnjax.errors import ConfigError
+from grnjax.tasks.loading import load_dataset, load_folder
+
+SCREENS = f"{__name__}:Screens"
+QUICK = ("--training.epochs=4", "--model.mlp-widths=8", "--split.draws=0")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Screens(DataSet):
+    """Folders ROOT/screens/NAME with counts.csv and hits.csv."""
+
+    TITLE = "Screens of our lab"
+
+    folder: Path
+
+    @classmethod
+    def list_sets(cls, root):
+        folders = sorted((root / "screens").glob("*")) if root else []
+        return [cls(name=folder.name, folder=folder) for folder in folders]
+
+    def describe(self):
+        return f"{len(pd.read_csv(self.folder / 'hits.csv')):,} hits"
+
+    def load(self, config):
+        counts, hits = self.folder / "counts.csv", self.folder / "hits.csv"
+        data = load_dataset(counts, hits, None, config)
+        return LoadedSet(name=self.name, data=data, path=self.folder)
+
+
+@pytest.fixture
+def root(small_set, tmp_path, monkeypatch):
+    """The small set as two screens, and as a set in BEELINE's layout."""
+    folders = [tmp_path / "screens" / name for name in ("hela", "k562")]
+    folders.append(tmp_path / "beeline_labels/Screened/hela/All")
+    names = [("counts.csv", "hits.csv")] * 2 + [("ExpressionData.csv", "refNetwork.csv")]
+    for folder, (counts, hits) in zip(folders, names, strict=True):
+        folder.mkdir(parents=True)
+        small_set.counts.to_csv(folder / counts)
+        small_set.known.to_csv(folder / hits, index=False)
+    monkeypatch.setenv("GRNJAX_DATA", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", [f"{SCREENS}/hela", "Screened/hela/All"])
+def test_it_is_trained_on_by_its_name(name, root, small_set, cli, tmp_path):
+    outcome = cli("train", name, *QUICK, "--out", tmp_path / "run")
+    assert outcome.status == 0, outcome.err
+    record = json.loads((tmp_path / "run/run.json").read_text())
+    assert len(record["inputs"]) == 2, "both files are digested"
+    assert record["data"]["edges"]["kept"] == len(small_set.known)
+
+
+def test_it_holds_what_the_same_files_hold(root, small_set):
+    one, other = (load_folder(x, DataConfig())[0] for x in (f"{SCREENS}/hela", "Screened/hela/All"))
+    assert (one.known.pairs == other.known.pairs).all()
+    assert (one.genes.expression == other.genes.expression).all()
+
+
+def test_it_is_listed(root, small_set, cli):
+    listed = cli("data", "list", f"{SCREENS}/*").out
+    assert "Screens of our lab" in listed and f"k562  {len(small_set.known)} hits" in listed
+    assert [one.name for one in find_sets(None, f"{SCREENS}/k*")] == ["k562"]
+    assert "Screened/hela/All" in cli("data", "list").out
+
+
+def test_of_several_sets_one_must_be_named(root):
+    with pytest.raises(
+        ConfigError, match="may be any of .*Screens/hela, .*Screens/k562; write one"
+    ):
+        find_set(SCREENS)
+    with pytest.raises(ConfigError, match="nearest are hela, k562"):
+        find_set(f"{SCREENS}/helo")
