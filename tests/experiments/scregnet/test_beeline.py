@@ -9,7 +9,6 @@ from experiments.scregnet import beeline
 from experiments.shared import record
 from experiments.shared.studies import SCREGNET as MODEL
 from grnjax import config as settings
-from grnjax.storage.files import read_json_lines
 from grnjax.tasks.link_prediction import run_study
 
 NAME = "Perturbed/axolotl/TFs+7"
@@ -36,7 +35,7 @@ def run(benchmark_root, tmp_path, monkeypatch):
         monkeypatch.setattr(sys, "argv", [*words, *arguments])
         studies.clear()
         beeline.main()
-        return read_json_lines(tmp_path / "results/scregnet_beeline.jsonl"), len(studies)
+        return record.read_rows("scregnet_beeline"), len(studies)
 
     return run
 

@@ -1,6 +1,5 @@
 """The studies on the small set: what was measured is not fitted again, and what is altered."""
 
-import json
 import sys
 
 import jax.numpy as jnp
@@ -55,7 +54,7 @@ def test_only_what_was_not_measured_is_fitted(loaded, results, monkeypatch):
     again = record.ResultsFile("study")
     studies.measure(again, where, ground, split, variants, (0, 3))
     assert len(fitted) == 4
-    rows = [json.loads(line) for line in again.path.read_text().splitlines()]
+    rows = record.read_rows("study")
     named = [("a", 0), ("a", 3), ("b", 0), ("b", 3)]
     assert [(row["method"], row["seed"]) for row in rows] == named
     assert len({row["auroc"] for row in rows}) == 4, "another seed or control, another fit"
