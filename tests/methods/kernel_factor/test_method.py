@@ -9,10 +9,10 @@ import pytest
 from grnjax.data.candidates import has_known_targets
 from grnjax.errors import ConfigError
 from grnjax.evidence.gather import gather_evidence
+from grnjax.methods.kernel_factor.explanation import FIXED
+from grnjax.methods.kernel_factor.fit import KernelFactorSettings
 from grnjax.tasks import cross_fit_kernel_factor as module
 from grnjax.tasks.cross_fitting import CrossFitConfig, assign_folds
-from grnjax.tasks.explanation import FIXED
-from grnjax.tasks.kernel_factor import KernelFactorSettings
 from grnjax.training.factor_ensemble import EnsembleConfig
 from grnjax.training.kernel_weights import KernelWeightConfig
 from grnjax.training.recorder import FitRecorder
@@ -125,7 +125,7 @@ def test_a_run_folder_tells_the_snapshots_and_gives_the_fits_back(
     def learn(*args):
         raise AssertionError("a fit that had ended is made again")
 
-    monkeypatch.setattr("grnjax.tasks.kernel_factor.learn_kernel_factor", learn)
+    monkeypatch.setattr("grnjax.methods.kernel_factor.fit.learn_kernel_factor", learn)
     again = run(folder=tmp_path, explain=True)
     np.testing.assert_array_equal(again.logits, fitted.logits)
     assert again.worth == fitted.worth

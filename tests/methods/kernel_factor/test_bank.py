@@ -5,9 +5,10 @@ import pytest
 
 from grnjax.errors import ConfigError
 from grnjax.evidence.types import Evidence, GeneBlock, PairBlock, TfSimilarity
+from grnjax.methods.controls import permute_evidence
+from grnjax.methods.kernel_factor.bank import COVERAGE, build_bank
 from grnjax.models.gene_kernels import KernelSpace
 from grnjax.models.random_features import FeatureSpace
-from grnjax.tasks.feature_bank import COVERAGE, build_bank, permute_evidence
 
 TFS, GENES = 6, 50
 AT = np.arange(TFS) * 3  # gene indices of the TFs

@@ -4,13 +4,14 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
+from grnjax.baselines.unsupervised import METHODS, Method
+from grnjax.tasks.unsupervised import infer_unsupervised, judge_scores, load_genes, score_genes
 from sklearn.metrics import roc_auc_score
 
 from grnjax.baselines.boosting import GRNBoost2Config
 from grnjax.baselines.correlation import CorrelationConfig
 from grnjax.baselines.forests import GENIE3Config
 from grnjax.baselines.pidc import PIDCConfig
-from grnjax.baselines.unsupervised import METHODS, Method
 from grnjax.data.expression import DataConfig
 from grnjax.errors import (
     CheckpointError,
@@ -20,7 +21,6 @@ from grnjax.errors import (
     NonFiniteError,
 )
 from grnjax.tasks import unsupervised
-from grnjax.tasks.unsupervised import infer_unsupervised, judge_scores, load_genes, score_genes
 
 AS_IT_IS = DataConfig(normalise="never", scaled=True)
 TARGETS_A_BLOCK = 10
