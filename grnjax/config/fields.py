@@ -55,15 +55,19 @@ class Settings:
                 path = known
         if ":" in path:
             return cls._import(path)
-        found = {plain(known.__name__): known for known in subclasses(cls)}
-        return found.get(plain(name))
+        return {plain(known.__name__): known for known in cls._imported()}.get(plain(name))
 
     @classmethod
     def names(cls) -> list[str]:
         """The names that `find` knows."""
         paths = set(cls.NAMED.values())
-        others = [k for k in subclasses(cls) if f"{k.__module__}:{k.__qualname__}" not in paths]
+        others = [k for k in cls._imported() if f"{k.__module__}:{k.__qualname__}" not in paths]
         return [*cls.NAMED, *(known.__name__.removesuffix("Config") for known in others)]
+
+    @classmethod
+    def _imported(cls) -> list[type]:
+        """The classes below this one so far; not those that only serve as the base of others."""
+        return [known for known in subclasses(cls) if not known.__subclasses__()]
 
     @classmethod
     def _import(cls, path: str) -> type:
