@@ -55,19 +55,16 @@ class Settings:
                 path = known
         if ":" in path:
             return cls._import(path)
-        return {plain(known.__name__): known for known in cls._imported()}.get(plain(name))
+        found = {plain(known.__name__): known for known in subclasses(cls)}
+        return found.get(plain(name))
 
     @classmethod
     def names(cls) -> list[str]:
-        """The names that `find` knows."""
+        """The names that `find` knows, but those of classes that others are built on."""
         paths = set(cls.NAMED.values())
-        others = [k for k in cls._imported() if f"{k.__module__}:{k.__qualname__}" not in paths]
+        made = [known for known in subclasses(cls) if not known.__subclasses__()]
+        others = [k for k in made if f"{k.__module__}:{k.__qualname__}" not in paths]
         return [*cls.NAMED, *(known.__name__.removesuffix("Config") for known in others)]
-
-    @classmethod
-    def _imported(cls) -> list[type]:
-        """The classes below this one so far; not those that only serve as the base of others."""
-        return [known for known in subclasses(cls) if not known.__subclasses__()]
 
     @classmethod
     def _import(cls, path: str) -> type:
