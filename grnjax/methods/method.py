@@ -140,7 +140,8 @@ class MethodConfig(Settings):
         """Refuses inputs, by their names in `READS`, that it does not read."""
         for what in given:
             if what not in self.READS:
-                readers = [name for name in MethodConfig.NAMED if what in self.find(name).READS]
+                every = {name: MethodConfig.find(name) for name in MethodConfig.NAMED}
+                readers = [name for name, kind in every.items() if what in kind.READS]
                 raise ConfigError(
                     f"{self.name()} does not read {FLAGS[what]}; leave it out, or take a method "
                     f"that does: {', '.join(readers)}."

@@ -7,8 +7,9 @@ import pytest
 from grnjax.evaluation.metrics import swap_concordance
 from grnjax.evidence.expression import describe_expression
 from grnjax.evidence.types import Evidence, GeneBlock, PairBlock, TfSimilarity
-from grnjax.tasks.feature_bank import build_bank, permute_evidence
-from grnjax.tasks.kernel_factor import KernelFactorSettings, fit_kernel_factor
+from grnjax.methods.controls import permute_evidence
+from grnjax.methods.kernel_factor.bank import build_bank
+from grnjax.methods.kernel_factor.fit import KernelFactorSettings, fit_kernel_factor
 from grnjax.training import factor_ensemble, kernel_weights
 from grnjax.training.factor_ensemble import EnsembleConfig
 from grnjax.types import GeneTable, LabelledPairs
