@@ -1,4 +1,4 @@
-"""What `--blocks` names: sources of evidence one by one, or a folder of them.
+"""What `--evidence` names: sources of evidence one by one, or a folder of them.
 
 An entry is KIND=PATH, or a folder whose files begin with their kind:
 
@@ -74,7 +74,7 @@ def read_blocks(entries: Sequence[str], names: np.ndarray, tfs: np.ndarray) -> l
     """
     networks, evidence, sources = [], [], list_sources(entries)
     if sources:
-        logger.info(f"--blocks: {len(sources):,} sources: {', '.join(s.name for s in sources)}")
+        logger.info(f"--evidence: {len(sources):,} sources: {', '.join(s.name for s in sources)}")
     for source in sources:
         reader = READERS[source.kind]
         read = reader(**source.files, names=names, tfs=tfs, name=source.name)
@@ -113,7 +113,7 @@ def list_sources(entries: Sequence[str]) -> list[Source]:
     given = [source.name for source in sources]
     repeated = sorted({name for name in given if given.count(name) > 1})
     if repeated:
-        raise ConfigError(f"--blocks: {list_names(repeated)} is given twice. Give it once.")
+        raise ConfigError(f"--evidence: {list_names(repeated)} is given twice. Give it once.")
     return sources
 
 
@@ -123,12 +123,12 @@ def parse_entry(entry: str) -> Source:
     if not mark:
         is_there = "a file of no stated kind" if os.path.exists(entry) else "no such folder"
         raise ConfigError(
-            f"--blocks: {entry} is {is_there}. Give a folder, or KIND=PATH with KIND one of "
+            f"--evidence: {entry} is {is_there}. Give a folder, or KIND=PATH with KIND one of "
             f"{', '.join(READERS)}."
         )
     if kind not in READERS:
         raise ConfigError(
-            f"--blocks: {entry} has the kind {kind!r}; did you mean {find_nearest(kind)}? The "
+            f"--evidence: {entry} has the kind {kind!r}; did you mean {find_nearest(kind)}? The "
             f"kinds are {', '.join(READERS)}."
         )
     is_peaks = kind == "peaks"
@@ -138,13 +138,13 @@ def parse_entry(entry: str) -> Source:
     if len(given) > len(roles) or not files.keys() >= set(needed):
         form = "PEAKS,HITS, and behind them, if you have them, TSS and FACTORS"
         raise ConfigError(
-            f"--blocks: {entry} names {len(files):,} files; write {kind}="
+            f"--evidence: {entry} names {len(files):,} files; write {kind}="
             f"{form if is_peaks else 'PATH'}."
         )
     absent = [str(path) for path in files.values() if not strip_key(path).exists()]
     if absent:
         raise ConfigError(
-            f"--blocks: {entry}: no such file: {list_names(absent)}. Check the path of the {kind}."
+            f"--evidence: {entry}: no such file: {list_names(absent)}. Check the path of the {kind}."
         )
     path = files[roles[0]]
     return Source(kind, path, files, make_name(kind, path))
