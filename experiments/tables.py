@@ -15,9 +15,9 @@ from experiments.gt_grn.summary import ablation_summary, bulk_summary, summary_t
 from experiments.gt_grn.tables import gt_grn_tables
 from experiments.kernel_factor.tables import kernel_factor_tables, write_difference
 from experiments.scregnet.published_figures import PUBLISHED
+from experiments.shared.studies import SCREGNET as MODEL
 from grnjax.evaluation.report import markdown_table, paired_differences, shorten, summarise
 from grnjax.storage.files import read_json_lines, write_atomic
-from grnjax.tasks.link_prediction import MODEL
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "experiments" / "results"

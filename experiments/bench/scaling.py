@@ -15,10 +15,9 @@ import re
 import jax
 import numpy as np
 
-from grnjax.models.scregnet import ScRegNetConfig
-from grnjax.tasks.inputs import make_scregnet_trainer
+from grnjax.methods.pair_models import make_pair_trainer
+from grnjax.methods.scregnet import ScRegNetMethod
 from grnjax.training.batches import ModelInputs, build_fit_data, shared_sizes
-from grnjax.training.loop import TrainingConfig
 from grnjax.training.sharding import keep_layout, make_mesh, place_data, split_batches
 from grnjax.training.step import FitData
 from grnjax.types import GeneTable, LabelledPairs
@@ -60,7 +59,7 @@ def make_data(genes: int, tfs: int) -> FitData:
 def count(data: FitData) -> dict:
     """Operations and bytes of one full-batch step, on one device and on all."""
     mesh, nodes, key = make_mesh(), len(data.genes.nodes), jax.random.key(0)
-    trainer = make_scregnet_trainer(ScRegNetConfig(), TrainingConfig(), mesh)
+    trainer = make_pair_trainer(ScRegNetMethod(), mesh)
     placed = place_data(data, mesh, batch_size=0)
     state = trainer.start(key, placed)
     split_step = split_batches(trainer.step, mesh)

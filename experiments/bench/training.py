@@ -26,20 +26,20 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from grnjax.tasks.bench import Bench, Request
 
 from experiments.bench.line import BenchFile, Run, peak_mib, run_alone
 from experiments.scregnet.published_settings import PUBLISHED, published_config, train_quickly
+from experiments.shared.studies import Splits, Variant
 from grnjax.data.data_set import find_root
 from grnjax.data.expression import DataConfig
 from grnjax.data.sets import find_sets
 from grnjax.evaluation.splits import draw_split
-from grnjax.tasks.inputs import InputConfig, node_features
-from grnjax.tasks.link_prediction import LinkPredictionConfig, fit_settings
+from grnjax.methods.pair_models import make_pair_trainer
+from grnjax.methods.scregnet import InputConfig, ScRegNetMethod, node_features
+from grnjax.tasks.link_prediction import LinkPredictionConfig, build_problems
 from grnjax.tasks.loading import load_embedding, load_folder
-from grnjax.training.batches import build_fit_data
+from grnjax.training.batches import build_fit_data, shared_sizes
 from grnjax.training.loop import Trainer
-from grnjax.training.recorder import FitRecorder
 from grnjax.training.step import FitData
 from grnjax.types import Dataset, Split
 
@@ -159,7 +159,7 @@ def run_peer(problem: Problem, form: str, epochs: int) -> Run:
 
 def run_ours(
     problem: Problem,
-    config: LinkPredictionConfig,
+    method: ScRegNetMethod,
     seed: int = 0,
     target: float | None = None,
     at_least: float = 0.0,
@@ -169,8 +169,7 @@ def run_ours(
     It goes on until a validation AP is reached, or without one for as many epochs as the peer's;
     then its first chunk is timed again until `at_least` so many seconds have passed.
     """
-    bench = Bench(problem.dataset, problem.splits, problem.embedding)
-    trainer, data = prepare(bench, problem.splits[0], config)
+    trainer, data = prepare(problem, method)
     key = jax.random.key(seed)
     begun = time.perf_counter()
     jax.block_until_ready(trainer.chunk(trainer.start(key, data), data, key))
@@ -192,22 +191,24 @@ def run_ours(
     return Run(seconds, curve, peak_mib()), first - min(seconds)
 
 
-def prepare(bench: Bench, split: Split, config: LinkPredictionConfig) -> tuple[Trainer, FitData]:
-    """The compiled parts and the arrays of a fit, on the device."""
-    fit = fit_settings(config)
-    inputs = bench.inputs(fit, split.draw)
-    data = build_fit_data(inputs, split.train, split.validation, folds=0, seed=0)
-    return bench.trainer(fit.model, fit.training), jax.tree.map(jnp.asarray, data)
+def prepare(problem: Problem, method: ScRegNetMethod) -> tuple[Trainer, FitData]:
+    """The compiled parts and the arrays of a fit on draw 0, on the device."""
+    splits = problem.splits
+    config = LinkPredictionConfig(method=method)
+    known = build_problems(problem.dataset, splits, config, embedding=problem.embedding)[0]
+    batch = method.training.batch_size
+    sizes = shared_sizes([s.train for s in splits], len(problem.dataset.genes.names), batch)
+    inputs = method.make_inputs(known, sizes)
+    data = build_fit_data(inputs, splits[0].train, splits[0].validation, folds=0, seed=0)
+    return make_pair_trainer(method, None), jax.tree.map(jnp.asarray, data)
 
 
-def study(problem: Problem, config: LinkPredictionConfig) -> tuple[float, float, float]:
+def study(problem: Problem, method: ScRegNetMethod) -> tuple[float, float, float]:
     """Seconds to fit every draw and seed to its end, the mean best validation AP of draw 0, MiB."""
     begun = time.perf_counter()
-    bench = Bench(problem.dataset, problem.splits, problem.embedding)
-    made = fit_settings(config)
-    requests = [Request(split, made, seed, "model") for split in problem.splits for seed in SEEDS]
-    with FitRecorder(None, len(requests), config.training.epochs, "study") as fits:
-        scores = [fitted.result.best_score for fitted in bench.fit_all(fits, requests)]
+    ground = Splits(problem.dataset, problem.splits, problem.embedding)
+    fits = ground.fit(Variant(method=method), problem.splits, tuple(SEEDS), "study")
+    scores = [fitted.result.best_score for _, _, fitted in fits]
     return time.perf_counter() - begun, float(np.mean(scores[: len(SEEDS)])), peak_mib()
 
 

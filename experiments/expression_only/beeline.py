@@ -16,14 +16,11 @@ import dataclasses
 import sys
 import time
 from pathlib import Path
-
-from grnjax.baselines.unsupervised import METHODS, UnsupervisedMethod
-from grnjax.tasks.bench import Bench
-from grnjax.tasks.unsupervised import score_genes
+from typing import get_args
 
 from experiments.shared.beeline_evidence import choose_genes
 from experiments.shared.record import ResultsFile
-from experiments.shared.studies import measure_trivial
+from experiments.shared.studies import Splits, measure_trivial
 from grnjax import config as settings
 from grnjax.baselines.controls import scores_at
 from grnjax.config import Seeds, Settings
@@ -31,6 +28,7 @@ from grnjax.data.benchmark import BenchmarkSet
 from grnjax.data.expression import DataConfig
 from grnjax.data.sets import find_sets
 from grnjax.evaluation.splits import SplitKind
+from grnjax.methods.expression_only import ExpressionOnlyName, score_genes
 from grnjax.progress import logger, start_logging
 from grnjax.tasks.link_prediction import SplitConfig, draw_splits
 from grnjax.tasks.loading import load_folder
@@ -47,7 +45,7 @@ class UnsupervisedStudy(Settings):
         "Specific/mESC/TFs+500",
     )
     """Names or patterns of sets."""
-    methods: tuple[UnsupervisedMethod, ...] = tuple(METHODS)
+    methods: tuple[ExpressionOnlyName, ...] = get_args(ExpressionOnlyName)
     kinds: tuple[SplitKind, ...] = ("standard", "target-disjoint")
     """Kinds of split."""
     draws: Seeds = (0, 1, 2, 3, 4)
@@ -75,17 +73,17 @@ def measure_set(found: BenchmarkSet, study: UnsupervisedStudy, results: ResultsF
         kind: draw_splits(dataset, SplitConfig(kind=kind, draws=study.draws))
         for kind in study.kinds
     }
-    benches = {kind: Bench(dataset, splits[kind], None) for kind in study.kinds}
+    grounds = {kind: Splits(dataset, splits[kind]) for kind in study.kinds}
     for kind in study.kinds:
         for split in splits[kind]:
-            measure_trivial(results, name(found, kind), benches[kind], split)
+            measure_trivial(results, name(found, kind), grounds[kind], split)
     for method in study.methods:
         begun = time.monotonic()
         folder = study.work / found.name.replace("/", "-")
         scores = score_genes(genes, method, seed=0, folder=folder)
         for kind in study.kinds:
             rows = [
-                benches[kind].judge(method, split, 0, scores_at(scores, split.test, genes.tfs))
+                grounds[kind].judge(method, split, 0, scores_at(scores, split.test, genes.tfs))
                 for split in splits[kind]
             ]
             results.add(rows, **name(found, kind))

@@ -29,28 +29,32 @@ import time
 from pathlib import Path
 
 import numpy as np
-from grnjax.tasks.bench import Bench, FitSettings, Request
-from grnjax.tasks.gene_embeddings import GeneEmbeddingConfig, GeneEmbeddings, embed_dataset
-from grnjax.tasks.gt_grn import GTGRNBench
 
 from experiments.shared.beeline_evidence import choose_genes
 from experiments.shared.record import ResultsFile
-from experiments.shared.studies import measure, measure_reconstruction, measure_trivial
+from experiments.shared.studies import (
+    SCREGNET,
+    Splits,
+    Variant,
+    measure,
+    measure_reconstruction,
+    measure_trivial,
+)
 from grnjax import config as settings
 from grnjax.config import Seeds, Settings
 from grnjax.data.expression import DataConfig
 from grnjax.data.sets import find_sets
 from grnjax.evaluation.splits import SplitKind
 from grnjax.graphs.positional import PositionConfig
+from grnjax.methods.gt_grn.embeddings import GeneEmbeddingConfig, GeneEmbeddings, embed_dataset
+from grnjax.methods.gt_grn.method import GTGRNMethod, Prepared
+from grnjax.methods.pair_models import PairInputConfig
+from grnjax.methods.scregnet import ScRegNetMethod
 from grnjax.models.gt_grn import GTGRNConfig, faithful
-from grnjax.models.scregnet import ScRegNetConfig
 from grnjax.progress import logger, start_logging
-from grnjax.tasks.inputs import InputConfig
-from grnjax.tasks.link_prediction import MODEL as SCREGNET
 from grnjax.tasks.link_prediction import SplitConfig, draw_splits
 from grnjax.tasks.loading import load_folder
 from grnjax.training.loop import TrainingConfig
-from grnjax.training.recorder import FitRecorder
 from grnjax.types import Dataset, Split
 
 MODEL = "GT-GRN"
@@ -108,85 +112,81 @@ def measure_set(
         begun = time.monotonic()
         splits = draw_splits(dataset, SplitConfig(kind=kind, draws=study.draws))
         where = {"set": name, "split": kind}
-        beside, bench = Bench(dataset, splits, None), GTGRNBench(dataset, splits, embeddings)
-        as_published = GTGRNBench(dataset, splits, embeddings, place_as_published(embeddings))
+        beside, ground = Splits(dataset, splits), embedded_splits(dataset, splits, embeddings)
         for split in splits:
             measure_trivial(results, where, beside, split)
-            measure(results, where, beside, split, {SCREGNET: default_scregnet()}, study.seeds[:1])
-            measure_ours(results, where, bench, split, study.seeds)
-            form = {f"{MODEL}, published form": published(split)}
-            measure(results, where, as_published, split, form, study.seeds[:1])
+            measure(results, where, beside, split, {SCREGNET: ScRegNetMethod()}, study.seeds[:1])
+            measure_ours(results, where, ground, split, study.seeds)
+            form = {f"{MODEL}, published form": published(split, embeddings)}
+            measure(results, where, ground, split, form, study.seeds[:1])
             if ablate and kind in FORM_OF:
                 changes = ablations(FORM_OF[kind])
-                measure(results, where, bench, split, changes, study.seeds[:1])
+                measure(results, where, ground, split, changes, study.seeds[:1])
             if kind == "standard" and name in study.reconstructed:
-                measure_reconstruction(results, name, bench, split, KNOWN, forms()[KNOWN])
+                measure_reconstruction(results, name, ground, split, KNOWN, forms()[KNOWN])
         logger.info("%s, %s: %.0f s", name, kind, time.monotonic() - begun)
 
 
+def embedded_splits(dataset: Dataset, splits: list[Split], embeddings: GeneEmbeddings) -> Splits:
+    """The splits with the embeddings of their genes, for fits of GT-GRN."""
+    every = np.arange(len(dataset.genes.names))
+    return Splits(dataset, splits, prepared=Prepared(embeddings, every))
+
+
 def measure_ours(
-    results: ResultsFile, where: dict, bench: GTGRNBench, split: Split, seeds: tuple[int, ...]
+    results: ResultsFile, where: dict, ground: Splits, split: Split, seeds: tuple[int, ...]
 ) -> None:
     """Fits both forms and appends the rows of their fits and of the mean of these."""
     for name, form in forms().items():
         if results.has(method=name + MEAN, draw=split.draw, **where):
             continue
-        requests = [Request(split, form, seed, name) for seed in seeds]
-        what = f"{where['set']}, {where['split']}"
-        with FitRecorder(None, len(seeds), form.training.epochs, what) as recorder:
-            fits = bench.fit_all(recorder, requests)
-            scores = [bench.score(fitted, split.test) for fitted in fits]
-        rows = [bench.judge(name, split, seed, x) for seed, x in zip(seeds, scores, strict=True)]
-        rows.append(bench.judge(name + MEAN, split, seeds[0], np.mean(scores, axis=0)))
+        fits = ground.fit(Variant(method=form), [split], seeds, f"{where['set']}, {where['split']}")
+        scores = [fitted.scores(split.test) for _, _, fitted in fits]
+        rows = [ground.judge(name, split, seed, x) for seed, x in zip(seeds, scores, strict=True)]
+        rows.append(ground.judge(name + MEAN, split, seeds[0], np.mean(scores, axis=0)))
         results.add(rows, **where)
 
 
-def default_scregnet() -> FitSettings:
-    """Our form of scRegNet, with its defaults."""
-    return FitSettings(model=ScRegNetConfig(), inputs=InputConfig(), training=TrainingConfig())
-
-
-def forms() -> dict[str, FitSettings]:
+def forms() -> dict[str, GTGRNMethod]:
     """Our two forms: for targets that have train pairs, and for those without."""
-    known = FitSettings(model=GTGRNConfig(), inputs=InputConfig(), training=TrainingConfig())
-    return {KNOWN: known, NEW: dataclasses.replace(known, model=GTGRNConfig(new_targets=True))}
+    return {KNOWN: GTGRNMethod(), NEW: GTGRNMethod(model=GTGRNConfig(new_targets=True))}
 
 
-def ablations(name: str) -> dict[str, FitSettings]:
+def ablations(name: str) -> dict[str, Variant]:
     """A form without an input, with one permuted, or with what it leaves out by default."""
     form = forms()[name]
 
-    def change(**fields: object) -> FitSettings:
-        return dataclasses.replace(form, model=dataclasses.replace(form.model, **fields))
+    def change(control: str | None = None, **fields: object) -> Variant:
+        model = dataclasses.replace(form.model, **fields)
+        return Variant(method=dataclasses.replace(form, model=model), control=control)
 
-    placed = change(inputs=("expression", "global", "positions"))
+    placed = {"inputs": ("expression", "global", "positions")}
+    messages = PairInputConfig(messages="symmetric")
     changed = {
         "no expression": change(inputs=("global",), coexpression=False),
-        "expression permuted": dataclasses.replace(form, control="expression-permuted"),
+        "expression permuted": change("expression-permuted"),
         "no co-expression": change(coexpression=False),
         "no walks": change(inputs=("expression",)),
-        "walks permuted": dataclasses.replace(form, control="global-permuted"),
-        "expression and walks permuted": dataclasses.replace(form, control="embeddings-permuted"),
-        "with positions": placed,
-        "with positions, permuted": dataclasses.replace(placed, control="positions-permuted"),
-        "with messages": dataclasses.replace(form, inputs=InputConfig(messages="symmetric")),
+        "walks permuted": change("global-permuted"),
+        "expression and walks permuted": change("embeddings-permuted"),
+        "with positions": change(**placed),
+        "with positions, permuted": change("positions-permuted", **placed),
+        "with messages": Variant(method=dataclasses.replace(form, inputs=messages)),
         "no identity": change(identity_rank=0),
     }
-    return {f"{name}, {title}": settings for title, settings in changed.items()}
+    return {f"{name}, {title}": variant for title, variant in changed.items()}
 
 
-def place_as_published(embeddings: GeneEmbeddings) -> PositionConfig:
-    """The positions of the published form: as many eigenvectors as an embedding is wide."""
-    width = embeddings.expression.shape[1]
-    return PositionConfig(eigenvectors=width, walks=0, degrees=False)
+def published(split: Split, embeddings: GeneEmbeddings) -> GTGRNMethod:
+    """The published form; positives and negatives weigh the same in its loss.
 
-
-def published(split: Split) -> FitSettings:
-    """The published form; positives and negatives weigh the same in its loss."""
-    positives = len(split.train.positives)
-    return FitSettings(
+    It has as many eigenvectors as an embedding is wide.
+    """
+    positives, width = len(split.train.positives), embeddings.expression.shape[1]
+    return GTGRNMethod(
         model=faithful(),
-        inputs=InputConfig(
+        positions=PositionConfig(eigenvectors=width, walks=0, degrees=False),
+        inputs=PairInputConfig(
             messages="directed",
             negative_weight=min(1.0, positives / (len(split.train) - positives)),
         ),

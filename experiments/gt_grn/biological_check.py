@@ -19,14 +19,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from grnjax.tasks.bench import Request
-from grnjax.tasks.gene_embeddings import GeneEmbeddingConfig, embed_dataset
-from grnjax.tasks.gt_grn import GTGRNBench
 
-from experiments.gt_grn.beeline import KNOWN, MODEL, forms
+from experiments.gt_grn.beeline import KNOWN, MODEL, embedded_splits, forms
 from experiments.scregnet.biological_check import REFERENCES, TOPS
 from experiments.shared.record import ResultsFile
-from experiments.shared.studies import MDC
+from experiments.shared.studies import MDC, Splits, Variant
 from grnjax import config as settings
 from grnjax.config import Settings
 from grnjax.data.candidates import has_known_targets, list_candidates
@@ -34,11 +31,11 @@ from grnjax.data.data_set import find_root
 from grnjax.data.edges import read_edges
 from grnjax.data.expression import DataConfig
 from grnjax.evaluation.support import measure_support
+from grnjax.methods.gt_grn.embeddings import GeneEmbeddingConfig, embed_dataset
 from grnjax.progress import start_logging
 from grnjax.tasks.cross_fitting import CrossFitConfig, assign_folds, list_trainable
 from grnjax.tasks.loading import load_folder
-from grnjax.training.recorder import FitRecorder
-from grnjax.types import Dataset, Split
+from grnjax.types import Dataset
 
 TRIVIAL = ("additive logistic", "absolute Pearson")
 SEEDS = (0, 1, 2)
@@ -86,31 +83,26 @@ def rank_pairs(dataset: Dataset, config: Config) -> pd.DataFrame:
     ranked = pd.DataFrame(ends, columns=["tf", "target"]).assign(known=candidates.labels > 0)
     folder = config.work / MDC.replace("/", "-")
     embeddings = embed_dataset(dataset.genes, config.embeddings, seed=0, folder=folder)
-    folds = list(assign_folds(candidates, CrossFitConfig(members=1), seed=0))
-    splits = [
-        Split(fold.train, fold.validation, fold.hidden, "cross-fit", fold.fold) for fold in folds
-    ]
-    bench = GTGRNBench(dataset, splits, embeddings)
-    for fold, scores in zip(folds, score_folds(bench), strict=True):
+    folds = list(assign_folds(candidates, CrossFitConfig(repeats=1), seed=0))
+    splits = [fold.part.split for fold in folds]
+    ground = embedded_splits(dataset, splits, embeddings)
+    for fold, scores in zip(folds, score_folds(ground), strict=True):
         for method, values in scores.items():
             ranked.loc[fold.held_out, method] = values
-    trainable = np.isin(candidates.pairs[:, 0], list_trainable(folds))
+    parts = [fold.part for fold in folds]
+    trainable = np.isin(candidates.pairs[:, 0], list_trainable(parts))
     return ranked[trainable]
 
 
-def score_folds(bench: GTGRNBench) -> Iterator[dict[str, np.ndarray]]:
+def score_folds(ground: Splits) -> Iterator[dict[str, np.ndarray]]:
     """Scores of each split's test pairs, by method."""
-    form = forms()[KNOWN]
-    requests = [Request(split, form, seed, MODEL) for split in bench.splits for seed in SEEDS]
-    with FitRecorder(None, len(requests), form.training.epochs, "new edges") as recorder:
-        fits = list(bench.fit_all(recorder, requests))
-    for number, split in enumerate(bench.splits):
-        own = fits[number * len(SEEDS) : (number + 1) * len(SEEDS)]
-        trivial = bench.trivial(split)
-        yield {
-            MODEL: np.mean([bench.score(fitted, split.test) for fitted in own], axis=0),
-            **{method: trivial[method] for method in TRIVIAL},
-        }
+    form = Variant(method=forms()[KNOWN])
+    fits = ground.fit(form, ground.splits, SEEDS, "new edges")
+    scores = [fitted.scores(split.test) for split, _, fitted in fits]
+    for number, split in enumerate(ground.splits):
+        own = scores[number * len(SEEDS) : (number + 1) * len(SEEDS)]
+        trivial = ground.trivial(split)
+        yield {MODEL: np.mean(own, axis=0), **{method: trivial[method] for method in TRIVIAL}}
 
 
 if __name__ == "__main__":

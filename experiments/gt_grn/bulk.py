@@ -41,30 +41,28 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
-from grnjax.baselines.unsupervised import METHODS, UnsupervisedMethod
-from grnjax.tasks.bench import Bench
-from grnjax.tasks.feature_bank import FeatureBank, build_bank
-from grnjax.tasks.gene_embeddings import GeneEmbeddingConfig, embed_dataset
-from grnjax.tasks.gt_grn import GTGRNBench
-from grnjax.tasks.kernel_factor import KernelFactorSettings, fit_kernel_factor
-from grnjax.tasks.unsupervised import score_genes
 
 from experiments.gt_grn.beeline import (
     MODEL,
     NEW,
-    SCREGNET,
     ablations,
-    default_scregnet,
+    embedded_splits,
     forms,
     measure_ours,
-    place_as_published,
     published,
 )
 from experiments.shared.beeline_evidence import add_expression
 from experiments.shared.record import ResultsFile
-from experiments.shared.studies import measure, measure_reconstruction, measure_trivial
+from experiments.shared.studies import (
+    SCREGNET,
+    Splits,
+    measure,
+    measure_reconstruction,
+    measure_trivial,
+)
 from grnjax import config as settings
 from grnjax.baselines.controls import scores_at
 from grnjax.config import Seeds, Settings
@@ -72,6 +70,11 @@ from grnjax.data.bulk import BulkSet
 from grnjax.data.data_set import ROOT_VARIABLE
 from grnjax.errors import ConfigError
 from grnjax.evaluation.splits import SplitKind
+from grnjax.methods.expression_only import ExpressionOnlyName, score_genes
+from grnjax.methods.gt_grn.embeddings import GeneEmbeddingConfig, embed_dataset
+from grnjax.methods.kernel_factor.bank import FeatureBank, build_bank
+from grnjax.methods.kernel_factor.fit import KernelFactorSettings, fit_kernel_factor
+from grnjax.methods.scregnet import ScRegNetMethod
 from grnjax.progress import logger, start_logging
 from grnjax.tasks.link_prediction import SplitConfig, draw_splits
 from grnjax.types import Dataset, GeneTable, LabelledPairs, Split
@@ -86,7 +89,7 @@ class BulkStudy(Settings):
 
     sets: tuple[str, ...] = ("bsubtilis", "ecoli", "dream4-1", "dream4-2", "dream4-3")
     """Names of sets; yeast is one more, for those who have expression for it."""
-    methods: tuple[UnsupervisedMethod, ...] = tuple(METHODS)
+    methods: tuple[ExpressionOnlyName, ...] = get_args(ExpressionOnlyName)
     """Unsupervised methods."""
     without_genie3: tuple[str, ...] = ("bsubtilis",)
     """Sets on which GENIE3 is left out, as slow there."""
@@ -138,53 +141,51 @@ def measure_set(name: str, dataset: Dataset, study: BulkStudy, results: ResultsF
         kind: draw_splits(dataset, SplitConfig(kind=kind, draws=study.draws))
         for kind in study.kinds
     }
-    benches = {kind: Bench(dataset, splits[kind], None) for kind in study.kinds}
+    grounds = {kind: Splits(dataset, splits[kind]) for kind in study.kinds}
     log_sizes(name, dataset)
     for method in study.methods:
         if method == "genie3" and name in study.without_genie3:
             continue
         begun = time.monotonic()
         scores = score_genes(dataset.genes, method, seed=0, folder=folder)
-        for kind, bench in benches.items():
-            rows = [judge_unsupervised(bench, split, method, scores) for split in bench.splits]
+        for kind, ground in grounds.items():
+            rows = [judge_matrix(ground, split, method, scores) for split in ground.splits]
             results.add(rows, set=name, split=kind)
         logger.info("%s, %s: %.0f s", name, method, time.monotonic() - begun)
     embeddings = embed_dataset(dataset.genes, study.embeddings, seed=0, folder=folder)
-    for kind, beside in benches.items():
+    for kind, beside in grounds.items():
         begun = time.monotonic()
         where = {"set": name, "split": kind}
-        bench = GTGRNBench(dataset, splits[kind], embeddings)
-        places = place_as_published(embeddings)
-        as_published = GTGRNBench(dataset, splits[kind], embeddings, places)
+        ground = embedded_splits(dataset, splits[kind], embeddings)
         control = {PERMUTED: ablations(NEW)[PERMUTED]}
         bank = bank_of_expression(beside)
         for split in splits[kind]:
             measure_trivial(results, where, beside, split)
-            measure(results, where, beside, split, {SCREGNET: default_scregnet()}, study.seeds[:1])
-            measure_ours(results, where, bench, split, study.seeds)
-            form = {f"{MODEL}, published form": published(split)}
-            measure(results, where, as_published, split, form, study.seeds[:1])
-            measure(results, where, bench, split, control, study.seeds[:1])
+            measure(results, where, beside, split, {SCREGNET: ScRegNetMethod()}, study.seeds[:1])
+            measure_ours(results, where, ground, split, study.seeds)
+            form = {f"{MODEL}, published form": published(split, embeddings)}
+            measure(results, where, ground, split, form, study.seeds[:1])
+            measure(results, where, ground, split, control, study.seeds[:1])
             measure_kernel_factor(results, where, beside, split, bank)
             if kind == "standard" and name in study.reconstructed:
-                measure_reconstruction(results, name, bench, split, NEW, forms()[NEW])
+                measure_reconstruction(results, name, ground, split, NEW, forms()[NEW])
         logger.info("%s, %s: %.0f s", name, kind, time.monotonic() - begun)
 
 
-def bank_of_expression(bench: Bench) -> FeatureBank:
-    """What the kernel factor model is told: expression, and nothing else."""
-    dataset, most = bench.dataset, KernelFactorSettings().most_genes
+def bank_of_expression(ground: Splits) -> FeatureBank:
+    """What the kernel factor model knows: expression, and nothing else."""
+    dataset, most = ground.dataset, KernelFactorSettings().most_genes
     return build_bank(
-        add_expression(dataset, [], bench.tfs),
-        bench.tfs,
+        add_expression(dataset, [], ground.tfs),
+        ground.tfs,
         len(dataset.genes.names),
-        labelled=bench.tfs,
+        labelled=ground.tfs,
         most_genes=most,
     )
 
 
 def measure_kernel_factor(
-    results: ResultsFile, where: dict, bench: Bench, split: Split, bank: FeatureBank
+    results: ResultsFile, where: dict, ground: Splits, split: Split, bank: FeatureBank
 ) -> None:
     """Fits the kernel factor model once and appends its row, unless it was measured before."""
     if results.has(method=KERNEL_FACTOR, draw=split.draw, **where):
@@ -193,8 +194,8 @@ def measure_kernel_factor(
     fit = fit_kernel_factor(
         bank, split.train, split.validation, KernelFactorSettings(), seed=0, disjoint=disjoint
     )
-    scores = scores_at(fit.logits(), split.test, bench.tfs)
-    results.add([bench.judge(KERNEL_FACTOR, split, 0, scores)], **where)
+    scores = scores_at(fit.logits(), split.test, ground.tfs)
+    results.add([ground.judge(KERNEL_FACTOR, split, 0, scores)], **where)
 
 
 def log_sizes(name: str, dataset: Dataset) -> None:
@@ -212,10 +213,10 @@ def log_sizes(name: str, dataset: Dataset) -> None:
     )
 
 
-def judge_unsupervised(bench: Bench, split: Split, method: str, scores: np.ndarray) -> dict:
+def judge_matrix(ground: Splits, split: Split, method: str, scores: np.ndarray) -> dict:
     """The row of an unsupervised method, whose scores have one row a TF, on a split."""
-    found = scores_at(scores, split.test, bench.dataset.genes.tfs)
-    return bench.judge(method, split, 0, found)
+    found = scores_at(scores, split.test, ground.dataset.genes.tfs)
+    return ground.judge(method, split, 0, found)
 
 
 if __name__ == "__main__":

@@ -20,8 +20,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-from grnjax.tasks.gene_embeddings import GeneEmbeddingConfig, embed_dataset
-from grnjax.tasks.unsupervised import tabulate_genes
 
 from experiments.shared.record import ResultsFile
 from grnjax import config as settings
@@ -30,8 +28,10 @@ from grnjax.data.data_set import find_root
 from grnjax.data.expression import DataConfig, Expression
 from grnjax.data.genes import read_tf_list
 from grnjax.data.labelled_cells import CellSet
+from grnjax.methods.gt_grn.embeddings import GeneEmbeddingConfig, embed_dataset
 from grnjax.progress import logger, start_logging
 from grnjax.tasks.cell_type import CellTypeConfig, GeneVectors, annotate_cells
+from grnjax.tasks.inputs import tabulate_genes
 from grnjax.types import LabelledCells
 
 TF_LIST = Path("tf_lists/lambert2018.txt")

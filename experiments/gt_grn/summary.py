@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from experiments.gt_grn.beeline import FORM_OF, MEAN, NEW, SCREGNET, ablations
+from experiments.gt_grn.beeline import FORM_OF, MEAN, NEW, ablations
 from experiments.gt_grn.bulk import KERNEL_FACTOR, PERMUTED
 from experiments.gt_grn.tables import (
     BEELINE,
@@ -17,6 +17,7 @@ from experiments.gt_grn.tables import (
     shorten_set,
 )
 from experiments.kernel_factor.tables import average, pick, write_difference, write_four
+from experiments.shared.studies import SCREGNET
 from grnjax.evaluation.report import paired_differences
 
 REFERENCES = {

@@ -5,15 +5,17 @@ A study that has no rows yet says so in the place of its table.
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
-from grnjax.baselines.unsupervised import METHODS
 
 from experiments.bench.tables import describe
-from experiments.gt_grn.beeline import FORM_OF, KNOWN, MEAN, MODEL, NEW, SCREGNET
+from experiments.gt_grn.beeline import FORM_OF, KNOWN, MEAN, MODEL, NEW
 from experiments.gt_grn.bulk import KERNEL_FACTOR, PERMUTED
 from experiments.kernel_factor.tables import write_difference
+from experiments.shared.studies import SCREGNET
 from grnjax.evaluation.report import markdown_table, paired_differences, shorten, summarise
+from grnjax.methods.expression_only import ExpressionOnlyName
 from grnjax.storage.files import read_json_lines
 from grnjax.tasks.cell_type import CLASSIFIERS, COMPONENTS
 
@@ -22,7 +24,8 @@ BULK, CELLS = "gt_grn_bulk", "gt_grn_pbmc"
 NEW_EDGES, TOP = "gt_grn_biological_check", 1000
 PUBLISHED_FORM = f"{MODEL}, published form"
 IN_ORDER = (SCREGNET, KERNEL_FACTOR, PUBLISHED_FORM, KNOWN, KNOWN + MEAN, NEW, NEW + MEAN, PERMUTED)
-BELOW_TRIVIAL = {method: 1 + place for place, method in enumerate([*METHODS, *IN_ORDER])}
+ABOVE = get_args(ExpressionOnlyName)
+BELOW_TRIVIAL = {method: 1 + place for place, method in enumerate([*ABOVE, *IN_ORDER])}
 RECONSTRUCTION = "reconstruction, "  # begins the split of rows on the whole network
 AUROC = {"auroc": "AUROC"}
 AP, EPR = {"average_precision": "AP"}, {"early_precision_ratio": "EPR"}

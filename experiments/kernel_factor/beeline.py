@@ -24,9 +24,6 @@ import sys
 import time
 
 import numpy as np
-from grnjax.tasks.explanation import explain_fit, measure_worth
-from grnjax.tasks.feature_bank import FeatureBank, build_bank, permute_evidence
-from grnjax.tasks.kernel_factor import KernelFactorFit, KernelFactorSettings, fit_kernel_factor
 
 from experiments.shared.beeline_evidence import (
     OTHER_NETWORKS,
@@ -49,6 +46,14 @@ from grnjax.evaluation.metrics import evaluate_pairs
 from grnjax.evaluation.splits import SplitKind, draw_split
 from grnjax.evidence.leak_check import check_leaks, drop_copied_columns
 from grnjax.evidence.types import Evidence
+from grnjax.methods.controls import permute_evidence
+from grnjax.methods.kernel_factor.bank import FeatureBank, build_bank
+from grnjax.methods.kernel_factor.explanation import explain_fit, measure_worth
+from grnjax.methods.kernel_factor.fit import (
+    KernelFactorFit,
+    KernelFactorSettings,
+    fit_kernel_factor,
+)
 from grnjax.progress import logger, start_logging
 from grnjax.tasks.loading import load_folder
 from grnjax.types import Dataset, Split

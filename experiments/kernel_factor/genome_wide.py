@@ -17,8 +17,6 @@ import sys
 import time
 
 import numpy as np
-from grnjax.tasks.feature_bank import build_bank
-from grnjax.tasks.kernel_factor import KernelFactorSettings, fit_kernel_factor
 
 from experiments.kernel_factor.beeline import MODEL, clear, judge
 from experiments.shared.beeline_evidence import add_expression, choose_genes, read_evidence
@@ -35,6 +33,8 @@ from grnjax.data.names import match_names
 from grnjax.data.sets import find_set
 from grnjax.evaluation.splits import SplitKind, draw_split
 from grnjax.evidence.types import Evidence
+from grnjax.methods.kernel_factor.bank import build_bank
+from grnjax.methods.kernel_factor.fit import KernelFactorSettings, fit_kernel_factor
 from grnjax.progress import logger, start_logging
 from grnjax.tasks.loading import load_folder
 from grnjax.types import Dataset, LabelledPairs, Split

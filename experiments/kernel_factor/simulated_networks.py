@@ -15,30 +15,23 @@ hidden").
 import dataclasses
 import sys
 
-from grnjax.tasks.bench import Bench
-from grnjax.tasks.feature_bank import build_bank, permute_evidence
-from grnjax.tasks.kernel_factor import KernelFactorSettings, fit_kernel_factor
-from grnjax.tasks.model_kinds import AnyControl
-
 from experiments.kernel_factor.beeline import MODEL as KERNEL_FACTOR
 from experiments.kernel_factor.beeline import PERMUTED, judge
 from experiments.shared.record import ResultsFile, rename_model
-from experiments.shared.studies import NEWEST, measure_trivial
+from experiments.shared.studies import NEWEST, SCREGNET, Splits, measure_trivial
 from grnjax import config as settings
 from grnjax.config import Seeds
 from grnjax.data.simulator import EmbeddedConfig
 from grnjax.evidence.gather import gather_evidence
+from grnjax.methods.controls import permute_evidence
+from grnjax.methods.kernel_factor.bank import build_bank
+from grnjax.methods.kernel_factor.fit import KernelFactorSettings, fit_kernel_factor
+from grnjax.methods.kernel_factor.method import KernelFactorMethod
+from grnjax.methods.scregnet import ScRegNetMethod
 from grnjax.progress import logger, start_logging
-from grnjax.tasks.link_prediction import (
-    MODEL,
-    LinkPredictionConfig,
-    SplitConfig,
-    draw_splits,
-    run_study,
-)
+from grnjax.tasks.link_prediction import LinkPredictionConfig, SplitConfig, draw_splits, run_study
 from grnjax.tasks.loading import EmbeddedData, load_embedded
-from grnjax.tasks.network_inference import MODEL as INFERRED
-from grnjax.tasks.network_inference import InferenceConfig, infer, judge_hidden
+from grnjax.tasks.network_inference import InferenceConfig, infer
 
 MESSAGES = "scRegNet, messages over train edges"
 NO_MOTIFS = f"{KERNEL_FACTOR}, expression only"
@@ -50,7 +43,7 @@ class Config(LinkPredictionConfig):
     """The study; simulator seeds and model seeds are its sizes."""
 
     simulator_seeds: Seeds = (0, 1, 2, 3, 4)
-    controls: tuple[AnyControl, ...] = ("expression-permuted",)
+    controls: tuple[str, ...] = ("expression-permuted",)
 
 
 def main() -> None:
@@ -65,36 +58,36 @@ def main() -> None:
             whole = load_embedded(EmbeddedConfig(seed=simulator_seed, known_share=1.0))
             chosen = SplitConfig(kind=kind, draws=config.split.draws)
             splits = draw_splits(whole.dataset, chosen)
-            bench = Bench(whole.dataset, splits, None)
+            ground = Splits(whole.dataset, splits)
             for split in splits:
-                measure_trivial(results, where, bench, split)
+                measure_trivial(results, where, ground, split)
             if not results.has(method=MESSAGES, **where):
                 rows = run_study(whole.dataset, splits, config).rows
-                with_messages = settings.replace(config, {"inputs.messages": "symmetric"})
-                rows += rename_model(run_study(whole.dataset, splits, with_messages).rows, MESSAGES)
+                with_messages = settings.replace(config, {"method.inputs.messages": "symmetric"})
+                rows += rename_model(
+                    run_study(whole.dataset, splits, with_messages).rows, SCREGNET, MESSAGES
+                )
                 results.add(rows, **where)
             if not results.has(method=PERMUTED, **where):
                 results.add(kernel_factor_rows(whole, chosen), **where)
         embedded = load_embedded(EmbeddedConfig(seed=simulator_seed))
         expression = gather_evidence(embedded.dataset)
         for method, evidence in {
-            MODEL: [],
+            SCREGNET: [],
             NO_MOTIFS: expression,
             KERNEL_FACTOR: [*expression, embedded.motifs],
         }.items():
             where = {"set": name, "split": "infer, hidden"}
             if not (results.has(method=method, **where) and results.has(method=NEWEST, **where)):
-                network = infer(embedded.dataset, InferenceConfig(), seed=0, evidence=evidence)
-                hidden = judge_hidden(network, embedded.dataset, embedded.truth)
+                by = KernelFactorMethod() if evidence else ScRegNetMethod()
+                config_of = InferenceConfig(method=by)
+                network = infer(embedded.dataset, config_of, seed=0, evidence=evidence)
+                hidden = network.judge_hidden(embedded.truth)
                 for split, rows in {"infer, known": network.rows, "infer, hidden": hidden}.items():
-                    renamed = [{**r, "method": rename(r["method"], method)} for r in rows]
+                    named = {by.name(): method}
+                    renamed = [{**r, "method": named.get(r["method"], r["method"])} for r in rows]
                     results.add(renamed, set=name, split=split)
         logger.info("%s: done", name)
-
-
-def rename(row: str, method: str) -> str:
-    """The name of a row of `infer`: its own row is called grnjax, whatever the method."""
-    return method if row == INFERRED else row
 
 
 def kernel_factor_rows(embedded: EmbeddedData, config: SplitConfig) -> list[dict]:

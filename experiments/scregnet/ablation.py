@@ -25,13 +25,14 @@ import dataclasses
 import sys
 
 import flax.linen as nn
-from grnjax.tasks.bench import Bench, FitSettings
 
 from experiments.shared.record import ResultsFile
 from experiments.shared.studies import (
     HESC,
     LoadedSet,
+    Splits,
     StudyConfig,
+    Variant,
     load_set,
     measure,
     measure_trivial,
@@ -39,9 +40,9 @@ from experiments.shared.studies import (
 )
 from grnjax import config as settings
 from grnjax.errors import ConfigError
+from grnjax.methods.scregnet import ScRegNetMethod
 from grnjax.models.encoder import EncoderConfig
 from grnjax.progress import logger, start_logging
-from grnjax.tasks.link_prediction import LinkPredictionConfig, fit_settings
 from grnjax.types import Split
 
 CONTROLS = (
@@ -96,23 +97,23 @@ def ablate(
     results: ResultsFile, loaded: LoadedSet, splits: list[Split], seeds: tuple[int, ...]
 ) -> None:
     """The rows of both forms on splits of one kind."""
-    bench = Bench(loaded.dataset, splits, loaded.embedding)
-    without = Bench(loaded.dataset, splits, None)
+    ground = Splits(loaded.dataset, splits, loaded.embedding)
+    without = Splits(loaded.dataset, splits)
     forms = two_forms(loaded.name)
     for split in splits:
         where = {"set": loaded.name, "split": split.kind}
-        measure_trivial(results, where, bench, split)
-        for form, config in forms.items():
-            variants = list_variants(form, config)
-            measure(results, where, bench, split, variants, seeds)
-            alone = {f"{form}, no embedding": fit_settings(config)}
+        measure_trivial(results, where, ground, split)
+        for form, method in forms.items():
+            variants = list_variants(form, method)
+            measure(results, where, ground, split, variants, seeds)
+            alone = {f"{form}, no embedding": method}
             measure(results, where, without, split, alone, seeds)
         logger.info("%s, %s, draw %d: done", loaded.name, split.kind, split.draw)
 
 
-def list_variants(form: str, config: LinkPredictionConfig) -> dict[str, FitSettings]:
+def list_variants(form: str, method: ScRegNetMethod) -> dict[str, Variant]:
     """The whole model, without one of its parts, and on altered inputs, by name of the row."""
-    if config.inputs.messages == "none":
+    if method.inputs.messages == "none":
         messages = {"messages over train edges": {"inputs.messages": "symmetric"}}
     else:
         messages = {"no messages": {"inputs.messages": "none"}}
@@ -121,11 +122,11 @@ def list_variants(form: str, config: LinkPredictionConfig) -> dict[str, FitSetti
         "cross-attention": {"model.fusion": "cross-attention"},
         **messages,
     }
-    variants = {form: fit_settings(config)}
+    variants = {form: Variant(method=method)}
     for name, change in parts.items():
-        variants[f"{form}, {name}"] = fit_settings(settings.replace(config, change))
+        variants[f"{form}, {name}"] = Variant(method=settings.replace(method, change))
     for control in CONTROLS:
-        variants[f"{form}, {control.replace('-', ' ')}"] = fit_settings(config, control)
+        variants[f"{form}, {control.replace('-', ' ')}"] = Variant(method=method, control=control)
     return variants
 
 

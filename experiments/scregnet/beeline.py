@@ -30,24 +30,18 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from grnjax.tasks.bench import Bench
 
 from experiments.scregnet.published_settings import encode_once, published_config
 from experiments.shared.record import ResultsFile, rename_model
-from experiments.shared.studies import measure_trivial
+from experiments.shared.studies import SCREGNET, Splits, measure_trivial
 from grnjax import config as settings
+from grnjax.cli.train import with_option
 from grnjax.config import Seeds, Settings
 from grnjax.data.benchmark import BenchmarkSet
 from grnjax.data.expression import DataConfig
 from grnjax.data.sets import find_sets
 from grnjax.progress import logger, start_logging
-from grnjax.tasks.link_prediction import (
-    MODEL,
-    LinkPredictionConfig,
-    SplitConfig,
-    draw_splits,
-    run_study,
-)
+from grnjax.tasks.link_prediction import LinkPredictionConfig, SplitConfig, draw_splits, run_study
 from grnjax.tasks.loading import load_embedding, load_folder, load_splits
 from grnjax.types import Dataset, Split
 
@@ -110,7 +104,7 @@ def measure(found: BenchmarkSet, study: BeelineStudy, results: ResultsFile) -> N
     where = {"set": found.name, "split": source}
     last = {"draw": splits[-1].draw, **where}  # what is written at the end of a method
     embedding = load_embedding(study.data, dataset)
-    published = dataclasses.replace(published_config(found.name), seeds=study.seeds[:1])
+    published, first = published_config(found.name), study.seeds[:1]
     fit = functools.partial(
         add_variant,
         dataset=dataset,
@@ -120,28 +114,28 @@ def measure(found: BenchmarkSet, study: BeelineStudy, results: ResultsFile) -> N
         results=results,
     )
     if study.reference_schedule:
-        fit("published form and schedule", published)
+        fit("published form and schedule", LinkPredictionConfig(method=published, seeds=first))
         return
-    ours = LinkPredictionConfig(
-        seeds=study.seeds, choose=BALANCED_OPTIONS if is_balanced(found) else OPTIONS
-    )
+    ours = LinkPredictionConfig(seeds=study.seeds)
+    tried = BALANCED_OPTIONS if is_balanced(found) else OPTIONS
+    options = {option: with_option(ours.method, option) for option in tried}
     if results.has(draw=splits[0].draw, **where):  # perhaps before there was the newest trivial row
-        bench = Bench(dataset, splits, None)
+        ground = Splits(dataset, splits)
         for split in splits:
-            measure_trivial(results, where, bench, split)
-    if not results.has(method=MODEL, seed=study.seeds[-1], **last):
-        measured = run_study(dataset, splits, ours, embedding=embedding)
+            measure_trivial(results, where, ground, split)
+    if not results.has(method=SCREGNET, seed=study.seeds[-1], **last):
+        measured = run_study(dataset, splits, ours, embedding=embedding, options=options)
         rows = [
             {**row, "chosen": measured.chosen[row["draw"]]}
-            if row["method"].startswith(MODEL)
+            if row["method"].startswith(SCREGNET)
             else row
             for row in measured.rows
         ]
         results.add(rows, **where)
     if not is_balanced(found):
-        without = {"model.identity_rank": 0, "seeds": study.seeds[:1], "choose": ()}
+        without = {"method.model.identity_rank": 0, "seeds": first}
         fit("no gene vectors", settings.replace(ours, without))
-    fit("published form", encode_once(published))
+    fit("published form", LinkPredictionConfig(method=encode_once(published), seeds=first))
 
 
 def is_balanced(found: BenchmarkSet) -> bool:
@@ -166,10 +160,10 @@ def add_variant(
     results: ResultsFile,
 ) -> None:
     """The rows of other settings of the model, unless they are there."""
-    method = f"{MODEL}, {name}"
+    method = f"{SCREGNET}, {name}"
     if not results.has(method=method, draw=splits[-1].draw, **where):
         rows = run_study(dataset, splits, config, embedding=embedding).rows
-        results.add(rename_model(rows, method), **where)
+        results.add(rename_model(rows, SCREGNET, method), **where)
 
 
 if __name__ == "__main__":

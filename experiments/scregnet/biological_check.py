@@ -26,13 +26,17 @@ import pandas as pd
 
 from experiments.shared.record import ResultsFile
 from grnjax import config as settings
+from grnjax.data.candidates import has_known_targets
 from grnjax.data.data_set import find_root
 from grnjax.data.edges import read_edges
 from grnjax.data.expression import DataConfig
 from grnjax.evaluation.support import measure_support
+from grnjax.methods.method import MethodConfig
+from grnjax.methods.scregnet import ScRegNetMethod
 from grnjax.progress import start_logging
 from grnjax.tasks.loading import load_folder
-from grnjax.tasks.network_inference import InferenceConfig, Network, has_known_targets, infer
+from grnjax.tasks.network_inference import InferenceConfig, infer
+from grnjax.tasks.ranked_network import RankedNetwork
 from grnjax.types import Dataset
 
 METHODS = ("grnjax", "additive logistic", "absolute Pearson")
@@ -47,6 +51,7 @@ SEED = 0
 class Config(InferenceConfig):
     """The study; the curated networks are in priors/ under the root."""
 
+    method: MethodConfig = ScRegNetMethod()
     data: DataConfig = DataConfig()
 
 
@@ -69,16 +74,17 @@ def main() -> None:
             results.add(check(dataset, network, reference), set=name, draw=0, seed=SEED)
 
 
-def check(dataset: Dataset, network: Network, reference: pd.DataFrame) -> list[dict]:
+def check(dataset: Dataset, network: RankedNetwork, reference: pd.DataFrame) -> list[dict]:
     """Rows of each method and top: among all TFs, and among those with known targets."""
     candidates = network.candidates
     pairs = pd.DataFrame(dataset.genes.names[candidates.pairs], columns=["tf", "target"])
     known = pairs[candidates.labels > 0]
-    told = has_known_targets(candidates)
+    has_targets = has_known_targets(candidates)
+    scores = {**network.scores, METHODS[0]: network.scores[network.method]}
     rows = []
-    for tfs, among in (("all TFs", slice(None)), ("TFs with known targets", told)):
+    for tfs, among in (("all TFs", slice(None)), ("TFs with known targets", has_targets)):
         for method in METHODS:
-            ranked = pairs.assign(importance=network.scores[method])[among]
+            ranked = pairs.assign(importance=scores[method])[among]
             support = measure_support(ranked, known, reference, seed=SEED, tops=TOPS)
             where = {"method": method} | {count: support.report[count] for count in COUNTS}
             for row in support.rows:

@@ -17,16 +17,21 @@ Smaller than the paper: two networks of seven, TFs+500, no tuning of each encode
 
 import sys
 
-from grnjax.tasks.bench import Bench, FitSettings
-
 from experiments.shared.record import ResultsFile
-from experiments.shared.studies import StudyConfig, load_set, measure, measure_trivial, two_forms
+from experiments.shared.studies import (
+    Splits,
+    StudyConfig,
+    load_set,
+    measure,
+    measure_trivial,
+    two_forms,
+)
 from grnjax import config as settings
+from grnjax.methods.scregnet import ScRegNetMethod
 from grnjax.models.gat import GATConfig
 from grnjax.models.gcn import GCNConfig
 from grnjax.models.sage import SAGEConfig
 from grnjax.progress import logger, start_logging
-from grnjax.tasks.link_prediction import LinkPredictionConfig, fit_settings
 
 ENCODERS = {"GCN": GCNConfig(), "GraphSAGE": SAGEConfig(), "GAT": GATConfig()}
 
@@ -39,28 +44,25 @@ def main() -> None:
     for name in config.sets:
         loaded = load_set(name, config.data)
         splits = loaded.standard_splits(config.draws)
-        bench = Bench(loaded.dataset, splits, loaded.embedding)
+        ground = Splits(loaded.dataset, splits, loaded.embedding)
         forms = two_forms(name)
         for split in splits:
             where = {"set": name, "split": split.kind}
-            measure_trivial(results, where, bench, split)
+            measure_trivial(results, where, ground, split)
             for form, model in forms.items():
                 encoders = list_encoders(form, model)
-                measure(results, where, bench, split, encoders, config.seeds_for(splits))
+                measure(results, where, ground, split, encoders, config.seeds_for(splits))
             logger.info("%s, draw %d: done", name, split.draw)
 
 
-def list_encoders(form: str, config: LinkPredictionConfig) -> dict[str, FitSettings]:
+def list_encoders(form: str, method: ScRegNetMethod) -> dict[str, ScRegNetMethod]:
     """The form with each encoder, and with a GCN that hears nothing, by name of the row."""
     changes = {
         name: {"model.encoder": encoder, "inputs.messages": "symmetric"}
         for name, encoder in ENCODERS.items()
     }
     changes["no messages"] = {"model.encoder": ENCODERS["GCN"], "inputs.messages": "none"}
-    return {
-        f"{form}, {name}": fit_settings(settings.replace(config, change))
-        for name, change in changes.items()
-    }
+    return {f"{form}, {name}": settings.replace(method, change) for name, change in changes.items()}
 
 
 if __name__ == "__main__":

@@ -21,10 +21,8 @@ import dataclasses
 import sys
 from typing import Annotated
 
-from grnjax.tasks.bench import Bench
-
 from experiments.shared.record import ResultsFile
-from experiments.shared.studies import LoadedSet, StudyConfig, load_set, measure, two_forms
+from experiments.shared.studies import LoadedSet, Splits, StudyConfig, load_set, measure, two_forms
 from grnjax import config as settings
 from grnjax.baselines.controls import identity_ensemble, scores_at
 from grnjax.baselines.factors import FactorRidge, fit_factor_model
@@ -32,7 +30,6 @@ from grnjax.config import Range, Seeds
 from grnjax.data.label_matrix import label_matrix
 from grnjax.evaluation.noise import flip_labels
 from grnjax.progress import logger, start_logging
-from grnjax.tasks.link_prediction import fit_settings
 from grnjax.training.recorder import derive_seed
 from grnjax.types import Split
 
@@ -56,15 +53,15 @@ def main() -> None:
         clean = list_splits(loaded, config)
         noisy = {level: [flip(split, level) for split in clean] for level in config.levels}
         every = [split for splits in noisy.values() for split in splits]
-        bench = Bench(loaded.dataset, every, loaded.embedding)
-        models = {form: fit_settings(model) for form, model in two_forms(name).items()}
+        ground = Splits(loaded.dataset, every, loaded.embedding)
+        models = two_forms(name)
         for level, splits in noisy.items():
             for split, judged in zip(splits, clean, strict=True):
                 said = f"{judged.kind}, {100 * level:g} % flipped"
                 where = {"set": name, "split": said, "level": level}
-                measure_labels_only(results, where, bench, split, judged)
+                measure_labels_only(results, where, ground, split, judged)
                 seeds = config.seeds[:1]
-                measure(results, where, bench, split, models, seeds, judged=judged)
+                measure(results, where, ground, split, models, seeds, judged=judged)
             logger.info("%s, %g %% flipped: done", name, 100 * level)
 
 
@@ -85,18 +82,18 @@ def flip(split: Split, level: float) -> Split:
 
 
 def measure_labels_only(
-    results: ResultsFile, where: dict, bench: Bench, split: Split, judged: Split
+    results: ResultsFile, where: dict, ground: Splits, split: Split, judged: Split
 ) -> None:
     """Appends the rows that see nothing but the flipped labels, unless they were measured."""
     if results.has(method="additive logistic", draw=split.draw, **where):
         return
-    matrix = label_matrix(split.train, bench.tfs, len(bench.dataset.genes.names))
+    matrix = label_matrix(split.train, ground.tfs, len(ground.dataset.genes.names))
     blocks = {
         "additive logistic": fit_factor_model(matrix, rank=0, ridge=FactorRidge()),
         "ID-only ensemble": identity_ensemble(matrix, split.validation),
     }
-    scores = {name: scores_at(block, split.test, bench.tfs) for name, block in blocks.items()}
-    results.add([bench.judge(name, judged, 0, x) for name, x in scores.items()], **where)
+    scores = {name: scores_at(block, split.test, ground.tfs) for name, block in blocks.items()}
+    results.add([ground.judge(name, judged, 0, x) for name, x in scores.items()], **where)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,10 @@ import dataclasses
 from typing import Literal
 
 from grnjax import config as settings
+from grnjax.methods.scregnet import InputConfig, ScRegNetMethod
 from grnjax.models.gcn import GCNConfig
 from grnjax.models.scregnet import ScRegNetConfig, faithful
 from grnjax.progress import logger
-from grnjax.tasks.inputs import InputConfig
-from grnjax.tasks.link_prediction import LinkPredictionConfig
 from grnjax.training.loop import TrainingConfig
 
 
@@ -67,11 +66,11 @@ STAND_IN = "Specific/hHEP/TFs+500"  # of the four TFs+500 the best on mDC, by va
 ONCE = {"batch_size": 0, "optimizer": "adam", "learning_rate": 3e-3, "epochs": 600}
 
 
-def published_config(name: str) -> LinkPredictionConfig:
-    """The published model and schedule of a set: the graph is encoded anew for every batch.
+def published_config(name: str) -> ScRegNetMethod:
+    """The published model and schedule of a set: the graph is encoded again for every batch.
 
     Epochs are chosen on validation AUROC; the published code chose them on test AUROC, which
-    `reference_selection` of the result would bring back. A set without published settings gets
+    `reference_selection` of a study would bring back. A set without published settings gets
     those of hHEP TFs+500, and the log says so.
 
     Args:
@@ -92,7 +91,7 @@ def published_config(name: str) -> LinkPredictionConfig:
     )
 
 
-def published_form(model: ScRegNetConfig, **tuned: object) -> LinkPredictionConfig:
+def published_form(model: ScRegNetConfig, **tuned: object) -> ScRegNetMethod:
     """A model with the inputs and the schedule that all published runs share.
 
     Args:
@@ -106,27 +105,27 @@ def published_form(model: ScRegNetConfig, **tuned: object) -> LinkPredictionConf
         edge_folds=0,
         unseen_share=0.0,
     )
-    return LinkPredictionConfig(
+    return ScRegNetMethod(
         model=model,
         inputs=InputConfig(nodes="profile", messages="symmetric"),
         training=dataclasses.replace(training, **tuned),
     )
 
 
-def encode_once(config: LinkPredictionConfig) -> LinkPredictionConfig:
+def encode_once(method: ScRegNetMethod) -> ScRegNetMethod:
     """The same model with the graph encoded once a step, over all train pairs.
 
     A step then takes the place of an epoch, so optimiser and learning rate cannot stay as they
     were tuned. Adam with 3e-3 had the best validation AUROC of 3e-3, 1e-2 and 3e-2 on all four
     published networks, TFs+500 without embedding; some still rose after 300 steps.
     """
-    return settings.replace(config, {f"training.{name}": x for name, x in ONCE.items()})
+    return settings.replace(method, {f"training.{name}": x for name, x in ONCE.items()})
 
 
-def train_quickly(config: LinkPredictionConfig) -> LinkPredictionConfig:
+def train_quickly(method: ScRegNetMethod) -> ScRegNetMethod:
     """The same model by a quick schedule, 4,096 pairs a batch.
 
     It is far sooner at the validation AP that the published schedule reaches; which schedules go
     beyond, and how soon, is in the README here.
     """
-    return settings.replace(config, {f"training.{name}": x for name, x in QUICK.items()})
+    return settings.replace(method, {f"training.{name}": x for name, x in QUICK.items()})

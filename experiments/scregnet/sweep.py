@@ -25,13 +25,12 @@ from pathlib import Path
 from typing import Literal
 
 import optuna
-from grnjax.tasks.bench import Bench, Request
 from optuna.storages.journal import JournalFileBackend, JournalStorage
 from optuna.trial import TrialState
 
 from experiments.scregnet.published_settings import ONCE, published_form
 from experiments.shared.record import ResultsFile
-from experiments.shared.studies import HESC, LoadedSet, load_set
+from experiments.shared.studies import HESC, LoadedSet, Splits, Variant, load_set
 from grnjax import config as settings
 from grnjax.config import Count, Positive, Settings
 from grnjax.data.expression import DataConfig
@@ -42,8 +41,7 @@ from grnjax.models.gcn import GCNConfig
 from grnjax.models.sage import SAGEConfig
 from grnjax.models.scregnet import faithful
 from grnjax.progress import logger, start_logging
-from grnjax.tasks.link_prediction import LinkPredictionConfig, fit_settings
-from grnjax.training.recorder import FitRecorder, derive_seed
+from grnjax.training.recorder import derive_seed
 from grnjax.types import Split
 
 LAYERS, WIDTHS, HEADS = (1, 6), (4, 256), (1, 8)
@@ -114,23 +112,22 @@ def open_search(config: Config) -> optuna.Study:
 
 
 def run_trial(
-    loaded: LoadedSet, split: Split, tried: LinkPredictionConfig, config: Config, number: int
+    loaded: LoadedSet, split: Split, tried: Variant, config: Config, number: int
 ) -> tuple[float, list[dict]]:
     """The score that a trial is worth, and its row of test figures; 0 and none if it diverged."""
-    bench = Bench(loaded.dataset, [split], loaded.embedding)  # its compiled fit ends with the trial
+    ground = Splits(loaded.dataset, [split], loaded.embedding)
+    seeds = (derive_seed(config.seed, number),)
     try:
-        with FitRecorder(None, 1, tried.training.epochs, f"trial {number}") as recorder:
-            seed = derive_seed(config.seed, number)
-            [fitted] = bench.fit_all(recorder, [Request(split, fit_settings(tried), seed, "trial")])
+        [(_, _, fitted)] = ground.fit(tried, [split], seeds, f"trial {number}")
     except NonFiniteError as error:
         logger.warning("%s", error)
         return 0.0, []
     method = f"{config.name}, trial {number}"
-    scores = bench.score(fitted, split.test)
-    return fitted.result.best_score, [bench.judge(method, split, config.seed, scores)]
+    row = ground.judge(method, split, config.seed, fitted.scores(split.test))
+    return fitted.result.best_score, [row]
 
 
-def suggest(trial: optuna.trial.BaseTrial, config: Config) -> LinkPredictionConfig:
+def suggest(trial: optuna.trial.BaseTrial, config: Config) -> Variant:
     """The settings of a trial, in the published space."""
     dropout = trial.suggest_float("dropout", 0.1, 0.8)
     model = faithful(suggest_encoder(trial, config, dropout), suggest_widths(trial, "mlp"), dropout)
@@ -147,8 +144,8 @@ def suggest(trial: optuna.trial.BaseTrial, config: Config) -> LinkPredictionConf
             "batch_size": trial.suggest_int("batch_size", 32, 256),
             "optimizer": trial.suggest_categorical("optimizer", optimizers),
         }
-    described = published_form(model, **tuned)
-    return dataclasses.replace(described, reference_selection=config.reference_selection)
+    method = published_form(model, **tuned)
+    return Variant(method=method, reference_selection=config.reference_selection)
 
 
 def suggest_encoder(trial: optuna.trial.BaseTrial, config: Config, dropout: float) -> EncoderConfig:

@@ -32,13 +32,13 @@ import dataclasses
 import sys
 
 import numpy as np
-from grnjax.tasks.model_kinds import AnyControl
 
 from experiments.shared.record import ResultsFile
 from grnjax import config as settings
 from grnjax.data.expression import DataConfig
+from grnjax.methods.method import MethodConfig
+from grnjax.methods.scregnet import InputConfig, ScRegNetMethod
 from grnjax.progress import logger, start_logging
-from grnjax.tasks.inputs import InputConfig
 from grnjax.tasks.link_prediction import LinkPredictionConfig, SplitConfig
 from grnjax.tasks.loading import load_folder
 from grnjax.tasks.transfer import transfer
@@ -53,9 +53,9 @@ class Config(LinkPredictionConfig):
     """The study; its inputs must be comparable between data sets."""
 
     data: DataConfig = DataConfig()
-    inputs: InputConfig = InputConfig(nodes="statistics")
+    method: MethodConfig = ScRegNetMethod(inputs=InputConfig(nodes="statistics"))
     split: SplitConfig = SplitConfig(draws=(0, 1, 2, 3, 4))
-    controls: tuple[AnyControl, ...] = ("expression-permuted",)
+    controls: tuple[str, ...] = ("expression-permuted",)
 
 
 def main() -> None:

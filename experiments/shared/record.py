@@ -8,7 +8,6 @@ from importlib import metadata
 from pathlib import Path
 
 from grnjax.storage.files import JsonLines, read_json_lines
-from grnjax.tasks.link_prediction import MODEL
 
 RESULTS = Path(__file__).parents[1] / "results"
 KEYS = ("set", "split", "method", "draw", "seed")
@@ -38,9 +37,9 @@ class ResultsFile:
                     self.rows.append(row)
 
 
-def rename_model(rows: list[dict], name: str) -> list[dict]:
+def rename_model(rows: list[dict], model: str, name: str) -> list[dict]:
     """The rows of the model itself under another name, for a variant of its settings."""
-    return [{**row, "method": name} for row in rows if row["method"] == MODEL]
+    return [{**row, "method": name} for row in rows if row["method"] == model]
 
 
 def describe_provenance() -> dict:

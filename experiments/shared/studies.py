@@ -1,19 +1,32 @@
 """What the studies of the scRegNet paper share: sets, the two forms of the model, single rows."""
 
 import dataclasses
+import functools
 import os
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
-from grnjax.tasks.bench import Bench, FitSettings, Request
 
 from experiments.scregnet.published_settings import encode_once, published_config
 from experiments.shared.record import ResultsFile
 from grnjax.config import Seeds, Settings
+from grnjax.data.candidates import list_split_tfs
 from grnjax.data.data_set import find_root
 from grnjax.data.expression import DataConfig
 from grnjax.data.sets import find_set
 from grnjax.evaluation.splits import SplitKind
-from grnjax.tasks.link_prediction import MODEL, LinkPredictionConfig, SplitConfig, draw_splits
+from grnjax.methods.method import MethodConfig, Scorer
+from grnjax.methods.scregnet import ScRegNetMethod
+from grnjax.tasks.judging import judge_split, trivial_scores
+from grnjax.tasks.link_prediction import (
+    LinkPredictionConfig,
+    SplitConfig,
+    build_problems,
+    draw_splits,
+    fit_requests,
+    list_requests,
+)
 from grnjax.tasks.loading import load_embedding, load_folder, load_splits
 from grnjax.tasks.reconstruction import judge_reconstruction, reconstruct
 from grnjax.training.recorder import FitRecorder
@@ -24,7 +37,8 @@ SOURCE = "scRegNet"  # whose published pairs are used where there are any
 EMBEDDINGS = {
     HESC: "foundation_side_files/geneformer_hESC_TFs500_gene_embedding_871x896.npz",
 }
-PUBLISHED_FORM = f"{MODEL}, published form"
+SCREGNET = ScRegNetMethod.name()
+PUBLISHED_FORM = f"{SCREGNET}, published form"
 OUTSIDE_TRAIN = "pairs outside train"
 NEWEST = "co-expressed targets"  # of the trivial rows; studies measured before it lack it
 
@@ -78,17 +92,75 @@ def load_set(name: str, data: DataConfig) -> LoadedSet:
     return LoadedSet(name, dataset, published, load_embedding(data, dataset))
 
 
-def two_forms(name: str) -> dict[str, LinkPredictionConfig]:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Variant(Settings):
+    """A method as a study fits it."""
+
+    method: MethodConfig
+    control: str | None = None
+    """On whose permuted inputs it is fitted."""
+    reference_selection: bool = False
+    """Whether the test pairs select, as in published code."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Splits:
+    """A data set with its splits and what methods may know beside: the ground of many fits."""
+
+    dataset: Dataset
+    splits: list[Split]
+    embedding: np.ndarray | None = None
+    prepared: Any = None  # as `MethodConfig.prepare` made it
+
+    @functools.cached_property
+    def tfs(self) -> np.ndarray:
+        """Gene indices of the TFs whose pairs are scored."""
+        return list_split_tfs(self.splits)
+
+    def judge(self, method: str, split: Split, seed: int, scores: np.ndarray) -> dict:
+        """A results row of scores of a split's test pairs."""
+        return judge_split(split, len(self.dataset.genes.names), method, seed, scores)
+
+    def trivial(self, split: Split) -> dict[str, np.ndarray]:
+        """Scores of a split's test pairs by the trivial methods."""
+        return trivial_scores(self.dataset.genes, split, self.tfs)
+
+    def fit(
+        self, variant: Variant, wanted: list[Split], seeds: tuple[int, ...], what: str
+    ) -> Iterator[tuple[Split, int, Scorer]]:
+        """A fit of each wanted split with each seed; all have the shapes of all splits."""
+        config = LinkPredictionConfig(
+            method=variant.method,
+            seeds=seeds,
+            controls=() if variant.control is None else (variant.control,),
+            reference_selection=variant.reference_selection,
+        )
+        problems = build_problems(
+            self.dataset, self.splits, config, embedding=self.embedding, prepared=self.prepared
+        )
+        variant.method.check(problems[wanted[0].draw])
+        requests = [
+            request
+            for request in list_requests(self.splits, problems, config)
+            if request.control == variant.control and any(request.split is x for x in wanted)
+        ]
+        engine = variant.method.engine
+        with FitRecorder(None, len(requests), engine.epochs if engine else 1, what) as recorder:
+            for request, fitted in fit_requests(requests, recorder):
+                yield request.split, request.seed, fitted
+
+
+def two_forms(name: str) -> dict[str, ScRegNetMethod]:
     """The interacting model with its defaults, and the published form, encoded once a step."""
-    return {MODEL: LinkPredictionConfig(), PUBLISHED_FORM: encode_once(published_config(name))}
+    return {SCREGNET: ScRegNetMethod(), PUBLISHED_FORM: encode_once(published_config(name))}
 
 
 def measure(
     results: ResultsFile,
     where: dict,
-    bench: Bench,
+    ground: Splits,
     split: Split,
-    variants: dict[str, FitSettings],
+    variants: Mapping[str, Variant | MethodConfig],
     seeds: tuple[int, ...],
     *,
     judged: Split | None = None,
@@ -97,52 +169,54 @@ def measure(
 
     Args:
         where: what names the rows beside method, draw and seed: their set and split.
-        variants: settings by the name of the method in the rows.
+        variants: by the name of the method in the rows.
         judged: the split whose labels judge, if not the one that is fitted.
     """
-    requests = [
-        Request(split, settings, seed, method)
-        for method, settings in variants.items()
-        for seed in seeds
-        if not results.has(method=method, draw=split.draw, seed=seed, **where)
-    ]
-    epochs = max((request.settings.training.epochs for request in requests), default=0)
-    with FitRecorder(None, len(requests), epochs, f"{where['set']}, {where['split']}") as recorder:
-        for request, fitted in zip(requests, bench.fit_all(recorder, requests), strict=True):
-            scores = bench.score(fitted, split.test)
-            row = bench.judge(request.label, judged or split, request.seed, scores)
+    for name, variant in variants.items():
+        variant = Variant(method=variant) if isinstance(variant, MethodConfig) else variant
+        todo = tuple(
+            seed
+            for seed in seeds
+            if not results.has(method=name, draw=split.draw, seed=seed, **where)
+        )
+        fits = ground.fit(variant, [split], todo, describe(where)) if todo else ()
+        for _, seed, fitted in fits:
+            row = ground.judge(name, judged or split, seed, fitted.scores(split.test))
             results.add([row], **where)
 
 
-def measure_trivial(results: ResultsFile, where: dict, bench: Bench, split: Split) -> None:
+def describe(where: dict) -> str:
+    """What stands beside the bar of a fit."""
+    return f"{where['set']}, {where['split']}"
+
+
+def measure_trivial(results: ResultsFile, where: dict, ground: Splits, split: Split) -> None:
     """Appends the trivial rows of a split that were not measured before."""
-    last = NEWEST if bench.dataset.genes.measured.any() else "additive logistic"
+    last = NEWEST if ground.dataset.genes.measured.any() else "additive logistic"
     if not results.has(method=last, draw=split.draw, **where):
-        scores = bench.trivial(split)
-        results.add([bench.judge(name, split, 0, x) for name, x in scores.items()], **where)
+        scores = ground.trivial(split)
+        results.add([ground.judge(name, split, 0, x) for name, x in scores.items()], **where)
 
 
 def measure_reconstruction(
     results: ResultsFile,
     name: str,
-    bench: Bench,
+    ground: Splits,
     split: Split,
     method: str,
-    form: FitSettings,
-    seed: int = 0,
+    form: MethodConfig,
 ) -> None:
     """Fits once and appends the rows on every pair, on train pairs and on all others, once.
 
     Args:
         name: the set.
     """
-    key = {"set": name, "method": method, "draw": split.draw, "seed": seed}
+    key = {"set": name, "method": method, "draw": split.draw, "seed": 0}
     if results.has(split=f"reconstruction, {OUTSIDE_TRAIN}", **key):
         return
-    request = Request(split, form, seed, method)
-    with FitRecorder(None, 1, form.training.epochs, f"{name}, reconstruction") as recorder:
-        [fitted] = bench.fit_all(recorder, [request])
-    for row in judge_reconstruction(*reconstruct(bench, fitted), split):
+    fits = ground.fit(Variant(method=form), [split], (0,), f"{name}, reconstruction")
+    [(_, _, fitted)] = fits
+    for row in judge_reconstruction(*reconstruct(ground.dataset, ground.tfs, fitted), split):
         among = row.pop("among")
         scored = {"scores_train_edges": among != OUTSIDE_TRAIN}
         results.add([{**row, **scored}], **key, split=f"reconstruction, {among}")

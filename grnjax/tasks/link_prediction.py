@@ -123,6 +123,7 @@ class Request:
 
     method: MethodConfig
     problem: Problem
+    place: int  # of its part among those of the problem (`build_problems`)
     split: Split
     seed: int
     row: str  # its method in the results
@@ -131,11 +132,9 @@ class Request:
 
     @property
     def part(self) -> Part:
-        """Its part of the problem."""
-        draw, seed = self.split.draw, self.seed
-        own = draw, seed_of(draw, seed)
-        part = next(part for part in self.problem.parts if (part.split.draw, part.seed) == own)
-        return dataclasses.replace(part, name=f"draw{draw}-{self.label}-seed{seed}")
+        """Its part of the problem, under its name."""
+        name = f"draw{self.split.draw}-{self.label}-seed{self.seed}"
+        return dataclasses.replace(self.problem.parts[self.place], name=name)
 
 
 def seed_of(draw: int, seed: int) -> int:
@@ -168,7 +167,9 @@ def build_problems(
     evidence: Sequence[Evidence] = (),
     **inputs,
 ) -> dict[int, Problem]:
-    """The problem of each draw; they differ in evidence where that is cleared of train labels.
+    """The problem of each draw, with a part for each split and seed.
+
+    They differ in evidence, where that is cleared of what train labels share with it.
 
     Args:
         evidence: in the order of `list_split_tfs(splits)`.
@@ -286,14 +287,15 @@ def list_requests(
     requests, name = [], config.method.name()
     for control in (None, *config.controls):
         row = f"{name}, {control.replace('-', ' ')}" if control else name
-        for split in splits:
-            problem = problems[split.draw]
+        for number, split in enumerate(splits):
+            problem, first = problems[split.draw], number * len(config.seeds)
             method = chosen[split.draw][1] if chosen else config.method
             if control:
                 problem = method.controls()[control](problem, split.draw)
+            label = control or "model"
             requests += [
-                Request(method, problem, split, seed, row, control or "model", control)
-                for seed in config.seeds
+                Request(method, problem, first + place, split, seed, row, label, control)
+                for place, seed in enumerate(config.seeds)
             ]
     return requests
 
@@ -325,9 +327,17 @@ def choose_on_validation(
         return best
     every = {"as given": config.method, **options}
     requests = [
-        Request(method, problems[split.draw], split, config.seeds[0], option, f"option{place}")
+        Request(
+            method,
+            problems[split.draw],
+            number * len(config.seeds),
+            split,
+            config.seeds[0],
+            option,
+            f"option{place}",
+        )
         for place, (option, method) in enumerate(every.items())
-        for split in splits
+        for number, split in enumerate(splits)
     ]
     for request, fit in fit_requests(requests, recorder, mesh=mesh):
         problem, draw = request.problem, request.split.draw
