@@ -62,7 +62,12 @@ class Settings:
     def names(cls) -> list[str]:
         """The names that `find` knows."""
         paths = set(cls.NAMED.values())
-        others = [k for k in subclasses(cls) if f"{k.__module__}:{k.__qualname__}" not in paths]
+        others = [
+            known
+            for known in subclasses(cls)
+            if f"{known.__module__}:{known.__qualname__}" not in paths
+            if not known.__subclasses__()  # what others are made from is none itself
+        ]
         return [*cls.NAMED, *(known.__name__.removesuffix("Config") for known in others)]
 
     @classmethod

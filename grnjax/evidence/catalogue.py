@@ -144,7 +144,8 @@ def parse_entry(entry: str) -> Source:
     absent = [str(path) for path in files.values() if not strip_key(path).exists()]
     if absent:
         raise ConfigError(
-            f"--evidence: {entry}: no such file: {list_names(absent)}. Check the path of the {kind}."
+            f"--evidence: {entry}: no such file: {list_names(absent)}. Check the path of the "
+            f"{kind}."
         )
     path = files[roles[0]]
     return Source(kind, path, files, make_name(kind, path))

@@ -159,7 +159,7 @@ def test_a_killed_run_goes_on_to_the_same_files(cli, files, ranked, tmp_path, mo
         (["--method=pidc", "--method.training.epochs=5"], "no flag --method.training.epochs"),
         (
             ["--method=pidc", "--evidence", "motifs=x"],
-            "pidc does not read --evidence; leave it out",
+            "pidc does not read --evidence; leave it",
         ),
         (["--method=pidc", "--data.embedding=x.npz"], "pidc does not read --data.embedding; leave"),
         (["--method=pidc", "--method.most-genes=5"], "stops at 5 genes"),
@@ -168,6 +168,7 @@ def test_a_killed_run_goes_on_to_the_same_files(cli, files, ranked, tmp_path, mo
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_one_sentence(cli, files, tmp_path, arguments, message):
+    arguments = [argument.replace("EXPRESSION", str(files[0])) for argument in arguments]
     outcome = cli("infer", *files, *arguments, "--out", tmp_path / "run")
     assert outcome.status == 2 and message in outcome.err.splitlines()[-1]
     assert not (tmp_path / "run").exists()

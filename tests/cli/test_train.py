@@ -317,7 +317,7 @@ def test_gt_grn_is_fitted_from_embeddings_that_the_run_folder_keeps(
         ),
         (
             ["--method.positions.walks=3"],
-            "grnjax train has no flag --method.positions.walks; did you",
+            "no flag --method.positions.walks",
         ),
         (["--drop-held-out"], "--drop-held-out takes pairs out of --walk-on, and none are given"),
         (["--method=GT-GRN", "--method.embeddings.networks"], "GT-GRN has no network to walk on"),
