@@ -158,8 +158,8 @@ def test_a_killed_run_goes_on_to_the_same_files(cli, files, ranked, tmp_path, mo
         (["--method=pidc", "--folds=3"], "--folds is no setting of pidc without --network"),
         (["--method=pidc", "--method.training.epochs=5"], "no flag --method.training.epochs"),
         (
-            ["--method=pidc", "--evidence", "motifs=x"],
-            "pidc does not read --evidence; leave it",
+            ["--method=pidc", "--evidence", "motifs=EXPRESSION"],
+            "pidc does not read --evidence; leave it out, or take a method that does: kernel-",
         ),
         (["--method=pidc", "--data.embedding=x.npz"], "pidc does not read --data.embedding; leave"),
         (["--method=pidc", "--method.most-genes=5"], "stops at 5 genes"),

@@ -229,9 +229,8 @@ def test_the_record_is_complete_and_the_same_command_is_done(train, genelink_fol
     folder = genelink_folder()
     record, _, _ = train(folder, "--seeds", 3)
     assert record["command"] == "train"
-    assert (
-        record["config"]["seeds"] == [3] and record["config"]["method"]["training"]["epochs"] == 20
-    )
+    config = record["config"]
+    assert config["seeds"] == [3] and config["method"]["training"]["epochs"] == 20
     assert {"python", "jax", "flax", "optax", "grnjax"} <= set(record["versions"])
     assert set(record["device"]) == {"backend", "kind", "count"}
     names = ["BL--ExpressionData.csv", "Label.csv", "TF.csv", "Target.csv"]
