@@ -1,4 +1,4 @@
-"""What `--blocks` names: sources of evidence one by one, or a folder of them.
+"""What `--evidence` names: sources of evidence one by one, or a folder of them.
 
 An entry is KIND=PATH, or a folder whose files begin with their kind:
 

@@ -1,4 +1,4 @@
-"""`--blocks` names sources one by one or as a folder, and nothing in a folder goes unread."""
+"""`--evidence` names sources one by one or as a folder, and nothing in a folder goes unread."""
 
 import numpy as np
 import pandas as pd
