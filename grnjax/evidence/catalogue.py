@@ -41,7 +41,7 @@ from grnjax.evidence.types import Evidence
 from grnjax.evidence.vectors import read_vectors, split_embedding
 from grnjax.progress import logger
 
-FLAG = "--blocks"  # in messages
+FLAG = "--evidence"  # in messages
 
 
 @dataclasses.dataclass(frozen=True)
