@@ -5,6 +5,8 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from grnjax.tasks.bench import Bench, Request
+from grnjax.tasks.gene_embeddings import GeneEmbeddingConfig
 
 from grnjax.config import from_json, to_json
 from grnjax.data.expression import DataConfig
@@ -13,8 +15,6 @@ from grnjax.graphs.walks import InferredNetwork
 from grnjax.models.gt_grn import GTGRNConfig
 from grnjax.models.scregnet import ScRegNetConfig
 from grnjax.tasks import link_prediction as prediction
-from grnjax.tasks.bench import Bench, Request
-from grnjax.tasks.gene_embeddings import GeneEmbeddingConfig
 from grnjax.tasks.inputs import InputConfig
 from grnjax.tasks.loading import load_folder
 from grnjax.training.keeper import FitResult

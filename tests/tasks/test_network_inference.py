@@ -5,13 +5,13 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from grnjax.tasks.kernel_factor import KernelFactorSettings
 from scipy.special import expit, logit
 
 from grnjax.errors import ConfigError
 from grnjax.evidence.gather import gather_evidence
 from grnjax.tasks import network_inference as inference
 from grnjax.tasks.cross_fitting import CrossFit, assign_folds
-from grnjax.tasks.kernel_factor import KernelFactorSettings
 from grnjax.training.loop import TrainingConfig
 
 CONFIG = inference.InferenceConfig(members=2, folds=3)

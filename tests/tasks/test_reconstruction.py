@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from grnjax.tasks.bench import Bench, FitSettings, Request
 
 from grnjax.models.scregnet import ScRegNetConfig
-from grnjax.tasks.bench import Bench, FitSettings, Request
 from grnjax.tasks.inputs import InputConfig
 from grnjax.tasks.link_prediction import SplitConfig, draw_splits
 from grnjax.tasks.reconstruction import is_among, judge_reconstruction, reconstruct
