@@ -94,3 +94,12 @@ class LeakyMLP(nn.Module):
             x = Dropout(self.dropout)(x, train=drops, rows=rows)
             x = nn.leaky_relu(nn.Dense(width, name=f"layer_{layer}")(x), 0.01)
         return x
+
+
+def fill_missing(
+    model: nn.Module, table: Float[Array, "node dim"], measured: Float[Array, " node"]
+) -> Float[Array, "node dim2"]:
+    """The table, where a gene was not measured with a vector that `model` learns, and a mask column."""
+    stand_in = model.param("missing", nn.initializers.zeros, (table.shape[-1],))
+    filled = table + (1 - measured[:, None]) * stand_in
+    return jnp.concatenate([filled, measured[:, None]], axis=-1)

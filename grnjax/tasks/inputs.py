@@ -14,8 +14,8 @@ from grnjax.data.expression_features import (
     principal_components,
     standardise,
 )
-from grnjax.models.heads import PairModelConfig, ridge_penalty, without_ridge
 from grnjax.models.scregnet import ScRegNet, ScRegNetConfig
+from grnjax.models.terms import PairModelConfig, sum_penalties, without_ridge
 from grnjax.training.batches import ModelInputs, Sizes
 from grnjax.training.loop import Trainer, TrainingConfig, make_trainer
 from grnjax.training.step import Model
@@ -76,8 +76,8 @@ def make_ridged_trainer(
     return make_trainer(
         module,
         training,
-        penalty=functools.partial(ridge_penalty, config=model),
-        decayed=without_ridge,
+        penalty=functools.partial(sum_penalties, model.make_terms()),
+        decayed=functools.partial(without_ridge, model.make_terms()),
         mesh=mesh,
     )
 

@@ -21,8 +21,8 @@ from grnjax.evaluation.splits import SplitKind, check_split, draw_split
 from grnjax.graphs.positional import PositionConfig
 from grnjax.graphs.walks import InferredNetwork
 from grnjax.models.gt_grn import GTGRNConfig
-from grnjax.models.heads import PairModelConfig
 from grnjax.models.scregnet import ScRegNetConfig
+from grnjax.models.terms import PairModelConfig
 from grnjax.progress import logger
 from grnjax.tasks.bench import Bench, FitSettings, Request
 from grnjax.tasks.gene_embeddings import GeneEmbeddingConfig, embed_dataset

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 from grnjax.errors import ConfigError
 from grnjax.graphs.walks import InferredNetwork
 from grnjax.models.gt_grn import GTGRNConfig
-from grnjax.models.heads import PairModelConfig
 from grnjax.models.scregnet import ScRegNetConfig
+from grnjax.models.terms import PairModelConfig
 from grnjax.tasks.bench import Bench, FitSettings
 from grnjax.tasks.gt_grn import GTGRNControl
 from grnjax.tasks.inputs import Control, InputConfig
