@@ -49,7 +49,7 @@ from grnjax.tasks.inputs import InputConfig
 from grnjax.tasks.link_prediction import MODEL as SCREGNET
 from grnjax.tasks.link_prediction import SplitConfig, draw_splits
 from grnjax.tasks.loading import load_folder
-from grnjax.training.loop import TrainingConfig
+from grnjax.training.pair_objective import TrainingConfig
 from grnjax.training.recorder import FitRecorder
 from grnjax.types import Dataset, Split
 

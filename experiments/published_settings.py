@@ -13,7 +13,7 @@ from grnjax.models.scregnet import ScRegNetConfig, faithful
 from grnjax.progress import logger
 from grnjax.tasks.inputs import InputConfig
 from grnjax.tasks.link_prediction import LinkPredictionConfig
-from grnjax.training.loop import TrainingConfig
+from grnjax.training.pair_objective import TrainingConfig
 
 
 @dataclasses.dataclass(frozen=True)

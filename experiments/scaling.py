@@ -18,9 +18,8 @@ import numpy as np
 from grnjax.models.scregnet import ScRegNetConfig
 from grnjax.tasks.inputs import make_scregnet_trainer
 from grnjax.training.batches import ModelInputs, build_fit_data, shared_sizes
-from grnjax.training.loop import TrainingConfig
+from grnjax.training.pair_objective import FitData, TrainingConfig
 from grnjax.training.sharding import keep_layout, make_mesh, place_data, split_batches
-from grnjax.training.step import FitData
 from grnjax.types import GeneTable, LabelledPairs
 
 DEVICES = 8

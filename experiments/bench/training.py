@@ -38,8 +38,8 @@ from grnjax.tasks.link_prediction import LinkPredictionConfig, fit_settings
 from grnjax.tasks.loading import load_embedding, load_folder
 from grnjax.training.batches import build_fit_data
 from grnjax.training.loop import Trainer
+from grnjax.training.pair_objective import FitData
 from grnjax.training.recorder import FitRecorder
-from grnjax.training.step import FitData
 from grnjax.types import Dataset, Split
 
 SETTINGS = "Specific/hESC/TFs+500"

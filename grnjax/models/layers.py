@@ -99,7 +99,7 @@ class LeakyMLP(nn.Module):
 def fill_missing(
     model: nn.Module, table: Float[Array, "node dim"], measured: Float[Array, " node"]
 ) -> Float[Array, "node dim2"]:
-    """The table, where a gene was not measured with a vector that `model` learns, and a mask column."""
+    """The table with a vector that `model` learns where nothing was measured, and a mask column."""
     stand_in = model.param("missing", nn.initializers.zeros, (table.shape[-1],))
     filled = table + (1 - measured[:, None]) * stand_in
     return jnp.concatenate([filled, measured[:, None]], axis=-1)

@@ -5,8 +5,9 @@ weight decay is left to the parameters of the others and of the model. With thes
 the trivial rows as special cases: identity-only, linear expression, co-expression.
 """
 
+import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -14,6 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from grnjax.config import Count, Settings, Weight
+from grnjax.errors import ConfigError
 from grnjax.types import PairBatch, shapes
 
 
@@ -163,6 +165,29 @@ def without_ridge(terms: Sequence[Term], parameters: dict) -> dict:
     """Mask of the parameters that weight decay applies to: all that no term has a ridge for."""
     ridged = {term.name for term in terms if term.has_ridge}
     return {name: name not in ridged for name in parameters}
+
+
+@contextlib.contextmanager
+def refuse_unlisted(terms: Sequence[Term]) -> Iterator[None]:
+    """Within it no model may use a term with a ridge that is not among `terms`.
+
+    Raises:
+        ConfigError: its ridge would be left out in silence.
+    """
+    listed = [(term.name,) for term in terms]
+
+    def check(call, args, kwargs, context):
+        term = context.module
+        if isinstance(term, Term) and term.has_ridge and term.path not in listed:
+            raise ConfigError(
+                f"{type(term).__name__} {'/'.join(term.path)} is not among the {len(listed)} terms "
+                "that its model lists, so that its ridge would be left out; return it from the "
+                "model's make_terms()."
+            )
+        return call(*args, **kwargs)
+
+    with nn.intercept_methods(check):
+        yield
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -17,9 +17,9 @@ from grnjax.training.batches import (
     shared_sizes,
 )
 from grnjax.training.keeper import FitResult
-from grnjax.training.loop import Trainer, TrainingConfig
+from grnjax.training.loop import Trainer
+from grnjax.training.pair_objective import FitData, TrainingConfig
 from grnjax.training.recorder import FitRecorder, Job, derive_seed
-from grnjax.training.step import FitData
 from grnjax.types import Dataset, LabelledPairs
 
 SCORED_AT_ONCE = 65_536

@@ -17,9 +17,10 @@ from grnjax.models.gt_grn import GTGRN, GTGRNConfig, GTGRNInputs
 from grnjax.models.pair_features import measure_scale, standardise_pairs
 from grnjax.tasks.bench import Bench, Request
 from grnjax.tasks.gene_embeddings import GeneEmbeddings
-from grnjax.tasks.inputs import InputConfig, make_ridged_trainer
+from grnjax.tasks.inputs import InputConfig
 from grnjax.training.batches import ModelInputs
-from grnjax.training.loop import Trainer, TrainingConfig
+from grnjax.training.loop import Trainer
+from grnjax.training.pair_objective import TrainingConfig, make_pair_trainer
 from grnjax.types import Dataset, GeneTable, LabelledPairs, Split
 
 GTGRNControl = Literal[
@@ -90,7 +91,7 @@ class GTGRNBench(Bench):
         return inputs
 
     def _make_trainer(self, model: GTGRNConfig, training: TrainingConfig) -> Trainer:
-        return make_ridged_trainer(GTGRN(model), model, training, self.mesh)
+        return make_pair_trainer(GTGRN(model), training, self.mesh)
 
     def _make_inputs(
         self,

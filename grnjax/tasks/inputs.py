@@ -1,7 +1,6 @@
 """Model, inputs and controls: what the tasks hand to the training loop."""
 
 import dataclasses
-import functools
 from typing import Literal
 
 import numpy as np
@@ -15,10 +14,9 @@ from grnjax.data.expression_features import (
     standardise,
 )
 from grnjax.models.scregnet import ScRegNet, ScRegNetConfig
-from grnjax.models.terms import PairModelConfig, sum_penalties, without_ridge
 from grnjax.training.batches import ModelInputs, Sizes
-from grnjax.training.loop import Trainer, TrainingConfig, make_trainer
-from grnjax.training.step import Model
+from grnjax.training.loop import Trainer
+from grnjax.training.pair_objective import TrainingConfig, make_pair_trainer
 from grnjax.types import GeneTable
 
 Control = Literal[
@@ -66,20 +64,7 @@ def make_scregnet_trainer(
     model: ScRegNetConfig, training: TrainingConfig, mesh: Mesh | None = None
 ) -> Trainer:
     """The trainer of scRegNet with these settings, on one device or on a mesh of them."""
-    return make_ridged_trainer(ScRegNet(model), model, training, mesh)
-
-
-def make_ridged_trainer(
-    module: Model, model: PairModelConfig, training: TrainingConfig, mesh: Mesh | None
-) -> Trainer:
-    """The trainer of a model whose identity term has ridges, and the rest weight decay."""
-    return make_trainer(
-        module,
-        training,
-        penalty=functools.partial(sum_penalties, model.make_terms()),
-        decayed=functools.partial(without_ridge, model.make_terms()),
-        mesh=mesh,
-    )
+    return make_pair_trainer(ScRegNet(model), training, mesh)
 
 
 def model_inputs(

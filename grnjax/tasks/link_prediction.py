@@ -31,7 +31,7 @@ from grnjax.tasks.inputs import InputConfig
 from grnjax.tasks.model_kinds import KINDS, AnyControl, check_settings, name_model, name_row
 from grnjax.tasks.reconstruction import judge_reconstruction, reconstruct
 from grnjax.tasks.walk_networks import check_networks
-from grnjax.training.loop import TrainingConfig
+from grnjax.training.pair_objective import TrainingConfig
 from grnjax.training.recorder import FitRecorder
 from grnjax.types import Dataset, Split, SplitProtocol
 

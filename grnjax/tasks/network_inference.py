@@ -33,7 +33,7 @@ from grnjax.tasks.cross_fitting import CrossFit, CrossFitConfig, Fold, assign_fo
 from grnjax.tasks.inputs import InputConfig
 from grnjax.tasks.kernel_factor import KernelFactorSettings
 from grnjax.tasks.loading import load_dataset, load_embedding
-from grnjax.training.loop import TrainingConfig
+from grnjax.training.pair_objective import TrainingConfig
 from grnjax.training.recorder import FitRecorder
 from grnjax.types import Dataset, LabelledPairs
 

@@ -1,4 +1,4 @@
-"""Whole fits dealt out to the devices of this process, which have nothing to tell each other."""
+"""Whole fits placed on the devices of this process, which do not communicate."""
 
 import functools
 from collections.abc import Callable
@@ -19,7 +19,7 @@ def stack_fits(*functions: Callable) -> list[Callable]:
     The number of fits must divide by that of the devices.
     """
     mesh = mesh_of_fits()
-    deal = functools.partial(
+    spread = functools.partial(
         jax.shard_map,
         mesh=mesh,
         in_specs=P(FITS),
@@ -27,7 +27,7 @@ def stack_fits(*functions: Callable) -> list[Callable]:
         check_vma=False,  # a fit starts from constants, and no array is the same on all devices
     )
     layout = NamedSharding(mesh, P(FITS))
-    return [jax.jit(deal(jax.vmap(f)), out_shardings=layout) for f in functions]
+    return [jax.jit(spread(jax.vmap(f)), out_shardings=layout) for f in functions]
 
 
 def spread_fits(tree: PyTree) -> PyTree:

@@ -11,7 +11,7 @@ from grnjax.models.scregnet import ScRegNetConfig
 from grnjax.tasks.bench import Bench, FitSettings
 from grnjax.tasks.inputs import InputConfig
 from grnjax.tasks.link_prediction import SplitConfig, draw_splits
-from grnjax.training.loop import TrainingConfig
+from grnjax.training.pair_objective import TrainingConfig
 from grnjax.types import Dataset, GeneTable, LabelledPairs
 
 QUICK = FitSettings(

@@ -15,7 +15,7 @@ from grnjax.models.scregnet import ScRegNetConfig
 from grnjax.tasks.bench import Bench
 from grnjax.tasks.inputs import InputConfig
 from grnjax.tasks.link_prediction import LinkPredictionConfig, fit_settings
-from grnjax.training.loop import TrainingConfig
+from grnjax.training.pair_objective import TrainingConfig
 
 NAME = "Perturbed/axolotl/TFs+7"
 QUICK = LinkPredictionConfig(

@@ -8,7 +8,7 @@ from grnjax.models.scregnet import ScRegNetConfig
 from grnjax.tasks import cross_fit_scregnet as module
 from grnjax.tasks.cross_fitting import CrossFitConfig, assign_folds
 from grnjax.tasks.inputs import InputConfig
-from grnjax.training.loop import TrainingConfig
+from grnjax.training.pair_objective import TrainingConfig
 
 
 def test_no_model_scores_a_pair_it_trained_on(dataset, candidates, monkeypatch):
