@@ -12,7 +12,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from grnjax.config import Settings
+from grnjax.config import Positive, Settings
 from grnjax.types import shapes
 
 
@@ -20,18 +20,13 @@ from grnjax.types import shapes
 class AutoencoderConfig(Settings):
     """Sizes of `Autoencoder`."""
 
-    dim: int = 64
+    dim: Positive = 64
     """Width of a gene's vector."""
-    widths: tuple[int, ...] = (512, 256)
+    widths: tuple[Positive, ...] = (512, 256)
     """Hidden layers of the encoder; the decoder has them in reverse."""
     variational: bool = True
     """Whether a gene's code is a normal distribution, drawn towards the standard one; else a
     point."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        if min(self.dim, *self.widths, 1) < 1:
-            raise ValueError(f"dim and widths must be at least 1, got {self.dim}, {self.widths}")
 
 
 class Reconstruction(NamedTuple):

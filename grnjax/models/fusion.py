@@ -9,36 +9,31 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from grnjax.config import Settings
+from grnjax import config
 from grnjax.errors import ConfigError
 from grnjax.models.layers import Dropout
 from grnjax.types import shapes
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CrossAttentionConfig(Settings):
+class CrossAttentionConfig(config.Settings):
     """Settings of `CrossModalFusion`."""
 
-    layers: int = 2
+    layers: config.Positive = 2
     """How often the two embeddings attend to each other."""
-    tokens: int = 4
+    tokens: config.Positive = 4
     """Into how many vectors each embedding is laid out."""
-    width: int = 32
+    width: config.Positive = 32
     """Width of each of these vectors."""
-    heads: int = 2
+    heads: config.Positive = 2
     """Attention heads; they divide the width."""
-    dropout: float = 0.1
+    dropout: config.Dropout = 0.1
     """Dropout after each attention and feed-forward, while training."""
 
     def __post_init__(self):
         super().__post_init__()
-        for name in ("layers", "tokens", "width", "heads"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.width % self.heads:
             raise ValueError(f"width {self.width} cannot be divided among {self.heads} heads")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be in [0, 1), got {self.dropout}")
 
 
 class CrossModalFusion(nn.Module):

@@ -9,8 +9,9 @@ import jraph
 import optax
 from jaxtyping import Array, Float
 
+from grnjax import config
 from grnjax.graphs.aggregate import aggregate, attention_weights, in_degrees, remove_self_loops
-from grnjax.models.encoder import EncoderConfig, check_share, check_widths
+from grnjax.models.encoder import EncoderConfig
 from grnjax.models.layers import Dropout
 from grnjax.types import shapes
 
@@ -19,28 +20,26 @@ from grnjax.types import shapes
 class GATConfig(EncoderConfig):
     """Settings of `GAT`; the defaults are scRegNet's."""
 
-    widths: tuple[int, ...] = (64, 64)
+    widths: tuple[config.Positive, ...] = (64, 64)
     """Width of a head in each layer; the last is the width of a gene's graph embedding."""
-    heads: tuple[int, ...] = (4, 4)
+    heads: tuple[config.Positive, ...] = (4, 4)
     """How many heads each layer has."""
     reduction: Literal["concatenate", "mean"] = "concatenate"
     """How the heads of all layers but the last are joined; those of the last are averaged."""
     slope: float = 0.2
     """Slope of LeakyReLU below 0, scRegNet's alpha."""
-    attention_dropout: float = 0.5
+    attention_dropout: config.Dropout = 0.5
     """Share of the edges that a head loses while training; scRegNet never tuned it."""
     isolated: Literal["all", "itself"] = "all"
     """What a gene without edges attends to: all genes alike, as published, or itself."""
 
     def __post_init__(self):
         super().__post_init__()
-        check_widths(self.widths)
-        if len(self.heads) != len(self.widths) or min(self.heads) < 1:
+        if len(self.heads) != len(self.widths):
             raise ValueError(
                 f"heads must be one positive number for each of the {len(self.widths)} widths, "
                 f"got {self.heads}"
             )
-        check_share("attention_dropout", self.attention_dropout)
 
     def make(self, name: str) -> nn.Module:
         """The encoder with these settings."""
@@ -53,7 +52,7 @@ def attend(
     graph: jraph.GraphsTuple,
     attention: Float[Array, "edge head"],
 ) -> Float[Array, "node head dim"]:
-    """What each head of each node hears: the sum of its senders' values by attention."""
+    """What each head of each node receives: the sum of its senders' values by attention."""
     heads = range(values.shape[1])  # one by one: memory is needed for the messages of one head
     return jnp.stack([aggregate(values[:, h], graph, attention[:, h]) for h in heads], axis=1)
 
@@ -66,7 +65,7 @@ class GATLayer(nn.Module):
     LeakyReLU, and scaling to length 1.
 
     Where the published dense attention masks all genes, its softmax is uniform over all: a gene
-    without edges hears the mean of all genes, which needs no matrix of genes by genes. That mean
+    without edges receives the mean of all genes, which needs no matrix of genes by genes. That mean
     is not thinned by dropout here.
     """
 
@@ -90,10 +89,10 @@ class GATLayer(nn.Module):
         attention = Dropout(config.attention_dropout)(attention, train=train)
         alone = in_degrees(graph, len(x)) <= 0
         fallback = mean_of_genes(values, graph) if config.isolated == "all" else values
-        heard = jnp.where(alone[:, None, None], fallback, attend(values, graph, attention))
-        heard = nn.leaky_relu(heard, config.slope)
-        heard = heard / optax.safe_norm(heard, 1e-12, axis=-1, keepdims=True)
-        return heard + self.param("bias", nn.initializers.zeros, shape)
+        received = jnp.where(alone[:, None, None], fallback, attend(values, graph, attention))
+        received = nn.leaky_relu(received, config.slope)
+        received = received / optax.safe_norm(received, 1e-12, axis=-1, keepdims=True)
+        return received + self.param("bias", nn.initializers.zeros, shape)
 
 
 def mean_of_genes(

@@ -6,8 +6,9 @@ import flax.linen as nn
 import jraph
 from jaxtyping import Array, Float
 
+from grnjax import config
 from grnjax.graphs.aggregate import aggregate, gcn_weights
-from grnjax.models.encoder import EncoderConfig, check_share, check_widths
+from grnjax.models.encoder import EncoderConfig
 from grnjax.models.layers import Dropout
 from grnjax.types import shapes
 
@@ -16,15 +17,10 @@ from grnjax.types import shapes
 class GCNConfig(EncoderConfig):
     """Settings of `GCN`."""
 
-    widths: tuple[int, ...] = (64, 64)
+    widths: tuple[config.Positive, ...] = (64, 64)
     """Width of each layer; the last is the width of a gene's graph embedding."""
-    dropout: float = 0.5
+    dropout: config.Dropout = 0.5
     """Dropout after every layer but the last, while training."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        check_widths(self.widths)
-        check_share("dropout", self.dropout)
 
     def make(self, name: str) -> nn.Module:
         """The encoder with these settings."""

@@ -15,9 +15,10 @@ import jax.numpy as jnp
 import jraph
 from jaxtyping import Array, Bool, Float
 
+from grnjax import config
 from grnjax.graphs.aggregate import attention_weights
 from grnjax.graphs.edge_attention import attend, edge_scores, reverse_edges, sum_features
-from grnjax.models.encoder import EncoderConfig, check_share
+from grnjax.models.encoder import EncoderConfig
 from grnjax.models.layers import Dropout
 from grnjax.types import shapes
 
@@ -26,18 +27,18 @@ from grnjax.types import shapes
 class GraphTransformerConfig(EncoderConfig):
     """Settings of `GraphTransformer`."""
 
-    width: int = 64
+    width: config.Positive = 64
     """Width of a gene's vector in every layer."""
-    heads: int = 4
+    heads: config.Positive = 4
     """How many heads a layer has; each is width / heads wide."""
-    layers: int = 2
+    layers: config.Positive = 2
     """How many layers."""
-    dropout: float = 0.1
+    dropout: config.Dropout = 0.1
     """Share of what a layer adds to a gene's vector that is dropped while training."""
     attends_to: Literal["regulators", "targets"] = "regulators"
-    """Which genes a gene hears of; `targets` is GT-GRN's. In a symmetric graph both are both."""
+    """Which genes send messages; `targets` is GT-GRN's. In a symmetric graph both are both."""
     values: Literal["own", "keys"] = "own"
-    """What is heard of a gene: a projection of its own, or that of its keys, as in GT-GRN."""
+    """What a gene sends: a projection of its own, or that of its keys, as in GT-GRN."""
     scaled: bool = True
     """Whether scores are divided by the root of a head's width; GT-GRN leaves that out."""
     norm: Literal["layer", "batch"] = "layer"
@@ -47,14 +48,8 @@ class GraphTransformerConfig(EncoderConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        if min(self.width, self.heads, self.layers) < 1:
-            raise ValueError(
-                "width, heads and layers must be at least 1, got "
-                f"{self.width}, {self.heads} and {self.layers}"
-            )
         if self.width % self.heads:
-            raise ValueError(f"width {self.width} cannot be shared out to {self.heads} heads")
-        check_share("dropout", self.dropout)
+            raise ValueError(f"width {self.width} cannot be divided among {self.heads} heads")
 
     def make(self, name: str) -> nn.Module:
         """The encoder with these settings."""
@@ -126,8 +121,8 @@ class TransformerLayer(nn.Module):
                 return BatchNorm(name=name)(x, is_gene, train=train)
             return nn.LayerNorm(name=name)(x)
 
-        heard = EdgeAttention(config, name="attention")(x, graph, edge_features)
-        x = add(x, heard, "norm_attention")
+        received = EdgeAttention(config, name="attention")(x, graph, edge_features)
+        x = add(x, received, "norm_attention")
         hidden = nn.relu(nn.Dense(2 * config.width, name="hidden")(x))
         return add(x, nn.Dense(config.width, name="output")(hidden), "norm_output")
 
@@ -137,7 +132,7 @@ class EdgeAttention(nn.Module):
 
     a_ij is the softmax over j of q_i . (k_j + E e_ij) / sqrt(head width). Dwivedi and Bresson
     2021; the features e of edges enter as in Shi et al. 2021 (UniMP), but no vector an edge is
-    ever made of them. A gene without an edge hears nothing.
+    ever made of them. A gene without an edge receives nothing.
 
     Keys have a bias only if they are the values too: it adds the same to all scores of a gene.
     """
@@ -171,12 +166,12 @@ class EdgeAttention(nn.Module):
             for feature, by_query in zip(edge_features.T, along):
                 scores = scores + feature[:, None] * by_query[graph.receivers]
         attention = attention_weights(scores, graph, len(x))
-        heard = attend(values, attention, graph)
+        received = attend(values, attention, graph)
         if with_features:
-            heard = heard + jnp.einsum(
+            received = received + jnp.einsum(
                 "fnh,fhd->nhd", sum_features(attention, edge_features, graph, len(x)), kernel
             )
-        return nn.Dense(config.width, name="output")(heard.reshape(len(x), -1))
+        return nn.Dense(config.width, name="output")(received.reshape(len(x), -1))
 
 
 class BatchNorm(nn.Module):

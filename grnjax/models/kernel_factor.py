@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from grnjax.config import Settings
+from grnjax.config import Positive, Rate, Settings
 from grnjax.types import shapes
 
 
@@ -36,21 +36,21 @@ class PairGrid(NamedTuple):
 class KernelFactorConfig(Settings):
     """The members of the ensemble and their ridges."""
 
-    ranks: tuple[int, ...] = (8, 16, 16)
+    ranks: tuple[Positive, ...] = (8, 16, 16)
     """Factors of each kind of member."""
-    factor_ridges: tuple[float, ...] = (5.0, 8.0, 8.0)
+    factor_ridges: tuple[Rate, ...] = (5.0, 8.0, 8.0)
     """Ridge of the free factors U and V, for each kind."""
-    factor_map_ridges: tuple[float, ...] = (5.0, 10.0, 2.5)
+    factor_map_ridges: tuple[Rate, ...] = (5.0, 10.0, 2.5)
     """Ridge of B, from coordinates to target factors, for each kind."""
-    bias_map_ridges: tuple[float, ...] = (4.0, 6.0, 1.5)
+    bias_map_ridges: tuple[Rate, ...] = (4.0, 6.0, 1.5)
     """Ridge of beta, from coordinates to the target bias, for each kind."""
-    tf_bias_ridge: float = 0.1
-    target_bias_ridge: float = 1.0
-    shared_ridge: float = 20.0
+    tf_bias_ridge: Rate = 0.1
+    target_bias_ridge: Rate = 1.0
+    shared_ridge: Rate = 20.0
     """Ridge of gamma, the weights of pair features that all TFs share."""
-    per_tf_ridge: float = 50.0
+    per_tf_ridge: Rate = 50.0
     """Ridge of delta, what a TF adds to them."""
-    copies: int = 2
+    copies: Positive = 2
     """Members of each kind, with different starts."""
 
     def __post_init__(self):
@@ -58,11 +58,6 @@ class KernelFactorConfig(Settings):
         kinds = {len(self.ranks), len(self.factor_ridges), len(self.factor_map_ridges)}
         if kinds != {len(self.bias_map_ridges)} or not self.ranks:
             raise ValueError("ranks and their three lists of ridges must be of one length")
-        ridges = (*self.factor_ridges, *self.factor_map_ridges, *self.bias_map_ridges)
-        ridges += (self.tf_bias_ridge, self.target_bias_ridge)
-        ridges += (self.shared_ridge, self.per_tf_ridge)
-        if min(self.ranks) < 1 or min(ridges) <= 0 or self.copies < 1:
-            raise ValueError("ranks, ridges and copies must be above 0")
 
     @property
     def members(self) -> int:

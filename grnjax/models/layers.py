@@ -71,7 +71,7 @@ class LeakyMLP(nn.Module):
     scRegNet's gene network (Kommu et al. 2025, Methods): one network for TFs and targets alike.
     The paper writes ReLU; the authors' runs use LeakyReLU, after the last layer too.
     `dropout_at_evaluation` restores their dropout that stays on when the model is evaluated.
-    `rows` tells dropout which gene a row is, where rows are some of the genes.
+    `rows` are the genes that dropout goes by, where rows are some of the genes.
     """
 
     widths: Sequence[int]

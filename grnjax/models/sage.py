@@ -8,13 +8,14 @@ import jraph
 import optax
 from jaxtyping import Array, Float
 
+from grnjax import config
 from grnjax.graphs.aggregate import (
     aggregate,
     aggregate_maximum,
     mean_weights,
     remove_self_loops,
 )
-from grnjax.models.encoder import EncoderConfig, check_share, check_widths
+from grnjax.models.encoder import EncoderConfig
 from grnjax.models.layers import Dropout
 from grnjax.types import shapes
 
@@ -23,19 +24,14 @@ from grnjax.types import shapes
 class SAGEConfig(EncoderConfig):
     """Settings of `SAGE`; the defaults are scRegNet's."""
 
-    widths: tuple[int, ...] = (64, 64)
+    widths: tuple[config.Positive, ...] = (64, 64)
     """Width of each layer; the last is the width of a gene's graph embedding."""
-    dropout: float = 0.5
+    dropout: config.Dropout = 0.5
     """Dropout after every layer but the last, while training."""
     neighbours: Literal["mean", "max"] = "mean"
-    """What a gene hears of its neighbours: their mean, or their maximum in every dimension."""
+    """What a gene receives from its neighbours: their mean, or their maximum in every dimension."""
     normalise: bool = False
     """Whether each layer scales every gene's vector to length 1, as the SAGE paper does."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        check_widths(self.widths)
-        check_share("dropout", self.dropout)
 
     def make(self, name: str) -> nn.Module:
         """The encoder with these settings."""
@@ -46,7 +42,7 @@ class SAGELayer(nn.Module):
     """W_own x_i + W_neighbours of the mean (or maximum) of x over i's senders + b.
 
     Hamilton et al., algorithm 1, lines 4, 5 and 7, as PyTorch Geometric has it. A gene without
-    senders hears 0. A self loop counts as a neighbour.
+    senders receives 0. A self loop counts as a neighbour.
     """
 
     width: int
@@ -61,10 +57,10 @@ class SAGELayer(nn.Module):
         own = nn.Dense(self.width, name="own")(x)
         linear = nn.Dense(self.width, use_bias=False, name="neighbours")
         if self.neighbours == "mean":  # a mean may follow the linear map, and is narrower there
-            heard = aggregate(linear(x), graph, mean_weights(graph, len(x)))
+            received = aggregate(linear(x), graph, mean_weights(graph, len(x)))
         else:
-            heard = linear(aggregate_maximum(x, graph))
-        x = own + heard
+            received = linear(aggregate_maximum(x, graph))
+        x = own + received
         return x / optax.safe_norm(x, 1e-12, axis=-1, keepdims=True) if self.normalise else x
 
 

@@ -7,10 +7,11 @@ the trivial rows as special cases: identity-only, linear expression, co-expressi
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -29,21 +30,21 @@ class TermInputs(NamedTuple):
 
 
 class Term(nn.Module):
-    """A summand of the logits [pair], called with `TermInputs`; subclass it with its parameters."""
+    """A summand of the logits [pair], called with `TermInputs`; a subclass has its parameters.
 
-    @property
-    def has_ridge(self) -> bool:
-        """Whether a ridge shrinks its parameters, and weight decay does not."""
-        return True
+    A ridge of None leaves its parameters to weight decay.
+    """
+
+    ridge: float | None = None
 
     @nn.nowrap
     def penalty(self, parameters: dict) -> Float[Array, ""]:
-        """Half the ridges times the squared parameters, on the scale of the loss summed over pairs.
+        """Half the ridge times the squared parameters, on the scale of the loss summed over pairs.
 
         Args:
             parameters: those of this term.
         """
-        raise NotImplementedError(f"{type(self).__name__} has a ridge and no penalty")
+        return 0.5 * self.ridge * sum(jnp.sum(x**2) for x in jax.tree.leaves(parameters))
 
 
 class IdentityTerm(Term):
@@ -54,9 +55,9 @@ class IdentityTerm(Term):
     a target's b and v are also mapped from its vector, which serves unseen targets.
     """
 
-    rank: int
     ridge: float = 8.0  # of the vectors
     bias_ridge: float = 1.0
+    rank: int = 8
     maps: bool = False
 
     @nn.compact
@@ -102,92 +103,58 @@ class LinearTerm(Term):
         i, j = inputs.pairs.pairs[:, 0], inputs.pairs.pairs[:, 1]
         return (features @ shared)[j] + jnp.sum(by_tf[i] * features[j], axis=-1)
 
-    @nn.nowrap
-    def penalty(self, parameters: dict) -> Float[Array, ""]:
-        """Half the ridge of all weights."""
-        weights = jnp.sum(parameters["shared"] ** 2) + jnp.sum(parameters["by_tf"] ** 2)
-        return 0.5 * self.ridge * weights
-
 
 class PairFeatureTerm(Term):
-    """w . f, for features f of the pair that a subclass reads; its ridge is optional."""
+    """w . f, for the features f of the pair that a subclass names."""
 
-    ridge: float | None = None
-
-    @property
-    def has_ridge(self) -> bool:
-        """Whether one was given."""
-        return self.ridge is not None
-
-    @nn.nowrap
-    def read(self, pairs: PairBatch) -> Float[Array, "pair feature"]:
-        """The features."""
-        raise NotImplementedError(f"{type(self).__name__} reads no features")
+    source = ""  # field of `PairBatch`
 
     @nn.compact
     @shapes
     def __call__(self, inputs: TermInputs) -> Float[Array, " pair"]:
-        features = self.read(inputs.pairs)
+        features = getattr(inputs.pairs, self.source)
         start = nn.initializers.lecun_normal()
         return (features @ self.param("kernel", start, (features.shape[1], 1)))[:, 0]
-
-    @nn.nowrap
-    def penalty(self, parameters: dict) -> Float[Array, ""]:
-        """Half the ridge of the weights."""
-        return 0.5 * self.ridge * jnp.sum(parameters["kernel"] ** 2)
 
 
 class CoexpressionTerm(PairFeatureTerm):
     """What the co-expression of the pair says: correlation and joint regression coefficient."""
 
-    @nn.nowrap
-    def read(self, pairs: PairBatch) -> Float[Array, "pair feature"]:
-        """Co-expression."""
-        return pairs.features
+    source = "features"
 
 
 class TopologyTerm(PairFeatureTerm):
     """What train edges say of the pair: degrees, shared neighbours and paths."""
 
-    @nn.nowrap
-    def read(self, pairs: PairBatch) -> Float[Array, "pair feature"]:
-        """Topology."""
-        return pairs.topology
+    source = "topology"
 
 
 def sum_penalties(terms: Sequence[Term], parameters: dict) -> Float[Array, ""]:
     """The ridges of a model with these terms, from all its parameters; 0 without any."""
-    ridges = [term.penalty(parameters[term.name]) for term in terms if term.has_ridge]
-    return sum(ridges, jnp.zeros(()))
+    ridged = [term for term in terms if term.ridge is not None]
+    return sum((term.penalty(parameters[term.name]) for term in ridged), jnp.zeros(()))
 
 
 def without_ridge(terms: Sequence[Term], parameters: dict) -> dict:
     """Mask of the parameters that weight decay applies to: all that no term has a ridge for."""
-    ridged = {term.name for term in terms if term.has_ridge}
+    ridged = {term.name for term in terms if term.ridge is not None}
     return {name: name not in ridged for name in parameters}
 
 
-@contextlib.contextmanager
-def refuse_unlisted(terms: Sequence[Term]) -> Iterator[None]:
-    """Within it no model may use a term with a ridge that is not among `terms`.
-
-    Raises:
-        ConfigError: its ridge would be left out in silence.
-    """
+def refuse_unlisted(terms: Sequence[Term]) -> contextlib.AbstractContextManager:
+    """Within it, a model that uses another term with a ridge is a ConfigError."""
     listed = [(term.name,) for term in terms]
 
     def check(call, args, kwargs, context):
         term = context.module
-        if isinstance(term, Term) and term.has_ridge and term.path not in listed:
+        if isinstance(term, Term) and term.ridge is not None and term.path not in listed:
             raise ConfigError(
-                f"{type(term).__name__} {'/'.join(term.path)} is not among the {len(listed)} terms "
-                "that its model lists, so that its ridge would be left out; return it from the "
-                "model's make_terms()."
+                f"{type(term).__name__} {'/'.join(term.path)} is none of the {len(listed)} terms "
+                "that its model lists, so its ridge would be left out; list it in make_terms()."
             )
         return call(*args, **kwargs)
 
-    with nn.intercept_methods(check):
-        yield
+    return nn.intercept_methods(check)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -211,8 +178,8 @@ class PairModelConfig(Settings):
         """
         terms = list(others)
         if self.identity_rank:
-            ridges = {"ridge": self.identity_ridge, "bias_ridge": self.bias_ridge}
-            terms.insert(0, IdentityTerm(self.identity_rank, **ridges, maps=maps, name="identity"))
+            identity = self.identity_ridge, self.bias_ridge, self.identity_rank, maps
+            terms.insert(0, IdentityTerm(*identity, name="identity"))
         if self.coexpression:
             terms.append(CoexpressionTerm(name="coexpression"))
         return terms

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from grnjax.config import Settings
+from grnjax.config import Positive, Settings
 from grnjax.models.walk_tokens import PADDING, SPECIAL, MaskedWalks
 from grnjax.types import shapes
 
@@ -23,20 +23,17 @@ from grnjax.types import shapes
 class WalkModelConfig(Settings):
     """Settings of `WalkModel`."""
 
-    layers: int = 4
-    heads: int = 4
-    width: int = 128
+    layers: Positive = 4
+    heads: Positive = 4
+    width: Positive = 128
     """Numbers in the vector of a gene; a multiple of the heads."""
-    feed_forward: int = 256
+    feed_forward: Positive = 256
     """Width inside the feed-forward part of a layer."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """What products are computed in; parameters, sums and the loss are float32."""
 
     def __post_init__(self):
         super().__post_init__()
-        for name in ("layers", "heads", "width", "feed_forward"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.width % self.heads:
             raise ValueError(f"width {self.width} is not a multiple of {self.heads} heads")
 

@@ -1,4 +1,8 @@
-"""Members of the kernel-informed factor model, trained side by side in one compiled program."""
+"""Members of the kernel-informed factor model, trained side by side in one compiled program.
+
+They do not run on the training loop, which keeps the best state: every snapshot of every member is
+kept, as validation chooses among their combinations.
+"""
 
 import dataclasses
 import functools
@@ -9,7 +13,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float
 
-from grnjax.config import Settings
+from grnjax.config import Dropout, Positive, Rate, Settings
 from grnjax.models.kernel_factor import (
     KernelFactorConfig,
     PairGrid,
@@ -24,26 +28,20 @@ from grnjax.models.kernel_factor import (
 class EnsembleConfig(Settings):
     """How the members are trained."""
 
-    steps: int = 240
+    steps: Positive = 240
     """Full-batch steps at most; validation chooses among the snapshots."""
-    evaluate_every: int = 30
+    evaluate_every: Positive = 30
     """Steps between snapshots."""
-    learning_rate: float = 0.03
-    hidden_targets: float = 0.5
+    learning_rate: Rate = 0.03
+    hidden_targets: Dropout = 0.5
     """Share of targets that every second step treats as never seen."""
-    hidden_tfs: float = 0.3
+    hidden_tfs: Dropout = 0.3
     """Share of TFs that every second step treats as never seen."""
 
     def __post_init__(self):
         super().__post_init__()
-        if not 1 <= self.evaluate_every <= self.steps:
-            raise ValueError(
-                f"need 1 <= evaluate_every <= steps, got {self.evaluate_every} and {self.steps}"
-            )
-        if self.learning_rate <= 0:
-            raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
-        if not (0 <= self.hidden_targets < 1 and 0 <= self.hidden_tfs < 1):
-            raise ValueError("hidden_targets and hidden_tfs must be in [0, 1)")
+        if self.evaluate_every > self.steps:
+            raise ValueError(f"evaluate_every must be at most {self.steps}, the steps")
 
     @property
     def snapshots(self) -> int:

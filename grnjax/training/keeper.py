@@ -3,16 +3,14 @@
 import dataclasses
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from grnjax.errors import NonFiniteError
 from grnjax.storage.checkpoints import CheckpointStore
 from grnjax.training.cluster import agree
-from grnjax.training.objective import TrainState
-
-PyTree = Any
+from grnjax.training.objective import PyTree, TrainState
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -12,9 +12,15 @@ from grnjax.errors import ConfigError
 from grnjax.storage.checkpoints import CheckpointStore
 from grnjax.training.keeper import FitLog, FitResult, Keeper, train_to_the_end
 from grnjax.training.objective import Objective, PyTree, Schedule, TrainState
-from grnjax.training.sharding import check_tables, fetch, place_data, share_work, split_batches
+from grnjax.training.sharding import (
+    check_tables,
+    fetch,
+    place_data,
+    share_work,
+    split_batches,
+    stack_fits,
+)
 from grnjax.training.step import fresh_state, keep_better, train_epoch, train_step
-from grnjax.training.whole_fits import stack_fits
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

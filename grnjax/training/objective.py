@@ -11,6 +11,8 @@ import jax
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
+from grnjax.config import Settings
+
 PyTree = Any
 
 
@@ -64,9 +66,14 @@ class Objective:
     model's variables. Keys depend on (seed, step), but for that of `divide`, which is the fit's.
     """
 
-    schedule: Schedule
+    config: Settings
     optimizer: optax.GradientTransformation
     metrics: tuple[str, ...]  # names of what `evaluate` measures
+
+    @property
+    def schedule(self) -> Schedule:
+        """That of the settings."""
+        return Schedule.of(self.config)
 
     def init(self, key: jax.Array, data: PyTree) -> tuple[PyTree, PyTree]:
         """Fresh parameters and collections."""
@@ -109,11 +116,6 @@ class Objective:
     def count_rows(self, data: PyTree) -> int:
         """Rows of the tables, frozen and learned, that are split over devices where large."""
         raise NotImplementedError
-
-    def pad_data(self, data: PyTree, parts: int) -> PyTree:
-        """The data with what is split over devices padded to numbers that divide."""
-        del parts
-        return data
 
     def pad_batch(self, batch: PyTree, data: PyTree, parts: int) -> PyTree:
         """The batch with what is split over devices padded to numbers that divide."""

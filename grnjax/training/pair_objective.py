@@ -14,7 +14,7 @@ from grnjax.config import Count, Dropout, Positive, Rate, Settings, Weight
 from grnjax.models.terms import Term, refuse_unlisted, sum_penalties, without_ridge
 from grnjax.training.loop import Trainer, make_trainer
 from grnjax.training.losses import pair_loss, ranking_scores, sum_over
-from grnjax.training.objective import BatchLoss, Objective, Schedule
+from grnjax.training.objective import BatchLoss, Objective
 from grnjax.training.sharding import pad_pairs, share_score
 from grnjax.types import GeneBatch, PairBatch
 
@@ -85,11 +85,6 @@ class PairObjective(Objective):
     def terms(self) -> Sequence[Term]:
         """The model's terms; other parameters have weight decay."""
         return getattr(self.model, "make_terms", list)()
-
-    @property
-    def schedule(self) -> Schedule:
-        """That of the settings."""
-        return Schedule.of(self.config)
 
     @functools.cached_property
     def optimizer(self) -> optax.GradientTransformation:
@@ -179,12 +174,6 @@ class PairObjective(Objective):
     def count_rows(self, data: FitData) -> int:
         """Genes and their padding node."""
         return len(data.genes.nodes)
-
-    def pad_data(self, data: FitData, parts: int) -> FitData:
-        """Without mini-batches the train pairs are padded; else each batch is."""
-        if self.config.batch_size:
-            return data
-        return data._replace(train=self.pad_batch(data.train, data, parts))
 
     def pad_batch(self, batch: PairBatch, data: FitData, parts: int) -> PairBatch:
         """The pairs, and as many that weigh nothing as make their number divide."""

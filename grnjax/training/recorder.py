@@ -4,7 +4,6 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,9 +13,8 @@ from grnjax.storage.files import JsonLines, read_json_lines, write_atomic
 from grnjax.training.cluster import is_first
 from grnjax.training.keeper import FitResult, Keeper
 from grnjax.training.loop import Trainer, fit
+from grnjax.training.objective import PyTree
 from grnjax.training.side_by_side import choose_group_size, fit_side_by_side
-
-PyTree = Any
 
 SHOWN = {  # beside the bar, of whatever a fit is selected on
     "average_precision": "AP",

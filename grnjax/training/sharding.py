@@ -7,7 +7,7 @@ The mesh has two axes, `data` and `model`. Each array of a fit is laid out by th
 import functools
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,15 +17,14 @@ from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from grnjax.errors import ConfigError
-from grnjax.training.objective import Objective
+from grnjax.training.objective import Objective, PyTree
 from grnjax.types import PairBatch
 
 DATA, MODEL = "data", "model"  # axes of the mesh
+FITS = "fits"  # the axis of fits that train side by side
 LARGE = 2**22  # numbers in a table from which splitting it is worth the messages: 16 MiB
 FROZEN = (".genes.nodes", ".genes.embedding", ".profiles")  # tables of data that may be split
 LEARNED = (".parameters", ".best_parameters", ".optimizer")  # and parts of a TrainState
-
-PyTree = Any
 
 
 def make_mesh(model: int = 1) -> Mesh:
@@ -118,7 +117,9 @@ def place_data(data: PyTree, objective: Objective, mesh: Mesh) -> PyTree:
     Where steps take all train pairs, these are padded to a number that divides and split. Else
     they are everywhere, and `split_batches` splits each batch.
     """
-    data = objective.pad_data(data, mesh.shape[DATA])
+    if objective.whole_batches:
+        train = objective.pad_batch(data.train, data, mesh.shape[DATA])
+        data = data._replace(train=train)
     layout = lay_out(data, mesh, objective.count_rows(data), in_batches=not objective.whole_batches)
 
     def put(array, sharding):
@@ -215,3 +216,34 @@ def wait_on_cpu(function: Callable) -> Callable:
     if jax.default_backend() != "cpu":
         return function
     return functools.wraps(function)(lambda *args: jax.block_until_ready(function(*args)))
+
+
+# Whole fits on each device, which do not communicate
+
+
+def stack_fits(*functions: Callable) -> list[Callable]:
+    """The functions of a fit for fits stacked on a leading axis, compiled: whole ones on a device.
+
+    The number of fits must divide by that of the devices.
+    """
+    mesh = mesh_of_fits()
+    spread = functools.partial(
+        jax.shard_map,
+        mesh=mesh,
+        in_specs=P(FITS),
+        out_specs=P(FITS),
+        check_vma=False,  # a fit starts from constants, and no array is the same on all devices
+    )
+    layout = NamedSharding(mesh, P(FITS))
+    return [jax.jit(spread(jax.vmap(f)), out_shardings=layout) for f in functions]
+
+
+def spread_fits(tree: PyTree) -> PyTree:
+    """The arrays of stacked fits, each fit's on its device."""
+    return jax.device_put(tree, NamedSharding(mesh_of_fits(), P(FITS)))
+
+
+def mesh_of_fits() -> Mesh:
+    """All devices of this process in a row."""
+    devices = jax.local_devices()
+    return jax.make_mesh((len(devices),), (FITS,), (AxisType.Auto,), devices=devices)

@@ -7,7 +7,6 @@ stopped; what is computed for a stopped one meanwhile is thrown away.
 import contextlib
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,12 +17,10 @@ from grnjax.errors import ConfigError
 from grnjax.training.cluster import DeviceConfig
 from grnjax.training.keeper import FitResult, Keeper, train_to_the_end
 from grnjax.training.loop import Trainer
-from grnjax.training.sharding import fetch, make_mesh
-from grnjax.training.whole_fits import spread_fits
+from grnjax.training.objective import PyTree
+from grnjax.training.sharding import fetch, make_mesh, spread_fits
 
 FITS_A_DEVICE = 8  # at most, as each of them needs its memory
-
-PyTree = Any
 
 
 def choose_mesh(devices: DeviceConfig, side_by_side: bool | None, fits: int) -> Mesh | None:
