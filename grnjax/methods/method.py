@@ -18,7 +18,7 @@ from grnjax.config import Settings
 from grnjax.errors import ConfigError
 from grnjax.evidence.types import Evidence
 from grnjax.graphs.walks import InferredNetwork
-from grnjax.training.loop import TrainingConfig
+from grnjax.training.pair_objective import TrainingConfig
 from grnjax.training.recorder import FitRecorder
 from grnjax.types import Dataset, LabelledPairs, Part
 

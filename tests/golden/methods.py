@@ -45,7 +45,7 @@ from grnjax.tasks.transfer import transfer
 from grnjax.training.expression_embedding import EmbeddingTrainingConfig
 from grnjax.training.factor_ensemble import EnsembleConfig
 from grnjax.training.kernel_weights import KernelWeightConfig
-from grnjax.training.loop import TrainingConfig
+from grnjax.training.pair_objective import TrainingConfig
 from grnjax.training.recorder import FitRecorder
 from grnjax.training.walk_training import WalkTrainingConfig
 from grnjax.types import Dataset

@@ -13,9 +13,8 @@ from grnjax.graphs.edge_attention import edge_directions
 from grnjax.graphs.positional import PositionConfig, encode_positions
 from grnjax.models.graph_transformer import GraphTransformerConfig
 from grnjax.models.gt_grn import GTGRN, GTGRNConfig, GTGRNInputs, PairDecoder, faithful
-from grnjax.models.heads import ridge_penalty, without_ridge
-from grnjax.training.loop import TrainingConfig, make_trainer
-from grnjax.training.step import FitData, hide_genes
+from grnjax.training.loop import make_trainer
+from grnjax.training.pair_objective import FitData, TrainingConfig, hide_genes
 from grnjax.types import PairBatch
 
 GENES, TFS, WIDTH, FEATURES = 16, 5, 8, 4

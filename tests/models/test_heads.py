@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from grnjax.evaluation.metrics import swap_concordance
-from grnjax.models.heads import AdditiveHead, BilinearHead, HadamardHead, IdentityTerm, LinearTerm
+from grnjax.models.heads import AdditiveHead, BilinearHead, HadamardHead
+from grnjax.models.terms import IdentityTerm, LinearTerm
 
 GENES, TFS, DIM = 24, 6, 5
 PAIRS = np.argwhere(np.ones((TFS, GENES), bool)).astype(np.int32)

@@ -10,7 +10,6 @@ from grnjax.evaluation.metrics import swap_concordance
 from grnjax.graphs.build import build_graph
 from grnjax.models.fusion import CrossAttentionConfig
 from grnjax.models.gcn import GCNConfig
-from grnjax.models.heads import ridge_penalty, without_ridge
 from grnjax.models.scregnet import ScRegNet, ScRegNetConfig, faithful
 from grnjax.types import GeneBatch, PairBatch
 

@@ -18,7 +18,7 @@ from grnjax.tasks import link_prediction as prediction
 from grnjax.tasks.inputs import InputConfig
 from grnjax.tasks.loading import load_folder
 from grnjax.training.keeper import FitResult
-from grnjax.training.loop import TrainingConfig
+from grnjax.training.pair_objective import TrainingConfig
 
 CONFIG = prediction.LinkPredictionConfig()
 

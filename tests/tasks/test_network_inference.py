@@ -12,7 +12,7 @@ from grnjax.errors import ConfigError
 from grnjax.evidence.gather import gather_evidence
 from grnjax.tasks import network_inference as inference
 from grnjax.tasks.cross_fitting import CrossFit, assign_folds
-from grnjax.training.loop import TrainingConfig
+from grnjax.training.pair_objective import TrainingConfig
 
 CONFIG = inference.InferenceConfig(members=2, folds=3)
 

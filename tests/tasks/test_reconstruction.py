@@ -8,7 +8,7 @@ from grnjax.models.scregnet import ScRegNetConfig
 from grnjax.tasks.inputs import InputConfig
 from grnjax.tasks.link_prediction import SplitConfig, draw_splits
 from grnjax.tasks.reconstruction import is_among, judge_reconstruction, reconstruct
-from grnjax.training.loop import TrainingConfig
+from grnjax.training.pair_objective import TrainingConfig
 from grnjax.training.recorder import FitRecorder
 
 

@@ -14,7 +14,8 @@ from grnjax.evaluation.splits import draw_split
 from grnjax.graphs.aggregate import aggregate
 from grnjax.models.heads import BilinearHead
 from grnjax.training.batches import ModelInputs, build_fit_data, shared_sizes
-from grnjax.training.loop import TrainingConfig, make_trainer
+from grnjax.training.loop import make_trainer
+from grnjax.training.pair_objective import TrainingConfig
 from grnjax.types import GeneTable, Split
 
 SIZE = SimulatorConfig(genes=60, tfs=10, master_regulators=4, cells=120, steps=100)

@@ -16,11 +16,12 @@ import jax
 import numpy as np
 from conftest import SIZE, TinyModel, make_problem
 
-from grnjax.models.heads import IdentityTerm, ridge_penalty, without_ridge
 from grnjax.models.scregnet import ScRegNet, ScRegNetConfig
+from grnjax.models.terms import IdentityTerm
 from grnjax.training import sharding
 from grnjax.training.cluster import DeviceConfig, join_processes
-from grnjax.training.loop import TrainingConfig, make_trainer
+from grnjax.training.loop import make_trainer
+from grnjax.training.pair_objective import TrainingConfig
 from grnjax.training.pmap_step import collect, make_pmap_step, spread
 from grnjax.training.recorder import FitRecorder, Job
 from grnjax.training.side_by_side import choose_group_size, choose_mesh

@@ -10,7 +10,8 @@ from grnjax.models.gcn import GCNConfig
 from grnjax.models.scregnet import ScRegNet, ScRegNetConfig
 from grnjax.storage.checkpoints import CheckpointStore
 from grnjax.training.batches import build_pair_batch
-from grnjax.training.loop import TrainingConfig, fit, make_trainer
+from grnjax.training.loop import fit, make_trainer
+from grnjax.training.pair_objective import TrainingConfig
 
 INIT_KEY, TRAIN_KEY = jax.random.split(jax.random.key(0))  # of seed 0
 

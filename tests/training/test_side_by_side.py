@@ -19,7 +19,8 @@ from grnjax.storage.checkpoints import CheckpointStore
 from grnjax.storage.files import read_json_lines
 from grnjax.training import side_by_side
 from grnjax.training.cluster import DeviceConfig
-from grnjax.training.loop import TrainingConfig, make_trainer
+from grnjax.training.loop import make_trainer
+from grnjax.training.pair_objective import TrainingConfig
 from grnjax.training.recorder import FitRecorder, Job
 from grnjax.training.sharding import make_mesh
 

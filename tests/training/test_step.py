@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from grnjax.training.step import all_finite, hide_genes, hide_topology, train_epoch, train_step
+from grnjax.training.pair_objective import hide_genes
+from grnjax.training.step import all_finite, hide_topology, train_epoch, train_step
 
 KEY = jax.random.key(7)
 FOLDS = 4

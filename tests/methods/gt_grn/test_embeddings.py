@@ -22,7 +22,7 @@ from grnjax.models.gt_grn import GTGRNConfig
 from grnjax.models.walk_model import WalkModelConfig
 from grnjax.tasks.inputs import InputConfig
 from grnjax.training.expression_embedding import EmbeddingTrainingConfig
-from grnjax.training.loop import TrainingConfig
+from grnjax.training.pair_objective import TrainingConfig
 from grnjax.training.recorder import FitRecorder
 from grnjax.training.walk_training import WalkTrainingConfig
 from grnjax.types import Dataset, GeneTable, LabelledPairs
