@@ -218,7 +218,7 @@ def embed_expression(
     trainer = make_embedding_trainer(model, config, mesh)
     result = fit(trainer, data, seed=seed, name="expression embedding", store=store, log=log)
     vectors = np.zeros((len(profiles.covered), model.dim), np.float32)
-    vectors[found] = _encode(result.variables["params"], data, model=model)
+    vectors[found] = encode(result.variables["params"], data, model=model)
     return ExpressionEmbedding(
         vectors, profiles.covered, result.best_score, result.best_epoch, result.epochs
     )
@@ -244,7 +244,7 @@ def kl_weight(epoch: Int[Array, ""], config: EmbeddingTrainingConfig) -> Float[A
 
 
 @functools.partial(jax.jit, static_argnames=("model",))
-def _encode(parameters, data, *, model) -> Float[Array, "gene dim"]:
+def encode(parameters, data, *, model) -> Float[Array, "gene dim"]:
     """The mean of every gene's code, from the cells that are not held out."""
     autoencoder = Autoencoder(model, data.profiles.shape[1])
     shown = data.profiles * (1 - data.is_hidden_cell)
