@@ -114,7 +114,6 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from grnjax.config import Positive
-from grnjax.methods.scregnet import InputConfig, ScRegNetMethod
 from grnjax.models.encoder import EncoderConfig
 
 
