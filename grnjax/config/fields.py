@@ -54,7 +54,7 @@ class Settings:
             if plain(name) in (plain(key), plain(known.rpartition(":")[2])):
                 path = known
         if ":" in path:
-            return cls._import(path)
+            return import_named(path, below=cls)
         found = {plain(known.__name__): known for known in subclasses(cls)}
         return found.get(plain(name))
 
@@ -66,21 +66,17 @@ class Settings:
         others = [k for k in made if f"{k.__module__}:{k.__qualname__}" not in paths]
         return [*cls.NAMED, *(known.__name__.removesuffix("Config") for known in others)]
 
-    @classmethod
-    def _import(cls, path: str) -> type:
-        found = import_named(path)
-        if not (isinstance(found, type) and issubclass(found, cls)):
-            raise ConfigError(f"{path} is no {cls.__name__}.")
-        return found
 
-
-def import_named(path: str) -> Any:
-    """What "package.module:name" names; a sentence where it cannot be imported."""
+def import_named(path: str, *, below: type | None = None) -> Any:
+    """What "package.module:name" names: a class below another one, if that is given."""
     module, _, name = path.partition(":")
     try:
-        return getattr(importlib.import_module(module), name)
+        found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(f"{path} cannot be imported: {error}.") from error
+    if below is not None and not (isinstance(found, type) and issubclass(found, below)):
+        raise ConfigError(f"{path} is no {below.__name__}.")
+    return found
 
 
 @dataclasses.dataclass(frozen=True)
