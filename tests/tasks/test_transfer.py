@@ -6,12 +6,12 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
+from grnjax.tasks.bench import Bench, Request
 
 from grnjax.data.expression import DataConfig
 from grnjax.data.simulator import SimulatorConfig, simulate
 from grnjax.errors import ConfigError
 from grnjax.progress import logger
-from grnjax.tasks.bench import Bench, Request
 from grnjax.tasks.inputs import InputConfig, node_features
 from grnjax.tasks.link_prediction import (
     MODEL,
