@@ -15,6 +15,7 @@ _PUBLIC = {
     "train": "grnjax.tasks.door",
     "transfer": "grnjax.tasks.door",
     "read": "grnjax.tasks.door",
+    "evaluate": "grnjax.tasks.evaluation",
     "list_methods": "grnjax.methods.method",
     "RankedNetwork": "grnjax.tasks.ranked_network",
     "InferenceConfig": "grnjax.tasks.network_inference",

@@ -25,7 +25,7 @@ from grnjax.models.scregnet import ScRegNetConfig
 from grnjax.training.loop import TrainingConfig
 
 ROOT = Path(__file__).parents[1]
-NAMES = ("Config", "Settings", "Study", "Command")
+NAMES = ("Config", "Settings", "Study", "Command", "Method")
 WORD = "absent"  # none of any choices
 
 

@@ -60,14 +60,10 @@ class Settings:
 
     @classmethod
     def names(cls) -> list[str]:
-        """The names that `find` knows."""
+        """The names that `find` knows, but those of classes that others are built on."""
         paths = set(cls.NAMED.values())
-        others = [
-            known
-            for known in subclasses(cls)
-            if f"{known.__module__}:{known.__qualname__}" not in paths
-            if not known.__subclasses__()  # what others are made from is none itself
-        ]
+        made = [known for known in subclasses(cls) if not known.__subclasses__()]
+        others = [k for k in made if f"{k.__module__}:{k.__qualname__}" not in paths]
         return [*cls.NAMED, *(known.__name__.removesuffix("Config") for known in others)]
 
     @classmethod
