@@ -186,14 +186,14 @@ def train_epoch(state, data, key, model, config) -> tuple[TrainState, Float[Arra
     weights = (place < genes).astype(jnp.float32).reshape(steps, size)
 
     def one(state, batch):
-        return train_step(state, *batch, data, key, model, config)
+        return train_step(state, *batch, data, key, model=model, config=config)
 
     state, losses = jax.lax.scan(one, state, (batches, weights))
     return state._replace(epoch=state.epoch + 1), losses.mean()
 
 
 def train_step(
-    state, batch, weights, data, key, model, config
+    state, batch, weights, data, key, *, model, config
 ) -> tuple[TrainState, Float[Array, ""]]:
     """One update from a batch of genes; its noise depends on (seed, step) only.
 

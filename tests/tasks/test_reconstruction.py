@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from grnjax.tasks.bench import Bench, FitSettings, Request
 
 from grnjax.models.scregnet import ScRegNetConfig
-from grnjax.tasks.bench import Bench, FitSettings, Request
 from grnjax.tasks.inputs import InputConfig
-from grnjax.tasks.link_prediction import SplitConfig, draw_splits
 from grnjax.tasks.reconstruction import is_among, judge_reconstruction, reconstruct
+from grnjax.tasks.split_fits import SplitConfig, draw_splits
 from grnjax.training.loop import TrainingConfig
 from grnjax.training.recorder import FitRecorder
 
