@@ -19,7 +19,7 @@ _PUBLIC = {
     "list_methods": "grnjax.methods.method",
     "RankedNetwork": "grnjax.tasks.ranked_network",
     "InferenceConfig": "grnjax.tasks.network_inference",
-    "LinkPredictionConfig": "grnjax.tasks.link_prediction",
+    "LinkPredictionConfig": "grnjax.tasks.split_fits",
     "MethodConfig": "grnjax.methods.method",
     "KernelFactorMethod": "grnjax.methods.kernel_factor.method",
     "ScRegNetMethod": "grnjax.methods.scregnet",

@@ -86,6 +86,16 @@ class Part:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Fold:
+    """The candidates that one fit of a repeat must not see, and what it learns from."""
+
+    repeat: int
+    fold: int
+    held_out: np.ndarray  # mask over the candidates
+    part: Part  # whose test pairs are those candidates
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Dataset:
     """What a task works on: genes, labelled pairs, and the notes gathered while reading."""
 

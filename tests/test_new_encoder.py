@@ -19,7 +19,7 @@ from grnjax.graphs.aggregate import aggregate
 from grnjax.methods.scregnet import InputConfig, ScRegNetMethod
 from grnjax.models.encoder import EncoderConfig
 from grnjax.models.scregnet import ScRegNetConfig
-from grnjax.tasks.link_prediction import LinkPredictionConfig, SplitConfig, draw_splits, run_study
+from grnjax.tasks.link_prediction import run_study
 from grnjax.tasks.loading import load_embedded
 from grnjax.training.pair_objective import TrainingConfig
 

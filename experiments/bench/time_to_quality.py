@@ -25,7 +25,7 @@ from grnjax.models.gcn import GCNConfig
 from grnjax.models.sage import SAGEConfig
 from grnjax.models.scregnet import faithful
 from grnjax.progress import logger, start_logging
-from grnjax.tasks.link_prediction import LinkPredictionConfig
+from grnjax.tasks.split_fits import LinkPredictionConfig
 
 SETS = ("mDC", "hESC")
 BATCHES = (0, 4096, 1024)  # 0: all pairs

@@ -36,8 +36,8 @@ from grnjax.data.sets import find_sets
 from grnjax.evaluation.splits import draw_split
 from grnjax.methods.pair_models import make_method_trainer
 from grnjax.methods.scregnet import InputConfig, ScRegNetMethod, node_features
-from grnjax.tasks.link_prediction import LinkPredictionConfig, build_problems
 from grnjax.tasks.loading import load_embedding, load_folder
+from grnjax.tasks.split_fits import LinkPredictionConfig, build_problems
 from grnjax.training.batches import build_fit_data, shared_sizes
 from grnjax.training.loop import Trainer
 from grnjax.training.pair_objective import FitData

@@ -30,8 +30,8 @@ from grnjax.data.sets import find_sets
 from grnjax.evaluation.splits import SplitKind
 from grnjax.methods.expression_only import ExpressionOnlyName, score_genes
 from grnjax.progress import logger, start_logging
-from grnjax.tasks.link_prediction import SplitConfig, draw_splits
 from grnjax.tasks.loading import load_folder
+from grnjax.tasks.split_fits import SplitConfig, draw_splits
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

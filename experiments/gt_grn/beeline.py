@@ -52,7 +52,6 @@ from grnjax.methods.pair_models import PairInputConfig
 from grnjax.methods.scregnet import ScRegNetMethod
 from grnjax.models.gt_grn import GTGRNConfig, faithful
 from grnjax.progress import logger, start_logging
-from grnjax.tasks.link_prediction import SplitConfig, draw_splits
 from grnjax.tasks.loading import load_folder
 from grnjax.training.pair_objective import TrainingConfig
 from grnjax.types import Dataset, Split

@@ -76,7 +76,7 @@ from grnjax.methods.kernel_factor.bank import FeatureBank, build_bank
 from grnjax.methods.kernel_factor.fit import KernelFactorSettings, fit_kernel_factor
 from grnjax.methods.scregnet import ScRegNetMethod
 from grnjax.progress import logger, start_logging
-from grnjax.tasks.link_prediction import SplitConfig, draw_splits
+from grnjax.tasks.split_fits import SplitConfig, draw_splits
 from grnjax.types import Dataset, GeneTable, LabelledPairs, Split
 
 KERNEL_FACTOR = "kernel factor, expression only"

@@ -29,9 +29,10 @@ from grnjax.methods.kernel_factor.fit import KernelFactorSettings, fit_kernel_fa
 from grnjax.methods.kernel_factor.method import KernelFactorMethod
 from grnjax.methods.scregnet import ScRegNetMethod
 from grnjax.progress import logger, start_logging
-from grnjax.tasks.link_prediction import LinkPredictionConfig, SplitConfig, draw_splits, run_study
+from grnjax.tasks.link_prediction import run_study
 from grnjax.tasks.loading import EmbeddedData, load_embedded
-from grnjax.tasks.network_inference import InferenceConfig, infer
+from grnjax.tasks.network_inference import InferenceConfig, infer, judge_hidden
+from grnjax.tasks.split_fits import LinkPredictionConfig, SplitConfig, draw_splits
 
 MESSAGES = "scRegNet, messages over train edges"
 NO_MOTIFS = f"{KERNEL_FACTOR}, expression only"
@@ -82,7 +83,7 @@ def main() -> None:
                 by = KernelFactorMethod() if evidence else ScRegNetMethod()
                 config_of = InferenceConfig(method=by)
                 network = infer(embedded.dataset, config_of, seed=0, evidence=evidence)
-                hidden = network.judge_hidden(embedded.truth)
+                hidden = judge_hidden(network, embedded.truth)
                 for split, rows in {"infer, known": network.rows, "infer, hidden": hidden}.items():
                     named = {by.name(): method}
                     renamed = [{**r, "method": named.get(r["method"], r["method"])} for r in rows]

@@ -41,8 +41,9 @@ from grnjax.data.benchmark import BenchmarkSet
 from grnjax.data.expression import DataConfig
 from grnjax.data.sets import find_sets
 from grnjax.progress import logger, start_logging
-from grnjax.tasks.link_prediction import LinkPredictionConfig, SplitConfig, draw_splits, run_study
+from grnjax.tasks.link_prediction import run_study
 from grnjax.tasks.loading import load_embedding, load_folder, load_splits
+from grnjax.tasks.split_fits import LinkPredictionConfig, SplitConfig, draw_splits
 from grnjax.types import Dataset, Split
 
 BALANCED_NETWORKS = ("nonspecific", "string", "lofgof")
@@ -153,6 +154,7 @@ def split_settings(found: BenchmarkSet, study: BeelineStudy) -> SplitConfig:
 def add_variant(
     name: str,
     config: LinkPredictionConfig,
+    *,
     dataset: Dataset,
     splits: list[Split],
     embedding: np.ndarray | None,

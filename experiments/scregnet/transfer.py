@@ -39,8 +39,8 @@ from grnjax.data.expression import DataConfig
 from grnjax.methods.method import MethodConfig
 from grnjax.methods.scregnet import InputConfig, ScRegNetMethod
 from grnjax.progress import logger, start_logging
-from grnjax.tasks.link_prediction import LinkPredictionConfig, SplitConfig
 from grnjax.tasks.loading import load_folder
+from grnjax.tasks.split_fits import LinkPredictionConfig, SplitConfig
 from grnjax.tasks.transfer import transfer
 from grnjax.types import Dataset, GeneTable, LabelledPairs
 

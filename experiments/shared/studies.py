@@ -19,7 +19,9 @@ from grnjax.evaluation.splits import SplitKind
 from grnjax.methods.method import MethodConfig, Scorer
 from grnjax.methods.scregnet import ScRegNetMethod
 from grnjax.tasks.judging import judge_split, trivial_scores
-from grnjax.tasks.link_prediction import (
+from grnjax.tasks.loading import load_embedding, load_folder, load_splits
+from grnjax.tasks.reconstruction import judge_reconstruction, reconstruct
+from grnjax.tasks.split_fits import (
     LinkPredictionConfig,
     SplitConfig,
     build_problems,
@@ -27,8 +29,6 @@ from grnjax.tasks.link_prediction import (
     fit_requests,
     list_requests,
 )
-from grnjax.tasks.loading import load_embedding, load_folder, load_splits
-from grnjax.tasks.reconstruction import judge_reconstruction, reconstruct
 from grnjax.training.recorder import FitRecorder
 from grnjax.types import Dataset, Split
 

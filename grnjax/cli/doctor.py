@@ -8,7 +8,7 @@ from grnjax import config as settings
 from grnjax.config import Settings
 from grnjax.data.simulator import EmbeddedConfig, SimulatorConfig
 from grnjax.errors import GrnjaxError
-from grnjax.tasks.link_prediction import LinkPredictionConfig, SplitConfig, draw_splits, run_study
+from grnjax.tasks.link_prediction import run_study
 from grnjax.tasks.loading import load_embedded
 from grnjax.tasks.record import describe_environment
 from grnjax.training.pair_objective import TrainingConfig

@@ -95,7 +95,7 @@ def run(args: list[str]) -> None:
         metrics = {"rows": network.rows, "calibration": network.calibration}
         metrics = {key: value for key, value in metrics.items() if value}
         if truth is not None and network.candidates is not None:
-            metrics["hidden_rows"] = network.judge_hidden(truth)
+            metrics["hidden_rows"] = network_inference.judge_hidden(network, truth)
         results = {
             "seed": command.seed,
             "method": network.method,

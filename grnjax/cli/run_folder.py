@@ -8,6 +8,7 @@ from pathlib import Path
 from jax.sharding import Mesh
 
 from grnjax import config as settings
+from grnjax.cli.old_flags import translate_record
 from grnjax.config import Settings
 from grnjax.errors import ConfigError, GrnjaxError
 from grnjax.methods.method import MethodConfig
@@ -44,7 +45,7 @@ class Run:
             )
         join_processes(command.devices)
         self.begun, self.out, self.devices = time.monotonic(), command.out, command.devices
-        values = settings.to_json(command)
+        self.command, values = command, settings.to_json(command)
         identity = {key: value for key, value in values.items() if key not in NO_PART_OF_IT}
         self.record = {"command": name, "config": identity, "inputs": digest_inputs(inputs)}
         self.held = contextlib.ExitStack()
@@ -59,9 +60,13 @@ class Run:
         """Whether the folder holds the finished results of this very run; says so if it does."""
         if not agree((self.out / "run.json").exists()):
             return False
-        open_run(self.out, self.record)  # refuses a folder of another run
+        self.open()  # refuses a folder of another run
         logger.info("%s: this run has already finished; nothing to do.", self.out)
         return True
+
+    def open(self) -> bool:
+        """True if the folder already holds this run, also one of version 0.1.0 (`open_run`)."""
+        return open_run(self.out, self.record, lambda there: translate_record(there, self.command))
 
     def choose_mesh(self, method: MethodConfig, fits: int) -> Mesh | None:
         """The devices that share each of so many fits; None where each has one for itself."""
@@ -73,7 +78,7 @@ class Run:
 
         def enter() -> bool:
             self.held.enter_context(lock_run(self.out))
-            return open_run(self.out, self.record)
+            return self.open()
 
         if do_first(enter):
             logger.info("%s: resuming an unfinished run", self.out)

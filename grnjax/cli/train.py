@@ -18,8 +18,9 @@ from grnjax.methods.method import MethodConfig
 from grnjax.progress import logger
 from grnjax.tasks import link_prediction
 from grnjax.tasks.inputs import load_extras
-from grnjax.tasks.link_prediction import LinkPredictionConfig, Results
+from grnjax.tasks.link_prediction import Results
 from grnjax.tasks.loading import load_folder, load_splits
+from grnjax.tasks.split_fits import LinkPredictionConfig, draw_splits
 from grnjax.training.cluster import DeviceConfig
 
 DIFFERENCES = {
@@ -71,7 +72,7 @@ def run(args: list[str]) -> None:
         return
     splits = load_splits(beeline, dataset, command.split.protocol)
     if splits is None:
-        splits = link_prediction.draw_splits(dataset, command.split)
+        splits = draw_splits(dataset, command.split)
     else:
         names = ", ".join(map(str, beeline.splits))
         logger.info(f"published pairs: {names}; --split.kind and --split.draws do not apply")

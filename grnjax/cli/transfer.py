@@ -12,8 +12,8 @@ from grnjax.data.expression import DataConfig
 from grnjax.evaluation.report import format_table, summarise
 from grnjax.methods.method import MethodConfig
 from grnjax.methods.scregnet import InputConfig, ScRegNetMethod
-from grnjax.tasks.link_prediction import LinkPredictionConfig
 from grnjax.tasks.loading import load_embedding, load_folder
+from grnjax.tasks.split_fits import LinkPredictionConfig
 from grnjax.tasks.transfer import TransferResults, transfer
 from grnjax.training.cluster import DeviceConfig
 

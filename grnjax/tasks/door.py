@@ -12,10 +12,11 @@ from grnjax.methods.method import MethodConfig, make_method
 from grnjax.tasks import link_prediction, network_inference
 from grnjax.tasks import transfer as transfer_design
 from grnjax.tasks.inputs import load_extras, load_genes_and_edges
-from grnjax.tasks.link_prediction import LinkPredictionConfig, Results
+from grnjax.tasks.link_prediction import Results
 from grnjax.tasks.loading import load_embedding, load_folder, load_splits
 from grnjax.tasks.network_inference import InferenceConfig
 from grnjax.tasks.ranked_network import RankedNetwork
+from grnjax.tasks.split_fits import LinkPredictionConfig, draw_splits
 from grnjax.tasks.transfer import TransferResults
 from grnjax.types import Dataset
 
@@ -82,7 +83,7 @@ def train(
     config, data = choose_method(config or LinkPredictionConfig(), method), data or DataConfig()
     dataset, found = load_folder(data_set, data)
     splits = load_splits(found, dataset, config.split.protocol)
-    splits = splits or link_prediction.draw_splits(dataset, config.split)
+    splits = splits or draw_splits(dataset, config.split)
     extras = load_extras(
         config.method, dataset, data, splits=splits, evidence=evidence, walk_on=walk_on
     )

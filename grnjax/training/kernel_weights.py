@@ -86,9 +86,8 @@ def _learn(kernels, labels, observed, drawn, *, hidden, components, learning_rat
 
     def step(carry, genes):
         parameters, state = carry
-        loss = functools.partial(
-            episode_loss, kernels, labels, observed, genes[:hidden], genes[hidden:], components
-        )
+        given = kernels, labels, observed, genes[:hidden], genes[hidden:]
+        loss = functools.partial(episode_loss, *given, components=components)
         updates, state = optimizer.update(jax.grad(loss)(parameters), state)
         return (optax.apply_updates(parameters, updates), state), None
 
@@ -97,7 +96,7 @@ def _learn(kernels, labels, observed, drawn, *, hidden, components, learning_rat
 
 
 def episode_loss(
-    kernels, labels, observed, hidden, context, components: int, parameters: dict
+    kernels, labels, observed, hidden, context, parameters: dict, *, components: int
 ) -> Float[Array, ""]:
     """Mean cross-entropy of the hidden genes' labels, predicted from the context genes'."""
     weights = jax.nn.softmax(parameters["kernel"])

@@ -31,7 +31,9 @@ from grnjax.methods.scregnet import InputConfig, ScRegNetMethod
 from grnjax.models.gat import GATConfig
 from grnjax.models.gt_grn import GTGRNConfig
 from grnjax.models.scregnet import ScRegNetConfig
-from grnjax.tasks.link_prediction import (
+from grnjax.tasks.loading import EmbeddedData, load_embedded, load_folder
+from grnjax.tasks.network_inference import InferenceConfig, infer
+from grnjax.tasks.split_fits import (
     LinkPredictionConfig,
     SplitConfig,
     build_problems,
@@ -39,8 +41,6 @@ from grnjax.tasks.link_prediction import (
     fit_requests,
     list_requests,
 )
-from grnjax.tasks.loading import EmbeddedData, load_embedded, load_folder
-from grnjax.tasks.network_inference import InferenceConfig, infer
 from grnjax.tasks.transfer import transfer
 from grnjax.training.expression_embedding import EmbeddingTrainingConfig
 from grnjax.training.factor_ensemble import EnsembleConfig

@@ -13,14 +13,9 @@ from grnjax.data.simulator import SimulatorConfig, simulate
 from grnjax.errors import ConfigError
 from grnjax.progress import logger
 from grnjax.tasks.inputs import InputConfig, node_features
-from grnjax.tasks.link_prediction import (
-    MODEL,
-    LinkPredictionConfig,
-    SplitConfig,
-    draw_splits,
-    fit_settings,
-)
+from grnjax.tasks.link_prediction import MODEL, fit_settings
 from grnjax.tasks.loading import load_dataset
+from grnjax.tasks.split_fits import LinkPredictionConfig, SplitConfig, draw_splits
 from grnjax.tasks.transfer import give_features, join_genes, transfer, use_split
 from grnjax.training.keeper import FitResult
 from grnjax.training.pair_objective import TrainingConfig

@@ -10,7 +10,7 @@ from experiments.shared import record, studies
 from grnjax.data.bulk import BulkSet
 from grnjax.methods.scregnet import InputConfig, ScRegNetMethod
 from grnjax.models.scregnet import ScRegNetConfig
-from grnjax.tasks.link_prediction import SplitConfig, draw_splits
+from grnjax.tasks.split_fits import SplitConfig, draw_splits
 from grnjax.training.pair_objective import TrainingConfig
 from grnjax.types import Dataset, GeneTable, LabelledPairs
 
