@@ -139,8 +139,7 @@ class MethodConfig(Settings):
         """Refuses inputs, by their names in `READS`, that it does not read."""
         for what in given:
             if what not in self.READS:
-                methods = {name: MethodConfig.find(name) for name in MethodConfig.NAMED}
-                readers = [name for name, method in methods.items() if what in method.READS]
+                readers = [name for name in MethodConfig.NAMED if what in make_method(name).READS]
                 raise ConfigError(
                     f"{self.name()} does not read {FLAGS[what]}; leave it out, or take a method "
                     f"that does: {', '.join(readers)}."

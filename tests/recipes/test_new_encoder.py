@@ -3,11 +3,11 @@
 import dataclasses
 import importlib
 import json
-import sys
 from pathlib import Path
 
-import flax.linen as nn
+import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import grnjax.models
@@ -15,61 +15,56 @@ from grnjax import config as settings
 from grnjax.config.fields import subclasses
 from grnjax.data.simulator import EmbeddedConfig, SimulatorConfig
 from grnjax.errors import ConfigError
-from grnjax.graphs.aggregate import aggregate
+from grnjax.graphs.build import build_graph
 from grnjax.methods.scregnet import InputConfig, ScRegNetMethod
 from grnjax.models.encoder import EncoderConfig
 from grnjax.models.scregnet import ScRegNetConfig
-from grnjax.tasks.link_prediction import run_study
+from grnjax.tasks.link_prediction import LinkPredictionConfig, SplitConfig, draw_splits, run_study
 from grnjax.tasks.loading import load_embedded
 from grnjax.training.pair_objective import TrainingConfig
 
 SIZE = SimulatorConfig(genes=80, tfs=12, master_regulators=4, cells=150, steps=100)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class MeanConfig(EncoderConfig):
-    """Settings of `MeanEncoder`."""
-
-    width: int = 12
-
-    def make(self, name):
-        return MeanEncoder(self, name=name)
-
-
-class MeanEncoder(nn.Module):
-    """Each gene beside the mean of its neighbours."""
-
-    config: MeanConfig
-
-    @nn.compact
-    def __call__(self, nodes, graph, *, train):
-        total = aggregate(nodes, graph, graph.edges)
-        degree = aggregate(jnp.ones_like(nodes[:, :1]), graph, graph.edges)
-        joined = jnp.concatenate([nodes, total / jnp.maximum(degree, 1)], axis=-1)
-        return nn.tanh(nn.Dense(self.config.width, name="mix")(joined))
-
-
-CONFIG = LinkPredictionConfig(
-    method=ScRegNetMethod(
-        model=ScRegNetConfig(encoder=MeanConfig(width=12), mlp_widths=(12,), identity_rank=2),
-        inputs=InputConfig(components=10),
-        training=TrainingConfig(epochs=100, unseen_share=0.0),
-    ),
-    split=SplitConfig(draws=(0, 1)),
-)
+@pytest.fixture(scope="module")
+def config(recipe):
+    return LinkPredictionConfig(
+        method=ScRegNetMethod(
+            model=ScRegNetConfig(
+                encoder=recipe.MeanConfig(width=12), mlp_widths=(12,), identity_rank=2
+            ),
+            inputs=InputConfig(components=10),
+            training=TrainingConfig(epochs=100, unseen_share=0.0),
+        ),
+        split=SplitConfig(draws=(0, 1)),
+    )
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(config, tmp_path_factory):
     """Results and run folder of a study with the new encoder."""
     folder = tmp_path_factory.mktemp("run")
     dataset = load_embedded(EmbeddedConfig(known_share=1.0, simulator=SIZE)).dataset
-    splits = draw_splits(dataset, CONFIG.split)
-    return run_study(dataset, splits, CONFIG, folder=folder), folder
+    return run_study(dataset, draw_splits(dataset, config.split), config, folder=folder), folder
+
+
+def test_it_uses_the_graph_and_its_direction(recipe):
+    encoder = recipe.MeanConfig(width=5).make("encoder")
+    nodes = jnp.asarray(np.random.default_rng(0).normal(size=(5, 3)), jnp.float32)
+
+    def encode(edges):
+        graph = build_graph(np.array(edges), 4, symmetric=False, self_loops=False)
+        graph = jax.tree.map(jnp.asarray, graph)
+        variables = encoder.init(jax.random.key(0), nodes, graph, train=False)
+        return encoder.apply(variables, nodes, graph, train=False)
+
+    forward, backward = encode([[0, 1]]), encode([[1, 0]])
+    assert forward.shape == (5, 5)
+    assert not np.allclose(forward, backward)
 
 
 @pytest.mark.slow
-def test_a_new_encoder_learns_without_a_change_to_any_file(run):
+def test_it_learns_without_a_change_to_any_file(run):
     results, _ = run
     rows = [row for row in results.rows if row["method"] == "scRegNet"]
     assert [row["draw"] for row in rows] == [0, 1]
@@ -92,10 +87,10 @@ def test_the_parameters_that_were_trained_are_those_of_the_new_encoder(run):
     }
 
 
-def test_its_settings_are_flags_and_come_back_from_a_run_record():
-    parsed = settings.parse(CONFIG, ["--method.model.encoder.width", "7"], program="grnjax train")
-    assert parsed.method.model.encoder == MeanConfig(width=7)
-    assert settings.from_json(LinkPredictionConfig, settings.to_json(CONFIG)) == CONFIG
+def test_its_settings_are_flags_and_come_back_from_a_run_record(recipe, config):
+    parsed = settings.parse(config, ["--method.model.encoder.width", "7"], program="grnjax train")
+    assert parsed.method.model.encoder == recipe.MeanConfig(width=7)
+    assert settings.from_json(LinkPredictionConfig, settings.to_json(config)) == config
 
 
 def test_a_config_that_makes_no_encoder_says_which_one_it_is():
@@ -107,64 +102,31 @@ def test_a_config_that_makes_no_encoder_says_which_one_it_is():
         Forgetful().make("encoder")
 
 
-OWN_MODULE = """
-import dataclasses
-
-import flax.linen as nn
-import jax.numpy as jnp
-
-from grnjax.config import Positive
-from grnjax.models.encoder import EncoderConfig
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class OwnConfig(EncoderConfig):
-    width: Positive = 5
-
-    def make(self, name):
-        return Own(self, name=name)
-
-
-class Own(nn.Module):
-    config: OwnConfig
-
-    @nn.compact
-    def __call__(self, nodes, graph, *, train):
-        return jnp.tanh(nn.Dense(self.config.width, name="own")(nodes))
-"""
-
-
-@pytest.fixture
-def own_module(tmp_path, monkeypatch):
-    """The name of a module of an encoder that nothing of grnjax knows or has imported."""
-    (tmp_path / "own_encoder.py").write_text(OWN_MODULE)
-    monkeypatch.syspath_prepend(tmp_path)
-    yield "own_encoder"
-    sys.modules.pop("own_encoder", None)
-
-
-def test_an_encoder_of_another_package_is_named_by_its_place(own_module):
-    place = "--method.model.encoder"
-    flags = [f"{place}={own_module}:OwnConfig", f"{place}.width=7"]
+def test_the_command_line_takes_it_by_its_place(recipe, shown):
+    flags = [
+        shown("--method.model.encoder=my_encoder:MeanConfig"),
+        shown("--method.model.encoder.width=32"),
+    ]
     parsed = settings.parse(LinkPredictionConfig, flags, program="grnjax train")
-    encoder = parsed.method.model.encoder
-    assert (type(encoder).__name__, encoder.width) == ("OwnConfig", 7)
+    assert parsed.method.model.encoder == recipe.MeanConfig(width=32)
     with pytest.raises(ConfigError, match="method.model.encoder.width must be at least 1, got 0"):
-        settings.parse(LinkPredictionConfig, [*flags, f"{place}.width=0"], program="train")
+        wrong = [flags[0], "--method.model.encoder.width=0"]
+        settings.parse(LinkPredictionConfig, wrong, program="train")
 
 
 @pytest.mark.slow
-def test_the_command_line_fits_an_encoder_of_another_package(
-    own_module, cli, genelink_folder, tmp_path
-):
-    flags = [f"--method.model.encoder={own_module}:OwnConfig", "--method.training.epochs=20"]
+def test_the_command_line_fits_it(recipe, shown, cli, genelink_folder, tmp_path):
+    flags = [
+        shown("--method.model.encoder=my_encoder:MeanConfig"),
+        "--method.training.epochs=20",
+    ]
     command = ["train", genelink_folder(), *flags, "--out", tmp_path / "run"]
     outcome = cli(*command)
     assert outcome.status == 0, outcome.err
     record = json.loads((tmp_path / "run" / "run.json").read_text())
-    assert record["config"]["method"]["model"]["encoder"] == {"class": "OwnConfig", "width": 5}
+    assert record["config"]["method"]["model"]["encoder"] == {"class": "MeanConfig", "width": 64}
     manifest = next((tmp_path / "run").glob("checkpoints/*/*/manifest.json"))
-    assert "['encoder']['own']['kernel']" in manifest.read_text()
+    assert "['encoder']['mix']['kernel']" in manifest.read_text()
     assert "already finished" in cli(*command).err
 
 
