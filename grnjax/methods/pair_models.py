@@ -157,11 +157,12 @@ class PairScorer(Scorer):
     size: int  # pairs that are scored at once, padded to it so that scoring compiles once
 
     def logits(self, pairs: LabelledPairs) -> Float[np.ndarray, "1 pair"]:
-        scores, key = [], jax.random.key(self.seed)
+        scores, key, score = [], jax.random.key(self.seed), self.trainer.score
+        assert score is not None  # a pair trainer's always scores
         for start in range(0, len(pairs), self.size):
             block = pairs.take(slice(start, start + self.size))
             batch = build_pair_batch(self.inputs, block, self.size)
-            logits = self.trainer.score(self.result.variables, self.data.genes, batch, key)
+            logits = score(self.result.variables, self.data.genes, batch, key)
             scores.append(np.asarray(logits)[: len(block)])
         return np.concatenate(scores)[None]
 

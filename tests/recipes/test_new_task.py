@@ -1,4 +1,4 @@
-"""A new task is a function over any method, run as a module; no file of grnjax has to know of it."""
+"""A new task is a function over any method, run as a module; nothing of grnjax knows of it."""
 
 import json
 import os
