@@ -60,9 +60,9 @@ def count(data: FitData) -> dict:
     """Operations and bytes of one full-batch step, on one device and on all."""
     mesh, nodes, key = make_mesh(), len(data.genes.nodes), jax.random.key(0)
     trainer = make_method_trainer(ScRegNetMethod(), mesh)
-    placed = place_data(data, mesh, batch_size=0)
+    placed = place_data(data, trainer.objective, mesh)
     state = trainer.start(key, placed)
-    split_step = split_batches(trainer.step, mesh)
+    split_step = split_batches(trainer.step, trainer.objective, mesh)
 
     def step(state, data, key):
         return trainer.step(state, data.train, data, key)
