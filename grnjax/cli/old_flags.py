@@ -31,9 +31,10 @@ def translate(command: str, args: list[str]) -> list[str]:
     while rest:
         word = rest.pop(0)
         new = rename(word)
-        if new == "--method=":  # the name stood in the next word
+        if new == "--method=":  # the name stands in the next word
             new += rest.pop(0) if rest else ""
-        if new == "--method=auto":
+        if new == "--method=auto" or [new, *rest[:1]] == ["--method", "auto"]:
+            del rest[: new == "--method"]
             changed[word] = "nothing (it is the default)"
             continue
         if new != word:
