@@ -35,7 +35,7 @@ def translate(command: str, args: list[str]) -> list[str]:
             new += rest.pop(0) if rest else ""
         if new == "--method=auto" or [new, *rest[:1]] == ["--method", "auto"]:
             del rest[: new == "--method"]
-            changed[word] = "nothing (it is the default)"
+            changed["--method=auto"] = "left out"
             continue
         if new != word:
             changed[word.partition("=")[0]] = new.partition("=")[0]

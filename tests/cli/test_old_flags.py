@@ -40,8 +40,8 @@ def test_every_setting_of_a_method_has_its_old_flag(name, capsys):
         ("--method=auto --explain", "--explain"),
         ("--method auto", ""),
         (
-            "--method scRegNet --model.encoder=GAT --model.encoder.heads=3",
-            "--method=scRegNet --method.model.encoder=GAT --method.model.encoder.heads=3",
+            "--method scRegNet --model.encoder=GAT --model.encoder.heads 3 1",
+            "--method=scRegNet --method.model.encoder=GAT --method.model.encoder.heads 3 1",
         ),
         ("--kernel_factor.most_genes=9", "--method.most-genes=9"),
     ],
