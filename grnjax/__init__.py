@@ -26,7 +26,7 @@ _PUBLIC = {
     "GTGRNMethod": "grnjax.methods.gt_grn.method",
     "ScRegNetConfig": "grnjax.models.scregnet",
     "GTGRNConfig": "grnjax.models.gt_grn",
-    "TrainingConfig": "grnjax.training.loop",
+    "TrainingConfig": "grnjax.training.pair_objective",
     "DataConfig": "grnjax.data.expression",
     "simulate": "grnjax.data.simulator",
     "SimulatorConfig": "grnjax.data.simulator",

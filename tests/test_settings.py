@@ -22,7 +22,7 @@ from grnjax.errors import ConfigError
 from grnjax.methods.scregnet import InputConfig
 from grnjax.models.gt_grn import GTGRNConfig
 from grnjax.models.scregnet import ScRegNetConfig
-from grnjax.training.loop import TrainingConfig
+from grnjax.training.pair_objective import TrainingConfig
 
 ROOT = Path(__file__).parents[1]
 NAMES = ("Config", "Settings", "Study", "Command", "Method")

@@ -15,11 +15,11 @@ import re
 import jax
 import numpy as np
 
-from grnjax.methods.pair_models import make_pair_trainer
+from grnjax.methods.pair_models import make_method_trainer
 from grnjax.methods.scregnet import ScRegNetMethod
 from grnjax.training.batches import ModelInputs, build_fit_data, shared_sizes
+from grnjax.training.pair_objective import FitData
 from grnjax.training.sharding import keep_layout, make_mesh, place_data, split_batches
-from grnjax.training.step import FitData
 from grnjax.types import GeneTable, LabelledPairs
 
 DEVICES = 8
@@ -59,7 +59,7 @@ def make_data(genes: int, tfs: int) -> FitData:
 def count(data: FitData) -> dict:
     """Operations and bytes of one full-batch step, on one device and on all."""
     mesh, nodes, key = make_mesh(), len(data.genes.nodes), jax.random.key(0)
-    trainer = make_pair_trainer(ScRegNetMethod(), mesh)
+    trainer = make_method_trainer(ScRegNetMethod(), mesh)
     placed = place_data(data, mesh, batch_size=0)
     state = trainer.start(key, placed)
     split_step = split_batches(trainer.step, mesh)

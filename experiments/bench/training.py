@@ -34,13 +34,13 @@ from grnjax.data.data_set import find_root
 from grnjax.data.expression import DataConfig
 from grnjax.data.sets import find_sets
 from grnjax.evaluation.splits import draw_split
-from grnjax.methods.pair_models import make_pair_trainer
+from grnjax.methods.pair_models import make_method_trainer
 from grnjax.methods.scregnet import InputConfig, ScRegNetMethod, node_features
 from grnjax.tasks.loading import load_embedding, load_folder
 from grnjax.tasks.split_fits import LinkPredictionConfig, build_problems
 from grnjax.training.batches import build_fit_data, shared_sizes
 from grnjax.training.loop import Trainer
-from grnjax.training.step import FitData
+from grnjax.training.pair_objective import FitData
 from grnjax.types import Dataset, Split
 
 SETTINGS = "Specific/hESC/TFs+500"
@@ -200,7 +200,7 @@ def prepare(problem: Problem, method: ScRegNetMethod) -> tuple[Trainer, FitData]
     sizes = shared_sizes([s.train for s in splits], len(problem.dataset.genes.names), batch)
     inputs = method.make_inputs(known, sizes)
     data = build_fit_data(inputs, splits[0].train, splits[0].validation, folds=0, seed=0)
-    return make_pair_trainer(method, None), jax.tree.map(jnp.asarray, data)
+    return make_method_trainer(method, None), jax.tree.map(jnp.asarray, data)
 
 
 def study(problem: Problem, method: ScRegNetMethod) -> tuple[float, float, float]:

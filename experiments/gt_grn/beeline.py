@@ -53,8 +53,7 @@ from grnjax.methods.scregnet import ScRegNetMethod
 from grnjax.models.gt_grn import GTGRNConfig, faithful
 from grnjax.progress import logger, start_logging
 from grnjax.tasks.loading import load_folder
-from grnjax.tasks.split_fits import SplitConfig, draw_splits
-from grnjax.training.loop import TrainingConfig
+from grnjax.training.pair_objective import TrainingConfig
 from grnjax.types import Dataset, Split
 
 MODEL = "GT-GRN"

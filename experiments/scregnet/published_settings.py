@@ -12,7 +12,7 @@ from grnjax.methods.scregnet import InputConfig, ScRegNetMethod
 from grnjax.models.gcn import GCNConfig
 from grnjax.models.scregnet import ScRegNetConfig, faithful
 from grnjax.progress import logger
-from grnjax.training.loop import TrainingConfig
+from grnjax.training.pair_objective import TrainingConfig
 
 
 @dataclasses.dataclass(frozen=True)

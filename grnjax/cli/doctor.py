@@ -11,8 +11,7 @@ from grnjax.errors import GrnjaxError
 from grnjax.tasks.link_prediction import run_study
 from grnjax.tasks.loading import load_embedded
 from grnjax.tasks.record import describe_environment
-from grnjax.tasks.split_fits import LinkPredictionConfig, SplitConfig, draw_splits
-from grnjax.training.loop import TrainingConfig
+from grnjax.training.pair_objective import TrainingConfig
 
 SMALL = SimulatorConfig(genes=120, tfs=12, master_regulators=4, cells=200, tfs_per_programme=3)
 LEAST_AUROC = 0.6

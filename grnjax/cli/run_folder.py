@@ -77,8 +77,11 @@ class Run:
         self.before = list(self.out.iterdir()) if self.out.is_dir() else None
 
         def enter() -> bool:
-            self.held.enter_context(lock_run(self.out))
-            return self.open()
+            with contextlib.ExitStack() as held:  # a folder that is refused is not kept locked
+                held.enter_context(lock_run(self.out))
+                resumes = self.open()
+                self.held = held.pop_all()
+            return resumes
 
         if do_first(enter):
             logger.info("%s: resuming an unfinished run", self.out)

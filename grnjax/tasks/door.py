@@ -56,7 +56,12 @@ def infer(
     dataset, judged = load_genes_and_edges(config.method, expression, known, tfs, data)
     extras = load_extras(config.method, dataset, data, evidence=evidence, walk_on=walk_on)
     return network_inference.infer(
-        dataset, config, seed=seed, judged=judged, folder=folder and Path(folder), **vars(extras)
+        dataset,
+        config,
+        seed=seed,
+        judged=judged,
+        folder=None if folder is None else Path(folder),
+        **vars(extras),
     )
 
 
@@ -88,7 +93,7 @@ def train(
         config.method, dataset, data, splits=splits, evidence=evidence, walk_on=walk_on
     )
     return link_prediction.run_study(
-        dataset, splits, config, folder=folder and Path(folder), **vars(extras)
+        dataset, splits, config, folder=None if folder is None else Path(folder), **vars(extras)
     )
 
 
@@ -113,13 +118,16 @@ def transfer(
         GrnjaxError: one sentence on what is wrong with the inputs or settings.
     """
     config, data = choose_method(config or LinkPredictionConfig(), method), data or DataConfig()
-    read = {"source": (source, data), "target": (target, target_data or data)}
-    datasets = {role: load_folder(name, how)[0] for role, (name, how) in read.items()}
-    embeddings = {
-        f"{role}_embedding": load_embedding(how, datasets[role]) for role, (_, how) in read.items()
-    }
+    ends = (source, data), (target, target_data or data)
+    datasets = [load_folder(name, how)[0] for name, how in ends]
+    embeddings = [load_embedding(how, one) for (_, how), one in zip(ends, datasets, strict=True)]
     return transfer_design.transfer(
-        *datasets.values(), config, folder=folder and Path(folder), **embeddings
+        datasets[0],
+        datasets[1],
+        config,
+        source_embedding=embeddings[0],
+        target_embedding=embeddings[1],
+        folder=None if folder is None else Path(folder),
     )
 
 

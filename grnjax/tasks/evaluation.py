@@ -9,9 +9,9 @@ import pandas as pd
 
 from grnjax.baselines.controls import label_rows
 from grnjax.data.edges import take_network
-from grnjax.data.genes import read_tf_list
+from grnjax.data.genes import mark_tfs, read_tf_list
 from grnjax.data.label_matrix import label_matrix
-from grnjax.data.names import list_names, match_names
+from grnjax.data.names import match_names
 from grnjax.errors import ConfigError, GeneMismatchError
 from grnjax.evaluation.early_precision import areas_over_all_pairs, early_precision
 from grnjax.evaluation.metrics import evaluate_pairs, to_logits
@@ -108,7 +108,14 @@ def candidates_of_truth(
 ) -> pd.DataFrame:
     """The pairs to judge: columns tf, target, label."""
     genes = sorted(set(truth["tf"]) | set(truth["target"]))
-    chosen = sorted(set(truth["tf"])) if tfs is None else choose_tfs(tfs, genes)
+    chosen = sorted(set(truth["tf"]))
+    if tfs is not None:
+        listed = read_tf_list(tfs) if isinstance(tfs, str | Path) else list(map(str, tfs))
+        names, report = np.array(genes), {}
+        chosen = names[mark_tfs(listed, None, names, "truth", report)]
+        count, first = report["tfs_not_found"].values()
+        if count:
+            logger.warning(f"{count:,} TFs of the list are not in the truth: {', '.join(first)}")
     if "label" in truth:
         candidates = truth.loc[truth["tf"].isin(chosen), ["tf", "target", "label"]]
     else:
@@ -123,21 +130,6 @@ def candidates_of_truth(
         logger.info("%d candidates were trained on and are left out", is_trained.sum())
         candidates = candidates[~is_trained]
     return candidates.reset_index(drop=True)
-
-
-def choose_tfs(tfs: Iterable[str] | str | Path, genes: list[str]) -> list[str]:
-    """Those of the TFs that are genes of the truth, as it spells them."""
-    names = read_tf_list(tfs) if isinstance(tfs, str | Path) else list(map(str, tfs))
-    places = match_names(names, genes).positions
-    if (places < 0).all():
-        raise GeneMismatchError(
-            f"none of the {len(names):,} TFs ({list_names(names)}) is a gene of the true network "
-            f"({list_names(genes)}). Give both the same kind of gene names."
-        )
-    absent = [name for name, place in zip(names, places, strict=True) if place < 0]
-    if absent:
-        logger.warning(f"{len(absent):,} TFs are not in the true network: {list_names(absent)}")
-    return sorted({genes[place] for place in places[places >= 0]})
 
 
 def look_up(predicted: pd.DataFrame, candidates: pd.DataFrame, source: str) -> np.ndarray:

@@ -3,6 +3,9 @@
 Each episode hides a quarter of the train genes as targets and predicts their labels from those
 of the others in closed form: is this gene like the known targets of the TF, and of TFs like it?
 Weights learned on the training loss itself would overfit; these are judged on unseen genes.
+
+The episodes do not run on the training loop: they are one short compiled scan around closed-form
+solutions, with no evaluation to stop by and the last state as its result.
 """
 
 import dataclasses
@@ -110,8 +113,8 @@ def episode_loss(
     parts = importance[:, None] * solved @ across.T  # [component, hidden]
     logits = jax.scipy.special.logit(rate)[:, None] + (direction @ parts) / deviation[:, None]
     losses = optax.sigmoid_binary_cross_entropy(logits, labels[:, hidden])
-    told = observed[:, hidden]
-    return (losses * told).sum() / jnp.maximum(told.sum(), 1)
+    known = observed[:, hidden]
+    return (losses * known).sum() / jnp.maximum(known.sum(), 1)
 
 
 @jax.custom_vjp

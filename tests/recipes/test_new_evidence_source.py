@@ -1,9 +1,4 @@
-"""A new source of evidence is one function, and no file of grnjax has to know of it.
-
-This file is the recipe. A reader takes a path, the genes of the run and the indices of its TFs, and
-returns `Evidence` in their order; `--blocks package.module:function=PATH` uses it. One that takes
-several files is a `Reader` with their names.
-"""
+"""A new source of evidence is one function, and no file of grnjax has to know of it."""
 
 import json
 
@@ -11,32 +6,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import grnjax
 from grnjax.errors import ConfigError
 from grnjax.evidence.catalogue import READERS, Reader, digest_entries, list_sources, read_blocks
-from grnjax.evidence.coverage import place_rows
-from grnjax.evidence.types import Evidence, GeneBlock, PairBlock
+from grnjax.evidence.types import Evidence
+from grnjax.methods.kernel_factor.method import KernelFactorMethod
+from grnjax.tasks.network_inference import InferenceConfig
+from grnjax.training.factor_ensemble import EnsembleConfig
+from grnjax.training.kernel_weights import KernelWeightConfig
 
 NAMES, TFS = np.array(["A", "B", "C", "D"]), np.array([0, 2])
-
-
-def read_half_lives(path, names, tfs, *, name="half lives"):
-    """How long a gene's messenger lasts, and how much longer than its TF's."""
-    table = pd.read_csv(path, index_col=0)
-    placed, coverage = place_rows(table.to_numpy(), list(table.index), names, tfs, path)
-    values = np.nan_to_num(np.log1p(placed)).astype(np.float32)
-    longer = np.where(coverage.covered, values[:, 0] - values[tfs], 0).astype(np.float32)
-    return Evidence(
-        name,
-        "half-lives",
-        coverage.report | {"longest": float(table.max().iloc[0])},
-        genes=(GeneBlock(name, values, coverage.covered, ("rbf",)),),
-        pairs=(PairBlock(f"{name}: longer", longer),),
-    )
+QUICK = KernelFactorMethod(
+    training=EnsembleConfig(steps=60), kernels=KernelWeightConfig(episodes=4)
+)
 
 
 def read_two_files(rates, names, tfs, *, scale=None, name):
-    read = read_half_lives(rates, names, tfs, name=name)
-    return read if scale is None else Evidence(name, "scaled", read.report)
+    return Evidence(name, "plain" if scale is None else "scaled", {})
 
 
 RATES = Reader(read_two_files, files=("rates",), optional=("scale",))
@@ -51,8 +37,14 @@ def path(small_set, tmp_path):
     return tmp_path / "hela.csv"
 
 
-def test_it_is_read_by_its_place_beside_other_sources(path):
-    [evidence] = read_blocks([f"{__name__}:read_half_lives={path}"], NAMES, TFS)
+@pytest.fixture
+def entry(recipe, shown, path):
+    """What --evidence takes: the entry that CONTRIBUTING.md shows, with this file."""
+    return shown("my_evidence_source:read_half_lives=hela.csv").replace("hela.csv", str(path))
+
+
+def test_it_is_read_by_its_place(entry):
+    [evidence] = read_blocks([entry], NAMES, TFS)
     assert (evidence.name, evidence.kind) == ("half lives hela", "half-lives")
     assert evidence.report["kind"] == "half-lives" and evidence.report["found"] == 3
     assert evidence.genes[0].covered.tolist() == [True, True, True, False]
@@ -64,7 +56,7 @@ def test_a_reader_of_several_files_says_which_it_needs(path):
     [source] = list_sources([f"{kind}={path},{path}"])
     assert source.files == {"rates": path, "scale": path}
     assert read_blocks([f"{kind}={path},{path}"], NAMES, TFS)[0].kind == "scaled"
-    assert read_blocks([f"{kind}={path}"], NAMES, TFS)[0].kind == "half-lives"
+    assert read_blocks([f"{kind}={path}"], NAMES, TFS)[0].kind == "plain"
     assert list(digest_entries([f"{kind}={path},{path}"])) == [
         "blocks: RATES hela, rates",
         "blocks: RATES hela, scale",
@@ -86,8 +78,17 @@ def test_what_is_no_reader_is_refused(kind, message, path):
         list_sources([f"{kind}={path}"])
 
 
-def test_it_informs_the_kernel_factor_model(path, small_set, quick_factors, cli, tmp_path):
-    flags = ["--blocks", f"{__name__}:read_half_lives={path}", "--members=1", "--folds=3"]
+def test_it_informs_a_network_from_python(entry, small_set):
+    expression, _, network, _, tfs = small_set.arguments
+    config = InferenceConfig(repeats=1, folds=3)
+    found = grnjax.infer(
+        expression, network, tfs=tfs, method=QUICK, evidence=[entry], config=config
+    )
+    assert found.evidence["half lives hela"]["kind"] == "half-lives"
+
+
+def test_it_informs_a_network_from_the_command_line(entry, small_set, quick_factors, cli, tmp_path):
+    flags = ["--evidence", entry, "--repeats=1", "--folds=3"]
     outcome = cli("infer", *small_set.arguments, *flags, *quick_factors, "--out", tmp_path / "run")
     assert outcome.status == 0, outcome.err
     record = json.loads((tmp_path / "run/run.json").read_text())

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from grnjax.errors import ConfigError, EdgeFormatError, GeneMismatchError, SplitError
+from grnjax.progress import logger
 from grnjax.tasks.evaluation import evaluate
 
 TRUE = {("A", "B"), ("A", "C"), ("B", "C"), ("B", "D"), ("C", "A")}
@@ -63,10 +64,12 @@ def test_train_pairs_are_left_out_and_make_the_trivial_rows():
     assert (found.table["pairs"] == 7).all()
 
 
-def test_a_list_of_tfs_chooses_the_candidates(tmp_path, caplog):
+def test_a_list_of_tfs_chooses_the_candidates(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(logger, "propagate", True)
     for tfs in (["A", "D", "x"], pd.Series(["a", "d", "x"])):
         row = evaluate(RANDOM, TRUTH, tfs=tfs).table.loc["this network"]
         assert (row["pairs"], row["positives"]) == (6, 2)  # A and D with three genes each
+    assert caplog.text.count("1 TFs of the list are not in the truth: x") == 2
     (tmp_path / "tfs.txt").write_text("B\n")
     row = evaluate(RANDOM, TRUTH.assign(label=[1, 0, 1, 0, 1]), tfs=tmp_path / "tfs.txt").table
     assert row["pairs"].tolist() == [2]
@@ -84,7 +87,7 @@ def test_a_list_of_tfs_chooses_the_candidates(tmp_path, caplog):
         ),
         ({"truth": TRUTH.assign(label=1)}, SplitError, "^5 positive and 0 negative pairs"),
         ({"train": TRUTH}, SplitError, "^0 positive and 4 negative pairs"),
-        ({"tfs": ["x", "y"]}, GeneMismatchError, r"none of the 2 TFs \(x, y\) is a gene of the"),
+        ({"tfs": ["x", "y"]}, GeneMismatchError, r"^truth: none of the 2 TFs of the list \(x, y"),
         ({"edges": RANDOM.assign(TF="D")[3:4]}, GeneMismatchError, "ranks none of the 9"),
         ({"truth": "absent.csv"}, EdgeFormatError, "absent.csv: "),
     ],

@@ -7,29 +7,36 @@ import pandas as pd
 import pytest
 
 from grnjax.config import from_json, to_json
+from grnjax.data.candidates import choose_like_test
 from grnjax.data.expression import DataConfig
 from grnjax.errors import ConfigError, SplitError
+from grnjax.evidence.gather import gather_evidence
 from grnjax.graphs.walks import InferredNetwork
+from grnjax.methods.expression_only import PearsonMethod
+from grnjax.methods.gt_grn.embeddings import GeneEmbeddingConfig
+from grnjax.methods.gt_grn.method import GTGRNMethod
+from grnjax.methods.kernel_factor.method import KernelFactorMethod
+from grnjax.methods.pair_models import PairScorer
+from grnjax.methods.scregnet import InputConfig, ScRegNetMethod
 from grnjax.models.gt_grn import GTGRNConfig
 from grnjax.models.scregnet import ScRegNetConfig
 from grnjax.tasks import link_prediction as prediction
-from grnjax.tasks.bench import Bench, Request
-from grnjax.tasks.gene_embeddings import GeneEmbeddingConfig
-from grnjax.tasks.inputs import InputConfig
 from grnjax.tasks.loading import load_folder
 from grnjax.training.keeper import FitResult
-from grnjax.training.loop import TrainingConfig
+from grnjax.training.pair_objective import TrainingConfig
 
+METHOD = ScRegNetMethod()
 CONFIG = prediction.LinkPredictionConfig()
 
 
-class FakeStudy:
-    """Stands for training: keeps the names and the data of the fits; scores are dealt out."""
+class NoTraining:
+    """Stands for a recorder: keeps the names and the data of the fits; scores are given."""
 
     def __init__(self, scores=(0.5,)):
-        self.names, self.data, self.scores = [], [], list(scores)
+        self.names, self.data, self.scores, self.groups = [], [], list(scores), []
 
     def fit_all(self, trainer, jobs):
+        self.groups.append(len(jobs))
         for job in jobs:
             score = self.scores[len(self.names) % len(self.scores)]
             self.names.append(job.name)
@@ -37,11 +44,14 @@ class FakeStudy:
             yield FitResult({}, 10, score, 20), self.data[-1]
 
 
-class TellingBench(Bench):
-    """Scores pairs by their labels, the right way round where the fit's score is high."""
+@pytest.fixture
+def oracle(monkeypatch):
+    """Fits score pairs by their labels, the right way round where the fit's score is high."""
 
-    def score(self, fitted, pairs):
-        return pairs.labels * np.sign(fitted.result.best_score - 0.5)
+    def logits(self, pairs):
+        return (pairs.labels * np.sign(self.result.best_score - 0.5))[None]
+
+    monkeypatch.setattr(PairScorer, "logits", logits)
 
 
 @pytest.fixture
@@ -52,6 +62,11 @@ def dataset(genelink_folder):
 @pytest.fixture
 def splits(dataset):
     return prediction.draw_splits(dataset, prediction.SplitConfig(draws=(3, 4)))
+
+
+def with_method(**changes):
+    """The settings with these settings of the method."""
+    return dataclasses.replace(CONFIG, method=dataclasses.replace(METHOD, **changes))
 
 
 def pairs_in(batch):
@@ -65,9 +80,17 @@ def edges_in(graph):
     return {(tf, target) for tf, target in ends.tolist() if tf != target}
 
 
-def fit(bench, study, *splits, settings, label="model"):
-    """Has each split fitted with the first seed."""
-    return list(bench.fit_all(study, [Request(split, settings, 0, label) for split in splits]))
+def fit(dataset, splits, config):
+    """Has each split and control fitted; what stood for training."""
+    problems, recorder = prediction.build_problems(dataset, splits, config), NoTraining()
+    requests = prediction.list_requests(splits, problems, config)
+    assert len(list(prediction.fit_requests(requests, recorder))) == len(requests)
+    return recorder
+
+
+def choose(dataset, splits, config, options, recorder):
+    problems = prediction.build_problems(dataset, splits, config)
+    return prediction.choose_on_validation(splits, problems, config, options, recorder, None)
 
 
 def as_set(pairs):
@@ -76,10 +99,8 @@ def as_set(pairs):
 
 @pytest.mark.parametrize("messages", ["symmetric", "directed", "none"])
 def test_a_fit_learns_from_train_and_is_selected_on_validation(messages, dataset, splits):
-    config = dataclasses.replace(CONFIG, inputs=InputConfig(messages=messages))
-    bench, study = Bench(dataset, splits, None), FakeStudy()
-    fit(bench, study, *splits, settings=prediction.fit_settings(config))
-    for split, data in zip(splits, study.data, strict=True):
+    found = fit(dataset, splits, with_method(inputs=InputConfig(messages=messages)))
+    for split, data in zip(splits, found.data, strict=True):
         assert pairs_in(data.train) == as_set(split.train.pairs)
         assert pairs_in(data.validation) == as_set(split.validation.pairs)
         positives = as_set(split.train.positives)
@@ -89,40 +110,30 @@ def test_a_fit_learns_from_train_and_is_selected_on_validation(messages, dataset
             "none": set(),
         }
         assert edges_in(data.genes.graph) == expected[messages]
-    assert study.names == ["draw3-model-seed0", "draw4-model-seed0"]
+    assert found.names == ["draw3-model-seed0", "draw4-model-seed0"]
 
 
 def test_reference_selection_puts_the_test_pairs_in_the_place_of_validation(dataset, splits):
-    bench, study = Bench(dataset, splits, None), FakeStudy()
     config = dataclasses.replace(CONFIG, reference_selection=True)
-    fit(bench, study, splits[0], settings=prediction.fit_settings(config))
-    [data] = study.data
+    [data] = fit(dataset, splits[:1], config).data
     assert pairs_in(data.validation) == as_set(splits[0].test.pairs)
 
 
 def test_rewired_labels_keep_the_degrees_and_the_test_pairs_are_untouched(dataset, splits):
-    bench, study = Bench(dataset, splits, None), FakeStudy()
-    rewired = prediction.fit_settings(CONFIG, "labels-rewired")
-    fit(bench, study, splits[0], settings=prediction.fit_settings(CONFIG))
-    fit(bench, study, splits[0], settings=rewired, label="rewired")
-    true, shuffled = (data.train for data in study.data)
-    np.testing.assert_array_equal(true.pairs, shuffled.pairs)
-    assert (true.labels != shuffled.labels).any()
-    for end in (0, 1):
-        degrees = [np.bincount(x.pairs[:, end], x.labels) for x in (true, shuffled)]
-        np.testing.assert_array_equal(*degrees)
-
-
-def test_the_matched_figures_are_those_of_positives_against_negatives_of_their_degrees(
-    dataset, splits
-):
-    """Scores that say nothing but the label of the pair itself are perfect there too."""
-    bench, [split, _] = Bench(dataset, splits, None), splits
-    row = bench.judge("oracle", split, 0, split.test.labels)
-    assert row["matched_auroc"] == row["matched_average_precision"] == 1
-    row = bench.judge("constant", split, 0, np.zeros(len(split.test)))
-    assert row["matched_auroc"] == 0.5
-    assert row["matched_average_precision"] > row["average_precision"]
+    config = dataclasses.replace(CONFIG, controls=("labels-rewired",), seeds=(0, 1))
+    found = fit(dataset, splits[:1], config)
+    assert found.names[2:] == [f"draw3-labels-rewired-seed{seed}" for seed in (0, 1)]
+    true, _, *shuffled = (data.train for data in found.data)
+    for batch in shuffled:
+        np.testing.assert_array_equal(true.pairs, batch.pairs)
+        assert (true.labels != batch.labels).any()
+        for end in (0, 1):
+            degrees = [np.bincount(x.pairs[:, end], x.labels) for x in (true, batch)]
+            np.testing.assert_array_equal(*degrees)
+    assert (shuffled[0].labels != shuffled[1].labels).any()  # each seed has a draw of its own
+    problems = prediction.build_problems(dataset, splits[:1], config)
+    *_, request = prediction.list_requests(splits[:1], problems, config)
+    assert request.part.split.test is splits[0].test
 
 
 def test_every_fit_of_a_run_has_the_same_shapes(dataset):
@@ -131,37 +142,52 @@ def test_every_fit_of_a_run_has_the_same_shapes(dataset):
     config = prediction.SplitConfig(kind="both-disjoint", draws=(0, 1, 2))
     splits = prediction.draw_splits(dataset, config)
     assert len({len(split.train) for split in splits}) > 1
-    bench, study = Bench(dataset, splits, None), FakeStudy()
-    fit(bench, study, *splits, settings=prediction.fit_settings(CONFIG))
-    shapes = {str(jax.tree.map(np.shape, data)) for data in study.data}
+    found = fit(dataset, splits, CONFIG)
+    shapes = {str(jax.tree.map(np.shape, data)) for data in found.data}
     assert len(shapes) == 1
 
 
+def test_draws_and_seeds_of_one_problem_are_asked_for_together(dataset, splits):
+    """So that they may be fitted side by side; a control has a problem of its own each draw."""
+    config = dataclasses.replace(CONFIG, seeds=(7, 8), controls=("features-one-hot",))
+    assert fit(dataset, splits, config).groups == [4, 2, 2]
+
+
+def test_a_study_asks_for_all_draws_of_a_method_together(dataset, splits, oracle, monkeypatch):
+    recorder = NoTraining()
+    monkeypatch.setattr(prediction.FitRecorder, "fit_all", recorder.fit_all)
+    config = dataclasses.replace(CONFIG, seeds=(7, 8))
+    results = prediction.run_study(dataset, splits, config)
+    assert recorder.groups == [4]
+    assert {row["method"] for row in results.rows} >= {"scRegNet", "scRegNet, mean of 2 seeds"}
+
+
 @pytest.mark.parametrize("winner", [0, 1, 2])
-def test_the_option_with_the_best_validation_score_is_chosen(winner, dataset, splits):
+def test_the_option_with_the_best_validation_score_is_chosen(winner, dataset, splits, oracle):
     """In the second draw the next option is the best."""
     scores = np.full((3, 2), 0.4)
     scores[winner, 0] = scores[(winner + 1) % 3, 1] = 0.6
-    options = ("training.edge-folds=2", "inputs.negative-weight=0.2,model.head=additive")
-    config = dataclasses.replace(CONFIG, choose=options, seeds=(7, 8))
-    bench, study = TellingBench(dataset, splits, None), FakeStudy(scores.ravel())
-    chosen = prediction.choose_on_validation(bench, study, config)
+    options = {
+        "folds": dataclasses.replace(METHOD, training=TrainingConfig(edge_folds=2)),
+        "additive": dataclasses.replace(METHOD, model=ScRegNetConfig(head="additive")),
+    }
+    config, recorder = dataclasses.replace(CONFIG, seeds=(7, 8)), NoTraining(scores.ravel())
+    chosen = choose(dataset, splits, config, options, recorder)
+    every = {"as given": METHOD, **options}
     assert list(chosen) == [3, 4]
     for draw, place in ((3, winner), (4, (winner + 1) % 3)):
-        used = chosen[draw].settings
-        assert chosen[draw].option == ("as given", *options)[place]
-        assert used.training.edge_folds == (2 if place == 1 else 0)
-        assert used.inputs.negative_weight == (0.2 if place == 2 else 1)
-        assert used.model.head == ("additive" if place == 2 else "bilinear")
-    assert study.names == [f"draw{draw}-option{i}-seed7" for i in range(3) for draw in (3, 4)]
+        name = list(every)[place]
+        assert chosen[draw] == (name, every[name])
+    assert recorder.names == [f"draw{draw}-option{i}-seed7" for i in range(3) for draw in (3, 4)]
 
 
 def test_every_draw_is_fitted_with_the_option_chosen_for_it(dataset, splits):
-    other = dataclasses.replace(CONFIG, inputs=InputConfig(negative_weight=0.2))
+    other = dataclasses.replace(METHOD, inputs=InputConfig(negative_weight=0.2))
     config = dataclasses.replace(CONFIG, controls=("labels-rewired",), seeds=(7, 8))
-    chosen = {4: prediction.Chosen("other", other, 0.6)}
-    requests = prediction.list_requests(splits, config, chosen)
-    assert [request.name for request in requests] == [
+    chosen = {3: ("as given", METHOD), 4: ("other", other)}
+    problems = prediction.build_problems(dataset, splits, config)
+    requests = prediction.list_requests(splits, problems, config, chosen)
+    assert [request.part.name for request in requests] == [
         f"draw{draw}-{label}-seed{seed}"
         for label in ("model", "labels-rewired")
         for draw in (3, 4)
@@ -169,13 +195,15 @@ def test_every_draw_is_fitted_with_the_option_chosen_for_it(dataset, splits):
     ]
     for request in requests:
         weight = 1 if request.split.draw == 3 else 0.2
-        assert request.settings.inputs.negative_weight == weight
+        assert request.method.inputs.negative_weight == weight
+        assert request.part.seed == prediction.seed_of(request.split.draw, request.seed)
+        assert request.part.split.draw == request.split.draw
 
 
 def test_on_balanced_splits_options_are_chosen_among_all_that_is_unlabelled(dataset):
     config = prediction.SplitConfig(kind="balanced", draws=(0,))
     [split] = prediction.draw_splits(dataset, config)
-    pairs = Bench(dataset, [split], None).validation_like_test(split)
+    pairs = choose_like_test(split, dataset.genes.tfs, len(dataset.genes.names))
     assert as_set(pairs.positives) == as_set(split.validation.positives)
     negatives = as_set(pairs.pairs[pairs.labels == 0])
     assert len(negatives) == (pairs.labels == 0).sum() > 0
@@ -184,27 +212,60 @@ def test_on_balanced_splits_options_are_chosen_among_all_that_is_unlabelled(data
 
 
 def test_on_other_splits_options_are_chosen_on_the_validation_pairs(dataset, splits):
-    assert Bench(dataset, splits, None).validation_like_test(splits[0]) is splits[0].validation
+    genes = len(dataset.genes.names)
+    assert choose_like_test(splits[0], dataset.genes.tfs, genes) is splits[0].validation
 
 
-def test_a_tie_keeps_the_settings_as_given(dataset, splits):
-    config = dataclasses.replace(CONFIG, choose=("training.edge-folds=2",))
-    bench, study = TellingBench(dataset, splits, None), FakeStudy([0.6])
-    chosen = prediction.choose_on_validation(bench, study, config)
-    assert [(best.option, best.settings) for best in chosen.values()] == [("as given", config)] * 2
+def test_a_tie_keeps_the_settings_as_given(dataset, splits, oracle):
+    options = {"folds": dataclasses.replace(METHOD, training=TrainingConfig(edge_folds=2))}
+    chosen = choose(dataset, splits, CONFIG, options, NoTraining([0.6]))
+    assert list(chosen.values()) == [("as given", METHOD)] * 2
 
 
-def test_what_cannot_be_had_is_refused_before_any_fit(dataset, splits):
-    for setting, words in (
-        ({"controls": ("embedding-permuted",)}, "embedding-permuted needs an embedding"),
-        ({"choose": ("model.head=additive", "model.heads=additive")}, "has no flag --model.heads"),
-        ({"choose": ("seeds=3",)}, "an option changes settings of model, inputs or training only"),
-        ({"choose": ("inputs.unlabelled-weight=0.1",)}, "are those that are held out"),
-        ({"choose": ("model.fusion=cross-attention",)}, "needs frozen gene embeddings"),
+def refuse_training(*args):
+    raise AssertionError("a fit is made before what cannot be done is refused")
+
+
+@pytest.fixture
+def no_fit(monkeypatch):
+    monkeypatch.setattr(prediction.FitRecorder, "fit_all", refuse_training)
+
+
+def test_what_is_not_available_is_refused_before_any_fit(dataset, splits, no_fit):
+    weak = dataclasses.replace(METHOD, inputs=InputConfig(unlabelled_weight=0.1))
+    fusion = dataclasses.replace(METHOD, model=ScRegNetConfig(fusion="cross-attention"))
+    control = dataclasses.replace(CONFIG, controls=("embedding-permuted",))
+    for config, options, words in (
+        (control, {}, "embedding-permuted needs an embedding"),
+        (CONFIG, {"weak": weak}, "are those that are held out"),
+        (CONFIG, {"fusion": fusion}, "needs frozen gene embeddings"),
+        (dataclasses.replace(CONFIG, method=fusion), {}, "needs frozen gene embeddings"),
     ):
-        config = dataclasses.replace(CONFIG, **setting)
         with pytest.raises(ConfigError, match=words):
-            prediction.run_study(dataset, splits, config)
+            prediction.run_study(dataset, splits, config, options=options)
+
+
+def test_a_control_that_the_method_lacks_is_refused_with_those_it_has():
+    for method, control, words in (
+        (METHOD, "evidence-permuted", "scRegNet has no control evidence-permuted; choose among ex"),
+        (GTGRNMethod(), "features-random", "GT-GRN has no control features-random; choose among"),
+        (PearsonMethod(), "labels-rewired", "pearson has no control .* among expression-permuted"),
+        (KernelFactorMethod(), "embedding-zero", "kernel-factor has no control embedding-zero"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            prediction.LinkPredictionConfig(method=method, controls=(control,))
+
+
+def test_inputs_that_the_method_does_not_read_are_refused(dataset, splits, no_fit):
+    vectors = np.ones((len(dataset.genes.names), 2), np.float32)
+    network = InferredNetwork(splits[0].train.positives[:3], np.ones(3, np.float32))
+    for method, inputs, words in (
+        (GTGRNMethod(), {"embedding": vectors}, "GT-GRN does not read --data.embedding"),
+        (METHOD, {"networks": {"other": network}}, "scRegNet does not read --walk-on"),
+    ):
+        config = dataclasses.replace(CONFIG, method=method)
+        with pytest.raises(ConfigError, match=words):
+            prediction.run_study(dataset, splits, config, **inputs)
 
 
 def test_a_split_that_leaks_is_refused(dataset, splits):
@@ -213,51 +274,96 @@ def test_a_split_that_leaks_is_refused(dataset, splits):
         prediction.run_study(dataset, [leaking], CONFIG)
 
 
-@pytest.mark.parametrize(
-    "changes, words",
-    [
-        ({"controls": ("features-random",)}, "GT-GRN has no control features-random; choose"),
-        ({"embeddings": GeneEmbeddingConfig(networks=())}, "no network to walk on"),
-        ({"choose": ("model.head=additive",)}, "--model.head cannot be 'additive'"),
-    ],
-)
-def test_what_gt_grn_cannot_have_is_refused_before_any_fit(changes, words, dataset, splits):
-    config = dataclasses.replace(CONFIG, model=GTGRNConfig(), **changes)
-    with pytest.raises(ConfigError, match=words):
+def test_what_gt_grn_cannot_do_without_is_refused_before_any_fit(dataset, splits, no_fit):
+    method = GTGRNMethod(embeddings=GeneEmbeddingConfig(networks=()))
+    config = dataclasses.replace(CONFIG, method=method)
+    with pytest.raises(ConfigError, match="no network to walk on"):
         prediction.run_study(dataset, splits, config)
 
 
-def test_gt_grn_does_not_walk_on_a_network_with_a_held_out_edge(dataset, splits):
-    config = dataclasses.replace(CONFIG, model=GTGRNConfig())
+def test_gt_grn_does_not_walk_on_a_network_with_a_held_out_edge(dataset, splits, no_fit):
+    config = dataclasses.replace(CONFIG, method=GTGRNMethod())
     edges = splits[1].test.positives[:3]
     networks = {"copied": InferredNetwork(edges, np.ones(3, np.float32))}
     with pytest.raises(SplitError, match="network copied holds . of the .* held-out edges of draw"):
         prediction.run_study(dataset, splits, config, networks=networks)
 
 
-def test_settings_go_to_json_and_back_with_either_model():
-    for model in (ScRegNetConfig(identity_rank=3), GTGRNConfig(fusion="gate")):
-        config = dataclasses.replace(CONFIG, model=model)
-        written = to_json(config)
-        assert from_json(prediction.LinkPredictionConfig, written) == config
+def test_evidence_is_cleared_of_train_labels_draw_by_draw(dataset, splits):
+    """Expression is no copy of labels, so all draws have one problem."""
+    config = dataclasses.replace(CONFIG, method=KernelFactorMethod())
+    tfs = prediction.list_split_tfs(splits)
+    expression = gather_evidence(dataset, tfs=tfs)
+    problems = prediction.build_problems(dataset, splits, config, evidence=expression)
+    assert problems[3] is problems[4] and list(problems[3].evidence) == expression
+    np.testing.assert_array_equal(problems[3].tfs, tfs)
+    genes, _ = len(dataset.genes.names), None
+    copied = np.zeros((genes, 2), np.float32)
+    copied[:, 1] = np.random.default_rng(0).normal(size=genes)
+    train = splits[0].train
+    of_tf = train.pairs[:, 0] == np.bincount(train.positives[:, 0]).argmax()
+    copied[train.pairs[of_tf, 1], 0] = train.labels[of_tf]
+    block = dataclasses.replace(
+        expression[0].genes[0], name="numbers", values=copied, covered=np.ones(genes, bool)
+    )
+    table = dataclasses.replace(
+        expression[0], name="numbers", report={"kind": "table"}, genes=(block,), pairs=()
+    )
+    problems = prediction.build_problems(dataset, splits, config, evidence=[*expression, table])
+    widths = [problems[draw].evidence[1].genes[0].values.shape[1] for draw in (3, 4)]
+    assert widths == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        ScRegNetMethod(model=ScRegNetConfig(identity_rank=3)),
+        GTGRNMethod(model=GTGRNConfig(fusion="gate")),
+        KernelFactorMethod(most_genes=9),
+        PearsonMethod(),
+    ],
+    ids=lambda method: method.name(),
+)
+def test_settings_go_to_json_and_back_with_any_method(method):
+    config = dataclasses.replace(CONFIG, method=method)
+    written = to_json(config)
+    assert from_json(prediction.LinkPredictionConfig, written) == config
+
+
+def test_a_control_keeps_what_it_makes_in_a_folder_of_its_own(dataset, splits, tmp_path):
+    """Blocks of scores by permuted expression are no blocks of the run itself; it is resumed."""
+    config = prediction.LinkPredictionConfig(
+        method=PearsonMethod(), controls=("expression-permuted",)
+    )
+    first = prediction.run_study(dataset, splits, config, folder=tmp_path)
+    blocks = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.block"))
+    assert blocks == [
+        "checkpoints/pearson/000000.block",
+        *(f"draw{n}-expression-permuted/checkpoints/pearson/000000.block" for n in (3, 4)),
+    ]
+    again = prediction.run_study(dataset, splits, config, folder=tmp_path)
+    assert again.rows == first.rows
+    rows = pd.DataFrame(first.rows).groupby("method")["auroc"].mean()
+    assert rows["pearson"] == pytest.approx(rows["absolute Pearson"], abs=2e-3)
+    assert rows["pearson, expression permuted"] != rows["pearson"]
 
 
 @pytest.mark.slow
 def test_a_study_side_by_side_has_the_rows_of_one_by_one(dataset, splits):
-    model = ScRegNetConfig(mlp_widths=(8,), identity_rank=2, topology=True)
-    config = dataclasses.replace(
-        CONFIG,
-        model=model,
+    method = ScRegNetMethod(
+        model=ScRegNetConfig(mlp_widths=(8,), identity_rank=2, topology=True),
         inputs=InputConfig(messages="symmetric"),
-        seeds=(7, 8),
-        controls=("features-one-hot",),
-        choose=("inputs.negative-weight=0.2",),
     )
     studies = []
     for choice in (False, True):
         training = TrainingConfig(epochs=20, side_by_side=choice)
-        settled = dataclasses.replace(config, training=training)
-        studies.append(prediction.run_study(dataset, splits, settled))
+        settled = dataclasses.replace(method, training=training)
+        weak = InputConfig(messages="symmetric", negative_weight=0.2)
+        options = {"weak": dataclasses.replace(settled, inputs=weak)}
+        config = dataclasses.replace(
+            CONFIG, method=settled, seeds=(7, 8), controls=("features-one-hot",)
+        )
+        studies.append(prediction.run_study(dataset, splits, config, options=options))
     rows, expected = (pd.DataFrame(study.rows) for study in studies)
     pd.testing.assert_frame_equal(rows, expected, rtol=1e-3)
     assert studies[0].chosen == studies[1].chosen

@@ -7,26 +7,38 @@ import pandas as pd
 import pytest
 from scipy.special import expit, logit
 
+import grnjax
 from grnjax.errors import ConfigError
-from grnjax.evidence.gather import gather_evidence
+from grnjax.methods.method import make_method
+from grnjax.methods.scregnet import InputConfig, ScRegNetMethod
 from grnjax.tasks import network_inference as inference
-from grnjax.tasks.cross_fitting import CrossFit, assign_folds
-from grnjax.tasks.kernel_factor import KernelFactorSettings
-from grnjax.training.loop import TrainingConfig
+from grnjax.tasks.cross_fitting import CrossFit
+from grnjax.training.pair_objective import TrainingConfig
 
-CONFIG = inference.InferenceConfig(members=2, folds=3)
+CONFIG = inference.InferenceConfig(repeats=2, folds=3)
+SHORT = ScRegNetMethod(training=TrainingConfig(epochs=10, evaluate_every=10))
 
 
 @pytest.fixture(scope="module")
 def fitted(candidates):
     """Scores of two members that know something."""
     noise = np.random.default_rng(0).normal(size=(2, len(candidates)))
+    return CrossFit(noise + 1.5 * candidates.labels - 1, worth=[], terms={})
+
+
+@pytest.fixture(scope="module")
+def rank(dataset, candidates):
+    """Ranks by the scores of fits that learned from every TF with known targets."""
     trainable = np.unique(candidates.positives[:, 0])
-    return CrossFit(noise + 1.5 * candidates.labels - 1, trainable, worth=[], terms={})
+
+    def run(fitted, prevalence=None):
+        return inference.rank(dataset, candidates, fitted, trainable, prevalence)
+
+    return run
 
 
-def test_the_rank_is_that_of_the_mean_logit(dataset, candidates, fitted):
-    edges, _ = inference.rank(dataset, candidates, fitted, CONFIG)
+def test_the_rank_is_that_of_the_mean_logit(dataset, candidates, fitted, rank):
+    edges, _ = rank(fitted)
     names = dataset.genes.names[candidates.pairs]
     mean = pd.Series(fitted.logits.mean(axis=0), pd.MultiIndex.from_arrays(names.T))
     ranked = mean.sort_values(ascending=False)
@@ -34,8 +46,8 @@ def test_the_rank_is_that_of_the_mean_logit(dataset, candidates, fitted):
     np.testing.assert_allclose(edges["importance"], expit(ranked))
 
 
-def test_probabilities_mean_what_they_say(dataset, candidates, fitted, small_set):
-    edges, calibration = inference.rank(dataset, candidates, fitted, CONFIG)
+def test_probabilities_mean_what_they_say(fitted, rank, small_set):
+    edges, calibration = rank(fitted)
     edges = edges[edges["tf"] != small_set.silent_tf]  # of its pairs nothing is known
     is_known = edges["status"] == "known"
     assert edges["probability"].mean() == pytest.approx(is_known.mean(), abs=0.01)
@@ -46,10 +58,9 @@ def test_probabilities_mean_what_they_say(dataset, candidates, fitted, small_set
     assert calibration["prevalence_assumed"] == pytest.approx(is_known.mean())
 
 
-def test_an_assumed_prevalence_moves_probabilities_and_nothing_else(dataset, candidates, fitted):
-    edges, calibration = inference.rank(dataset, candidates, fitted, CONFIG)
-    config = dataclasses.replace(CONFIG, prevalence=0.5)
-    moved, figures = inference.rank(dataset, candidates, fitted, config)
+def test_an_assumed_prevalence_moves_probabilities_and_nothing_else(fitted, rank):
+    edges, calibration = rank(fitted)
+    moved, figures = rank(fitted, prevalence=0.5)
     same = ["tf", "target", "importance", "status"]
     pd.testing.assert_frame_equal(moved[same], edges[same])
     known = calibration["prevalence_known"]
@@ -60,28 +71,28 @@ def test_an_assumed_prevalence_moves_probabilities_and_nothing_else(dataset, can
 
 
 def test_pairs_of_a_tf_without_known_targets_calibrate_nothing(
-    dataset, candidates, fitted, small_set
+    dataset, candidates, fitted, rank, small_set
 ):
-    _, calibration = inference.rank(dataset, candidates, fitted, CONFIG)
+    _, calibration = rank(fitted)
     is_silent = dataset.genes.names[candidates.pairs[:, 0]] == small_set.silent_tf
     logits = np.where(is_silent, fitted.logits + 7, fitted.logits)
     moved = dataclasses.replace(fitted, logits=logits)
-    _, again = inference.rank(dataset, candidates, moved, CONFIG)
+    _, again = rank(moved)
     assert again == calibration
     assert calibration["pairs_of_tfs_without_known_targets"] == is_silent.sum() > 0
 
 
-def test_members_that_agree_have_no_spread(dataset, candidates, fitted):
+def test_members_that_agree_have_no_spread(fitted, rank):
     alike = dataclasses.replace(fitted, logits=np.repeat(fitted.logits[:1], 2, axis=0))
-    edges, _ = inference.rank(dataset, candidates, alike, CONFIG)
+    edges, _ = rank(alike)
     np.testing.assert_allclose(edges["spread"], 0, atol=1e-12)
     np.testing.assert_allclose(edges["low"], edges["high"], atol=1e-12)
-    apart, _ = inference.rank(dataset, candidates, fitted, CONFIG)
+    apart, _ = rank(fitted)
     assert apart["spread"].min() > 0
 
 
-def test_the_interval_is_a_normal_one_of_the_logits_of_the_members(dataset, candidates, fitted):
-    edges, figures = inference.rank(dataset, candidates, fitted, CONFIG)
+def test_the_interval_is_a_normal_one_of_the_logits_of_the_members(fitted, rank):
+    edges, figures = rank(fitted)
     low, middle, high = (logit(edges[name]) for name in ("low", "probability", "high"))
     np.testing.assert_allclose(high - middle, middle - low, rtol=1e-6)
     half = abs(fitted.logits[0] - fitted.logits[1]) / 2  # the deviation of two members
@@ -89,10 +100,10 @@ def test_the_interval_is_a_normal_one_of_the_logits_of_the_members(dataset, cand
     np.testing.assert_allclose(np.sort(high - middle), np.sort(expected), rtol=1e-5)
 
 
-def test_terms_become_columns_beside_the_logit(dataset, candidates, fitted):
+def test_terms_become_columns_beside_the_logit(fitted, rank):
     mean = fitted.logits.mean(axis=0)
-    told = dataclasses.replace(fitted, terms={"base": mean - 1, "motifs": np.ones(len(mean))})
-    edges, _ = inference.rank(dataset, candidates, told, CONFIG)
+    explained = dataclasses.replace(fitted, terms={"base": mean - 1, "motifs": np.ones(len(mean))})
+    edges, _ = rank(explained)
     assert list(edges)[-3:] == ["logit", "logit: base", "logit: motifs"]
     np.testing.assert_allclose(edges["logit"], logit(edges["importance"]), rtol=1e-6)
     np.testing.assert_allclose(edges["logit: base"] + edges["logit: motifs"], edges["logit"])
@@ -104,69 +115,105 @@ def test_a_prevalence_is_a_share(prevalence):
         inference.InferenceConfig(prevalence=prevalence)
 
 
-def test_hidden_edges_are_judged_among_new_pairs_only(dataset, candidates, fitted, small_set):
-    folds = list(assign_folds(candidates, CONFIG, seed=0))
-    names = pd.MultiIndex.from_arrays(dataset.genes.names[candidates.pairs].T)
-    is_true = names.isin(pd.MultiIndex.from_frame(small_set.truth))
-    is_hidden = is_true & (candidates.labels == 0)
-    scores = {"knows": is_hidden * 1.0, "knows the known": candidates.labels * 1.0}
-    network = inference.Network(
-        "scRegNet", None, [], {}, candidates, scores, folds, evidence={}, overlap=[], worth=[]
-    )
-    rows = pd.DataFrame(inference.judge_hidden(network, dataset, small_set.truth))
-    assert rows.groupby("method")["positives"].sum().tolist() == [is_hidden.sum()] * 2
-    new = int((candidates.labels == 0).sum())
-    assert rows.groupby("method")["pairs"].sum().tolist() == [new] * 2
-    assert (rows.loc[rows["method"] == "knows", "auroc"] == 1).all()
-    assert (rows.loc[rows["method"] == "knows the known", "auroc"] == 0.5).all()
+def test_what_of_a_pair_nothing_is_known_is_named(dataset, candidates, fitted, small_set):
+    known = np.unique(candidates.positives[:, 0])
+    left_out, targets = known[0], set(candidates.positives[:, 1].tolist())
+    edges, _ = inference.rank(dataset, candidates, fitted, known[1:], None)
+    names = dataset.genes.names
+    unseen_tf = edges["tf"].isin([names[left_out], small_set.silent_tf])
+    unseen_target = ~edges["target"].isin(names[sorted(targets)])
+    expected = np.array(["no", "TF", "target", "both"])[unseen_tf + 2 * unseen_target]
+    assert (edges["unseen"] == expected).all() and set(expected) == {"no", "TF", "target", "both"}
 
 
-def test_above_a_size_the_trivial_rows_are_left_out_and_it_is_said(
-    dataset, candidates, monkeypatch, caplog
-):
-    monkeypatch.setattr(inference, "MOST_TRIVIAL_CANDIDATES", 100)
-    assert inference.trivial_out_of_fold(dataset, candidates, []) == {}
-    assert f"{len(candidates)} candidates: the trivial rows are left out" in caplog.text
-
-
-def test_the_method_follows_the_evidence(dataset):
-    evidence = gather_evidence(dataset)
-    assert inference.choose_method(CONFIG, evidence) == "kernel-factor"
-    assert inference.choose_method(CONFIG, []) == "scRegNet"
-    for method in ("kernel-factor", "scRegNet"):
-        config = dataclasses.replace(CONFIG, method=method)
-        assert inference.choose_method(config, evidence) == method
-        assert inference.choose_method(config, []) == method
+def test_the_method_is_the_kernel_factor_unless_another_is_named(small_set):
+    assert inference.InferenceConfig().method == make_method("kernel-factor")
+    with pytest.raises(ConfigError, match=r"needs expression or other evidence.*--method=scRegNet"):
+        grnjax.infer(None, small_set.known, config=CONFIG)
 
 
 @pytest.mark.parametrize(
-    "method, other, setting",
+    "method, setting",
     [
-        ("kernel-factor", "scRegNet", {"training": TrainingConfig(epochs=7)}),
-        ("kernel-factor", "scRegNet", {"most_train_pairs": 5000}),
-        ("scRegNet", "kernel-factor", {"kernel_factor": KernelFactorSettings(most_genes=9)}),
-        ("scRegNet", "kernel-factor", {"explain": True}),
-        ("scRegNet", "kernel-factor", {"allow": ("network.csv",)}),
+        ("kernel-factor", {"most_train_pairs": 5000}),
+        ("scRegNet", {"explain": True}),
+        ("scRegNet", {"allow": ("network.csv",)}),
+        ("GT-GRN", {"explain": True}),
+        ("pearson", {"repeats": 2}),
+        ("pearson", {"prevalence": 0.2}),
+        ("pearson", {"most_train_pairs": 5000}),
+        ("pearson", {"explain": True}),
+        ("pearson", {"allow": ("network.csv",)}),
     ],
 )
-def test_a_setting_that_the_method_would_not_read_is_refused(method, other, setting):
-    config = dataclasses.replace(CONFIG, method=method, **setting)
+def test_a_setting_of_the_design_that_the_method_would_not_read_is_refused(
+    method, setting, dataset
+):
+    config = inference.InferenceConfig(method=make_method(method), **setting)
     flag = next(iter(setting)).replace("_", "-")
-    words = f"^--{flag} is a setting of {other}, .* by {method}; add --method={other}"
+    words = f"^--{flag} is no setting of {method}; leave it out or choose another --method"
     with pytest.raises(ConfigError, match=words):
-        inference.choose_method(config, [])
+        inference.infer(dataset, config, seed=0)
 
 
-def test_without_expression_or_other_evidence_scregnet_ranks(small_set, monkeypatch):
-    monkeypatch.setattr(inference, "MOST_TRIVIAL_CANDIDATES", 0)
-    training = TrainingConfig(epochs=10, evaluate_every=10)
-    config = inference.InferenceConfig(members=1, folds=2, training=training)
-    network = inference.infer_network(None, small_set.known, config=config)
+@pytest.mark.parametrize(
+    "method, setting",
+    [
+        ("kernel-factor", {"explain": True, "allow": ("network.csv",), "prevalence": 0.2}),
+        ("scRegNet", {"most_train_pairs": 5000, "repeats": 2, "prevalence": 0.2}),
+        ("pearson", {"folds": 3}),
+    ],
+)
+def test_settings_that_the_method_reads_are_taken(method, setting):
+    inference.check_settings(inference.InferenceConfig(method=make_method(method), **setting))
+
+
+def test_known_edges_alone_are_ranked_by_scregnet(small_set, monkeypatch):
+    monkeypatch.setattr("grnjax.tasks.judging.MOST_TRIVIAL_CANDIDATES", 0)
+    config = inference.InferenceConfig(repeats=1, folds=2, method=SHORT)
+    network = grnjax.infer(None, small_set.known, config=config)
     assert network.method == "scRegNet" and network.evidence == {} and network.worth == []
     assert len(network.edges) == len(network.candidates) > 0
+    assert {row["method"] for row in network.rows} == {"scRegNet"}
 
 
 def test_evidence_for_a_method_that_reads_none_is_refused(small_set):
-    config = inference.InferenceConfig(method="scRegNet")
-    with pytest.raises(ConfigError, match="--blocks inform the kernel-factor model, .*scRegNet"):
-        inference.infer_network(None, small_set.known, config=config, blocks=["motifs=absent.csv"])
+    words = "^scRegNet does not read --evidence; leave it out, or take .*: kernel-factor"
+    with pytest.raises(ConfigError, match=words):
+        grnjax.infer(None, small_set.known, method="scRegNet", evidence=["motifs=absent.csv"])
+
+
+def test_pairs_that_are_held_out_are_no_weak_negatives(dataset):
+    """Every candidate is in some fold, so none are left unlabelled."""
+    method = dataclasses.replace(SHORT, inputs=InputConfig(unlabelled_weight=0.1))
+    config = dataclasses.replace(CONFIG, method=method)
+    with pytest.raises(ConfigError, match="unlabelled-weight 0.1: in a cross-fitted split"):
+        inference.infer(dataset, config, seed=0)
+
+
+def test_a_folder_begun_by_the_version_before_keeps_its_names_of_fits(
+    dataset, candidates, tmp_path
+):
+    def name(folder):
+        return inference.choose_folds(dataset, candidates, CONFIG, 0, folder)[0].part.name
+
+    assert name(None) == name(tmp_path) == "repeat0-fold0"
+    (tmp_path / "checkpoints/member0-fold0").mkdir(parents=True)
+    assert name(tmp_path) == "member0-fold0"
+
+
+def test_a_method_that_takes_all_pairs_at_once_has_none_left_out(dataset, candidates):
+    few = dataclasses.replace(CONFIG, most_train_pairs=200)
+    assert few.method.TRAINS_ON_ALL_PAIRS and not SHORT.TRAINS_ON_ALL_PAIRS
+    for method, weighted in ((few.method, False), (SHORT, True)):
+        config = dataclasses.replace(few, method=method)
+        folds = inference.choose_folds(dataset, candidates, config, 0, None)
+        assert (folds[0].part.negative_weight > 1) == weighted
+
+
+def test_tfs_that_some_fold_cannot_learn_from_are_counted_and_named(dataset, caplog):
+    known = np.unique(dataset.known.positives[:, 0])
+    assert inference.name_untrainable(dataset, known, known[2:]) is not None
+    first, second = dataset.genes.names[known[:2]]
+    assert f"2 of {len(known)} TFs have too few known edges" in caplog.text
+    assert f"{first}, {second}" in caplog.text

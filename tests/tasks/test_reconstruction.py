@@ -2,22 +2,24 @@
 
 import numpy as np
 import pytest
-from grnjax.tasks.bench import Bench, FitSettings, Request
 
+from grnjax.data.candidates import list_split_tfs
+from grnjax.methods.method import Problem, Scorer
+from grnjax.methods.scregnet import InputConfig, ScRegNetMethod
 from grnjax.models.scregnet import ScRegNetConfig
-from grnjax.tasks.inputs import InputConfig
 from grnjax.tasks.reconstruction import is_among, judge_reconstruction, reconstruct
 from grnjax.tasks.split_fits import SplitConfig, draw_splits
-from grnjax.training.loop import TrainingConfig
+from grnjax.training.pair_objective import TrainingConfig
 from grnjax.training.recorder import FitRecorder
+from grnjax.types import Part
 
 
-class TellingBench(Bench):
-    """Scores a pair by the names of its ends, and notes how many it is asked for at once."""
+class Oracle(Scorer):
+    """Two members whose mean score of a pair is known from the numbers of its ends."""
 
-    def score(self, fitted, pairs):
-        self.asked = [*getattr(self, "asked", []), len(pairs)]
-        return pairs.pairs[:, 0] * 1000.0 + pairs.pairs[:, 1]
+    def logits(self, pairs):
+        known = pairs.pairs[:, 0] * 1000.0 + pairs.pairs[:, 1]
+        return np.stack([known - 1, known + 1])
 
 
 @pytest.fixture(scope="module")
@@ -30,30 +32,35 @@ def as_set(pairs):
     return set(map(tuple, pairs.tolist()))
 
 
-def test_every_pair_is_scored_once_in_parts_that_the_bench_has_room_for(dataset, split):
-    bench = TellingBench(dataset, [split], None)
-    every, scores = reconstruct(bench, None)
+@pytest.fixture(scope="module")
+def tfs(split):
+    return list_split_tfs([split])
+
+
+def test_every_pair_of_a_tf_of_the_split_is_scored_once(dataset, tfs):
+    every, scores = reconstruct(dataset, tfs, Oracle())
     genes = len(dataset.genes.names)
-    assert len(every) == len(as_set(every.pairs)) == len(bench.tfs) * (genes - 1)
+    assert len(every) == len(as_set(every.pairs)) == len(tfs) * (genes - 1)
     np.testing.assert_array_equal(scores, every.pairs[:, 0] * 1000.0 + every.pairs[:, 1])
-    assert len(bench.asked) > 2 and max(bench.asked) == bench.scored_size
     assert as_set(every.positives) == as_set(dataset.known.positives)
 
 
-def test_the_figures_are_those_of_a_fit_on_its_own_pairs(dataset, split):
+def test_the_figures_are_those_of_a_fit_on_its_own_pairs(dataset, split, tfs):
     """A pair has the score that it has among test pairs, and the parts do not overlap."""
-    settings = FitSettings(
+    method = ScRegNetMethod(
         model=ScRegNetConfig(mlp_widths=(8,), identity_rank=2),
         inputs=InputConfig(components=4),
         training=TrainingConfig(epochs=10),
     )
-    bench = Bench(dataset, [split], None)
+    part = Part(split, "model", 0)
+    problem = Problem(dataset=dataset, parts=[part], tfs=tfs, trainable=tfs)
     with FitRecorder(None, 1, 10, "fitting") as recorder:
-        [fitted] = bench.fit_all(recorder, [Request(split, settings, 0, "model")])
-    every, scores = reconstruct(bench, fitted)
+        [fit] = method.fit_all(problem, [part], recorder)
+    every, scores = reconstruct(dataset, tfs, fit)
+    assert fit.size < len(every)
     place = {pair: i for i, pair in enumerate(map(tuple, every.pairs.tolist()))}
     at = [place[pair] for pair in map(tuple, split.test.pairs.tolist())]
-    np.testing.assert_allclose(scores[at], bench.score(fitted, split.test), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(scores[at], fit.scores(split.test), rtol=1e-5, atol=1e-6)
     every_row, train_row, other_row = judge_reconstruction(every, scores, split)
     assert [row["among"] for row in (every_row, train_row, other_row)] == [
         "all pairs",
@@ -66,8 +73,8 @@ def test_the_figures_are_those_of_a_fit_on_its_own_pairs(dataset, split):
         assert every_row[key] == train_row[key] + other_row[key]
 
 
-def test_knowing_train_edges_by_heart_says_nothing_of_the_other_pairs(dataset, split):
-    every, _ = reconstruct(TellingBench(dataset, [split], None), None)
+def test_knowing_train_edges_by_heart_says_nothing_of_the_other_pairs(dataset, split, tfs):
+    every, _ = reconstruct(dataset, tfs, Oracle())
     by_heart = is_among(every.pairs, split.train.positives).astype(np.float32)
     figures = {row["among"]: row for row in judge_reconstruction(every, by_heart, split)}
     assert figures["train pairs"]["auroc"] == 1

@@ -7,20 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from grnjax.tasks.ranked_network import RankedNetwork
 from grnjax.tasks.record import describe_environment, digest_inputs, write_network
-from grnjax.types import Dataset, GeneTable, LabelledPairs
+from grnjax.types import GeneTable
 
-
-@pytest.fixture
-def dataset():
-    genes = GeneTable(
-        names=np.array(["A", "B", "C"]),
-        is_tf=np.array([True, False, True]),
-        expression=np.zeros((2, 3), np.float32),
-        measured=np.array([True, True, False]),
-    )
-    known = LabelledPairs(np.array([[0, 1]], np.int32), np.ones(1, np.float32))
-    return Dataset(genes, known, {})
+GENES = GeneTable(
+    names=np.array(["A", "B", "C"]),
+    is_tf=np.array([True, False, True]),
+    expression=np.zeros((2, 3), np.float32),
+    measured=np.array([True, True, False]),
+)
 
 
 @pytest.fixture
@@ -37,8 +33,13 @@ def edges():
     )
 
 
-def test_rows_of_the_matrix_are_tfs_and_columns_targets(dataset, edges, tmp_path):
-    write_network(tmp_path, edges, dataset, {"command": "infer", "inputs": {"tfs": "x"}})
+def write(folder, edges, about):
+    network = RankedNetwork(method="own", genes=GENES, edges=edges, rows=[])
+    write_network(folder, network, about)
+
+
+def test_rows_of_the_matrix_are_tfs_and_columns_targets(edges, tmp_path):
+    write(tmp_path, edges, {"command": "infer", "inputs": {"tfs": "x"}})
     table = anndata.read_h5ad(tmp_path / "network.h5ad")
     assert list(table.var_names) == ["A", "B", "C"] and table.n_obs == 0
     expected = [[0, 0.7, 0.4], [0, 0, 0], [0.9, 0.1, 0]]
@@ -71,9 +72,9 @@ def test_the_environment_names_the_device_that_computes():
     assert environment["device"]["count"] == jax.device_count()
 
 
-def test_edges_without_probabilities_give_a_network_without(dataset, edges, tmp_path):
+def test_edges_without_probabilities_give_a_network_without(edges, tmp_path):
     plain = edges[["tf", "target", "importance"]]
-    write_network(tmp_path, plain, dataset, {"command": "infer"})
+    write(tmp_path, plain, {"command": "infer"})
     table = anndata.read_h5ad(tmp_path / "network.h5ad")
     assert list(table.varp) == ["grn"]
     written = pd.read_csv(tmp_path / "edges.tsv", sep="\t")

@@ -18,7 +18,7 @@ from grnjax.tasks.loading import load_dataset
 from grnjax.tasks.split_fits import LinkPredictionConfig, SplitConfig, draw_splits
 from grnjax.tasks.transfer import give_features, join_genes, transfer, use_split
 from grnjax.training.keeper import FitResult
-from grnjax.training.loop import TrainingConfig
+from grnjax.training.pair_objective import TrainingConfig
 from grnjax.types import Dataset, GeneTable, LabelledPairs
 
 STATISTICS = InputConfig(nodes="statistics")

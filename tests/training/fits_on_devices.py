@@ -7,7 +7,6 @@ Run: python fits_on_devices.py steps RESULTS
 """
 
 import dataclasses
-import functools
 import sys
 from pathlib import Path
 
@@ -16,11 +15,11 @@ import jax
 import numpy as np
 from conftest import SIZE, TinyModel, make_problem
 
-from grnjax.models.heads import IdentityTerm, ridge_penalty, without_ridge
 from grnjax.models.scregnet import ScRegNet, ScRegNetConfig
+from grnjax.models.terms import IdentityTerm, TermInputs
 from grnjax.training import sharding
 from grnjax.training.cluster import DeviceConfig, join_processes
-from grnjax.training.loop import TrainingConfig, make_trainer
+from grnjax.training.pair_objective import TrainingConfig, make_pair_trainer
 from grnjax.training.pmap_step import collect, make_pmap_step, spread
 from grnjax.training.recorder import FitRecorder, Job
 from grnjax.training.side_by_side import choose_group_size, choose_mesh
@@ -35,10 +34,15 @@ SCREGNET_WAYS = {46: 1, 50: 1, 53: 2}  # pairs a batch, and devices to a table
 class TableModel(nn.Module):
     """The tiny model and a learned vector for each gene: 64 x 4 numbers, split by genes."""
 
+    @nn.nowrap
+    def make_terms(self):
+        return [IdentityTerm(rank=4, ridge=2.0, bias_ridge=0.0, name="identity")]
+
     @nn.compact
     def __call__(self, genes, pairs, *, train):
         logits = TinyModel(name="tiny")(genes, pairs, train=train)
-        return logits + IdentityTerm(4, name="identity")(genes.seen, pairs.pairs)
+        [identity] = self.make_terms()
+        return logits + identity(TermInputs(genes.seen, pairs))
 
 
 def build_data():
@@ -51,12 +55,8 @@ def build_data():
 
 def make(mesh, **settings):
     """A trainer whose weight decay leaves the gradient alone; its ridge is on the vectors."""
-    return make_trainer(
-        TableModel(),
-        TrainingConfig(weight_decay=0.0, patience=100, checkpoint_seconds=0.0, **settings),
-        penalty=lambda parameters: (parameters["identity"]["tf_factors"] ** 2).sum(),
-        mesh=mesh,
-    )
+    config = TrainingConfig(weight_decay=0.0, patience=100, checkpoint_seconds=0.0, **settings)
+    return make_pair_trainer(TableModel(), config, mesh)
 
 
 def record(results, case, number, loss, state):
@@ -71,7 +71,7 @@ def run_steps(trainer, data, case, results):
     """A few epochs by jit, evaluated after each, and the scores of the validation pairs."""
     mesh, placed = trainer.mesh, data
     if mesh is not None:
-        placed = sharding.place_data(data, mesh, batch_size=trainer.config.batch_size)
+        placed = sharding.place_data(data, trainer.objective, mesh)
     state = trainer.start(jax.random.key(0), placed)
     for number in range(STEPS):
         state, metrics = trainer.chunk(state, placed, jax.random.key(1))
@@ -130,13 +130,8 @@ def scregnet(path):
     config = ScRegNetConfig(mlp_widths=(16, 16))
     for batch_size, model in SCREGNET_WAYS.items():
         mesh = None if jax.device_count() == 1 else sharding.make_mesh(model)
-        trainer = make_trainer(
-            ScRegNet(config),
-            TrainingConfig(batch_size=batch_size, evaluate_every=1),
-            penalty=functools.partial(ridge_penalty, config=config),
-            decayed=without_ridge,
-            mesh=mesh,
-        )
+        training = TrainingConfig(batch_size=batch_size, evaluate_every=1)
+        trainer = make_pair_trainer(ScRegNet(config), training, mesh)
         placed, state = run_steps(trainer, data, str(batch_size), results)
         if mesh is not None:
             check_layout(placed, state, model)

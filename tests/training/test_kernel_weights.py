@@ -52,8 +52,8 @@ def test_the_kernel_that_drives_the_labels_gets_the_weight(weights):
 
 def test_without_labels_that_follow_a_kernel_none_gets_most_of_the_weight(kernels, train):
     order = np.random.default_rng(1).permutation(GENES)
-    dealt = LabelMatrix(train.tfs, train.labels[:, order], train.observed[:, order])
-    shares = learn_kernel_weights(kernels, dealt, CONFIG, seed=0) / 3
+    permuted = LabelMatrix(train.tfs, train.labels[:, order], train.observed[:, order])
+    shares = learn_kernel_weights(kernels, permuted, CONFIG, seed=0) / 3
     assert shares[PLANTED] < 0.6
 
 

@@ -9,7 +9,7 @@ import functools
 import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -84,7 +84,8 @@ def embed_dataset(
     """
     if folder is not None:
         claim_folder(folder, digest_call(genes, config, seed, networks or {}))
-    inferred, most = {}, config.edges_a_gene * len(genes.names)
+    inferred: dict[str, InferredNetwork] = {}
+    most = config.edges_a_gene * len(genes.names)
     for method in config.networks:
         scores = score_genes(genes, method, seed=seed, folder=folder)
         inferred[method] = keep_top_edges(scores, genes.tfs, most)
@@ -106,7 +107,7 @@ def embed_dataset(
     found = embed_genes(
         fitted.result.variables, graph, len(genes.names), config.walks, seed=derive_seed(seed, 2)
     )
-    report = {
+    report: dict[str, dict[str, Any]] = {
         "expression": {
             "variance_explained_held_out": embedded.held_out,
             "epochs": embedded.epochs,
@@ -151,7 +152,7 @@ def digest_call(
     for name, network in networks.items():
         digest.update(name.encode())
         for array in network:
-            digest.update(np.ascontiguousarray(array))
+            digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 

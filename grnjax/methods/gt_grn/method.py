@@ -116,6 +116,7 @@ class GTGRNMethod(PairMethod):
     def add_to_inputs(self, inputs: ModelInputs, train: LabelledPairs) -> ModelInputs:
         """The inputs of one fit; the form for new targets also sees its neighbours' labels."""
         if self.model.new_targets and self.model.coexpression:
+            assert isinstance(inputs, GTGRNModelInputs)  # from `make_inputs`
             return add_neighbours(inputs, train)
         return inputs
 

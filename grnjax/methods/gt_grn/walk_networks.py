@@ -39,7 +39,7 @@ def load_networks(
         SplitError: one holds a held-out edge.
     """
     networks = {}
-    for path in map(os.fspath, paths):
+    for path in (str(path) for path in paths):
         if path in networks:
             raise ConfigError(f"{path} is named twice among the networks; name it once.")
         network = read_network(path, dataset.genes)

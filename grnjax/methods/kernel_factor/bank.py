@@ -69,7 +69,7 @@ def build_bank(
         (similarities, "similarities of TFs"),
     ):
         check_names(items, what)
-    space = None
+    space: KernelSpace | FeatureSpace | None = None
     if blocks and genes > most_genes:
         logger.info(f"{genes:,} genes: kernels by random features above {most_genes:,}")
         space = draw_features(blocks, seed)

@@ -11,7 +11,7 @@ from grnjax.data.bulk import BulkSet
 from grnjax.methods.scregnet import InputConfig, ScRegNetMethod
 from grnjax.models.scregnet import ScRegNetConfig
 from grnjax.tasks.split_fits import SplitConfig, draw_splits
-from grnjax.training.loop import TrainingConfig
+from grnjax.training.pair_objective import TrainingConfig
 from grnjax.types import Dataset, GeneTable, LabelledPairs
 
 QUICK = ScRegNetMethod(

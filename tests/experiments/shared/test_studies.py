@@ -13,7 +13,7 @@ from experiments.shared import record, studies
 from grnjax.data.expression import DataConfig
 from grnjax.methods.scregnet import InputConfig, ScRegNetMethod
 from grnjax.models.scregnet import ScRegNetConfig
-from grnjax.training.loop import TrainingConfig
+from grnjax.training.pair_objective import TrainingConfig
 
 NAME = "Perturbed/axolotl/TFs+7"
 QUICK = ScRegNetMethod(
