@@ -172,6 +172,20 @@ def genelink_folder(small_set, tmp_path) -> Callable[..., Path]:
 
 
 @pytest.fixture
+def other_folder(small_set, tmp_path) -> Path:
+    """A set to transfer to: a network and its expression, without ten genes of the small set."""
+    folder, left_out = tmp_path / "other", set(small_set.genes[8:18])
+    folder.mkdir()
+    counts = small_set.counts.drop(index=[*left_out], errors="ignore")
+    counts.sample(frac=1, axis=1, random_state=0).to_csv(folder / "ExpressionData.csv")
+    edges = small_set.truth[~small_set.truth["target"].isin(left_out)]
+    edges.rename(columns={"tf": "Gene1", "target": "Gene2"}).to_csv(
+        folder / "refNetwork.csv", index=False
+    )
+    return folder
+
+
+@pytest.fixture
 def benchmark_root(genelink_folder, small_set, tmp_path) -> Path:
     """The small set as Perturbed/axolotl/TFs+7 of a benchmark root, with two published draws."""
     root, name = tmp_path / "root", "Perturbed/axolotl/TFs+7"

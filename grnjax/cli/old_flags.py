@@ -31,10 +31,11 @@ def translate(command: str, args: list[str]) -> list[str]:
     while rest:
         word = rest.pop(0)
         new = rename(word)
-        if new == "--method=":  # the name stood in the next word
+        if new == "--method=":  # the name stands in the next word
             new += rest.pop(0) if rest else ""
-        if new == "--method=auto":
-            changed[word] = "nothing (it is the default)"
+        if new == "--method=auto" or [new, *rest[:1]] == ["--method", "auto"]:
+            del rest[: new == "--method"]
+            changed["--method=auto"] = "left out"
             continue
         if new != word:
             changed[word.partition("=")[0]] = new.partition("=")[0]
