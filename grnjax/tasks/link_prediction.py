@@ -127,7 +127,7 @@ class Request:
     split: Split
     seed: int
     row: str  # its method in the results
-    label: str  # what tells it from other fits of its draw and seed in a run folder
+    label: str  # what distinguishes it from other fits of its draw and seed in a run folder
     control: str | None = None  # that altered the problem
 
     @property
