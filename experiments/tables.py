@@ -1,7 +1,7 @@
 """The tables of all pages, the CSV files and the pictures, made from the rows in results/.
 
 Run:     python -m experiments.tables          makes them again
-         python -m experiments.tables --check  tells whether tables and CSV files are up to date
+         python -m experiments.tables --check  reports whether tables and CSV files are up to date
 """
 
 import sys

@@ -3,7 +3,7 @@
 The published model and schedule (Kommu et al. 2025): GCN layers with cached normalisation, frozen
 embedding joined, one MLP for TF and target, two-class linear head; the whole graph is encoded for
 every batch of pairs. Tensors are made once and batches are rows of them, which is quicker than the
-authors' data set, that builds each item anew.
+authors' data set, that builds each item again.
 """
 
 import os

@@ -166,7 +166,7 @@ def run_ours(
 ) -> tuple[Run, float]:
     """One fit of ours on draw 0, and the seconds to compile.
 
-    It goes on until a validation AP is reached, or without one for as many epochs as the peer's;
+    It runs until a validation AP is reached, or without one for as many epochs as the peer's;
     then its first chunk is timed again until `at_least` so many seconds have passed.
     """
     trainer, data = prepare(problem, method)

@@ -5,7 +5,7 @@ Cost:    5 min on two cores
 Prints:  one JSON line a case: seconds from the expression table to all scores; ratio = peer / ours
 
 arboreto itself does not run on today's dask, so its setting is written out: one
-GradientBoostingRegressor a target, dealt to all cores by joblib, whose processes are up before the
+GradientBoostingRegressor a target, on all cores by joblib, whose processes are up before the
 clock starts. `ours` is compiled before; `compile_s` says what that takes once.
 
 - mDC: 821 genes, 383 cells, the 20 TFs that have targets.

@@ -11,7 +11,7 @@ Expect:  AP/swap of the mean of three fits, standard: mDC .216/.635, hESC .634/.
 For each draw of each kind of split: the trivial rows, scRegNet with its defaults, GT-GRN in its
 published form and in ours, of which there are two, for known and for new targets: single fits, and
 the mean of their logits over seeds. With the first seed follows the form that the split is for,
-with each input off, with each dealt out anew over genes, and with what it leaves out by default.
+with each input off, with each permuted over genes, and with what it leaves out by default.
 Both embeddings are made once a set, from expression alone, and kept in --work. Where expression is
 partial (hESC, mESC) a gene without has no expression embedding, and the rows "measured genes" are
 on the genes that have it. There "no expression" also hides which genes have it, and "expression

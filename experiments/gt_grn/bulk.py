@@ -9,7 +9,7 @@ Expect:  AP/swap of GT-GRN's form for new targets, standard split: bsubtilis .78
          .413/.922, dream4 .453/.898, .498/.872, .283/.824; unseen targets: .781/.991, .356/.888,
          .421/.912, .417/.814, .237/.837
 
-A set has the genes that its gold standard speaks of; of others nobody knows whether they were
+A set has the genes that its gold standard covers; of others nobody knows whether they were
 looked at. The candidate pairs are each TF that has a target there with each such gene but itself:
 
     set        arrays  genes  TFs    pairs  edges

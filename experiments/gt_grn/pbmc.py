@@ -1,4 +1,4 @@
-"""Types of blood cells told from GT-GRN's gene embeddings, beside what needs no embedding.
+"""Types of blood cells predicted from GT-GRN's gene embeddings, beside what needs no embedding.
 
 Run:     python -m experiments.gt_grn.pbmc
          python -m experiments.gt_grn.pbmc --sets pbmc68k

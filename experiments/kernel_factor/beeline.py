@@ -12,8 +12,8 @@ Expect:  AUROC/AP/within-TF/swap, standard split: hESC .901/.672/.771/.747, hHEP
          all in README.md
 
 For each draw of each kind of split: the trivial rows, the model with five seeds, and with the
-first seed the controls: without the labels of other networks, and with all evidence dealt out
-anew over genes and TFs. Validation pairs choose the step that a fit stops at, and nothing else.
+first seed the controls: without the labels of other networks, and with all evidence permuted
+over genes and TFs. Validation pairs choose the step that a fit stops at, and nothing else.
 
 Genes are those of the set without spike-ins. Where expression is partial it is used for unseen
 targets only, among the genes that have it (`beeline_evidence.choose_genes`).

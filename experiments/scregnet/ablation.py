@@ -16,8 +16,8 @@ of once a batch. Smaller than the paper: one of seven networks, one foundation m
 "no embedding" and "no encoder" leave a part of the model out (the latter is the paper's "no GNN");
 "no messages" keeps the encoder's layers and cuts the edges, as our form does anyway, which has a
 row "messages over train edges" instead. Altered inputs (zero, random normal numbers of the same
-scale, rows dealt out anew among the genes) keep every part: where one does as well, the part was
-not used for what it says about a gene. The alteration is drawn once a split, so it is the same
+scale, rows permuted among the genes) keep every part: where one does as well, the part was
+not used for its information on a gene. The alteration is drawn once a split, so it is the same
 for all seeds on the published pairs.
 """
 
@@ -63,7 +63,7 @@ class Config(StudyConfig):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NoEncoderConfig(EncoderConfig):
-    """An encoder that says nothing: the frozen embedding stands alone."""
+    """An encoder without output: the frozen embedding stands alone."""
 
     def make(self, name: str) -> nn.Module:
         """The encoder."""

@@ -19,7 +19,7 @@ The published form has the published settings of the network where there are any
 another (published_settings.py), but is selected on validation, and has zeros for the foundation
 embedding and the expression that are missing here. Its graph is encoded once a step over all pairs;
 with --reference-schedule for every small batch, as published.
-Ours is chosen on validation among a few options, on each draw anew; without learned gene vectors
+Ours is chosen on validation among a few options, on each draw apart; without learned gene vectors
 it is the row "scRegNet, no gene vectors" (cell-type-specific networks only).
 """
 

@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def list_encoders(form: str, method: ScRegNetMethod) -> dict[str, ScRegNetMethod]:
-    """The form with each encoder, and with a GCN that hears nothing, by name of the row."""
+    """The form with each encoder, and with a GCN without messages, by name of the row."""
     changes = {
         name: {"model.encoder": encoder, "inputs.messages": "symmetric"}
         for name, encoder in ENCODERS.items()

@@ -9,7 +9,7 @@ Expect:  hESC, GCN, --once --trials 6: AUROC/AP .885/.621 of the trial best on v
 The published search space for each encoder, 50 trials, TPE. The published code maximised the best
 *test* AUROC of a run; here a trial is worth its best validation score, and `--reference-selection`
 brings the test pairs back as the objective, only to show what that does to the figures. Sampler
-and model get their seed from the number of finished trials, so a search that was cut off goes on
+and model get their seed from the number of finished trials, so a search that was cut off resumes
 as if it had not been: run the same command again. A fit that diverges is worth 0.
 
 `--once` encodes the graph once a step over all train pairs and not once a batch. Batch size and
@@ -49,10 +49,10 @@ LAYERS, WIDTHS, HEADS = (1, 6), (4, 256), (1, 8)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config(Settings):
-    """The search; the same command goes on with one that was cut off."""
+    """The search; the same command resumes one that was cut off."""
 
     out: Path = Path("scregnet-sweep")
-    """Folder of the search's journal, from which it goes on."""
+    """Folder of the search's journal, from which it resumes."""
     data: DataConfig = DataConfig()
     set: str = HESC
     """Set of the benchmark root."""

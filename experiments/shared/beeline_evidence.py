@@ -1,5 +1,5 @@
 """What is known of the genes of a BEELINE set besides its labels: which file of the data folder
-speaks of which species and cell, and which genes and expression a protocol may use.
+is of which species and cell, and which genes and expression a protocol may use.
 
 The motif tables are for non-commercial academic use (every licence is listed in
 experiments/kernel_factor/README.md).
