@@ -24,7 +24,6 @@ trained as edges, and all parameters are those of the best epoch.
 """
 
 import dataclasses
-import sys
 import time
 from pathlib import Path
 
@@ -34,26 +33,23 @@ from experiments.shared.beeline_evidence import choose_genes
 from experiments.shared.record import ResultsFile
 from experiments.shared.studies import (
     SCREGNET,
+    GridConfig,
     Splits,
     Variant,
+    begin,
+    describe,
     measure,
     measure_reconstruction,
     measure_trivial,
 )
-from grnjax import config as settings
-from grnjax.config import Seeds, Settings
-from grnjax.data.expression import DataConfig
-from grnjax.data.sets import find_sets
-from grnjax.evaluation.splits import SplitKind
+from grnjax.config import Seeds
 from grnjax.graphs.positional import PositionConfig
 from grnjax.methods.gt_grn.embeddings import GeneEmbeddingConfig, GeneEmbeddings, embed_dataset
 from grnjax.methods.gt_grn.method import GTGRNMethod, Prepared
 from grnjax.methods.pair_models import PairInputConfig
 from grnjax.methods.scregnet import ScRegNetMethod
 from grnjax.models.gt_grn import GTGRNConfig, faithful
-from grnjax.progress import logger, start_logging
-from grnjax.tasks.link_prediction import SplitConfig, draw_splits
-from grnjax.tasks.loading import load_folder
+from grnjax.progress import logger
 from grnjax.training.loop import TrainingConfig
 from grnjax.types import Dataset, Split
 
@@ -65,23 +61,13 @@ PARTIAL = ("hESC", "mESC")  # sets with expression of a part of their genes
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class GTGRNStudy(Settings):
-    """GT-GRN and what it is held against, on sets of the benchmark root."""
+class GTGRNStudy(GridConfig):
+    """GT-GRN and what it is held against; all but our forms take the first seed."""
 
-    sets: tuple[str, ...] = (
-        "Specific/mDC/TFs+500",
-        "Specific/hESC/TFs+500",
-        "Specific/mESC/TFs+500",
-    )
-    """Names or patterns of sets."""
-    kinds: tuple[SplitKind, ...] = ("standard", "target-disjoint")
-    """Kinds of split."""
-    draws: Seeds = (0, 1, 2, 3, 4)
+    sets: tuple[str, ...] = tuple(f"Specific/{cell}/TFs+500" for cell in ("mDC", "hESC", "mESC"))
     seeds: Seeds = (0, 1, 2)
-    """Seeds of our forms; everything else takes the first."""
     reconstructed: tuple[str, ...] = ("Specific/mDC/TFs+500",)
     """Sets whose whole network is reconstructed."""
-    data: DataConfig = DataConfig(split="draw")
     embeddings: GeneEmbeddingConfig = GeneEmbeddingConfig()
     work: Path = Path("gt-grn-work")
     """Keeps inferred networks and embeddings."""
@@ -89,17 +75,12 @@ class GTGRNStudy(Settings):
 
 def main() -> None:
     """Measures what has not been measured yet."""
-    start_logging()
-    study = settings.parse(GTGRNStudy, sys.argv[1:], program="gt_grn_beeline")
-    results = ResultsFile("gt_grn_beeline")
-    for pattern in study.sets:
-        for found in find_sets(study.data.root, pattern):
-            dataset, _ = load_folder(found.labels, study.data)
-            measure_set(found.name, dataset, study, results, ablate=True)
-            if found.cell in PARTIAL:
-                measured = choose_genes(dataset, measured_only=True)
-                name = f"{found.name}, measured genes"
-                measure_set(name, measured, study, results, ablate=False)
+    study, results = begin(GTGRNStudy, "gt_grn_beeline")
+    for found, dataset in study.find():
+        measure_set(found.name, dataset, study, results, ablate=True)
+        if found.cell in PARTIAL:
+            measured = choose_genes(dataset, measured_only=True)
+            measure_set(f"{found.name}, measured genes", measured, study, results, ablate=False)
 
 
 def measure_set(
@@ -109,22 +90,38 @@ def measure_set(
     folder = study.work / name.replace("/", "-")
     embeddings = embed_dataset(dataset.genes, study.embeddings, seed=0, folder=folder)
     for kind in study.kinds:
-        begun = time.monotonic()
-        splits = draw_splits(dataset, SplitConfig(kind=kind, draws=study.draws))
-        where = {"set": name, "split": kind}
-        beside, ground = Splits(dataset, splits), embedded_splits(dataset, splits, embeddings)
-        for split in splits:
-            measure_trivial(results, where, beside, split)
-            measure(results, where, beside, split, {SCREGNET: ScRegNetMethod()}, study.seeds[:1])
-            measure_ours(results, where, ground, split, study.seeds)
-            form = {f"{MODEL}, published form": published(split, embeddings)}
-            measure(results, where, ground, split, form, study.seeds[:1])
-            if ablate and kind in FORM_OF:
-                changes = ablations(FORM_OF[kind])
-                measure(results, where, ground, split, changes, study.seeds[:1])
-            if kind == "standard" and name in study.reconstructed:
-                measure_reconstruction(results, name, ground, split, KNOWN, forms()[KNOWN])
-        logger.info("%s, %s: %.0f s", name, kind, time.monotonic() - begun)
+        changes = ablations(FORM_OF[kind]) if ablate and kind in FORM_OF else {}
+        beside = Splits(dataset, study.split(dataset, kind))
+        measure_kind(results, name, beside, embeddings, study, changes, KNOWN)
+
+
+def measure_kind(
+    results: ResultsFile,
+    name: str,
+    beside: Splits,
+    embeddings: GeneEmbeddings,
+    study: GTGRNStudy,
+    changes: dict[str, Variant],
+    whole: str,
+) -> None:
+    """Trivial rows, scRegNet and GT-GRN on the splits of one kind.
+
+    Args:
+        changes: variants of our forms.
+        whole: the form that reconstructs whole networks.
+    """
+    begun, first = time.monotonic(), study.seeds[:1]
+    ground = embedded_splits(beside.dataset, beside.splits, embeddings)
+    for split in beside.splits:
+        where = {"set": name, "split": split.kind}
+        measure_trivial(results, where, beside, split)
+        measure(results, where, beside, split, {SCREGNET: ScRegNetMethod()}, first)
+        measure_ours(results, where, ground, split, study.seeds)
+        form = {f"{MODEL}, published form": published(split, embeddings)}
+        measure(results, where, ground, split, form | changes, first)
+        if split.kind == "standard" and name in study.reconstructed:
+            measure_reconstruction(results, name, ground, split, whole, forms()[whole])
+    logger.info("%s, %s: %.0f s", name, split.kind, time.monotonic() - begun)
 
 
 def embedded_splits(dataset: Dataset, splits: list[Split], embeddings: GeneEmbeddings) -> Splits:
@@ -140,7 +137,7 @@ def measure_ours(
     for name, form in forms().items():
         if results.has(method=name + MEAN, draw=split.draw, **where):
             continue
-        fits = ground.fit(Variant(method=form), [split], seeds, f"{where['set']}, {where['split']}")
+        fits = ground.fit(Variant(method=form), [split], seeds, describe(where))
         scores = [fitted.scores(split.test) for _, _, fitted in fits]
         rows = [ground.judge(name, split, seed, x) for seed, x in zip(seeds, scores, strict=True)]
         rows.append(ground.judge(name + MEAN, split, seeds[0], np.mean(scores, axis=0)))
@@ -183,22 +180,13 @@ def published(split: Split, embeddings: GeneEmbeddings) -> GTGRNMethod:
     It has as many eigenvectors as an embedding is wide.
     """
     positives, width = len(split.train.positives), embeddings.expression.shape[1]
+    weight = min(1.0, positives / (len(split.train) - positives))
+    schedule = {"epochs": 300, "learning_rate": 5e-5, "weight_decay": 0.0, "unseen_share": 0.0}
     return GTGRNMethod(
         model=faithful(),
         positions=PositionConfig(eigenvectors=width, walks=0, degrees=False),
-        inputs=PairInputConfig(
-            messages="directed",
-            negative_weight=min(1.0, positives / (len(split.train) - positives)),
-        ),
-        training=TrainingConfig(
-            epochs=300,
-            learning_rate=5e-5,
-            weight_decay=0.0,
-            unseen_share=0.0,
-            evaluate_every=5,
-            patience=60,
-            select_on="auroc",
-        ),
+        inputs=PairInputConfig(messages="directed", negative_weight=weight),
+        training=TrainingConfig(**schedule, evaluate_every=5, patience=60, select_on="auroc"),
     )
 
 

@@ -13,7 +13,6 @@ train on it. TFs that have no train edge in some fold are left out, as every kno
 """
 
 import dataclasses
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,9 +21,7 @@ import pandas as pd
 
 from experiments.gt_grn.beeline import KNOWN, MODEL, embedded_splits, forms
 from experiments.scregnet.biological_check import REFERENCES, TOPS
-from experiments.shared.record import ResultsFile
-from experiments.shared.studies import MDC, Splits, Variant
-from grnjax import config as settings
+from experiments.shared.studies import MDC, Splits, Variant, begin
 from grnjax.config import Settings
 from grnjax.data.candidates import has_known_targets, list_candidates
 from grnjax.data.data_set import find_root
@@ -32,7 +29,6 @@ from grnjax.data.edges import read_edges
 from grnjax.data.expression import DataConfig
 from grnjax.evaluation.support import measure_support
 from grnjax.methods.gt_grn.embeddings import GeneEmbeddingConfig, embed_dataset
-from grnjax.progress import start_logging
 from grnjax.tasks.cross_fitting import CrossFitConfig, assign_folds, list_trainable
 from grnjax.tasks.loading import load_folder
 from grnjax.types import Dataset
@@ -53,9 +49,7 @@ class Config(Settings):
 
 def main() -> None:
     """Measures what has not been measured yet."""
-    start_logging()
-    config = settings.parse(Config, sys.argv[1:], program="gt_grn_biological_check")
-    results = ResultsFile("gt_grn_biological_check")
+    config, results = begin(Config, "gt_grn_biological_check")
     todo = {name: file for name, file in REFERENCES.items() if not results.has(set=name)}
     if not todo:
         return

@@ -38,150 +38,88 @@ train pairs of a standard split; where `scores_train_edges` is true most edges w
 
 import dataclasses
 import os
-import sys
 import time
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
 
-from experiments.gt_grn.beeline import (
-    MODEL,
-    NEW,
-    ablations,
-    embedded_splits,
-    forms,
-    measure_ours,
-    published,
-)
+from experiments.gt_grn.beeline import NEW, GTGRNStudy, ablations, measure_kind
 from experiments.shared.beeline_evidence import add_expression
 from experiments.shared.record import ResultsFile
-from experiments.shared.studies import (
-    SCREGNET,
-    Splits,
-    measure,
-    measure_reconstruction,
-    measure_trivial,
-)
-from grnjax import config as settings
+from experiments.shared.studies import Splits, begin, keep_genes, measure_expression_only
 from grnjax.baselines.controls import scores_at
-from grnjax.config import Seeds, Settings
 from grnjax.data.bulk import BulkSet
 from grnjax.data.data_set import ROOT_VARIABLE
 from grnjax.errors import ConfigError
-from grnjax.evaluation.splits import SplitKind
-from grnjax.methods.expression_only import ExpressionOnlyName, score_genes
-from grnjax.methods.gt_grn.embeddings import GeneEmbeddingConfig, embed_dataset
+from grnjax.methods.expression_only import ExpressionOnlyName
+from grnjax.methods.gt_grn.embeddings import embed_dataset
 from grnjax.methods.kernel_factor.bank import FeatureBank, build_bank
 from grnjax.methods.kernel_factor.fit import KernelFactorSettings, fit_kernel_factor
-from grnjax.methods.scregnet import ScRegNetMethod
-from grnjax.progress import logger, start_logging
-from grnjax.tasks.link_prediction import SplitConfig, draw_splits
-from grnjax.types import Dataset, GeneTable, LabelledPairs, Split
+from grnjax.progress import logger
+from grnjax.types import Dataset, Split
 
 KERNEL_FACTOR = "kernel factor, expression only"
 PERMUTED = f"{NEW}, expression and walks permuted"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class BulkStudy(Settings):
-    """Supervised and unsupervised methods on bulk sets."""
+class BulkStudy(GTGRNStudy):
+    """Supervised and unsupervised methods on bulk sets; yeast is one more, for those who have
+    expression for it.
+    """
 
     sets: tuple[str, ...] = ("bsubtilis", "ecoli", "dream4-1", "dream4-2", "dream4-3")
-    """Names of sets; yeast is one more, for those who have expression for it."""
     methods: tuple[ExpressionOnlyName, ...] = get_args(ExpressionOnlyName)
-    """Unsupervised methods."""
+    """Methods that see expression alone."""
     without_genie3: tuple[str, ...] = ("bsubtilis",)
     """Sets on which GENIE3 is left out, as slow there."""
-    kinds: tuple[SplitKind, ...] = ("standard", "target-disjoint")
-    """Kinds of split."""
-    draws: Seeds = (0, 1, 2, 3, 4)
-    seeds: Seeds = (0, 1, 2)
-    """Seeds of our forms of GT-GRN; everything else takes the first."""
     reconstructed: tuple[str, ...] = ("bsubtilis", "dream4-1")
-    """Sets whose whole network is reconstructed."""
-    embeddings: GeneEmbeddingConfig = GeneEmbeddingConfig()
     root: Path | None = None
     """Folder of the bulk sets; by default the one that GRNJAX_DATA names."""
-    work: Path = Path("gt-grn-work")
-    """Keeps inferred networks and embeddings."""
 
 
 def main() -> None:
     """Measures what has not been measured yet."""
-    start_logging()
-    study = settings.parse(BulkStudy, sys.argv[1:], program="gt_grn_bulk")
+    study, results = begin(BulkStudy, "gt_grn_bulk")
     root = study.root or os.environ.get(ROOT_VARIABLE)
     if not root:
         raise ConfigError(f"No folder of bulk sets: give --root, or set {ROOT_VARIABLE}.")
-    results = ResultsFile("gt_grn_bulk")
     for name in study.sets:
         measure_set(name, keep_scored_genes(BulkSet.read(name, root)), study, results)
 
 
 def keep_scored_genes(dataset: Dataset) -> Dataset:
     """The data set with the genes of its labelled pairs and no others."""
-    genes, known = dataset.genes, dataset.known
-    keep = np.zeros(len(genes.names), bool)
-    keep[known.pairs] = True
-    place = np.cumsum(keep, dtype=np.int32) - 1
-    return dataclasses.replace(
-        dataset,
-        genes=GeneTable(
-            genes.names[keep], genes.is_tf[keep], genes.expression[:, keep], genes.measured[keep]
-        ),
-        known=LabelledPairs(place[known.pairs], known.labels),
-    )
+    keep = np.zeros(len(dataset.genes.names), bool)
+    keep[dataset.known.pairs] = True
+    return keep_genes(dataset, keep)
 
 
 def measure_set(name: str, dataset: Dataset, study: BulkStudy, results: ResultsFile) -> None:
     """The rows of one set that are not there yet."""
     folder = study.work / name
-    splits = {
-        kind: draw_splits(dataset, SplitConfig(kind=kind, draws=study.draws))
-        for kind in study.kinds
-    }
-    grounds = {kind: Splits(dataset, splits[kind]) for kind in study.kinds}
+    grounds = {kind: Splits(dataset, study.split(dataset, kind)) for kind in study.kinds}
     log_sizes(name, dataset)
     for method in study.methods:
-        if method == "genie3" and name in study.without_genie3:
-            continue
-        begun = time.monotonic()
-        scores = score_genes(dataset.genes, method, seed=0, folder=folder)
-        for kind, ground in grounds.items():
-            rows = [judge_matrix(ground, split, method, scores) for split in ground.splits]
-            results.add(rows, set=name, split=kind)
-        logger.info("%s, %s: %.0f s", name, method, time.monotonic() - begun)
+        if method != "genie3" or name not in study.without_genie3:
+            begun = time.monotonic()
+            measure_expression_only(results, name, grounds, method, folder)
+            logger.info("%s, %s: %.0f s", name, method, time.monotonic() - begun)
     embeddings = embed_dataset(dataset.genes, study.embeddings, seed=0, folder=folder)
-    for kind, beside in grounds.items():
-        begun = time.monotonic()
-        where = {"set": name, "split": kind}
-        ground = embedded_splits(dataset, splits[kind], embeddings)
-        control = {PERMUTED: ablations(NEW)[PERMUTED]}
-        bank = bank_of_expression(beside)
-        for split in splits[kind]:
-            measure_trivial(results, where, beside, split)
-            measure(results, where, beside, split, {SCREGNET: ScRegNetMethod()}, study.seeds[:1])
-            measure_ours(results, where, ground, split, study.seeds)
-            form = {f"{MODEL}, published form": published(split, embeddings)}
-            measure(results, where, ground, split, form, study.seeds[:1])
-            measure(results, where, ground, split, control, study.seeds[:1])
-            measure_kernel_factor(results, where, beside, split, bank)
-            if kind == "standard" and name in study.reconstructed:
-                measure_reconstruction(results, name, ground, split, NEW, forms()[NEW])
-        logger.info("%s, %s: %.0f s", name, kind, time.monotonic() - begun)
+    control = {PERMUTED: ablations(NEW)[PERMUTED]}
+    for kind, ground in grounds.items():
+        measure_kind(results, name, ground, embeddings, study, control, NEW)
+        bank = bank_of_expression(ground)
+        for split in ground.splits:
+            measure_kernel_factor(results, {"set": name, "split": kind}, ground, split, bank)
 
 
 def bank_of_expression(ground: Splits) -> FeatureBank:
     """What the kernel factor model knows: expression, and nothing else."""
-    dataset, most = ground.dataset, KernelFactorSettings().most_genes
-    return build_bank(
-        add_expression(dataset, [], ground.tfs),
-        ground.tfs,
-        len(dataset.genes.names),
-        labelled=ground.tfs,
-        most_genes=most,
-    )
+    genes, most = len(ground.dataset.genes.names), KernelFactorSettings().most_genes
+    evidence = add_expression(ground.dataset, [], ground.tfs)
+    return build_bank(evidence, ground.tfs, genes, labelled=ground.tfs, most_genes=most)
 
 
 def measure_kernel_factor(
@@ -199,24 +137,12 @@ def measure_kernel_factor(
 
 
 def log_sizes(name: str, dataset: Dataset) -> None:
-    """Says how large a set is, as its candidate pairs go."""
+    """Logs how large a set is, as its candidate pairs go."""
     edges, genes = dataset.known.positives, len(dataset.genes.names)
     tfs = len(np.unique(edges[:, 0]))
-    logger.info(
-        "%s: %d arrays, %d genes in the gold standard, %d TFs with a target, %d pairs, %d edges",
-        name,
-        len(dataset.genes.expression),
-        genes,
-        tfs,
-        tfs * (genes - 1),
-        len(edges),
-    )
-
-
-def judge_matrix(ground: Splits, split: Split, method: str, scores: np.ndarray) -> dict:
-    """The row of an unsupervised method, whose scores have one row a TF, on a split."""
-    found = scores_at(scores, split.test, ground.dataset.genes.tfs)
-    return ground.judge(method, split, 0, found)
+    said = "%s: %d arrays, %d genes in the gold standard, %d TFs with a target, %d pairs, %d edges"
+    arrays = len(dataset.genes.expression)
+    logger.info(said, name, arrays, genes, tfs, tfs * (genes - 1), len(edges))
 
 
 if __name__ == "__main__":

@@ -15,21 +15,19 @@ else is fitted on the train cells of a fold (`grnjax/tasks/cell_type.py`).
 """
 
 import dataclasses
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 
-from experiments.shared.record import ResultsFile
-from grnjax import config as settings
+from experiments.shared.studies import begin
 from grnjax.config import Seeds, Settings
 from grnjax.data.data_set import find_root
 from grnjax.data.expression import DataConfig, Expression
 from grnjax.data.genes import read_tf_list
 from grnjax.data.labelled_cells import CellSet
 from grnjax.methods.gt_grn.embeddings import GeneEmbeddingConfig, embed_dataset
-from grnjax.progress import logger, start_logging
+from grnjax.progress import logger
 from grnjax.tasks.cell_type import CellTypeConfig, GeneVectors, annotate_cells
 from grnjax.tasks.inputs import tabulate_genes
 from grnjax.types import LabelledCells
@@ -54,9 +52,7 @@ class PBMCStudy(Settings):
 
 def main() -> None:
     """Measures what has not been measured yet."""
-    start_logging()
-    study = settings.parse(PBMCStudy, sys.argv[1:], program="gt_grn_pbmc")
-    results = ResultsFile("gt_grn_pbmc")
+    study, results = begin(PBMCStudy, "gt_grn_pbmc")
     root = find_root(study.data.root)
     for name in study.sets:
         begun = time.monotonic()

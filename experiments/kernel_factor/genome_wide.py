@@ -13,15 +13,13 @@ that exist genome-wide: no expression. Means are of logits.
 
 import dataclasses
 import resource
-import sys
 import time
 
 import numpy as np
 
 from experiments.kernel_factor.beeline import MODEL, clear, judge
 from experiments.shared.beeline_evidence import add_expression, choose_genes, read_evidence
-from experiments.shared.record import ResultsFile
-from grnjax import config as settings
+from experiments.shared.studies import begin
 from grnjax.baselines.controls import identity_ensemble
 from grnjax.config import Seeds, Settings
 from grnjax.data.benchmark import BenchmarkSet
@@ -35,7 +33,7 @@ from grnjax.evaluation.splits import SplitKind, draw_split
 from grnjax.evidence.types import Evidence
 from grnjax.methods.kernel_factor.bank import build_bank
 from grnjax.methods.kernel_factor.fit import KernelFactorSettings, fit_kernel_factor
-from grnjax.progress import logger, start_logging
+from grnjax.progress import logger
 from grnjax.tasks.loading import load_folder
 from grnjax.types import Dataset, LabelledPairs, Split
 
@@ -74,9 +72,7 @@ class WideSet:
 
 def main() -> None:
     """Measures what has not been measured yet."""
-    start_logging()
-    study = settings.parse(GenomeWideStudy, sys.argv[1:], program="kernel_factor_genome_wide")
-    results = ResultsFile("kernel_factor_genome_wide")
+    study, results = begin(GenomeWideStudy, "kernel_factor_genome_wide")
     for name, network in SETS.items():
         wide = load_wide(find_set(name, study.data.root), network, study)
         genes = len(wide.names)

@@ -13,22 +13,27 @@ hidden").
 """
 
 import dataclasses
-import sys
 
 from experiments.kernel_factor.beeline import MODEL as KERNEL_FACTOR
 from experiments.kernel_factor.beeline import PERMUTED, judge
-from experiments.shared.record import ResultsFile, rename_model
-from experiments.shared.studies import NEWEST, SCREGNET, Splits, measure_trivial
+from experiments.shared.record import rename_model
+from experiments.shared.studies import (
+    NEWEST,
+    SCREGNET,
+    Splits,
+    begin,
+    fit_factors,
+    measure_trivial,
+)
 from grnjax import config as settings
 from grnjax.config import Seeds
 from grnjax.data.simulator import EmbeddedConfig
 from grnjax.evidence.gather import gather_evidence
 from grnjax.methods.controls import permute_evidence
-from grnjax.methods.kernel_factor.bank import build_bank
-from grnjax.methods.kernel_factor.fit import KernelFactorSettings, fit_kernel_factor
+from grnjax.methods.kernel_factor.fit import KernelFactorSettings
 from grnjax.methods.kernel_factor.method import KernelFactorMethod
 from grnjax.methods.scregnet import ScRegNetMethod
-from grnjax.progress import logger, start_logging
+from grnjax.progress import logger
 from grnjax.tasks.link_prediction import LinkPredictionConfig, SplitConfig, draw_splits, run_study
 from grnjax.tasks.loading import EmbeddedData, load_embedded
 from grnjax.tasks.network_inference import InferenceConfig, infer
@@ -48,9 +53,7 @@ class Config(LinkPredictionConfig):
 
 def main() -> None:
     """Measures what has not been measured yet."""
-    start_logging()
-    config = settings.parse(Config, sys.argv[1:], program="simulated_networks")
-    results = ResultsFile("kernel_factor_simulated_networks")
+    config, results = begin(Config, "kernel_factor_simulated_networks")
     for simulator_seed in config.simulator_seeds:
         name = f"simulated {simulator_seed}"
         for kind in KINDS:
@@ -96,28 +99,12 @@ def kernel_factor_rows(embedded: EmbeddedData, config: SplitConfig) -> list[dict
     expression, rows = gather_evidence(dataset), []
     both = [*expression, embedded.motifs]
     for split in draw_splits(dataset, config):
-        for method, evidence in {
-            NO_MOTIFS: expression,
-            KERNEL_FACTOR: both,
-            PERMUTED: permute_evidence(both, split.draw),
-        }.items():
-            settings = KernelFactorSettings()
-            bank = build_bank(
-                evidence,
-                tfs,
-                len(dataset.genes.names),
-                labelled=tfs,
-                most_genes=settings.most_genes,
-            )
-            fit = fit_kernel_factor(
-                bank,
-                split.train,
-                split.validation,
-                settings,
-                seed=0,
-                disjoint=config.kind != "standard",
-            )
-            rows.append(judge(method, split, 0, fit.logits(), tfs))
+        permuted = permute_evidence(both, split.draw)
+        given = {NO_MOTIFS: expression, KERNEL_FACTOR: both, PERMUTED: permuted}
+        for method, evidence in given.items():
+            genes = len(dataset.genes.names)
+            fits = fit_factors(evidence, tfs, genes, split, KernelFactorSettings())
+            rows += [judge(method, split, seed, fit.logits(), tfs) for seed, fit, _ in fits]
     return rows
 
 

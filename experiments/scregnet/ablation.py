@@ -22,7 +22,6 @@ for all seeds on the published pairs.
 """
 
 import dataclasses
-import sys
 
 import flax.linen as nn
 
@@ -33,6 +32,7 @@ from experiments.shared.studies import (
     Splits,
     StudyConfig,
     Variant,
+    begin,
     load_set,
     measure,
     measure_trivial,
@@ -42,7 +42,7 @@ from grnjax import config as settings
 from grnjax.errors import ConfigError
 from grnjax.methods.scregnet import ScRegNetMethod
 from grnjax.models.encoder import EncoderConfig
-from grnjax.progress import logger, start_logging
+from grnjax.progress import logger
 from grnjax.types import Split
 
 CONTROLS = (
@@ -79,9 +79,7 @@ class NoEncoder(nn.Module):
 
 def main() -> None:
     """Measures what has not been measured yet."""
-    start_logging()
-    config = settings.parse(Config, sys.argv[1:], program="scregnet_ablation")
-    results = ResultsFile("scregnet_ablation")
+    config, results = begin(Config, "scregnet_ablation")
     for name in config.sets:
         loaded = load_set(name, config.data)
         if loaded.embedding is None:

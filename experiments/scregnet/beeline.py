@@ -26,21 +26,20 @@ it is the row "scRegNet, no gene vectors" (cell-type-specific networks only).
 import dataclasses
 import functools
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
 
 from experiments.scregnet.published_settings import encode_once, published_config
 from experiments.shared.record import ResultsFile, rename_model
-from experiments.shared.studies import SCREGNET, Splits, measure_trivial
+from experiments.shared.studies import SCREGNET, Splits, begin, measure_trivial
 from grnjax import config as settings
 from grnjax.cli.train import with_option
 from grnjax.config import Seeds, Settings
 from grnjax.data.benchmark import BenchmarkSet
 from grnjax.data.expression import DataConfig
 from grnjax.data.sets import find_sets
-from grnjax.progress import logger, start_logging
+from grnjax.progress import logger
 from grnjax.tasks.link_prediction import LinkPredictionConfig, SplitConfig, draw_splits, run_study
 from grnjax.tasks.loading import load_embedding, load_folder, load_splits
 from grnjax.types import Dataset, Split
@@ -72,9 +71,7 @@ class BeelineStudy(Settings):
 
 def main() -> None:
     """Measures what has not been measured yet."""
-    start_logging()
-    study = settings.parse(BeelineStudy, sys.argv[1:], program="scregnet_beeline")
-    results = ResultsFile("scregnet_beeline")
+    study, results = begin(BeelineStudy, "scregnet_beeline")
     for pattern in study.sets:
         for found in find_sets(study.data.root, pattern):
             if has_split(found, study.data.split):

@@ -20,12 +20,10 @@ differ (Trp53, TP53) are left out and counted.
 """
 
 import dataclasses
-import sys
 
 import pandas as pd
 
-from experiments.shared.record import ResultsFile
-from grnjax import config as settings
+from experiments.shared.studies import begin
 from grnjax.data.candidates import has_known_targets
 from grnjax.data.data_set import find_root
 from grnjax.data.edges import read_edges
@@ -33,7 +31,6 @@ from grnjax.data.expression import DataConfig
 from grnjax.evaluation.support import measure_support
 from grnjax.methods.method import MethodConfig
 from grnjax.methods.scregnet import ScRegNetMethod
-from grnjax.progress import start_logging
 from grnjax.tasks.loading import load_folder
 from grnjax.tasks.network_inference import InferenceConfig, infer
 from grnjax.tasks.ranked_network import RankedNetwork
@@ -57,9 +54,7 @@ class Config(InferenceConfig):
 
 def main() -> None:
     """Measures what has not been measured yet."""
-    start_logging()
-    config = settings.parse(Config, sys.argv[1:], program="scregnet_biological_check")
-    results = ResultsFile("scregnet_biological_check")
+    config, results = begin(Config, "scregnet_biological_check")
     references = {f"mDC TFs+500, {name}": file for name, file in REFERENCES.items()}
     todo = {
         name: file

@@ -15,12 +15,10 @@ encoded once a step instead of once a batch; those of hHEP on mDC, for which non
 Smaller than the paper: two networks of seven, TFs+500, no tuning of each encoder.
 """
 
-import sys
-
-from experiments.shared.record import ResultsFile
 from experiments.shared.studies import (
     Splits,
     StudyConfig,
+    begin,
     load_set,
     measure,
     measure_trivial,
@@ -31,16 +29,14 @@ from grnjax.methods.scregnet import ScRegNetMethod
 from grnjax.models.gat import GATConfig
 from grnjax.models.gcn import GCNConfig
 from grnjax.models.sage import SAGEConfig
-from grnjax.progress import logger, start_logging
+from grnjax.progress import logger
 
 ENCODERS = {"GCN": GCNConfig(), "GraphSAGE": SAGEConfig(), "GAT": GATConfig()}
 
 
 def main() -> None:
     """Measures what has not been measured yet."""
-    start_logging()
-    config = settings.parse(StudyConfig, sys.argv[1:], program="scregnet_gnn_comparison")
-    results = ResultsFile("scregnet_gnn_comparison")
+    config, results = begin(StudyConfig, "scregnet_gnn_comparison")
     for name in config.sets:
         loaded = load_set(name, config.data)
         splits = loaded.standard_splits(config.draws)

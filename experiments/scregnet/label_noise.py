@@ -18,18 +18,24 @@ published settings of its network (those of hHEP on mDC, which has none), encode
 """
 
 import dataclasses
-import sys
 from typing import Annotated
 
 from experiments.shared.record import ResultsFile
-from experiments.shared.studies import LoadedSet, Splits, StudyConfig, load_set, measure, two_forms
-from grnjax import config as settings
+from experiments.shared.studies import (
+    LoadedSet,
+    Splits,
+    StudyConfig,
+    begin,
+    load_set,
+    measure,
+    two_forms,
+)
 from grnjax.baselines.controls import identity_ensemble, scores_at
 from grnjax.baselines.factors import FactorRidge, fit_factor_model
 from grnjax.config import Range, Seeds
 from grnjax.data.label_matrix import label_matrix
 from grnjax.evaluation.noise import flip_labels
-from grnjax.progress import logger, start_logging
+from grnjax.progress import logger
 from grnjax.training.recorder import derive_seed
 from grnjax.types import Split
 
@@ -45,9 +51,7 @@ class Config(StudyConfig):
 
 def main() -> None:
     """Measures what has not been measured yet."""
-    start_logging()
-    config = settings.parse(Config, sys.argv[1:], program="scregnet_label_noise")
-    results = ResultsFile("scregnet_label_noise")
+    config, results = begin(Config, "scregnet_label_noise")
     for name in config.sets:
         loaded = load_set(name, config.data)
         clean = list_splits(loaded, config)

@@ -20,7 +20,6 @@ hundred. All else is as published.
 
 import dataclasses
 import json
-import sys
 from pathlib import Path
 from typing import Literal
 
@@ -29,8 +28,7 @@ from optuna.storages.journal import JournalFileBackend, JournalStorage
 from optuna.trial import TrialState
 
 from experiments.scregnet.published_settings import ONCE, published_form
-from experiments.shared.record import ResultsFile
-from experiments.shared.studies import HESC, LoadedSet, Splits, Variant, load_set
+from experiments.shared.studies import HESC, LoadedSet, Splits, Variant, begin, load_set
 from grnjax import config as settings
 from grnjax.config import Count, Positive, Settings
 from grnjax.data.expression import DataConfig
@@ -40,7 +38,7 @@ from grnjax.models.gat import GATConfig
 from grnjax.models.gcn import GCNConfig
 from grnjax.models.sage import SAGEConfig
 from grnjax.models.scregnet import faithful
-from grnjax.progress import logger, start_logging
+from grnjax.progress import logger
 from grnjax.training.recorder import derive_seed
 from grnjax.types import Split
 
@@ -76,12 +74,10 @@ class Config(Settings):
 
 def main() -> None:
     """Goes on until all trials are finished, then prints the best one's settings."""
-    start_logging()
-    config = settings.parse(Config, sys.argv[1:], program="scregnet_sweep")
+    config, results = begin(Config, "scregnet_sweep")
     loaded = load_set(config.set, config.data)
     split = loaded.standard_splits((0,))[0]
     where = {"set": config.set, "split": split.kind}
-    results = ResultsFile("scregnet_sweep")
     search = open_search(config)
     while (finished := len(search.get_trials(states=[TrialState.COMPLETE]))) < config.trials:
         search.sampler = optuna.samplers.TPESampler(seed=derive_seed(config.seed, finished))

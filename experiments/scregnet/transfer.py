@@ -29,16 +29,14 @@ joined by upper-cased symbol, which takes genes of one symbol for orthologues.
 """
 
 import dataclasses
-import sys
 
 import numpy as np
 
-from experiments.shared.record import ResultsFile
-from grnjax import config as settings
+from experiments.shared.studies import begin
 from grnjax.data.expression import DataConfig
 from grnjax.methods.method import MethodConfig
 from grnjax.methods.scregnet import InputConfig, ScRegNetMethod
-from grnjax.progress import logger, start_logging
+from grnjax.progress import logger
 from grnjax.tasks.link_prediction import LinkPredictionConfig, SplitConfig
 from grnjax.tasks.loading import load_folder
 from grnjax.tasks.transfer import transfer
@@ -60,9 +58,7 @@ class Config(LinkPredictionConfig):
 
 def main() -> None:
     """Measures what has not been measured yet."""
-    start_logging()
-    config = settings.parse(Config, sys.argv[1:], program="scregnet_transfer")
-    results = ResultsFile("scregnet_transfer")
+    config, results = begin(Config, "scregnet_transfer")
     for pair in PAIRS:
         for only_measured in (False, True):
             name = f"{' to '.join(pair)}, {SIZE}" + ", measured genes" * only_measured

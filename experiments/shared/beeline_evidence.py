@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from experiments.shared.studies import keep_genes
 from grnjax.data.benchmark import BenchmarkSet
 from grnjax.data.sets import find_sets
 from grnjax.evidence.curated import read_curated
@@ -21,7 +22,7 @@ from grnjax.evidence.other_networks import merge_networks, read_other_network
 from grnjax.evidence.positions import read_positions
 from grnjax.evidence.types import Evidence
 from grnjax.evidence.vectors import read_vectors
-from grnjax.types import Dataset, GeneTable, LabelledPairs
+from grnjax.types import Dataset
 
 NETWORK = "Specific"
 FULL_NETWORKS = {
@@ -101,21 +102,15 @@ def choose_genes(dataset: Dataset, *, measured_only: bool) -> Dataset:
     Where expression is partial and the others stay, it goes: which genes were measured was
     chosen by other authors, and says something of their labels.
     """
-    genes = dataset.genes
-    keep = ~np.char.startswith(np.char.upper(genes.names), "ERCC-")
+    keep = ~np.char.startswith(np.char.upper(dataset.genes.names), "ERCC-")
     if measured_only:
-        keep &= genes.measured
-    place = np.cumsum(keep) - 1
-    is_kept = keep[dataset.known.pairs].all(axis=1)
-    pairs = place[dataset.known.pairs[is_kept]].astype(np.int32)
-    expression, measured = genes.expression[:, keep], genes.measured[keep]
-    if not measured.all():
-        expression, measured = expression[:0], np.zeros_like(measured)
-    return dataclasses.replace(
-        dataset,
-        genes=GeneTable(genes.names[keep], genes.is_tf[keep], expression, measured),
-        known=LabelledPairs(pairs, dataset.known.labels[is_kept]),
-    )
+        keep &= dataset.genes.measured
+    dataset = keep_genes(dataset, keep)
+    genes = dataset.genes
+    if genes.measured.all():
+        return dataset
+    without = {"expression": genes.expression[:0], "measured": np.zeros_like(genes.measured)}
+    return dataclasses.replace(dataset, genes=dataclasses.replace(genes, **without))
 
 
 def add_expression(dataset: Dataset, evidence: list[Evidence], tfs: np.ndarray) -> list[Evidence]:
