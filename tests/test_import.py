@@ -35,7 +35,10 @@ def test_the_check_would_notice_an_import():
 def test_importing_every_command_initialises_no_device():
     code = "\n".join(
         [
-            *(f"import grnjax.cli.{name}" for name in ("infer", "train", "evaluate", "doctor")),
+            *(
+                f"import grnjax.cli.{name}"
+                for name in ("infer", "train", "transfer", "evaluate", "doctor")
+            ),
             "from jax._src import xla_bridge",
             "assert not xla_bridge.backends_are_initialized()",
         ]

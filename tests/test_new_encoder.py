@@ -16,9 +16,9 @@ from grnjax.config.fields import subclasses
 from grnjax.data.simulator import EmbeddedConfig, SimulatorConfig
 from grnjax.errors import ConfigError
 from grnjax.graphs.aggregate import aggregate
+from grnjax.methods.scregnet import InputConfig, ScRegNetMethod
 from grnjax.models.encoder import EncoderConfig
 from grnjax.models.scregnet import ScRegNetConfig
-from grnjax.tasks.inputs import InputConfig
 from grnjax.tasks.link_prediction import LinkPredictionConfig, SplitConfig, draw_splits, run_study
 from grnjax.tasks.loading import load_embedded
 from grnjax.training.loop import TrainingConfig
@@ -50,9 +50,11 @@ class MeanEncoder(nn.Module):
 
 
 CONFIG = LinkPredictionConfig(
-    model=ScRegNetConfig(encoder=MeanConfig(width=12), mlp_widths=(12,), identity_rank=2),
-    inputs=InputConfig(components=10),
-    training=TrainingConfig(epochs=100, unseen_share=0.0),
+    method=ScRegNetMethod(
+        model=ScRegNetConfig(encoder=MeanConfig(width=12), mlp_widths=(12,), identity_rank=2),
+        inputs=InputConfig(components=10),
+        training=TrainingConfig(epochs=100, unseen_share=0.0),
+    ),
     split=SplitConfig(draws=(0, 1)),
 )
 
@@ -91,8 +93,8 @@ def test_the_parameters_that_were_trained_are_those_of_the_new_encoder(run):
 
 
 def test_its_settings_are_flags_and_come_back_from_a_run_record():
-    parsed = settings.parse(CONFIG, ["--model.encoder.width", "7"], program="grnjax train")
-    assert parsed.model.encoder == MeanConfig(width=7)
+    parsed = settings.parse(CONFIG, ["--method.model.encoder.width", "7"], program="grnjax train")
+    assert parsed.method.model.encoder == MeanConfig(width=7)
     assert settings.from_json(LinkPredictionConfig, settings.to_json(CONFIG)) == CONFIG
 
 
@@ -112,6 +114,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from grnjax.config import Positive
+from grnjax.methods.scregnet import InputConfig, ScRegNetMethod
 from grnjax.models.encoder import EncoderConfig
 
 
@@ -142,23 +145,25 @@ def own_module(tmp_path, monkeypatch):
 
 
 def test_an_encoder_of_another_package_is_named_by_its_place(own_module):
-    flags = [f"--model.encoder={own_module}:OwnConfig", "--model.encoder.width=7"]
-    encoder = settings.parse(LinkPredictionConfig, flags, program="grnjax train").model.encoder
+    place = "--method.model.encoder"
+    flags = [f"{place}={own_module}:OwnConfig", f"{place}.width=7"]
+    parsed = settings.parse(LinkPredictionConfig, flags, program="grnjax train")
+    encoder = parsed.method.model.encoder
     assert (type(encoder).__name__, encoder.width) == ("OwnConfig", 7)
-    with pytest.raises(ConfigError, match="model.encoder.width must be at least 1, got 0"):
-        settings.parse(LinkPredictionConfig, [*flags, "--model.encoder.width=0"], program="train")
+    with pytest.raises(ConfigError, match="method.model.encoder.width must be at least 1, got 0"):
+        settings.parse(LinkPredictionConfig, [*flags, f"{place}.width=0"], program="train")
 
 
 @pytest.mark.slow
 def test_the_command_line_fits_an_encoder_of_another_package(
     own_module, cli, genelink_folder, tmp_path
 ):
-    flags = [f"--model.encoder={own_module}:OwnConfig", "--training.epochs=20"]
+    flags = [f"--method.model.encoder={own_module}:OwnConfig", "--method.training.epochs=20"]
     command = ["train", genelink_folder(), *flags, "--out", tmp_path / "run"]
     outcome = cli(*command)
     assert outcome.status == 0, outcome.err
     record = json.loads((tmp_path / "run" / "run.json").read_text())
-    assert record["config"]["model"]["encoder"] == {"class": "OwnConfig", "width": 5}
+    assert record["config"]["method"]["model"]["encoder"] == {"class": "OwnConfig", "width": 5}
     manifest = next((tmp_path / "run").glob("checkpoints/*/*/manifest.json"))
     assert "['encoder']['own']['kernel']" in manifest.read_text()
     assert "already finished" in cli(*command).err

@@ -64,7 +64,7 @@ def score_targets(
         raise ConfigError(
             f"PIDC compares genes three at a time, and {len(states.genes):,} of {len(measured):,} "
             f"measured ones have at least two states; give more genes or cells, or "
-            "--pidc.states=equal-width."
+            "--method.states=equal-width."
         )
     contributions = unique_contributions(states, config.estimator)
     place = cumulative_gamma if config.context == "gamma" else cumulative_share
@@ -151,5 +151,5 @@ def refuse_many(genes: int, cells: int, config: PIDCConfig) -> None:
     raise ConfigError(
         f"PIDC on {genes:,} genes in {cells:,} cells takes about {seconds / 60:,.0f} minutes and "
         f"{gigabytes:,.1f} GB, and it stops at {config.most_genes:,} genes; keep those that vary "
-        "most, or raise --pidc.most-genes."
+        "most, or raise --method.most-genes."
     )

@@ -9,12 +9,12 @@ from jax.sharding import Mesh
 
 from grnjax import config as settings
 from grnjax.config import Settings
-from grnjax.errors import GrnjaxError
+from grnjax.errors import ConfigError, GrnjaxError
 from grnjax.methods.method import MethodConfig
 from grnjax.progress import logger
 from grnjax.storage.files import lock_run, open_run, write_json
 from grnjax.tasks.record import describe_environment, digest_inputs
-from grnjax.training.cluster import agree, do_first, is_first, join_processes
+from grnjax.training.cluster import DeviceConfig, agree, do_first, is_first, join_processes
 from grnjax.training.side_by_side import choose_mesh
 
 NO_PART_OF_IT = ("out", "devices")
@@ -31,9 +31,17 @@ class Run:
         """Joins the other processes of the run, if there are any, and reads its inputs' digests.
 
         Args:
-            command: all settings; has `out`, the folder, and `devices`.
+            command: all settings; has `method`, `out`, the folder, and `devices`.
             inputs: the files that the run reads, by their roles.
+
+        Raises:
+            ConfigError: the method would not use the devices, or the processes do not meet.
         """
+        if "labels" not in command.method.READS and command.devices != DeviceConfig():
+            raise ConfigError(
+                f"--devices is no setting of {command.method.name()}, which computes without; "
+                "leave it out or choose another --method."
+            )
         join_processes(command.devices)
         self.begun, self.out, self.devices = time.monotonic(), command.out, command.devices
         values = settings.to_json(command)

@@ -60,9 +60,10 @@ class Settings:
 
     @classmethod
     def names(cls) -> list[str]:
-        """The names that `find` knows."""
+        """The names that `find` knows, but those of classes that others are built on."""
         paths = set(cls.NAMED.values())
-        others = [k for k in subclasses(cls) if f"{k.__module__}:{k.__qualname__}" not in paths]
+        made = [known for known in subclasses(cls) if not known.__subclasses__()]
+        others = [k for k in made if f"{k.__module__}:{k.__qualname__}" not in paths]
         return [*cls.NAMED, *(known.__name__.removesuffix("Config") for known in others)]
 
     @classmethod

@@ -71,7 +71,7 @@ class DataSet:
         """Reads it.
 
         Args:
-            config: what else to read and how. What a set has no use for, `refuse_idle` refuses.
+            config: what else to read and how. What the set has no use for is an error.
         """
         raise NotImplementedError(f"{type(self).__name__} does not say how it is read")
 

@@ -148,7 +148,7 @@ def drop_copied_columns(
     TF whose column goes, goes too, and with the last column the block. Evidence of another kind
     than networks comes back as it is, and so do the columns of sources that are allowed.
     """
-    if evidence.report["kind"] != "network" or not evidence.genes:
+    if evidence.kind != "network" or not evidence.genes:
         return evidence
     columns, label_tfs = take_columns([evidence], names[tfs]), np.unique(train.positives[:, 0])
     agreement = compare_pairs(columns, train, label_tfs, "the train pairs")
@@ -192,13 +192,13 @@ def take_columns(evidence: Sequence[Evidence], tf_names: np.ndarray) -> Columns 
     """
     values, observed, owners = [], [], []  # owners: source, TF and whether it is droppable
     for item in evidence:
-        is_network = item.report["kind"] == "network"
+        is_network = item.kind == "network"
         for block in item.genes if is_network else ():
             values.append(block.values.T)
             observed.append(block.values.T != 0)
             for source, columns in item.report["columns"].items():
                 owners += [(source, tf, True) for tf in columns]
-        for block in item.genes if item.report["kind"] == "curated" else ():
+        for block in item.genes if item.kind == "curated" else ():
             values.append(block.values.T)
             observed.append(np.ones(block.values.T.shape, dtype=bool))
             columns = range(1, 1 + block.values.shape[1])

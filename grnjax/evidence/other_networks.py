@@ -78,7 +78,6 @@ def read_other_network(
         same = same_tf_rows(values, columns, names[tfs])
         pairs = (PairBlock(f"{name}: same TF", same),) if same.any() else ()
     report = coverage.report | {
-        "kind": "network",
         "species_differs": species_differs,
         "edges": listed.attrs["report"],
         "columns": {str(path): columns.tolist()},
@@ -93,7 +92,7 @@ def read_other_network(
         f"gene ({list_names(too_few) or 'none'})"
     )
     block = GeneBlock(name, values, covered, KERNELS, has_one_scale=True)
-    return Evidence(name, report, genes=(block,), pairs=pairs)
+    return Evidence(name, "network", report, genes=(block,), pairs=pairs)
 
 
 def load_network(path: str | Path) -> tuple[pd.DataFrame, list[str] | None]:
@@ -162,7 +161,6 @@ def merge_networks(parts: Sequence[Evidence], name: str) -> Evidence:
     values = np.hstack([block.values for block in blocks])
     covered = np.any([block.covered for block in blocks], axis=0)
     report = {
-        "kind": "network",
         "source": list(columns),
         "found": int(covered.sum()),
         "columns": columns,
@@ -174,6 +172,7 @@ def merge_networks(parts: Sequence[Evidence], name: str) -> Evidence:
     )
     return Evidence(
         name,
+        "network",
         report,
         genes=(GeneBlock(name, values, covered, KERNELS, has_one_scale=True),),
         pairs=(PairBlock(f"{name}: same TF", average_rows(pairs)),) if pairs else (),

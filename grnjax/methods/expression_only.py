@@ -61,6 +61,14 @@ class ExpressionOnlyMethod(MethodConfig):
             return self
         return own(**{field.name: getattr(self, field.name) for field in dataclasses.fields(own)})
 
+    def check(self, problem: Problem) -> None:
+        super().check(problem)
+        if not problem.dataset.genes.measured.any():
+            raise ConfigError(
+                f"{self.name()} ranks by expression, and there is none here: give "
+                "--data.expression."
+            )
+
     def controls(self) -> Mapping[str, Control]:
         return {"expression-permuted": permute_expression}
 

@@ -34,7 +34,7 @@ class ScRegNetConfig(PairModelConfig):
     """Settings of `ScRegNet`; the defaults are the interacting form."""
 
     encoder: EncoderConfig = GCNConfig()
-    """The graph encoder; the command line takes another by its name, --model.encoder=GAT."""
+    """The graph encoder; the command line takes another by its name, --method.model.encoder=GAT."""
     fusion: Literal["concatenate", "cross-attention"] = "concatenate"
     """How the frozen embedding and the graph embedding of a gene are joined; `concatenate` is
     the published way."""

@@ -161,5 +161,11 @@ def infer_unsupervised(
     """
     chosen = make_method(method)
     if config is not None:
+        others = vars(config).keys() - vars(chosen).keys()
+        if others:
+            raise ConfigError(
+                f"{chosen.name()} has no setting {min(others)}, which {type(config).__name__} has; "
+                "give the method's own config."
+            )
         chosen = dataclasses.replace(chosen, **vars(config))
     return infer(expression, method=chosen, tfs=tfs, data=data, seed=seed, folder=folder).edges

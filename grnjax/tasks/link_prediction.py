@@ -240,8 +240,11 @@ def run_study(
     first = problems[splits[0].draw]
     for tried in (method, *(options or {}).values()):
         tried.check(first)
-    prepared = method.prepare(first).prepared
-    problems = {d: dataclasses.replace(p, prepared=prepared) for d, p in problems.items()}
+    ready = method.prepare(first)
+    problems = {  # draws that had one problem still have one, so that they are fitted together
+        draw: ready if p is first else dataclasses.replace(p, prepared=ready.prepared)
+        for draw, p in problems.items()
+    }
     scores: dict[int, dict] = {  # of each draw, by method and seed
         split.draw: {
             (name, 0): values
@@ -273,7 +276,7 @@ def run_study(
         if config.bootstrap:
             intervals += resample_tfs(split, found, samples=config.bootstrap, reference=name)
     chosen_names = {draw: option for draw, (option, _) in chosen.items()}
-    report = getattr(prepared, "report", None)
+    report = getattr(ready.prepared, "report", None)
     return Results(name, rows, about_splits, chosen_names, intervals, reconstructions, report)
 
 
@@ -291,7 +294,9 @@ def list_requests(
             problem, first = problems[split.draw], number * len(config.seeds)
             method = chosen[split.draw][1] if chosen else config.method
             if control:
+                folder = problem.folder and problem.folder / f"draw{split.draw}-{control}"
                 problem = method.controls()[control](problem, split.draw)
+                problem = dataclasses.replace(problem, folder=folder)
             label = control or "model"
             requests += [
                 Request(method, problem, first + place, split, seed, row, label, control)

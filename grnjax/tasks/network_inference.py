@@ -91,7 +91,8 @@ def infer(
         SplitError: too few known edges, or evidence that is a copy of them.
     """
     method = config.method
-    check_settings(config)
+    judged = judged or dataset
+    check_settings(config, has_known=len(judged.known.positives) > 0)
     problem = Problem(
         dataset=dataset,
         parts=(),
@@ -105,7 +106,7 @@ def infer(
     )
     method.check(problem)
     if "labels" not in method.READS:
-        return rank_by_expression(problem, method, judged=judged or dataset, folds=config.folds)
+        return rank_by_expression(problem, method, judged=judged, folds=config.folds)
     candidates = list_candidates(dataset)
     folds = choose_folds(dataset, candidates, config, seed, folder)
     parts = [fold.part for fold in folds]
@@ -140,7 +141,7 @@ def infer(
     )
 
 
-def check_settings(config: InferenceConfig) -> None:
+def check_settings(config: InferenceConfig, *, has_known: bool) -> None:
     """Refuses settings of the design that the method would not read."""
     method, default = config.method, InferenceConfig()
     unread = {
@@ -150,11 +151,13 @@ def check_settings(config: InferenceConfig) -> None:
     }
     if "labels" not in method.READS:
         unread |= dict.fromkeys(("repeats", "prevalence", "most_train_pairs"), True)
+        unread["folds"] = not has_known
     for name, ignored in unread.items():
         if ignored and getattr(config, name) != getattr(default, name):
+            needs = " without --network" if name == "folds" else ""
             raise ConfigError(
-                f"--{name.replace('_', '-')} is no setting of {method.name()}; leave it out or "
-                "choose another --method."
+                f"--{name.replace('_', '-')} is no setting of {method.name()}{needs}; leave it out "
+                "or choose another --method."
             )
 
 

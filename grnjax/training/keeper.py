@@ -79,7 +79,7 @@ class Keeper:
             raise NonFiniteError(
                 f"{self.name}: the loss stopped being finite by epoch {int(state.epoch)}, "
                 f"after step {int(state.step)}; the last good state is kept. Lower "
-                f"--training.learning-rate (now {learning_rate:g}) and choose another --out."
+                f"--method.training.learning-rate (now {learning_rate:g}) and choose another --out."
             )
         variables = {"params": state.best_parameters, **state.best_collections}
         return FitResult(

@@ -98,7 +98,7 @@ def make_trainer(
     if mesh is not None and config.side_by_side:
         raise ConfigError(
             f"fits that share {mesh.size} devices cannot train side by side, each on one of them: "
-            "leave out --training.side-by-side."
+            "leave out --method.training.side-by-side."
         )
     optimizer = make_optimizer(config, decayed)
     step = functools.partial(

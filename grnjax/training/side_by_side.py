@@ -43,14 +43,14 @@ def choose_mesh(devices: DeviceConfig, side_by_side: bool | None, fits: int) -> 
     processes, model = jax.process_count(), devices.model
     if side_by_side and processes > 1:
         raise ConfigError(
-            f"--training.side-by-side True deals out whole fits within one process, and each of "
-            f"the {processes} would train all of them; leave it out, and all devices share each "
+            "--method.training.side-by-side True deals out whole fits within one process, and each "
+            f"of the {processes} would train all of them; leave it out, and all devices share each "
             "fit."
         )
     if side_by_side and model > 1:
         raise ConfigError(
             f"--devices.model {model} splits the tables of a fit over devices, and "
-            "--training.side-by-side True leaves each fit to one; leave one of them out."
+            "--method.training.side-by-side True leaves each fit to one; leave one of them out."
         )
     whole = side_by_side
     if whole is None:
@@ -135,6 +135,6 @@ def explain_lack_of_memory(fits: int) -> Iterator[None]:
             raise
         raise ConfigError(
             f"{fits} fits side by side need more memory than there is (devices: "
-            f"{jax.local_device_count()}); train them one by one with --training.side-by-side "
-            "False and a new --out."
+            f"{jax.local_device_count()}); train them one by one with "
+            "--method.training.side-by-side False and a new --out."
         ) from error

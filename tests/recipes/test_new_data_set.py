@@ -19,7 +19,11 @@ from grnjax.errors import ConfigError
 from grnjax.tasks.loading import load_dataset, load_folder
 
 SCREENS = f"{__name__}:Screens"
-QUICK = ("--training.epochs=4", "--model.mlp-widths=8", "--split.draws=0")
+QUICK = (
+    "--method.training.epochs=4",
+    "--method.model.mlp-widths=8",
+    "--split.draws=0",
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

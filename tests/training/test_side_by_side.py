@@ -249,7 +249,7 @@ def test_fits_that_need_more_memory_than_there_is_say_what_to_do(together, jobs,
 
 
 def test_fits_that_share_devices_cannot_be_side_by_side(tiny_model):
-    with pytest.raises(ConfigError, match="leave out --training.side-by-side"):
+    with pytest.raises(ConfigError, match="leave out --method.training.side-by-side"):
         make_trainer(tiny_model, TrainingConfig(side_by_side=True), mesh=make_mesh())
 
 

@@ -176,7 +176,7 @@ def check_edges(networks: Mapping[str, InferredNetwork], genes: GeneTable) -> No
         raise ConfigError(
             f"None of the {len(networks)} networks ({list_names(empty)}) has an edge to walk on: "
             f"of {len(genes.tfs):,} TFs {varying:,} have expression that varies; name other TFs or "
-            "give --networks."
+            "give --walk-on."
         )
     if empty:
         logger.warning(f"{len(empty)} networks have no edge: {list_names(empty)}")

@@ -65,7 +65,7 @@ class GTGRNMethod(PairMethod):
         if not self.embeddings.networks and not problem.networks:
             raise ConfigError(
                 "GT-GRN has no network to walk on: name methods for --method.embeddings.networks "
-                "or give --networks."
+                "or give --walk-on."
             )
 
     def prepare(self, problem: Problem) -> Problem:

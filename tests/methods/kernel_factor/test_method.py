@@ -9,20 +9,20 @@ import pytest
 from grnjax.data.candidates import has_known_targets
 from grnjax.errors import ConfigError
 from grnjax.evidence.gather import gather_evidence
-from grnjax.tasks import cross_fit_kernel_factor as module
-from grnjax.tasks.cross_fitting import CrossFitConfig, assign_folds
-from grnjax.tasks.explanation import FIXED
-from grnjax.tasks.kernel_factor import KernelFactorSettings
+from grnjax.methods.kernel_factor.explanation import FIXED
+from grnjax.methods.kernel_factor.method import KernelFactorMethod
+from grnjax.methods.method import Problem
+from grnjax.tasks.cross_fitting import CrossFitConfig, assign_folds, cross_fit, list_trainable
 from grnjax.training.factor_ensemble import EnsembleConfig
 from grnjax.training.kernel_weights import KernelWeightConfig
 from grnjax.training.recorder import FitRecorder
 from grnjax.types import LabelledPairs
 
-SETTINGS = KernelFactorSettings(
+METHOD = KernelFactorMethod(
     training=EnsembleConfig(steps=60), kernels=KernelWeightConfig(episodes=4)
 )
-CONFIG = CrossFitConfig(members=2, folds=3)
-INNER = SETTINGS.model.members
+CONFIG = CrossFitConfig(repeats=2, folds=3)
+INNER = METHOD.model.members
 
 
 @pytest.fixture(scope="module")
@@ -39,13 +39,20 @@ def evidence(dataset):
 def run(dataset, candidates, folds, evidence):
     """Cross-fits with some arguments replaced."""
 
-    def cross_fit(*, folder=None, seed=3, folds=folds, candidates=candidates, **options):
+    def fit(*, folder=None, folds=folds, candidates=candidates, **options):
+        parts = [fold.part for fold in folds]
+        problem = Problem(
+            dataset=dataset,
+            parts=parts,
+            tfs=dataset.genes.tfs,
+            trainable=list_trainable(parts),
+            evidence=evidence,
+            seed=3,
+        )
         with FitRecorder(folder, len(folds), 1, "fitting") as recorder:
-            return module.cross_fit_kernel_factor(
-                dataset, candidates, folds, SETTINGS, recorder, seed, evidence, **options
-            )
+            return cross_fit(METHOD, problem, candidates, folds, recorder, **options)
 
-    return cross_fit
+    return fit
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +61,9 @@ def fitted(run):
 
 
 def test_every_candidate_has_a_logit_by_each_member_of_each_ensemble(fitted, candidates):
-    assert fitted.logits.shape == (CONFIG.members * INNER, len(candidates))
+    assert fitted.logits.shape == (CONFIG.repeats * INNER, len(candidates))
     assert np.isfinite(fitted.logits).all()
-    assert len({row.tobytes() for row in fitted.logits}) == CONFIG.members * INNER
+    assert len({row.tobytes() for row in fitted.logits}) == CONFIG.repeats * INNER
 
 
 def test_the_terms_add_up_to_the_mean_logit(fitted, dataset, candidates, small_set):
@@ -73,11 +80,17 @@ def test_labels_of_a_fold_change_no_score_of_it(fitted, run, candidates, folds):
     here = folds[0].held_out
     is_turned = here & has_known_targets(candidates)
     turned = np.where(is_turned, 1 - candidates.labels, candidates.labels)
-    hidden = LabelledPairs(folds[0].hidden.pairs, turned[here])
-    same_fold = [dataclasses.replace(x, hidden=hidden) for x in folds if x.fold == 0]
-    told = run(folds=same_fold, candidates=LabelledPairs(candidates.pairs, turned))
-    np.testing.assert_array_equal(told.logits[:, here], fitted.logits[:, here])
-    assert np.isnan(told.logits[:, ~here]).all()
+    split = folds[0].part.split
+    hidden = LabelledPairs(split.test.pairs, turned[here])
+
+    def turn(fold):
+        split = dataclasses.replace(fold.part.split, test=hidden)
+        return dataclasses.replace(fold, part=dataclasses.replace(fold.part, split=split))
+
+    same_fold = [turn(fold) for fold in folds if fold.fold == 0]
+    again = run(folds=same_fold, candidates=LabelledPairs(candidates.pairs, turned))
+    np.testing.assert_array_equal(again.logits[:, here], fitted.logits[:, here])
+    assert np.isnan(again.logits[:, ~here]).all()
 
 
 def test_a_tf_with_one_known_edge_is_unseen_in_every_fold(run, candidates):
@@ -87,9 +100,11 @@ def test_a_tf_with_one_known_edge_is_unseen_in_every_fold(run, candidates):
     labels = candidates.labels.copy()
     labels[own[1:]] = 0
     few = LabelledPairs(candidates.pairs, labels)
-    found = run(folds=list(assign_folds(few, CONFIG, seed=3)), candidates=few, explain=True)
+    folds = list(assign_folds(few, CONFIG, seed=3))
+    trainable = list_trainable([fold.part for fold in folds])
+    assert tf not in trainable and len(trainable) > 1
+    found = run(folds=folds, candidates=few, explain=True)
     is_own = few.pairs[:, 0] == tf
-    assert tf not in found.trainable and len(found.trainable) > 1
     for term in ("TF bias", "identity"):
         assert not found.terms[term][is_own].any() and found.terms[term][~is_own].any()
 
@@ -104,18 +119,19 @@ def test_what_blocks_are_worth_is_measured_once_a_fold(fitted, run, evidence):
 
 
 def test_another_seed_gives_other_logits(fitted, run, folds):
-    again = run(seed=4, folds=folds[:1])
+    part = dataclasses.replace(folds[0].part, seed=folds[0].part.seed + 1)
+    again = run(folds=[dataclasses.replace(folds[0], part=part)])
     here = folds[0].held_out
     assert (again.logits[:INNER, here] != fitted.logits[:INNER, here]).any()
 
 
-def test_a_run_folder_tells_the_snapshots_and_gives_the_fits_back(
+def test_a_run_folder_keeps_the_snapshots_and_gives_the_fits_back(
     fitted, run, tmp_path, monkeypatch
 ):
     first = run(folder=tmp_path)
     np.testing.assert_array_equal(first.logits, fitted.logits)
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
-    names = [f"member{member}-fold{fold}" for fold in range(3) for member in range(2)]
+    names = [f"repeat{repeat}-fold{fold}" for fold in range(3) for repeat in range(2)]
     assert [(x["fit"], x["epoch"]) for x in lines] == [(n, e) for n in names for e in (30, 60)]
     by_fit = {name: [line for line in lines if line["fit"] == name] for name in names}
     for own in by_fit.values():
@@ -125,7 +141,7 @@ def test_a_run_folder_tells_the_snapshots_and_gives_the_fits_back(
     def learn(*args):
         raise AssertionError("a fit that had ended is made again")
 
-    monkeypatch.setattr("grnjax.tasks.kernel_factor.learn_kernel_factor", learn)
+    monkeypatch.setattr("grnjax.methods.kernel_factor.fit.learn_kernel_factor", learn)
     again = run(folder=tmp_path, explain=True)
     np.testing.assert_array_equal(again.logits, fitted.logits)
     assert again.worth == fitted.worth
@@ -133,10 +149,13 @@ def test_a_run_folder_tells_the_snapshots_and_gives_the_fits_back(
         np.testing.assert_array_equal(again.terms[name], values)
 
 
-def test_too_many_candidates_are_not_explained(run, monkeypatch, caplog, folds):
-    monkeypatch.setattr(module, "MOST_EXPLAINED", 100)
-    monkeypatch.setattr(module.logger, "propagate", True)
-    with pytest.raises(ConfigError, match="632 candidates are too many for --explain, .* to 100;"):
-        run(explain=True)
-    assert run(folds=folds[:1]).worth == []
-    assert "632 candidates: what each block is worth is not measured above 100" in caplog.text
+def test_without_any_evidence_it_is_refused_with_the_way_out(dataset):
+    problem = Problem(dataset=dataset, parts=(), tfs=dataset.genes.tfs, trainable=dataset.genes.tfs)
+    with pytest.raises(ConfigError, match=r"needs expression or other evidence.*--method=scRegNet"):
+        METHOD.check(problem)
+
+
+def test_its_settings_are_those_of_the_fit_and_stay_its_own():
+    assert METHOD.name() == "kernel-factor" and METHOD.engine is None
+    assert METHOD.GIVES == {"probabilities", "terms"} and "evidence" in METHOD.READS
+    assert set(METHOD.controls()) == {"evidence-permuted", "labels-rewired"}

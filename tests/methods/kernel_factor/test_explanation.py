@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from grnjax.evidence.types import Evidence, GeneBlock, PairBlock, TfSimilarity
-from grnjax.tasks.explanation import (
+from grnjax.methods.kernel_factor.bank import build_bank
+from grnjax.methods.kernel_factor.explanation import (
     FIXED,
     WORTH,
     explain_fit,
     measure_worth,
     summarise_worth,
 )
-from grnjax.tasks.feature_bank import build_bank
-from grnjax.tasks.kernel_factor import KernelFactorSettings, fit_kernel_factor
+from grnjax.methods.kernel_factor.fit import KernelFactorSettings, fit_kernel_factor
 from grnjax.training.factor_ensemble import EnsembleConfig
 from grnjax.training.kernel_weights import KernelWeightConfig
 from grnjax.types import LabelledPairs
@@ -34,14 +34,16 @@ def make_evidence():
     covered = np.arange(GENES) % 10 > 0  # of the noise some genes are not
     drivers = Evidence(
         "drivers",
-        {"kind": "table"},
+        "table",
+        {},
         genes=(GeneBlock("planted", values, np.ones(GENES, bool), ("rbf", "linear")),),
         pairs=(PairBlock("planted pairs", own),),
         similarities=(TfSimilarity("planted likeness", alike),),
     )
     others = Evidence(
         "noise",
-        {"kind": "table"},
+        "table",
+        {},
         genes=(GeneBlock("noise", noise * covered[:, None], covered, ("rbf", "linear")),),
         pairs=(PairBlock("noise pairs", own_noise),),
     )

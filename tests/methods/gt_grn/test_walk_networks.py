@@ -9,7 +9,7 @@ import pytest
 from grnjax.errors import ConfigError, GeneMismatchError, SplitError
 from grnjax.evaluation.splits import draw_split
 from grnjax.graphs.walks import InferredNetwork
-from grnjax.tasks.walk_networks import (
+from grnjax.methods.gt_grn.walk_networks import (
     check_networks,
     drop_held_out,
     keep_heaviest,

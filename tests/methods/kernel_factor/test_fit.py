@@ -7,8 +7,9 @@ import pytest
 from grnjax.evaluation.metrics import swap_concordance
 from grnjax.evidence.expression import describe_expression
 from grnjax.evidence.types import Evidence, GeneBlock, PairBlock, TfSimilarity
-from grnjax.tasks.feature_bank import build_bank, permute_evidence
-from grnjax.tasks.kernel_factor import KernelFactorSettings, fit_kernel_factor
+from grnjax.methods.controls import permute_evidence
+from grnjax.methods.kernel_factor.bank import build_bank
+from grnjax.methods.kernel_factor.fit import KernelFactorSettings, fit_kernel_factor
 from grnjax.training import factor_ensemble, kernel_weights
 from grnjax.training.factor_ensemble import EnsembleConfig
 from grnjax.types import GeneTable, LabelledPairs
@@ -65,11 +66,11 @@ def network():
     cells = rng.gamma(1, size=(60, GENES)).astype(np.float32) * measured
     table = GeneTable(np.array([f"G{i:03d}" for i in range(GENES)]), AT < TFS, cells, measured)
     sources = {
-        "planted": Evidence("planted", {"kind": "table"}, (uniform_block("planted", planted),)),
-        "noise": Evidence("noise", {"kind": "table"}, (uniform_block("noise", noise),)),
-        "hint": Evidence("hint", {"kind": "curated"}, pairs=(PairBlock("hint", hint),)),
+        "planted": Evidence("planted", "table", {}, (uniform_block("planted", planted),)),
+        "noise": Evidence("noise", "table", {}, (uniform_block("noise", noise),)),
+        "hint": Evidence("hint", "curated", {}, pairs=(PairBlock("hint", hint),)),
         "partners": Evidence(
-            "partners", {"kind": "links"}, similarities=(TfSimilarity("partners", alike),)
+            "partners", "links", {}, similarities=(TfSimilarity("partners", alike),)
         ),
         "expression": describe_expression(table, AT),
     }

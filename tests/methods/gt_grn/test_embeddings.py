@@ -4,22 +4,22 @@ import dataclasses
 
 import numpy as np
 import pytest
+from grnjax.tasks.bench import FitSettings, Request
+from grnjax.tasks.gt_grn import GTGRNBench
 
 from grnjax.baselines.neighbours import NEIGHBOURS
 from grnjax.errors import CheckpointError, ConfigError
 from grnjax.evaluation.splits import draw_split
-from grnjax.models.autoencoder import AutoencoderConfig
-from grnjax.models.graph_transformer import GraphTransformerConfig
-from grnjax.models.gt_grn import GTGRNConfig
-from grnjax.models.walk_model import WalkModelConfig
-from grnjax.tasks.bench import FitSettings, Request
-from grnjax.tasks.gene_embeddings import (
+from grnjax.methods.gt_grn.embeddings import (
     GeneEmbeddingConfig,
     GeneEmbeddings,
     embed_dataset,
     standardise_rows,
 )
-from grnjax.tasks.gt_grn import GTGRNBench
+from grnjax.models.autoencoder import AutoencoderConfig
+from grnjax.models.graph_transformer import GraphTransformerConfig
+from grnjax.models.gt_grn import GTGRNConfig
+from grnjax.models.walk_model import WalkModelConfig
 from grnjax.tasks.inputs import InputConfig
 from grnjax.training.expression_embedding import EmbeddingTrainingConfig
 from grnjax.training.loop import TrainingConfig

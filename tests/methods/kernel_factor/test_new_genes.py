@@ -5,9 +5,9 @@ import pytest
 
 from grnjax.errors import ConfigError
 from grnjax.evidence.types import Evidence, GeneBlock, PairBlock
-from grnjax.tasks.feature_bank import build_bank
-from grnjax.tasks.kernel_factor import KernelFactorSettings, fit_kernel_factor
-from grnjax.tasks.new_genes import score_new_genes, take_genes
+from grnjax.methods.kernel_factor.bank import build_bank
+from grnjax.methods.kernel_factor.fit import KernelFactorSettings, fit_kernel_factor
+from grnjax.methods.kernel_factor.new_genes import score_new_genes, take_genes
 from grnjax.training.factor_ensemble import EnsembleConfig, score_members
 from grnjax.types import LabelledPairs
 
@@ -30,10 +30,11 @@ def evidence():
     )
     pair = PairBlock("hits", (rng.random((TFS, GENES)) < 0.3).astype(np.float32))
     return [
-        Evidence("dense", {"kind": "table"}, genes=(block,), pairs=(pair,)),
+        Evidence("dense", "table", {}, genes=(block,), pairs=(pair,)),
         Evidence(
             "sparse",
-            {"kind": "table"},
+            "table",
+            {},
             genes=(GeneBlock("partners", sparse, covered, ("cosine",)),),
         ),
     ]

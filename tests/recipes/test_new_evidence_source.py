@@ -1,0 +1,101 @@
+"""A new source of evidence is one function, and no file of grnjax has to know of it.
+
+This file is the recipe. A reader takes a path, the genes of the run and the indices of its TFs, and
+returns `Evidence` in their order; `--blocks package.module:function=PATH` uses it. One that takes
+several files is a `Reader` with their names.
+"""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from grnjax.errors import ConfigError
+from grnjax.evidence.catalogue import READERS, Reader, digest_entries, list_sources, read_blocks
+from grnjax.evidence.coverage import place_rows
+from grnjax.evidence.types import Evidence, GeneBlock, PairBlock
+
+NAMES, TFS = np.array(["A", "B", "C", "D"]), np.array([0, 2])
+
+
+def read_half_lives(path, names, tfs, *, name="half lives"):
+    """How long a gene's messenger lasts, and how much longer than its TF's."""
+    table = pd.read_csv(path, index_col=0)
+    placed, coverage = place_rows(table.to_numpy(), list(table.index), names, tfs, path)
+    values = np.nan_to_num(np.log1p(placed)).astype(np.float32)
+    longer = np.where(coverage.covered, values[:, 0] - values[tfs], 0).astype(np.float32)
+    return Evidence(
+        name,
+        "half-lives",
+        coverage.report | {"longest": float(table.max().iloc[0])},
+        genes=(GeneBlock(name, values, coverage.covered, ("rbf",)),),
+        pairs=(PairBlock(f"{name}: longer", longer),),
+    )
+
+
+def read_two_files(rates, names, tfs, *, scale=None, name):
+    read = read_half_lives(rates, names, tfs, name=name)
+    return read if scale is None else Evidence(name, "scaled", read.report)
+
+
+RATES = Reader(read_two_files, files=("rates",), optional=("scale",))
+
+
+@pytest.fixture
+def path(small_set, tmp_path):
+    """Half lives of most genes of the small set, and of NAMES but for D."""
+    genes = [*small_set.genes[3:], "A", "B", "C"]
+    hours = np.random.default_rng(0).exponential(5, len(genes)).round(3)
+    pd.DataFrame({"gene": genes, "hours": hours}).to_csv(tmp_path / "hela.csv", index=False)
+    return tmp_path / "hela.csv"
+
+
+def test_it_is_read_by_its_place_beside_other_sources(path):
+    [evidence] = read_blocks([f"{__name__}:read_half_lives={path}"], NAMES, TFS)
+    assert (evidence.name, evidence.kind) == ("half lives hela", "half-lives")
+    assert evidence.report["kind"] == "half-lives" and evidence.report["found"] == 3
+    assert evidence.genes[0].covered.tolist() == [True, True, True, False]
+    assert evidence.pairs[0].values[0, 0] == 0
+
+
+def test_a_reader_of_several_files_says_which_it_needs(path):
+    kind = f"{__name__}:RATES"
+    [source] = list_sources([f"{kind}={path},{path}"])
+    assert source.files == {"rates": path, "scale": path}
+    assert read_blocks([f"{kind}={path},{path}"], NAMES, TFS)[0].kind == "scaled"
+    assert read_blocks([f"{kind}={path}"], NAMES, TFS)[0].kind == "half-lives"
+    assert list(digest_entries([f"{kind}={path},{path}"])) == [
+        "blocks: RATES hela, rates",
+        "blocks: RATES hela, scale",
+    ]
+    with pytest.raises(ConfigError, match=r"write .*:RATES=RATES\[,SCALE\]"):
+        list_sources([f"{kind}={path},{path},{path}"])
+
+
+@pytest.mark.parametrize(
+    "kind, message",
+    [
+        ("no.such.module:read", "no.such.module:read cannot be imported: No module"),
+        (f"{__name__}:read_nothing", "read_nothing cannot be imported"),
+        (f"{__name__}:NAMES", ":NAMES is neither a function nor a Reader"),
+    ],
+)
+def test_what_is_no_reader_is_refused(kind, message, path):
+    with pytest.raises(ConfigError, match=message):
+        list_sources([f"{kind}={path}"])
+
+
+def test_it_informs_the_kernel_factor_model(path, small_set, quick_factors, cli, tmp_path):
+    flags = ["--blocks", f"{__name__}:read_half_lives={path}", "--members=1", "--folds=3"]
+    outcome = cli("infer", *small_set.arguments, *flags, *quick_factors, "--out", tmp_path / "run")
+    assert outcome.status == 0, outcome.err
+    record = json.loads((tmp_path / "run/run.json").read_text())
+    assert record["evidence"]["half lives hela"]["kind"] == "half-lives"
+    assert "blocks: half lives hela" in record["inputs"]
+    assert "half lives hela: longer" in {row["name"] for row in record["blocks"]}
+
+
+def test_the_help_names_every_kind(cli):
+    shown = " ".join(cli("infer", "--help").out.split())
+    assert all(kind in shown.replace("- ", "-") for kind in READERS)
