@@ -5,11 +5,6 @@ Run:     python -m experiments.expression_only.beeline
 Cost:    13 min of one core without GENIE3, most of it the trivial rows; GENIE3 takes 7 min (mESC)
          to 13 min (mDC) on two cores
 Expect:  AUROC .47 to .58 for every method on every set, where the TF rate has .78 to .84
-
-Every method sees the expression and the TF list of the set and no label. It is judged on the test
-pairs of the same draws as the supervised methods, beside the trivial rows, which learn from the
-train pairs. Scores are kept in --work. Where expression is partial (hESC, hHEP, mESC), the set is
-that of the genes that have it.
 """
 
 import dataclasses

@@ -7,20 +7,6 @@ Cost:    about 70 min on two cores with one process for each kind of split, 2 GB
 Expect:  AP/swap of the mean of three fits, standard: mDC .216/.635, hESC .634/.647, mESC .892/.821
          (ID-only rank 4 .213/.636, .627/.619, .891/.813); unseen targets: .146/.595, .513/.575,
          .800/.606 (linear expression .140/.553, .509/.552, .774/.614)
-
-For each draw of each kind of split: the trivial rows, scRegNet with its defaults, GT-GRN in its
-published form and in ours, of which there are two, for known and for new targets: single fits, and
-the mean of their logits over seeds. With the first seed follows the form that the split is for,
-with each input off, with each dealt out anew over genes, and with what it leaves out by default.
-Both embeddings are made once a set, from expression alone, and kept in --work. Where expression is
-partial (hESC, mESC) a gene without has no expression embedding, and the rows "measured genes" are
-on the genes that have it. There "no expression" also hides which genes have it, and "expression
-permuted" does not. "No identity" leaves out the identity term and, of the form for new targets,
-what is mapped into it; that form keeps its linear weights.
-
-The published form has the published decoder, layers, learning rate and epochs, but what its code
-leaves out is ours: the embeddings, and positions by a symmetric Laplacian. Self pairs are not
-trained as edges, and all parameters are those of the best epoch.
 """
 
 import dataclasses
@@ -37,7 +23,6 @@ from experiments.shared.studies import (
     Splits,
     Variant,
     begin,
-    describe,
     measure,
     measure_reconstruction,
     measure_trivial,
@@ -56,7 +41,6 @@ from grnjax.types import Dataset, Split
 MODEL = "GT-GRN"
 KNOWN, NEW = f"{MODEL}, known targets", f"{MODEL}, new targets"  # its two forms
 FORM_OF = {"standard": KNOWN, "target-disjoint": NEW}  # the form that a split is for
-MEAN = ", mean of seeds"
 PARTIAL = ("hESC", "mESC")  # sets with expression of a part of their genes
 
 
@@ -92,7 +76,7 @@ def measure_set(
     for kind in study.kinds:
         changes = ablations(FORM_OF[kind]) if ablate and kind in FORM_OF else {}
         beside = Splits(dataset, study.split(dataset, kind))
-        measure_kind(results, name, beside, embeddings, study, changes, KNOWN)
+        measure_kind(results, name, beside, embeddings, study, changes, whole=KNOWN)
 
 
 def measure_kind(
@@ -102,6 +86,7 @@ def measure_kind(
     embeddings: GeneEmbeddings,
     study: GTGRNStudy,
     changes: dict[str, Variant],
+    *,
     whole: str,
 ) -> None:
     """Trivial rows, scRegNet and GT-GRN on the splits of one kind.
@@ -116,7 +101,7 @@ def measure_kind(
         where = {"set": name, "split": split.kind}
         measure_trivial(results, where, beside, split)
         measure(results, where, beside, split, {SCREGNET: ScRegNetMethod()}, first)
-        measure_ours(results, where, ground, split, study.seeds)
+        measure(results, where, ground, split, forms(), study.seeds, mean=True)
         form = {f"{MODEL}, published form": published(split, embeddings)}
         measure(results, where, ground, split, form | changes, first)
         if split.kind == "standard" and name in study.reconstructed:
@@ -128,20 +113,6 @@ def embedded_splits(dataset: Dataset, splits: list[Split], embeddings: GeneEmbed
     """The splits with the embeddings of their genes, for fits of GT-GRN."""
     every = np.arange(len(dataset.genes.names))
     return Splits(dataset, splits, prepared=Prepared(embeddings, every))
-
-
-def measure_ours(
-    results: ResultsFile, where: dict, ground: Splits, split: Split, seeds: tuple[int, ...]
-) -> None:
-    """Fits both forms and appends the rows of their fits and of the mean of these."""
-    for name, form in forms().items():
-        if results.has(method=name + MEAN, draw=split.draw, **where):
-            continue
-        fits = ground.fit(Variant(method=form), [split], seeds, describe(where))
-        scores = [fitted.scores(split.test) for _, _, fitted in fits]
-        rows = [ground.judge(name, split, seed, x) for seed, x in zip(seeds, scores, strict=True)]
-        rows.append(ground.judge(name + MEAN, split, seeds[0], np.mean(scores, axis=0)))
-        results.add(rows, **where)
 
 
 def forms() -> dict[str, GTGRNMethod]:

@@ -1,4 +1,4 @@
-"""GT-GRN and unsupervised methods on bulk expression, beside scRegNet and all trivial rows.
+"""GT-GRN and methods that see expression alone on bulk sets, beside scRegNet and all trivial rows.
 
 Run:     python -m experiments.gt_grn.bulk
          python -m experiments.gt_grn.bulk --sets dream4-1 --kinds standard --draws 0
@@ -8,32 +8,6 @@ Cost:    about 100 min of one core and 2 GB: B. subtilis 40, E. coli 35 (12 of t
 Expect:  AP/swap of GT-GRN's form for new targets, standard split: bsubtilis .785/.991, ecoli
          .413/.922, dream4 .453/.898, .498/.872, .283/.824; unseen targets: .781/.991, .356/.888,
          .421/.912, .417/.814, .237/.837
-
-A set has the genes that its gold standard speaks of; of others nobody knows whether they were
-looked at. The candidate pairs are each TF that has a target there with each such gene but itself:
-
-    set        arrays  genes  TFs    pairs  edges
-    bsubtilis     266  1,941  153  296,820  3,070
-    ecoli          82  1,034  135  139,455  1,986   exactly the pairs that DREAM5 scores
-    dream4-1      410    100   41    4,059    176   (dream4-2: 36 TFs and 249 edges, dream4-3: 44
-                                                    and 195; official scoring takes any gene as TF)
-
-So nearly every candidate target has an edge, and one without train edges is likely to have one held
-out: in a standard split of B. subtilis 2.0 % of such test pairs are edges, of the others 0.8 %. No
-row is meant to use this, but it costs rows that trust target rates. Target-disjoint splits are free
-of it. In B. subtilis and E. coli a pair that is no known edge may be an unknown one.
-
-Genes of an operon share profile and regulators, and no split here keeps operons together. The row
-"co-expressed targets" says what that alone is worth; a model has to beat it, too. The kernel factor
-model stands beside GT-GRN as grnjax's default, with expression and nothing else.
-
-Every TF of the published list that is among the genes takes part in inference from expression.
-GENIE3 with its 1,000 trees takes about 25 minutes on two cores for B. subtilis, where it is left
-out by default (`--without-genie3` without a name runs it), 6 for E. coli and 2 for a set of DREAM4;
-no other method takes more than one.
-
-Rows of the split "reconstruction, ..." are GT-GRN's on every candidate pair, after a fit on the
-train pairs of a standard split; where `scores_train_edges` is true most edges were shown to it.
 """
 
 import dataclasses
@@ -47,15 +21,20 @@ import numpy as np
 from experiments.gt_grn.beeline import NEW, GTGRNStudy, ablations, measure_kind
 from experiments.shared.beeline_evidence import add_expression
 from experiments.shared.record import ResultsFile
-from experiments.shared.studies import Splits, begin, keep_genes, measure_expression_only
+from experiments.shared.studies import (
+    Splits,
+    begin,
+    fit_factors,
+    keep_genes,
+    measure_expression_only,
+)
 from grnjax.baselines.controls import scores_at
 from grnjax.data.bulk import BulkSet
 from grnjax.data.data_set import ROOT_VARIABLE
 from grnjax.errors import ConfigError
 from grnjax.methods.expression_only import ExpressionOnlyName
 from grnjax.methods.gt_grn.embeddings import embed_dataset
-from grnjax.methods.kernel_factor.bank import FeatureBank, build_bank
-from grnjax.methods.kernel_factor.fit import KernelFactorSettings, fit_kernel_factor
+from grnjax.methods.kernel_factor.fit import KernelFactorSettings
 from grnjax.progress import logger
 from grnjax.types import Dataset, Split
 
@@ -109,31 +88,20 @@ def measure_set(name: str, dataset: Dataset, study: BulkStudy, results: ResultsF
     embeddings = embed_dataset(dataset.genes, study.embeddings, seed=0, folder=folder)
     control = {PERMUTED: ablations(NEW)[PERMUTED]}
     for kind, ground in grounds.items():
-        measure_kind(results, name, ground, embeddings, study, control, NEW)
-        bank = bank_of_expression(ground)
+        measure_kind(results, name, ground, embeddings, study, control, whole=NEW)
         for split in ground.splits:
-            measure_kernel_factor(results, {"set": name, "split": kind}, ground, split, bank)
+            measure_kernel_factor(results, {"set": name, "split": kind}, ground, split)
 
 
-def bank_of_expression(ground: Splits) -> FeatureBank:
-    """What the kernel factor model knows: expression, and nothing else."""
-    genes, most = len(ground.dataset.genes.names), KernelFactorSettings().most_genes
-    evidence = add_expression(ground.dataset, [], ground.tfs)
-    return build_bank(evidence, ground.tfs, genes, labelled=ground.tfs, most_genes=most)
-
-
-def measure_kernel_factor(
-    results: ResultsFile, where: dict, ground: Splits, split: Split, bank: FeatureBank
-) -> None:
-    """Fits the kernel factor model once and appends its row, unless it was measured before."""
+def measure_kernel_factor(results: ResultsFile, where: dict, ground: Splits, split: Split) -> None:
+    """Fits the kernel factor model once, on expression alone, unless it was measured before."""
     if results.has(method=KERNEL_FACTOR, draw=split.draw, **where):
         return
-    disjoint = where["split"] != "standard"
-    fit = fit_kernel_factor(
-        bank, split.train, split.validation, KernelFactorSettings(), seed=0, disjoint=disjoint
-    )
-    scores = scores_at(fit.logits(), split.test, ground.tfs)
-    results.add([ground.judge(KERNEL_FACTOR, split, 0, scores)], **where)
+    evidence = add_expression(ground.dataset, [], ground.tfs)
+    genes = len(ground.dataset.genes.names)
+    for seed, fit, _ in fit_factors(evidence, ground.tfs, genes, split, KernelFactorSettings()):
+        scores = scores_at(fit.logits(), split.test, ground.tfs)
+        results.add([ground.judge(KERNEL_FACTOR, split, seed, scores)], **where)
 
 
 def log_sizes(name: str, dataset: Dataset) -> None:

@@ -6,12 +6,6 @@ Cost:    6 min of one core: pbmc68k 79 s, pbmc3k 293 s
 Expect:  logistic regression on the expression embedding .83 and .87 accuracy, on as many principal
          components .84 and .93; on the global embedding .71 and .74, on random vectors of its width
          .74 and .76
-
-Both sets hold values on a log scale, none below 0, so that a cell's mean of its genes' vectors can
-be weighted by them. All genes of a set are used (765 and 1,880, chosen by who published the sets);
-the networks that the walks are on go from the TFs of Lambert et al. 2018 that are among them.
-Embeddings are made once a set, from the expression of all its cells and without types; everything
-else is fitted on the train cells of a fold (`grnjax/tasks/cell_type.py`).
 """
 
 import dataclasses
@@ -62,7 +56,10 @@ def main() -> None:
             for seed in study.seeds:
                 if not results.has(embedding=embedding, seed=seed, **where):
                     rows = annotate_cells(cells, table, study.cell_types, seed=seed)
-                    results.add([name_row(row, embedding) for row in rows], **where)
+                    for row in rows:
+                        method = f"{embedding}, {row['features']}, {row['classifier']}"
+                        row |= {"embedding": embedding, "method": method, "draw": row["fold"]}
+                    results.add(rows, **where)
         logger.info("%s: %.0f s", name, time.monotonic() - begun)
 
 
@@ -78,12 +75,6 @@ def embed_cells(
         "both": np.hstack([made.expression, made.walks]),
     }
     return [(embedding, GeneVectors(genes.names, values)) for embedding, values in vectors.items()]
-
-
-def name_row(row: dict, embedding: str) -> dict:
-    """The row with what names it in a results file: method and draw."""
-    method = f"{embedding}, {row['features']}, {row['classifier']}"
-    return {"embedding": embedding, "method": method, "draw": row["fold"], **row}
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.shared.studies import keep_genes
+from experiments.shared.studies import EMBEDDINGS, HESC, keep_genes
 from grnjax.data.benchmark import BenchmarkSet
 from grnjax.data.sets import find_sets
 from grnjax.evidence.curated import read_curated
@@ -29,9 +29,6 @@ FULL_NETWORKS = {
     "hESC": "human_hESC-ChIP-seq-filtered-network.csv.gz",
     "hHEP": "human_HepG2-ChIP-seq-network.csv.gz",
     "mDC": "mouse_mDC-ChIP-seq-network.csv.gz",
-}
-GENEFORMER = {
-    "hESC": "foundation_side_files/geneformer_hESC_TFs500_gene_embedding_871x896.npz",
 }
 SITES = {"human": "hg38", "mouse": "mm10"}
 DOROTHEA = {"human": "hs", "mouse": "mm"}
@@ -76,8 +73,8 @@ def read_evidence(
         read_curated(priors / "collectri.csv.gz", *here, name="CollecTRI"),
         read_curated(dorothea, *here, name="DoRothEA A-C"),
     ]
-    if cell in GENEFORMER:
-        evidence.append(read_vectors(root / GENEFORMER[cell], *here, name="Geneformer"))
+    if cell == "hESC":
+        evidence.append(read_vectors(root / EMBEDDINGS[HESC], *here, name="Geneformer"))
     networks = []
     for path, other in other_networks(found, root):
         differs = keep_same_tf or species_of(other) != species

@@ -31,7 +31,7 @@ from grnjax.methods.kernel_factor.fit import (
 )
 from grnjax.methods.method import MethodConfig, Scorer
 from grnjax.methods.scregnet import ScRegNetMethod
-from grnjax.progress import start_logging
+from grnjax.progress import logger, start_logging
 from grnjax.tasks.judging import judge_split, trivial_scores
 from grnjax.tasks.link_prediction import (
     LinkPredictionConfig,
@@ -54,6 +54,7 @@ EMBEDDINGS = {
 SCREGNET = ScRegNetMethod.name()
 PUBLISHED_FORM = f"{SCREGNET}, published form"
 OUTSIDE_TRAIN = "pairs outside train"
+MEAN = ", mean of seeds"
 Config = TypeVar("Config", bound=Settings)
 NEWEST = "co-expressed targets"  # of the trivial rows; studies measured before it lack it
 
@@ -124,13 +125,13 @@ class LoadedSet:
     published: Split | None
     embedding: np.ndarray | None
 
-    def standard_splits(self, draws: tuple[int, ...]) -> list[Split]:
-        """The published split, or draws of the standard one where none is published."""
-        return [self.published] if self.published else self.draw_splits("standard", draws)
-
     def draw_splits(self, kind: SplitKind, draws: tuple[int, ...]) -> list[Split]:
         """Draws of a kind of split."""
         return draw_splits(self.dataset, SplitConfig(kind=kind, draws=draws))
+
+    def standard_splits(self, draws: tuple[int, ...]) -> list[Split]:
+        """The published split, or draws of the standard one where none is published."""
+        return [self.published] if self.published else self.draw_splits("standard", draws)
 
 
 def load_set(name: str, data: DataConfig) -> LoadedSet:
@@ -218,6 +219,7 @@ def measure(
     seeds: tuple[int, ...],
     *,
     judged: Split | None = None,
+    mean: bool = False,
 ) -> None:
     """Fits every variant with every seed and appends its row, unless it was measured before.
 
@@ -225,18 +227,21 @@ def measure(
         where: what names the rows beside method, draw and seed: their set and split.
         variants: by the name of the method in the rows.
         judged: the split whose labels judge, if not the one that is fitted.
+        mean: whether a row of the mean over seeds follows.
     """
     for name, variant in variants.items():
         variant = Variant(method=variant) if isinstance(variant, MethodConfig) else variant
-        todo = tuple(
-            seed
-            for seed in seeds
-            if not results.has(method=name, draw=split.draw, seed=seed, **where)
-        )
+        last, scores = name + MEAN * mean, []
+        key = {"method": last, "draw": split.draw, **where}
+        row_of = {seed: seeds[0] if mean else seed for seed in seeds}
+        todo = tuple(seed for seed, row in row_of.items() if not results.has(seed=row, **key))
         fits = ground.fit(variant, [split], todo, describe(where)) if todo else ()
         for _, seed, fitted in fits:
-            row = ground.judge(name, judged or split, seed, fitted.scores(split.test))
-            results.add([row], **where)
+            scores.append(fitted.scores(split.test))
+            results.add([ground.judge(name, judged or split, seed, scores[-1])], **where)
+        if mean and todo:
+            found = np.mean(scores, axis=0)
+            results.add([ground.judge(last, judged or split, seeds[0], found)], **where)
 
 
 def describe(where: dict) -> str:
@@ -250,6 +255,29 @@ def measure_trivial(results: ResultsFile, where: dict, ground: Splits, split: Sp
     if not results.has(method=last, draw=split.draw, **where):
         scores = ground.trivial(split)
         results.add([ground.judge(name, split, 0, x) for name, x in scores.items()], **where)
+
+
+def measure_set(
+    results: ResultsFile,
+    loaded: LoadedSet,
+    splits: list[Split],
+    variants: Mapping[str, Variant | MethodConfig],
+    seeds: tuple[int, ...],
+    without: Mapping[str, MethodConfig] | None = None,
+) -> None:
+    """The rows of variants, and the trivial rows, on splits of one kind.
+
+    Args:
+        without: further methods, which do not see the set's embedding.
+    """
+    ground = Splits(loaded.dataset, splits, loaded.embedding)
+    bare = Splits(loaded.dataset, splits)
+    for split in splits:
+        where = {"set": loaded.name, "split": split.kind}
+        measure_trivial(results, where, ground, split)
+        measure(results, where, ground, split, variants, seeds)
+        measure(results, where, bare, split, without or {}, seeds)
+        logger.info("%s, %s, draw %d: done", loaded.name, split.kind, split.draw)
 
 
 def measure_reconstruction(
