@@ -8,7 +8,6 @@ import anndata
 import pandas as pd
 import pytest
 
-import grnjax
 from experiments.shared.record import RESULTS
 from experiments.shared.tables import MOST_COLUMNS, ROOT
 from experiments.tables import PAGES, PAPERS, make_texts
@@ -26,7 +25,8 @@ MOST_LINES, MOST_ROWS = 150, 24
 
 
 def blocks(language: str, text: str = README) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return [code for name, code in found if name == language]
 
 
 def name(path: Path) -> str:
