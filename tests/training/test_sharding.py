@@ -121,7 +121,7 @@ def test_scregnet_on_eight_devices_is_that_on_one(scregnet_on_one_and_eight, bat
 def test_embeddings_on_eight_devices_are_those_on_one(tmp_path):
     finish(*(start(count, "embeddings", tmp_path / f"{count}.npz") for count in (1, 8)))
     one, eight = (dict(np.load(tmp_path / f"{count}.npz")) for count in (1, 8))
-    assert one["held_out"] > 0 and np.abs(one["table"]).max() > 0.05
+    assert np.abs(one["vectors"]).max() > 0.1 and np.abs(one["table"]).max() > 0.05
     for name, values in one.items():
         assert relative(eight[name], values) <= 1e-3, name
 
