@@ -70,7 +70,7 @@ class GRNBoost2Config(Settings):
             slots=min(tfs, max(self.tried(tfs), self.tried(tfs - 1) + 1)),
         )
 
-    def prepare(self, expression: Float[np.ndarray, "cell tf"]) -> Presorted | Binned:
+    def arrange(self, expression: Float[np.ndarray, "cell tf"]) -> Presorted | Binned:
         """The expression of the TFs, made ready to draw trees from."""
         binned = self.cuts == "binned" or (self.cuts == "auto" and len(expression) >= MANY_CELLS)
         return Binned(expression) if binned else Presorted(expression)
@@ -104,7 +104,7 @@ def score_targets(
     left = start(genes, targets, tfs, varies, config)
     if not len(left.place):
         return scores
-    prepared = config.prepare(genes.expression[:, tfs])
+    prepared = config.arrange(genes.expression[:, tfs])
     plan = config.plan(len(genes.expression), len(tfs))
     for first in range(0, config.rounds, REGROUP_EVERY):
         if not len(left.place):
