@@ -16,6 +16,9 @@ SplitProtocol = Literal["corrected", "as-published"]
 """Whether balanced splits keep the train pairs that their published rule puts among the test pairs,
 labelled 0 (as-published), or not."""
 
+AnyArray = Array | np.ndarray
+"""An array of a batch, which is made on the host and moves to a device as a whole."""
+
 shapes = jaxtyped(typechecker=beartype)
 """Checks the array annotations of a function when it is called (or traced)."""
 
@@ -54,8 +57,8 @@ class LabelledPairs:
         """The pairs labelled 1."""
         return self.pairs[self.labels > 0]
 
-    def take(self, index: np.ndarray) -> "LabelledPairs":
-        """The pairs at `index` (positions or a mask), in that order."""
+    def take(self, index: np.ndarray | slice) -> "LabelledPairs":
+        """The pairs at `index` (positions, a mask or a slice), in that order."""
         return LabelledPairs(self.pairs[index], self.labels[index])
 
 
@@ -86,6 +89,16 @@ class Part:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Fold:
+    """The candidates that one fit of a repeat must not see, and what it learns from."""
+
+    repeat: int
+    fold: int
+    held_out: np.ndarray  # mask over the candidates
+    part: Part  # whose test pairs are those candidates
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Dataset:
     """What a task works on: genes, labelled pairs, and the notes gathered while reading."""
 
@@ -106,20 +119,22 @@ class LabelledCells:
 class GeneBatch(NamedTuple):
     """What a model sees of the genes; one padding node stands last."""
 
-    nodes: Float[Array, "node dim"]  # standardised expression; zeros where not measured
-    measured: Float[Array, " node"]  # 1 where `nodes` was measured
-    embedding: Float[Array, "node dim2"]  # frozen vectors, width 0 without a table
-    seen: Float[Array, "node 2"]  # 1 where the gene has train pairs as TF, as target
-    tfs: Int[Array, " tf"]  # every gene that stands first in a pair, ascending
+    nodes: Float[AnyArray, "node dim"]  # standardised expression; zeros where not measured
+    measured: Float[AnyArray, " node"]  # 1 where `nodes` was measured
+    embedding: Float[AnyArray, "node dim2"]  # frozen vectors, width 0 without a table
+    seen: Float[AnyArray, "node 2"]  # 1 where the gene has train pairs as TF, as target
+    tfs: Int[AnyArray, " tf"]  # every gene that stands first in a pair, ascending
     graph: jraph.GraphsTuple  # message-passing edges; `edges` holds their weights [edge]
 
 
 class PairBatch(NamedTuple):
     """Pairs to score or to learn from; padding pairs point at the padding node and weigh 0."""
 
-    pairs: Int[Array, "pair 2"]
-    features: Float[Array, "pair feature"]  # co-expression of the pair, width 0 if unused
-    topology: Float[Array, "pair feature2"]  # what train edges say of the pair, width 0 if unused
-    labels: Float[Array, " pair"]
-    weights: Float[Array, " pair"]
-    fold: Int[Array, " pair"]  # which fold supervises the pair when folds are edge-disjoint
+    pairs: Int[AnyArray, "pair 2"]
+    features: Float[AnyArray, "pair feature"]  # co-expression of the pair, width 0 if unused
+    topology: Float[
+        AnyArray, "pair feature2"
+    ]  # what train edges say of the pair, width 0 if unused
+    labels: Float[AnyArray, " pair"]
+    weights: Float[AnyArray, " pair"]
+    fold: Int[AnyArray, " pair"]  # which fold supervises the pair when folds are edge-disjoint

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 GOLDEN = Path(__file__).parent / "golden"
-QUICK_FACTORS = ("--kernel-factor.training.steps=60", "--kernel-factor.kernels.episodes=4")
+QUICK_FACTORS = ("--method.training.steps=60", "--method.kernels.episodes=4")
 SPLIT = {"Train": (0, 0.62), "Validation": (0.62, 0.75), "Test": (0.75, 1)}
 
 
@@ -133,9 +133,9 @@ def quick_factors() -> tuple[str, ...]:
 
 @pytest.fixture(scope="session")
 def inferred(small_set, cli, tmp_path_factory) -> Path:
-    """The run folder of `grnjax infer` on the small set: two members, three folds."""
+    """The run folder of `grnjax infer` on the small set: two repeats, three folds."""
     folder = tmp_path_factory.mktemp("inferred") / "run"
-    arguments = ["--members", 2, "--folds", 3, *QUICK_FACTORS, "--seed", 5]
+    arguments = ["--repeats", 2, "--folds", 3, *QUICK_FACTORS, "--seed", 5]
     outcome = cli("infer", *small_set.arguments, *arguments, "--out", folder)
     assert outcome.status == 0, outcome.err
     return folder
@@ -169,6 +169,20 @@ def genelink_folder(small_set, tmp_path) -> Callable[..., Path]:
         return folder
 
     return write
+
+
+@pytest.fixture
+def other_folder(small_set, tmp_path) -> Path:
+    """A set to transfer to: a network and its expression, without ten genes of the small set."""
+    folder, left_out = tmp_path / "other", set(small_set.genes[8:18])
+    folder.mkdir()
+    counts = small_set.counts.drop(index=[*left_out], errors="ignore")
+    counts.sample(frac=1, axis=1, random_state=0).to_csv(folder / "ExpressionData.csv")
+    edges = small_set.truth[~small_set.truth["target"].isin(left_out)]
+    edges.rename(columns={"tf": "Gene1", "target": "Gene2"}).to_csv(
+        folder / "refNetwork.csv", index=False
+    )
+    return folder
 
 
 @pytest.fixture

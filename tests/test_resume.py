@@ -26,8 +26,8 @@ KILLS = int(os.environ.get("GRNJAX_KILLS", 4))
 DEADLINE = 240  # seconds for any one process
 SIZE = {"genes": 60, "tfs": 8, "master-regulators": 3, "cells": 80, "tfs-per-programme": 3}
 SHARED = [f"--embedded.simulator.{name}={value}" for name, value in SIZE.items()]
-SHARED += ["--members=2", "--folds=3"]
-FITS = [f"member{member}-fold{fold}" for fold in range(3) for member in range(2)]
+SHARED += ["--repeats=2", "--folds=3"]
+FITS = [f"repeat{repeat}-fold{fold}" for fold in range(3) for repeat in range(2)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Method:
 
 SCREGNET = Method(
     "scRegNet",
-    ("--training.epochs=60", "--training.checkpoint-seconds=0"),
+    ("--method.training.epochs=60", "--method.training.checkpoint-seconds=0"),
     epochs=(10, 20, 30, 40, 50, 60),
     newest="60",
     array="parameters",
@@ -60,7 +60,7 @@ SCREGNET = Method(
 )
 KERNEL_FACTOR = Method(
     "kernel-factor",
-    ("--kernel-factor.training.steps=60", "--kernel-factor.kernels.episodes=4"),
+    ("--method.training.steps=60", "--method.kernels.episodes=4"),
     epochs=(30, 60),
     newest="1",
     array="members",
@@ -188,7 +188,7 @@ def test_kills_at_random_moments_change_nothing(method, uninterrupted, tmp_path)
             if (folder / name).exists():
                 assert (folder / name).read_bytes() == (uninterrupted / name).read_bytes()
     text = run_to_the_end(method, folder, log)
-    assert "going on with an unfinished run" in text
+    assert "resuming an unfinished run" in text
     assert ": read back" in text
     expect_same_run(folder, uninterrupted)
 
@@ -200,7 +200,7 @@ def test_a_flipped_byte_is_named_and_the_step_before_is_used(
 ):
     folder = tmp_path / "run"
     shutil.copytree(cut_off, folder)
-    fit = folder / "checkpoints" / "member1-fold0"
+    fit = folder / "checkpoints" / "repeat1-fold0"
     *_, before, newest = sorted(int(path.name) for path in fit.iterdir() if path.name.isdecimal())
     files = [path for path in (fit / str(newest)).rglob("*") if path.is_file()]
     path = max(files, key=lambda p: (p.name == which, p.stat().st_size))
@@ -211,7 +211,7 @@ def test_a_flipped_byte_is_named_and_the_step_before_is_used(
     outcome = cli("infer", *method.flags, "--out", folder)
     assert outcome.status == 0, outcome.err
     assert re.search(f"{re.escape(str(path))}: .*; using step {before} instead", outcome.err)
-    assert f"member1-fold0: read back after epoch {before}" in outcome.err
+    assert f"repeat1-fold0: read back after epoch {before}" in outcome.err
     expect_same_run(folder, uninterrupted)
 
 
@@ -220,7 +220,7 @@ def test_a_flipped_byte_in_the_only_checkpoint_is_an_error_that_names_it(
 ):
     folder = tmp_path / "run"
     shutil.copytree(cut_off, folder)
-    fit = folder / "checkpoints" / "member0-fold0"
+    fit = folder / "checkpoints" / "repeat0-fold0"
     newest = str(max(int(path.name) for path in fit.iterdir() if path.name.isdecimal()))
     for step in fit.iterdir():
         if step.name != newest:

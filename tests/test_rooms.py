@@ -1,6 +1,11 @@
-"""Rooms import downwards only, orbax is imported in one file, and no file is too long to read."""
+"""Rooms import downwards only, files never in circles, and none is too long or too deep to read.
+
+Imports count wherever they stand: at the top, inside a function, or for a type checker alone.
+"""
 
 import ast
+import graphlib
+import itertools
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -24,7 +29,9 @@ RANK = {
     "tasks": 8,
     "cli": 9,
 }
-LONGEST = 400
+LONGEST = 400  # lines of a file
+DEEPEST = 3  # files of a chain of imports inside grnjax/tasks
+MOST_POSITIONAL = 6  # parameters of a function, without self
 
 
 def list_modules(source):
@@ -90,6 +97,92 @@ def test_a_wrong_import_is_caught_wherever_it_stands():
     assert find("data/edges.py", "import grnjax") != []
     assert find("data/edges.py", "from experiments import sweep") != []
     assert find("misc/helpers.py", "") == ["misc/helpers.py: the room misc has no rank"]
+
+
+def read_imports(sources):
+    """The files that each file imports, of the sources by their path; `__init__` is its folder."""
+    files = {}
+    for path in sources:
+        name = path.with_suffix("").as_posix().replace("/", ".")
+        files[name.removesuffix(".__init__")] = path.as_posix()
+
+    def imported(source):
+        for module in list_modules(source):
+            known = [name for name in (module, module.rpartition(".")[0]) if name in files]
+            yield from (files[name] for name in known[:1])
+
+    return {path.as_posix(): {*imported(source)} for path, source in sources.items()}
+
+
+def read_sources(*folders):
+    """The source of every file below the folders of the repository."""
+    paths = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+    return {path.relative_to(ROOT): path.read_text() for path in paths}
+
+
+def find_circle(imports):
+    """The files of a circle in the order of their imports; none if there is none."""
+    try:
+        graphlib.TopologicalSorter(imports).prepare()
+    except graphlib.CycleError as error:
+        return error.args[1][::-1]
+    return []
+
+
+def find_longest_chain(imports):
+    """The longest chain of files that import each other, the first one importing the second."""
+    chains = {}
+    for path in graphlib.TopologicalSorter(imports).static_order():
+        below = [chains[other] for other in imports.get(path, ())]
+        chains[path] = [path, *max(below, key=len, default=[])]
+    return max(chains.values(), key=len)
+
+
+def test_no_files_import_each_other_in_circles():
+    imports = read_imports(read_sources("grnjax", "experiments"))
+    assert sum(map(len, imports.values())) > 500
+    assert find_circle(imports) == []
+
+
+def test_a_circle_is_found_wherever_the_imports_stand():
+    sources = {
+        Path("grnjax/data/edges.py"): "def read():\n    from grnjax.data.genes import match",
+        Path("grnjax/data/genes.py"): "if TYPE_CHECKING:\n    from grnjax.data import names",
+        Path("grnjax/data/names.py"): "import grnjax.data.edges",
+        Path("grnjax/data/tables.py"): "from grnjax.data.names import NAMES",
+    }
+    imports = read_imports(sources)
+    circle = find_circle(imports)
+    assert {*circle} == {path.as_posix() for path in sources} - {"grnjax/data/tables.py"}
+    assert all(after in imports[before] for before, after in itertools.pairwise(circle))
+    del sources[Path("grnjax/data/genes.py")]
+    assert find_circle(read_imports(sources)) == []
+    assert len(find_longest_chain(read_imports(sources))) == 3
+
+
+def test_tasks_are_not_deep():
+    inside = read_imports(read_sources("grnjax/tasks"))
+    chain = find_longest_chain(inside)
+    assert len(inside) > 10 and 1 < len(chain) <= DEEPEST, " -> ".join(chain)
+
+
+def find_many_parameters(source):
+    """Line, name and number of positional parameters of the functions that take too many."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            given = [*node.args.posonlyargs, *node.args.args]
+            count = len(given) - (given[:1] != [] and given[0].arg in ("self", "cls"))
+            if count > MOST_POSITIONAL:
+                yield f"{node.lineno}: {getattr(node, 'name', 'lambda')} takes {count}"
+
+
+def test_no_function_has_many_positional_parameters():
+    sources = read_sources("grnjax", "experiments")
+    many = [f"{path}:{x}" for path, source in sources.items() for x in find_many_parameters(source)]
+    assert not many, "\n".join(many)
+    parameters = ", ".join("abcdef")
+    assert not [*find_many_parameters(f"def fit(self, {parameters}, *, seed, mesh): ...")]
+    assert [*find_many_parameters(f"def fit({parameters}, g): ...")] == ["1: fit takes 7"]
 
 
 def test_no_file_is_too_long():

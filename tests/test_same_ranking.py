@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-QUICK = ["--members", 1, "--folds", 2]
-SCREGNET = ["--method=scRegNet", "--training.epochs", 10, "--inputs.messages", "symmetric"]
+QUICK = ["--repeats", 1, "--folds", 2]
+SCREGNET = ["--method=scRegNet", "--method.training.epochs", 10]
+SCREGNET += ["--method.inputs.messages", "symmetric"]
 
 
 @pytest.fixture(scope="module")

@@ -19,13 +19,13 @@ from grnjax.config.annotations import UNIONS, list_marks, strip
 from grnjax.config.fields import MISSING, Setting, list_fields
 from grnjax.data.expression import DataConfig
 from grnjax.errors import ConfigError
+from grnjax.methods.scregnet import InputConfig
 from grnjax.models.gt_grn import GTGRNConfig
 from grnjax.models.scregnet import ScRegNetConfig
-from grnjax.tasks.inputs import InputConfig
-from grnjax.training.loop import TrainingConfig
+from grnjax.training.pair_objective import TrainingConfig
 
 ROOT = Path(__file__).parents[1]
-NAMES = ("Config", "Settings", "Study", "Command")
+NAMES = ("Config", "Settings", "Study", "Command", "Method")
 WORD = "absent"  # none of any choices
 
 

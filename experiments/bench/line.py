@@ -1,7 +1,7 @@
 """The lines of a benchmark: our time, the peer's, and their ratio, from one run.
 
-Every bench prints one JSON line a case and keeps the lines of its last run in
-`experiments/results/bench_<bench>.jsonl`, from which the README's table is made.
+Every bench prints one JSON line a case and keeps the rows of its last run in
+`experiments/results/bench_<bench>.jsonl`, from which the tables of speed are made.
 """
 
 import json
@@ -13,8 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from importlib import metadata
 from typing import Any, NamedTuple
 
-from experiments.shared.record import RESULTS, describe_provenance
-from grnjax.storage.files import write_atomic
+from experiments.shared.record import describe_provenance, record_run, write_rows
 
 PEERS = ("torch", "torch_geometric", "scikit-learn")
 
@@ -36,12 +35,11 @@ class BenchFile:
 
     def __init__(self, bench: str):
         self.bench = bench
-        self.path = RESULTS / f"bench_{bench}.jsonl"
-        self.lines: list[str] = []
+        self.rows: list[dict] = []
         self.provenance = describe_provenance()
-        self.provenance["versions"] |= {
-            peer: metadata.version(peer) for peer in PEERS if is_installed(peer)
-        }
+        found = {one.metadata["Name"]: one.version for one in metadata.distributions()}
+        peers = {peer: found[peer] for peer in PEERS if peer in found}
+        self.provenance["versions"] |= peers
 
     def add(
         self,
@@ -70,12 +68,11 @@ class BenchFile:
             "peak_mib": None if peak_mib is None else round(peak_mib),
             "load": round(os.getloadavg()[0], 2),
             **more,
-            **self.provenance,
+            "run": record_run(self.provenance),
         }
-        text = json.dumps(line, sort_keys=True)
-        print(text, flush=True)
-        self.lines.append(text + "\n")
-        write_atomic(self.path, "".join(self.lines))
+        print(json.dumps(line, sort_keys=True), flush=True)
+        self.rows.append(line)
+        write_rows(f"bench_{self.bench}", self.rows)
 
 
 def run_alone(function: Callable, *args: object) -> Any:
@@ -87,15 +84,6 @@ def run_alone(function: Callable, *args: object) -> Any:
 def peak_mib() -> float:
     """Peak memory of this process so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def is_installed(package: str) -> bool:
-    """Whether the package is there."""
-    try:
-        metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return False
-    return True
 
 
 def round_figure(value: float) -> float:

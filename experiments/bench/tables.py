@@ -1,68 +1,111 @@
-"""Tables of speed, from the lines of the benches and of the schedules that were tried."""
+"""Tables of speed, from the rows of the benches and of the schedules that were tried."""
 
-from experiments.shared.record import RESULTS
-from grnjax.storage.files import read_json_lines
+from experiments.shared.record import read_rows, read_runs
+from experiments.shared.tables import Table, write
 
 NEARLY = 0.01  # of average precision
+TIMES = {
+    "grnjax": lambda row: describe(row, "ours"),
+    "peer": lambda row: describe(row, "peer"),
+    "times faster": lambda row: f"{row['ratio']:.3g}",
+}
 
 
-def bench_table(*benches: str) -> str:
+def bench_table(*benches: str) -> Table:
     """Every claim of these benches: our time, the peer's, and how much faster ours is."""
-    lines = [
-        line
-        for bench in benches
-        for line in read_json_lines(RESULTS / f"bench_{bench}.jsonl")
-        if not line.get("info")
-    ]
+    rows = [row for bench in benches for row in read_rows(f"bench_{bench}") if not row.get("info")]
+    compiling = [row["compile_s"] for row in rows if "compile_s" in row]
+    return cases_table(
+        rows,
+        TIMES,
+        f"{describe_hardware(rows)} Compilation, {min(compiling):.1f} to {max(compiling):.1f} s, "
+        "is counted in infer and study alone.",
+    )
+
+
+def inference_table() -> Table:
+    """Each method's time beside its peer's, and whether it ranks TFs as the peer does."""
     rows = [
-        f"| {line['case']} | {describe(line, 'ours')} | {describe(line, 'peer')} "
-        f"| {line['ratio']:.3g} |"
-        for line in lines
+        {**row, "extrapolated": row["peer_targets"] < row["genes"]}
+        for row in read_rows("bench_unsupervised")
     ]
-    hardware = sorted({line["hardware"] for line in lines})
-    compiling = [line["compile_s"] for line in lines if "compile_s" in line]
-    return "\n".join(
-        [
-            "| case | grnjax | peer | times faster |",
-            "| --- | ---: | ---: | ---: |",
-            *rows,
-            "",
-            f"{'; '.join(hardware)}. Compilation, {min(compiling):.1f} to {max(compiling):.1f} s, "
-            "is counted in infer and study alone.",
-        ]
+    cells = TIMES | {
+        "ours-theirs": lambda row: write(row["ours_theirs"]),
+        "theirs-theirs": lambda row: write(row["theirs_theirs"]),
+    }
+    return cases_table(
+        rows,
+        cells,
+        "Last two: rank correlation of importances, of grnjax with the peer and of the peer with "
+        f"itself under another seed. * From a part of the targets. {describe_hardware(rows)}",
     )
 
 
-def describe(line: dict, side: str) -> str:
-    """One side's time with its unit, marked where it is extrapolated."""
-    value = line[side]
-    text = f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-    text = f"{text} {line['unit']}"
-    return f"{text}*" if line.get("extrapolated") and side == "peer" else text
+def walks_table() -> Table:
+    """Steps a second of the walks, and what their language model has learnt."""
+    rows = read_rows("bench_walks")
+
+    def optional(key: str, text: str, scale: float = 1.0):
+        return lambda row: text.format(row[key] / scale) if key in row else ""
+
+    cells = {
+        "time": lambda row: describe(row, "ours"),
+        "million steps a second": optional("steps_a_second", "{:.1f}", 1e6),
+        "held-out loss": optional("held_out_loss", "{:.2f}"),
+        "unigram entropy": optional("unigram_entropy", "{:.2f}"),
+    }
+    return cases_table(rows, cells, f"Loss and entropy in nats. {describe_hardware(rows)}")
 
 
-def schedule_table() -> str:
+def cases_table(rows: list[dict], cells: dict, note: str) -> Table:
+    """A line a case."""
+    by_case = {row["case"]: row for row in rows}
+    return Table(by_case, cells, lambda row, make: make(row), index="case", note=note)
+
+
+def schedule_table(name: str) -> Table:
     """Seconds by each schedule until the validation AP is nearly the best that any one reaches."""
-    rows = read_json_lines(RESULTS / "bench_time_to_quality.jsonl")
-    methods = list(dict.fromkeys(row["method"] for row in rows))
-    text = ["| | " + " | ".join(methods) + " |", "| --- |" + " ---: |" * len(methods)]
-    for name, encoder in dict.fromkeys((row["set"], row["split"]) for row in rows):
-        own = {row["method"]: row for row in rows if (row["set"], row["split"]) == (name, encoder)}
-        goal = max(row["best_validation_ap"] for row in own.values()) - NEARLY
-        cells = [describe_schedule(own[method], goal) for method in methods]
-        text.append(f"| {name}, {encoder} | " + " | ".join(cells) + " |")
-    hardware = sorted({row["hardware"] for row in rows})
-    return "\n".join(
-        [
-            *text,
-            "",
-            f"Seconds until within {NEARLY} of the best validation AP of the row; in brackets the "
-            f"AP reached where that never happened. {'; '.join(hardware)}.",
-        ]
+    rows = read_rows("bench_time_to_quality", set=name)
+    found = {(row["method"], row["split"]): row for row in rows}
+    best: dict[str, float] = {}
+    for row in rows:
+        best[row["split"]] = max(best.get(row["split"], 0), row["best_validation_ap"])
+
+    def cell(method: str, encoder: str) -> str:
+        row, goal = found[method, encoder], best[encoder] - NEARLY
+        reached = [seconds for seconds, score in row["curve"] if score >= goal]
+        return f"{reached[0]:.2f}" if reached else f"({row['best_validation_ap']:.3f})"
+
+    return Table(
+        {row["method"]: row["method"] for row in rows},
+        {encoder: encoder for encoder in best},
+        cell,
+        index=name,
+        note=f"Seconds until within {NEARLY} of the best validation AP of the column; in brackets "
+        f"the AP reached where that never happened. {describe_hardware(rows)}",
     )
 
 
-def describe_schedule(row: dict, goal: float) -> str:
-    """When the goal was reached; else the best that was."""
-    reached = [seconds for seconds, score in row["curve"] if score >= goal]
-    return f"{reached[0]:.2f}" if reached else f"({row['best_validation_ap']:.3f})"
+def describe(row: dict, side: str) -> str:
+    """One side's time with its unit, marked where it is extrapolated."""
+    value = row[side]
+    text = f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    text = f"{text} {row['unit']}"
+    return f"{text}*" if row.get("extrapolated") and side == "peer" else text
+
+
+def describe_hardware(rows: list[dict]) -> str:
+    """On what the rows were measured."""
+    runs = read_runs()
+    return f"{'; '.join(sorted({runs[row['run']]['hardware'] for row in rows}))}."
+
+
+TABLES = {
+    "speed of inference": inference_table,
+    "speed of walks": walks_table,
+    "schedules, mDC": lambda: schedule_table("mDC"),
+    "schedules, hESC": lambda: schedule_table("hESC"),
+}
+SPEED = {"speed": lambda: bench_table("training", "aggregation", "start")}
+CSV: dict = {}
+PICTURES: dict = {}

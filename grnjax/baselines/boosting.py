@@ -7,7 +7,7 @@ the target lowered the squared error by, times the number of trees, so that targ
 explained well weigh more.
 
 All targets are boosted at once and share the draws of a round (`grnjax.baselines.trees`). Two
-things differ from scikit-learn, on which arboreto rests: TFs are dealt out evenly over the rounds,
+things differ from scikit-learn, on which arboreto rests: TFs are spread evenly over the rounds,
 and a node in which none of the TFs tried varies is left whole, where scikit-learn would try more.
 A third does for many cells: cuts are tried between bins (`GRNBoost2Config.cuts`).
 """
@@ -70,7 +70,7 @@ class GRNBoost2Config(Settings):
             slots=min(tfs, max(self.tried(tfs), self.tried(tfs - 1) + 1)),
         )
 
-    def arrange(self, expression: Float[np.ndarray, "cell tf"]) -> Presorted | Binned:
+    def sort_cells(self, expression: Float[np.ndarray, "cell tf"]) -> Presorted | Binned:
         """The expression of the TFs, made ready to draw trees from."""
         binned = self.cuts == "binned" or (self.cuts == "auto" and len(expression) >= MANY_CELLS)
         return Binned(expression) if binned else Presorted(expression)
@@ -104,7 +104,7 @@ def score_targets(
     left = start(genes, targets, tfs, varies, config)
     if not len(left.place):
         return scores
-    prepared = config.arrange(genes.expression[:, tfs])
+    prepared = config.sort_cells(genes.expression[:, tfs])
     plan = config.plan(len(genes.expression), len(tfs))
     for first in range(0, config.rounds, REGROUP_EVERY):
         if not len(left.place):

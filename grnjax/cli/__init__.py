@@ -7,6 +7,7 @@ import difflib
 import gc
 import importlib
 import sys
+from collections.abc import Callable
 from types import ModuleType
 
 COMMANDS = {
@@ -36,7 +37,17 @@ def main(args: list[str] | None = None) -> int:
         print(f"grnjax has no command {name}; did you mean {near}?", file=sys.stderr)
         return 2
 
-    command = load_command(name)
+    return run_command(f"grnjax {name}", load_command(name).run, rest)
+
+
+def run_command(program: str, run: Callable[[list[str]], None], args: list[str]) -> int:
+    """Runs a command of grnjax, or of a file of your own, and returns its exit status.
+
+    A mistake of the user's, or a file that cannot be read, ends in one sentence and status 2.
+
+    Args:
+        program: what the user typed to call it, such as "grnjax infer" or "python -m my_task".
+    """
     from grnjax.errors import GrnjaxError
     from grnjax.progress import start_logging
     from grnjax.storage.compilation import keep_compilations
@@ -44,18 +55,18 @@ def main(args: list[str] | None = None) -> int:
     start_logging()
     keep_compilations()
     try:
-        command.run(rest)
+        run(args)
     except GrnjaxError as error:
         message = str(error)
-        own = message.startswith(f"grnjax {name}")
-        print(message if own else f"grnjax {name}: {message}", file=sys.stderr)
+        own = message.startswith(program)
+        print(message if own else f"{program}: {message}", file=sys.stderr)
         return 2
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        print(f"grnjax {name}: {where}{error.strerror or error}.", file=sys.stderr)
+        print(f"{program}: {where}{error.strerror or error}.", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"grnjax {name}: stopped; the same command resumes from here.", file=sys.stderr)
+        print(f"{program}: stopped; the same command resumes from here.", file=sys.stderr)
         return 130
     return 0
 

@@ -8,10 +8,10 @@ from grnjax import config as settings
 from grnjax.config import Settings
 from grnjax.data.simulator import EmbeddedConfig, SimulatorConfig
 from grnjax.errors import GrnjaxError
-from grnjax.tasks.link_prediction import LinkPredictionConfig, SplitConfig, draw_splits, run_study
+from grnjax.tasks.link_prediction import run_study
 from grnjax.tasks.loading import load_embedded
 from grnjax.tasks.record import describe_environment
-from grnjax.training.loop import TrainingConfig
+from grnjax.training.pair_objective import TrainingConfig
 
 SMALL = SimulatorConfig(genes=120, tfs=12, master_regulators=4, cells=200, tfs_per_programme=3)
 LEAST_AUROC = 0.6
@@ -42,7 +42,7 @@ def run(args: list[str]) -> None:
 
 
 def describe_memory() -> str:
-    """Free and total memory of the machine, and of the first device where it tells."""
+    """Free and total memory of the machine, and of the first device where it reports them."""
     import os
 
     import jax

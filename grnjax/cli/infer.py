@@ -95,7 +95,7 @@ def run(args: list[str]) -> None:
         metrics = {"rows": network.rows, "calibration": network.calibration}
         metrics = {key: value for key, value in metrics.items() if value}
         if truth is not None and network.candidates is not None:
-            metrics["hidden_rows"] = network.judge_hidden(truth)
+            metrics["hidden_rows"] = network_inference.judge_hidden(network, truth)
         results = {
             "seed": command.seed,
             "method": network.method,
@@ -172,7 +172,7 @@ def print_results(network: RankedNetwork, metrics: dict, out: Path) -> None:
     unseen = edges["unseen"].value_counts() if learned else {}
     if unseen.get("no", 0) < len(edges) and len(unseen):
         counts = ", ".join(f"{n:,} {what}" for what, n in unseen.items() if what != "no")
-        print(f"\nPairs of what no known edge tells (column unseen): {counts}")
+        print(f"\nPairs with a TF or a target unseen in the known edges (column unseen): {counts}")
     files = "edges.tsv, rankedEdges.csv, network.h5ad, run.json"
     print(f"\n{len(edges):,} ranked pairs in {out}/ ({files})")
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from jax.sharding import Mesh
 
 from grnjax import config as settings
+from grnjax.cli.old_flags import translate_record
 from grnjax.config import Settings
-from grnjax.errors import GrnjaxError
+from grnjax.errors import ConfigError, GrnjaxError
 from grnjax.methods.method import MethodConfig
 from grnjax.progress import logger
 from grnjax.storage.files import lock_run, open_run, write_json
 from grnjax.tasks.record import describe_environment, digest_inputs
-from grnjax.training.cluster import agree, do_first, is_first, join_processes
+from grnjax.training.cluster import DeviceConfig, agree, do_first, is_first, join_processes
 from grnjax.training.side_by_side import choose_mesh
 
 NO_PART_OF_IT = ("out", "devices")
@@ -31,12 +32,20 @@ class Run:
         """Joins the other processes of the run, if there are any, and reads its inputs' digests.
 
         Args:
-            command: all settings; has `out`, the folder, and `devices`.
+            command: all settings; has `method`, `out`, the folder, and `devices`.
             inputs: the files that the run reads, by their roles.
+
+        Raises:
+            ConfigError: the method would not use the devices, or the processes do not meet.
         """
+        if "labels" not in command.method.READS and command.devices != DeviceConfig():
+            raise ConfigError(
+                f"--devices is no setting of {command.method.name()}, which computes without; "
+                "leave it out or choose another --method."
+            )
         join_processes(command.devices)
         self.begun, self.out, self.devices = time.monotonic(), command.out, command.devices
-        values = settings.to_json(command)
+        self.command, values = command, settings.to_json(command)
         identity = {key: value for key, value in values.items() if key not in NO_PART_OF_IT}
         self.record = {"command": name, "config": identity, "inputs": digest_inputs(inputs)}
         self.held = contextlib.ExitStack()
@@ -51,9 +60,13 @@ class Run:
         """Whether the folder holds the finished results of this very run; says so if it does."""
         if not agree((self.out / "run.json").exists()):
             return False
-        open_run(self.out, self.record)  # refuses a folder of another run
+        self.open()  # refuses a folder of another run
         logger.info("%s: this run has already finished; nothing to do.", self.out)
         return True
+
+    def open(self) -> bool:
+        """True if the folder already holds this run, also one of version 0.1.0 (`open_run`)."""
+        return open_run(self.out, self.record, lambda there: translate_record(there, self.command))
 
     def choose_mesh(self, method: MethodConfig, fits: int) -> Mesh | None:
         """The devices that share each of so many fits; None where each has one for itself."""
@@ -64,8 +77,11 @@ class Run:
         self.before = list(self.out.iterdir()) if self.out.is_dir() else None
 
         def enter() -> bool:
-            self.held.enter_context(lock_run(self.out))
-            return open_run(self.out, self.record)
+            with contextlib.ExitStack() as held:  # a folder that is refused is not kept locked
+                held.enter_context(lock_run(self.out))
+                resumes = self.open()
+                self.held = held.pop_all()
+            return resumes
 
         if do_first(enter):
             logger.info("%s: resuming an unfinished run", self.out)

@@ -9,7 +9,7 @@ from tyro.conf import Positional
 from grnjax import config as settings
 from grnjax.cli.old_flags import translate
 from grnjax.cli.run_folder import Run
-from grnjax.data.beeline import BeelineFolder
+from grnjax.data.data_set import LoadedSet
 from grnjax.data.expression import DataConfig
 from grnjax.evaluation.report import format_table
 from grnjax.evidence.catalogue import digest_entries
@@ -18,8 +18,9 @@ from grnjax.methods.method import MethodConfig
 from grnjax.progress import logger
 from grnjax.tasks import link_prediction
 from grnjax.tasks.inputs import load_extras
-from grnjax.tasks.link_prediction import LinkPredictionConfig, Results
+from grnjax.tasks.link_prediction import Results
 from grnjax.tasks.loading import load_folder, load_splits
+from grnjax.tasks.split_fits import LinkPredictionConfig, draw_splits
 from grnjax.training.cluster import DeviceConfig
 
 DIFFERENCES = {
@@ -65,15 +66,15 @@ def run(args: list[str]) -> None:
     """Runs the command with these arguments."""
     command = settings.parse(TrainCommand, translate("train", args), program="grnjax train")
     options = {option: with_option(command.method, option) for option in command.choose}
-    dataset, beeline = load_folder(command.folder, command.data)
-    run = Run("train", command, inputs_of(command, beeline))
+    dataset, found = load_folder(command.folder, command.data)
+    run = Run("train", command, inputs_of(command, found))
     if run.has_finished():
         return
-    splits = load_splits(beeline, dataset, command.split.protocol)
+    splits = load_splits(found, dataset, command.split.protocol)
     if splits is None:
-        splits = link_prediction.draw_splits(dataset, command.split)
+        splits = draw_splits(dataset, command.split)
     else:
-        names = ", ".join(map(str, beeline.splits))
+        names = ", ".join(map(str, found.splits))
         logger.info(f"published pairs: {names}; --split.kind and --split.draws do not apply")
     extras = load_extras(
         command.method,
@@ -106,19 +107,26 @@ def with_option(method: MethodConfig, option: str) -> MethodConfig:
     return settings.parse(method, [f"--{item}" for item in items], program="--choose")
 
 
-def inputs_of(command: TrainCommand, beeline: BeelineFolder) -> dict[str, str | Path | None]:
+def inputs_of(command: TrainCommand, found: LoadedSet) -> dict[str, str | Path | None]:
     """The files the run reads, by their roles."""
-    inside = {beeline.path, *beeline.path.iterdir()}
-    outside = {
-        "expression": beeline.expression,
-        **{f"splits/{folder.name}": folder for folder in beeline.splits},
-        "embedding": command.data.embedding and split_embedding(command.data.embedding)[0],
-        "gene_names": command.data.gene_names,
-        **{f"networks/{path}": Path(path) for path in command.walk_on},
+    return {
+        **inputs_of_set(found, command.data),
+        **{f"networks/{path}": path for path in command.walk_on},
         **digest_entries(command.evidence),
     }
+
+
+def inputs_of_set(found: LoadedSet, data: DataConfig) -> dict[str, str | Path | None]:
+    """The files of a set, and those that are read with it, by their roles."""
+    inside = {found.path, *found.path.iterdir()}
+    outside = {
+        "expression": found.expression,
+        **{f"splits/{folder.name}": folder for folder in found.splits},
+        "embedding": data.embedding and split_embedding(data.embedding)[0],
+        "gene_names": data.gene_names,
+    }
     outside = {role: path for role, path in outside.items() if path not in inside}
-    return {"folder": beeline.path, **outside}
+    return {"folder": found.path, **outside}
 
 
 def print_results(results: Results, out: Path) -> None:

@@ -7,13 +7,13 @@ from tyro.conf import Positional
 
 from grnjax import config as settings
 from grnjax.cli.run_folder import Run
-from grnjax.cli.train import inputs_of as inputs_of_set
+from grnjax.cli.train import inputs_of_set
 from grnjax.data.expression import DataConfig
 from grnjax.evaluation.report import format_table, summarise
 from grnjax.methods.method import MethodConfig
 from grnjax.methods.scregnet import InputConfig, ScRegNetMethod
-from grnjax.tasks.link_prediction import LinkPredictionConfig
 from grnjax.tasks.loading import load_embedding, load_folder
+from grnjax.tasks.split_fits import LinkPredictionConfig
 from grnjax.tasks.transfer import TransferResults, transfer
 from grnjax.training.cluster import DeviceConfig
 
@@ -47,11 +47,11 @@ def run(args: list[str]) -> None:
     target_data = dataclasses.replace(command.data, embedding=command.target_embedding)
     source, source_folder = load_folder(command.source, command.data)
     target, target_folder = load_folder(command.target, target_data)
-    files = {}
-    for role, folder in (("source", source_folder), ("target", target_folder)):
-        about = inputs_of_set(command, folder)
-        files |= {f"{role}/{name}": path for name, path in about.items()}
-    run = Run("transfer", command, {**files, "target_embedding": command.target_embedding})
+    source_files = inputs_of_set(source_folder, command.data)
+    target_files = inputs_of_set(target_folder, target_data)
+    files = {f"source/{role}": path for role, path in source_files.items()}
+    files |= {f"target/{role}": path for role, path in target_files.items()}
+    run = Run("transfer", command, files)
     if run.has_finished():
         return
     mesh = run.choose_mesh(command.method, len(command.split.draws) * len(command.seeds))

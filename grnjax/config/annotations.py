@@ -157,9 +157,9 @@ def describe_range(hint: Any) -> str:
     origin, options = typing.get_origin(strip(hint)), typing.get_args(strip(hint))
     words = [str(mark) for mark in list_marks(hint) if isinstance(mark, Range)]
     if origin is Literal:
-        words = map(str, options)
+        words = list(map(str, options))
     elif origin is tuple or origin in UNIONS:
-        words = filter(None, map(describe_range, options))
+        words = list(filter(None, map(describe_range, options)))
     return " or ".join(words)
 
 

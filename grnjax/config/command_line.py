@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import tyro
 
 from grnjax.config.annotations import MISSING, describe, strip
-from grnjax.config.fields import Setting, is_made, list_fields, suggest, walk
+from grnjax.config.fields import Setting, Settings, is_made, list_fields, suggest, walk
 from grnjax.config.records import replace
 from grnjax.errors import ConfigError
 
@@ -34,7 +34,8 @@ def parse(
     config, args = _choose_parts(config, args, program)
     settings = list(walk(config))
     args = _spell_switches(args, settings, program)
-    kind, default = (type(config), config) if is_made(config) else (config, tyro.MISSING_NONPROP)
+    kind: Any = type(config) if is_made(config) else config
+    default = config if is_made(config) else tyro.MISSING_NONPROP
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
@@ -69,12 +70,13 @@ def _choose_parts(config: Any, args: list[str], program: str) -> tuple[Any, list
         config = _with_part(config, key.split("."), chosen())
 
 
-def _walk_parts(config: Any, prefix: str = "") -> Iterator[tuple[str, type]]:
+def _walk_parts(config: Any, prefix: str = "") -> Iterator[tuple[str, type[Settings]]]:
     """Dotted key and base class of each part that another class can take the place of."""
     for setting in list_fields(config):
         if setting.is_part:
             base = setting.bare
-            if isinstance(base, type) and (base.NAMED or base.__subclasses__()):
+            is_open = isinstance(base, type) and issubclass(base, Settings)
+            if is_open and (base.NAMED or base.__subclasses__()):
                 yield prefix + setting.key, base
             part = base if setting.value is MISSING else setting.value
             yield from _walk_parts(part, f"{prefix}{setting.key}.")
@@ -97,7 +99,7 @@ def _with_part(config: Any, path: list[str], part: Any) -> Any:
 
 def _spell_switches(args: list[str], settings: list[Setting], program: str) -> list[str]:
     """The arguments with `--scaled=false` as `--no-scaled`; tyro would misread the former."""
-    opposites = {}
+    opposites: dict[str, str] = {}
     for setting in settings:
         if setting.is_switch:
             on, off = setting.flags
@@ -118,8 +120,8 @@ def _spell_switches(args: list[str], settings: list[Setting], program: str) -> l
 def _explain(config: Any, args: list[str], settings: list[Setting], program: str) -> None:
     """Raises one sentence about the first thing wrong with arguments that tyro has refused.
 
-    tyro draws boxes and names its complaints in private classes only, so the words are dealt out
-    once more here, and tyro reads those of one setting at a time.
+    tyro draws boxes and names its complaints in private classes only, so the words are
+    assigned to settings here, and tyro reads those of one setting at a time.
     """
     named = {flag: s for s in settings if not s.is_positional for flag in s.flags}
     unnamed = [setting for setting in settings if setting.is_positional]

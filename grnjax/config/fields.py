@@ -6,12 +6,14 @@ import functools
 import importlib
 import typing
 from collections.abc import Iterable, Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import tyro
 
 from grnjax.config.annotations import MISSING, fit, list_marks, strip
 from grnjax.errors import ConfigError
+
+Kind = TypeVar("Kind")
 
 
 class Settings:
@@ -39,7 +41,7 @@ class Settings:
                 object.__setattr__(self, setting.key, value)
 
     @classmethod
-    def find(cls, name: str) -> type | None:
+    def find(cls, name: str) -> type[Self] | None:
         """The class below this one that is called `name`; None if there is none.
 
         Names are those of `NAMED`, "module:Class", and the names of classes that have been
@@ -54,7 +56,7 @@ class Settings:
             if plain(name) in (plain(key), plain(known.rpartition(":")[2])):
                 path = known
         if ":" in path:
-            return cls._import(path)
+            return import_named(path, below=cls)
         found = {plain(known.__name__): known for known in subclasses(cls)}
         return found.get(plain(name))
 
@@ -66,21 +68,17 @@ class Settings:
         others = [k for k in made if f"{k.__module__}:{k.__qualname__}" not in paths]
         return [*cls.NAMED, *(known.__name__.removesuffix("Config") for known in others)]
 
-    @classmethod
-    def _import(cls, path: str) -> type:
-        found = import_named(path)
-        if not (isinstance(found, type) and issubclass(found, cls)):
-            raise ConfigError(f"{path} is no {cls.__name__}.")
-        return found
 
-
-def import_named(path: str) -> Any:
-    """What "package.module:name" names; a sentence where it cannot be imported."""
+def import_named(path: str, *, below: type | None = None) -> Any:
+    """What "package.module:name" names: a class below another one, if that is given."""
     module, _, name = path.partition(":")
     try:
-        return getattr(importlib.import_module(module), name)
+        found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(f"{path} cannot be imported: {error}.") from error
+    if below is not None and not (isinstance(found, type) and issubclass(found, below)):
+        raise ConfigError(f"{path} is no {below.__name__}.")
+    return found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,9 +126,10 @@ def read_hints(kind: type) -> dict[str, tuple[Any, bool]]:
     return {name: (hint, tyro.conf.Positional in list_marks(hint)) for name, hint in hints.items()}
 
 
-def subclasses(kind: type) -> list[type]:
+def subclasses(kind: type[Kind]) -> list[type[Kind]]:
     """All classes below a base class that have been imported."""
-    return [known for child in kind.__subclasses__() for known in (child, *subclasses(child))]
+    children: list[type[Kind]] = kind.__subclasses__()
+    return [known for child in children for known in (child, *subclasses(child))]
 
 
 def is_made(config: Any) -> bool:
@@ -140,7 +139,7 @@ def is_made(config: Any) -> bool:
 
 def list_fields(config: Any) -> Iterator[Setting]:
     """The fields of one config, class or instance, parts included."""
-    kind = type(config) if is_made(config) else config
+    kind: type = type(config) if is_made(config) else config
     hints = read_hints(kind)
     for field in dataclasses.fields(kind):
         value = getattr(config, field.name) if is_made(config) else field.default
@@ -164,9 +163,9 @@ def suggest(word: str, known: Iterable[str]) -> str:
 
     def compare(name: str) -> tuple[float, float]:
         pair = word.strip("-"), name.strip("-")
-        whole = difflib.SequenceMatcher(None, *pair).ratio()
-        ends = difflib.SequenceMatcher(None, *(text.split(".")[-1] for text in pair)).ratio()
-        return max(whole, 0.95 * ends), whole
+        ends = [text.split(".")[-1] for text in pair]
+        whole, at_end = (difflib.SequenceMatcher(None, a, b).ratio() for a, b in (pair, ends))
+        return max(whole, 0.95 * at_end), whole
 
     nearest = max(known, key=compare, default="")
     return f"; did you mean {nearest}?" if max(compare(nearest)) >= 0.6 else ""

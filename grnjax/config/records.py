@@ -15,7 +15,7 @@ CLASS = "class"  # names a config's class in JSON; no field can be called so
 
 def to_json(config: Any) -> dict:
     """The settings as nested dicts of JSON values, each with the name of its class."""
-    values = {CLASS: type(config).__name__}
+    values: dict[str, Any] = {CLASS: type(config).__name__}
     for setting in list_fields(config):
         part = dataclasses.is_dataclass(setting.value)
         values[setting.key] = to_json(setting.value) if part else _make_plain(setting.value)

@@ -71,7 +71,7 @@ class DataSet:
         """Reads it.
 
         Args:
-            config: what else to read and how. What a set has no use for, `refuse_idle` refuses.
+            config: what else to read and how. What the set has no use for is an error.
         """
         raise NotImplementedError(f"{type(self).__name__} does not say how it is read")
 
@@ -112,17 +112,12 @@ class PublishedSet(DataSet):
 
     def load(self, config: DataConfig) -> LoadedSet:
         """Reads it; of the settings only root, embedding and split=draw mean anything to it."""
-        for field in dataclasses.fields(config):
-            value = getattr(config, field.name)
-            is_read = field.name in ("root", "embedding") or (field.name, value) == (
-                "split",
-                "draw",
+        split = "auto" if config.split == "draw" else config.split
+        if dataclasses.replace(config, root=None, embedding=None, split=split) != DataConfig():
+            raise ConfigError(
+                f"{self.name} is read as it was published: of the settings --data, only root, "
+                "embedding and split=draw apply. Leave the others out, or give files in a folder."
             )
-            if value != field.default and not is_read:
-                raise ConfigError(
-                    f"--data.{field.name.replace('_', '-')}={value}: {self.name} is read as it was "
-                    "published, and has no use for it. Leave it out, or give files in a folder."
-                )
         _, folder, _, expression = self.SETS[self.name]
         return LoadedSet(
             name=self.name,
@@ -132,16 +127,15 @@ class PublishedSet(DataSet):
         )
 
 
-def find_root(root: str | Path | None = None) -> Path:
-    """The folder of the sets: the one given, else the one that the environment names."""
+def find_root(root: str | Path | None = None, *, is_needed: bool = True) -> Path | None:
+    """The folder of the sets: the one given, else that of the environment; None if not needed."""
     root = root or os.environ.get(ROOT_VARIABLE)
-    if not root:
-        raise ConfigError(
-            f"No root of data sets: give --data.root=FOLDER, or set {ROOT_VARIABLE}, to name the "
-            "folder that holds them, such as that of `grnjax data fetch`."
-        )
-    if not Path(root).is_dir():
-        raise ConfigError(
-            f"{root}: no such folder, though --data.root or {ROOT_VARIABLE} names it."
-        )
-    return Path(root)
+    if root and Path(root).is_dir():
+        return Path(root)
+    if not is_needed:
+        return None
+    lack = f"{root}: no such folder" if root else "No root of data sets"
+    raise ConfigError(
+        f"{lack}: give --data.root=FOLDER, or set {ROOT_VARIABLE}, to name the folder that holds "
+        "them, such as that of `grnjax data fetch`."
+    )

@@ -38,6 +38,13 @@ def read_edges(path: str | Path) -> pd.DataFrame:
     return take_edges(read_edge_table(path), str(path))
 
 
+def take_network(network: pd.DataFrame | str | Path, name: str) -> tuple[pd.DataFrame, str]:
+    """The edges of a table in memory or of a file, and what to call it: `name` or its path."""
+    if isinstance(network, pd.DataFrame):
+        return take_edges(network, name), name
+    return read_edges(network), str(network)
+
+
 def read_edge_table(path: str | Path) -> pd.DataFrame:
     """The text or parquet table of a network with all its columns, under headings in any case."""
     if Path(path).suffix == ".parquet":

@@ -135,7 +135,7 @@ def place_edges(edges: pd.DataFrame, names: np.ndarray, report: dict) -> np.ndar
 
 
 def mark_tfs(
-    tfs: list[str] | None, pairs: np.ndarray, names: np.ndarray, source: str, report: dict
+    tfs: list[str] | None, pairs: np.ndarray | None, names: np.ndarray, source: str, report: dict
 ) -> np.ndarray:
     """Which genes are TFs: those of the list, or else the sources of the edges."""
     is_tf = np.zeros(len(names), dtype=bool)

@@ -39,8 +39,7 @@ def find_sets(root: str | Path | None, pattern: str = "*") -> list[DataSet]:
         root: the folder that holds them; None for the one that GRNJAX_DATA names.
         pattern: as a shell has them: Specific/*/TFs+500, bulk/*, package.module:Class/*.
     """
-    listed = list_sets(choose_root(root), pattern)
-    own = split_name(pattern)[1]
+    listed, own = list_sets(pattern, find_root(root, is_needed=False))
     found = [one for one in listed.values() if fnmatch.fnmatchcase(one.name, own or "*")]
     if not found:
         raise ConfigError(describe_missing(pattern, find_root(root), listed))
@@ -49,64 +48,48 @@ def find_sets(root: str | Path | None, pattern: str = "*") -> list[DataSet]:
 
 def find_set(name: str | Path, root: str | Path | None = None) -> DataSet:
     """The set of this name, or that this folder is; a name must mean one of them only."""
-    name = str(name).rstrip("/") or "/"
-    is_folder = os.path.isdir(name)
-    base = choose_root(root)
-    listed, own = list_sets(base, name), split_name(name)[1]
+    name, base = str(name).rstrip("/") or "/", find_root(root, is_needed=False)
+    listed, own = list_sets(name, base)
     found = {key: one for key, one in listed.items() if own in ("", one.name)}
-    if is_folder and not any(is_elsewhere(one, name) for one in found.values()):
-        return take_folder(name, root)
-    choices = [*found, *[os.path.join(".", name)] * is_folder]
-    if len(choices) > 1:
-        raise ConfigError(f"{name} may be any of {', '.join(choices)}; write one of these.")
-    if found:
-        return next(iter(found.values()))
-    if base is None:
+    if os.path.isdir(name):
+        found = {key: one for key, one in found.items() if not is_folder(one, name)}
+        found[os.path.join(".", name)] = take_folder(name, root)
+    if len(found) > 1:
+        raise ConfigError(f"{name} may be any of {', '.join(found)}; write one of these.")
+    if not (found or root or os.environ.get(ROOT_VARIABLE)):
         raise ConfigError(
             f"{name}: no such folder. If it names a data set, say where the sets are: "
             f"--data.root=FOLDER, or the environment variable {ROOT_VARIABLE}."
         )
-    raise ConfigError(describe_missing(name, base, listed))
+    if not found:
+        raise ConfigError(describe_missing(name, find_root(root), listed))
+    return next(iter(found.values()))
 
 
-def choose_root(root: str | Path | None) -> Path | None:
-    """The folder of the sets, None where neither the setting nor the environment names one."""
-    return find_root(root) if root or os.environ.get(ROOT_VARIABLE) else None
-
-
-def list_sets(root: Path | None, name: str = "") -> dict[str, DataSet]:
-    """All sets of the families that a name may be of, by FAMILY/NAME."""
-    families = {family: import_family(family) for family in split_name(name)[0]}
-    return {
-        f"{family}/{one.name}": one
-        for family, kind in families.items()
-        for one in kind.list_sets(root)
-    }
-
-
-def split_name(name: str) -> tuple[list[str], str]:
-    """The families that a name may be of, and what it is called there."""
+def list_sets(name: str, root: Path | None) -> tuple[dict[str, DataSet], str]:
+    """The sets of the families that a name may be of, by FAMILY/NAME, and the name in them."""
     family, _, own = name.partition("/")
     is_family = family in FAMILIES or (":" in family and not os.path.exists(family))
-    return ([family], own) if is_family else ([*FAMILIES], name)
+    listed = {
+        f"{key}/{one.name}": one
+        for key in ([family] if is_family else FAMILIES)
+        for one in import_named(FAMILIES.get(key, key), below=DataSet).list_sets(root)
+    }
+    return listed, own if is_family else name
 
 
-def import_family(family: str) -> type[DataSet]:
-    """The class of a family, by its name in `FAMILIES` or by package.module:Class."""
-    found = import_named(FAMILIES.get(family, family))
-    if not (isinstance(found, type) and issubclass(found, DataSet)):
-        raise ConfigError(f"{family} is no family of sets: it is no class below DataSet.")
-    return found
-
-
-def is_elsewhere(found: DataSet, folder: str) -> bool:
-    """Whether a set is another one than the folder of the same name."""
-    return not (isinstance(found, BenchmarkSet) and os.path.samefile(found.labels, folder))
+def is_folder(found: DataSet, folder: str) -> bool:
+    """Whether a set lies in this very folder."""
+    return isinstance(found, BenchmarkSet) and os.path.samefile(found.labels, folder)
 
 
 def describe_missing(name: str, root: Path, listed: dict[str, DataSet]) -> str:
     """The message for a set that is not there, with the names most like it."""
-    names = {one.name for one in listed.values()}
-    near = difflib.get_close_matches(name, sorted(names), n=3, cutoff=0.0)
-    nearest = f"the nearest are {', '.join(near)}" if near else "there are none"
+    names = sorted({one.name for one in listed.values()})
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.0)
+    nearest = (
+        f"the nearest are {', '.join(near)}"
+        if near
+        else "there are none; a root holds beeline_labels/ or the like"
+    )
     return f"{name}: no such folder, and no such set under {root}; {nearest}."

@@ -97,3 +97,14 @@ def reliability_error(probabilities: np.ndarray, labels: np.ndarray, bins: int =
     bin_of = rank * bins // len(probabilities)
     gap = np.bincount(bin_of, weights=probabilities - is_positive)  # [bin], sums over its pairs
     return float(np.abs(gap).sum() / len(probabilities))
+
+
+def out_of_sample_error(scores: np.ndarray, labels: np.ndarray, parts: int = 5) -> float:
+    """Reliability error on pairs the calibration was not fitted on, at the known prevalence."""
+    probabilities = np.empty(len(scores))
+    part = np.arange(len(scores)) % parts
+    for held_out in range(parts):
+        here = part == held_out
+        calibration = fit_calibration(scores[~here], labels[~here])
+        probabilities[here] = calibration.probability(scores[here])
+    return reliability_error(probabilities, labels)

@@ -1,4 +1,4 @@
-"""What `--blocks` names: sources of evidence one by one, or a folder of them.
+"""What `--evidence` names: sources of evidence one by one, or a folder of them.
 
 An entry is KIND=PATH, or a folder whose files begin with their kind:
 
@@ -13,7 +13,8 @@ An entry is KIND=PATH, or a folder whose files begin with their kind:
     network-other-species_mdc.csv   network-other-species=...      ... of another species
 
 Peaks need no start sites (tss) of genes and no table of the factors of motifs; an entry leaves
-the place of such a file empty or, at its end, out.
+the place of such a file empty or, at its end, out. A reader of your own is named by its place,
+package.module:function=PATH; one that takes several files is a `Reader` there.
 """
 
 import dataclasses
@@ -26,6 +27,7 @@ from pathlib import Path
 
 import numpy as np
 
+from grnjax.config import import_named
 from grnjax.data.names import list_names
 from grnjax.errors import ConfigError
 from grnjax.evidence.curated import read_curated
@@ -39,19 +41,40 @@ from grnjax.evidence.types import Evidence
 from grnjax.evidence.vectors import read_vectors, split_embedding
 from grnjax.progress import logger
 
-READERS: dict[str, Callable[..., Evidence]] = {
-    "motifs": read_motifs,
-    "peaks": read_peaks,
-    "positions": read_positions,
-    "interactions": read_interactions,
-    "curated": read_curated,
-    "table": read_gene_table,
-    "vectors": read_vectors,
-    "network": read_other_network,
-    "network-other-species": functools.partial(read_other_network, species_differs=True),
+FLAG = "--evidence"  # in messages
+
+
+@dataclasses.dataclass(frozen=True)
+class Reader:
+    """How sources of a kind are read, and from which files."""
+
+    read: Callable[..., Evidence]  # with `names`, `tfs`, `name` and a path a file
+    files: tuple[str, ...] = ("path",)  # arguments of `read`, in the order of an entry
+    optional: tuple[str, ...] = ()  # further ones
+
+    @property
+    def form(self) -> str:
+        """What stands behind KIND= in an entry."""
+        further = "".join(f"[,{role.upper()}]" for role in self.optional)
+        return ",".join(role.upper() for role in self.files) + further
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The arguments for all files."""
+        return self.files + self.optional
+
+
+READERS = {
+    "motifs": Reader(read_motifs),
+    "peaks": Reader(read_peaks, files=("peaks", "hits"), optional=("tss", "factors")),
+    "positions": Reader(read_positions),
+    "interactions": Reader(read_interactions),
+    "curated": Reader(read_curated),
+    "table": Reader(read_gene_table),
+    "vectors": Reader(read_vectors),
+    "network": Reader(read_other_network),
+    "network-other-species": Reader(functools.partial(read_other_network, species_differs=True)),
 }
-PEAK_FILES = ("peaks", "hits", "tss", "factors")  # in the order of an entry
-NEEDED_FILES = PEAK_FILES[:2]
 MERGED = "other networks"
 SUFFIXES = (".gz", ".csv", ".tsv", ".txt", ".bed", ".parquet", ".npz", ".h5ad", ".zarr")
 LICENCES = ("LICENSE", "LICENCE", "README")  # in the order in which they are looked for
@@ -63,7 +86,7 @@ class Source:
 
     kind: str
     path: Path  # of its file or folder; of vectors perhaps FILE.h5ad:KEY
-    files: dict[str, Path]  # by the argument of the reader: `path`, or those of PEAK_FILES
+    files: dict[str, Path]  # by the argument of the reader
     name: str
 
 
@@ -74,13 +97,13 @@ def read_blocks(entries: Sequence[str], names: np.ndarray, tfs: np.ndarray) -> l
     """
     networks, evidence, sources = [], [], list_sources(entries)
     if sources:
-        logger.info(f"--blocks: {len(sources):,} sources: {', '.join(s.name for s in sources)}")
+        logger.info(f"{FLAG}: {len(sources):,} sources: {', '.join(s.name for s in sources)}")
     for source in sources:
-        reader = READERS[source.kind]
-        read = reader(**source.files, names=names, tfs=tfs, name=source.name)
+        reader = find_reader(source.kind)
+        read = reader.read(**source.files, names=names, tfs=tfs, name=source.name)
         report = read.report | {"licence_file": find_licence(source.path)}
         read = dataclasses.replace(read, report=report)
-        (networks if source.kind.startswith("network") else evidence).append(read)
+        (networks if read.kind == "network" else evidence).append(read)
     if len(networks) > 1:
         networks = [merge_networks(networks, MERGED)]
     return [*evidence, *networks]
@@ -113,7 +136,7 @@ def list_sources(entries: Sequence[str]) -> list[Source]:
     given = [source.name for source in sources]
     repeated = sorted({name for name in given if given.count(name) > 1})
     if repeated:
-        raise ConfigError(f"--blocks: {list_names(repeated)} is given twice. Give it once.")
+        raise ConfigError(f"{FLAG}: {list_names(repeated)} is given twice. Give it once.")
     return sources
 
 
@@ -123,31 +146,38 @@ def parse_entry(entry: str) -> Source:
     if not mark:
         is_there = "a file of no stated kind" if os.path.exists(entry) else "no such folder"
         raise ConfigError(
-            f"--blocks: {entry} is {is_there}. Give a folder, or KIND=PATH with KIND one of "
+            f"{FLAG}: {entry} is {is_there}. Give a folder, or KIND=PATH with KIND one of "
             f"{', '.join(READERS)}."
         )
-    if kind not in READERS:
+    reader = find_reader(kind, entry)
+    given = rest.split(",") if len(reader.roles) > 1 else [rest]
+    files = {role: Path(path) for role, path in zip(reader.roles, given, strict=False) if path}
+    if len(given) > len(reader.roles) or not files.keys() >= set(reader.files):
         raise ConfigError(
-            f"--blocks: {entry} has the kind {kind!r}; did you mean {find_nearest(kind)}? The "
-            f"kinds are {', '.join(READERS)}."
-        )
-    is_peaks = kind == "peaks"
-    roles, needed = (PEAK_FILES, NEEDED_FILES) if is_peaks else (("path",), ("path",))
-    given = rest.split(",") if is_peaks else [rest]
-    files = {role: Path(path) for role, path in zip(roles, given, strict=False) if path}
-    if len(given) > len(roles) or not files.keys() >= set(needed):
-        form = "PEAKS,HITS, and behind them, if you have them, TSS and FACTORS"
-        raise ConfigError(
-            f"--blocks: {entry} names {len(files):,} files; write {kind}="
-            f"{form if is_peaks else 'PATH'}."
+            f"{FLAG}: {entry} names {len(files):,} files; write {kind}={reader.form}."
         )
     absent = [str(path) for path in files.values() if not strip_key(path).exists()]
     if absent:
         raise ConfigError(
-            f"--blocks: {entry}: no such file: {list_names(absent)}. Check the path of the {kind}."
+            f"{FLAG}: {entry}: no such file: {list_names(absent)}. Check the path of the {kind}."
         )
-    path = files[roles[0]]
+    path = files[reader.roles[0]]
     return Source(kind, path, files, make_name(kind, path))
+
+
+def find_reader(kind: str, entry: str = "") -> Reader:
+    """The reader of a kind, or that which package.module:name names, a function or a `Reader`."""
+    if kind in READERS:
+        return READERS[kind]
+    if ":" not in kind:
+        raise ConfigError(
+            f"{FLAG}: {entry} has the kind {kind!r}; did you mean {find_nearest(kind)}? The kinds "
+            f"are {', '.join(READERS)}."
+        )
+    found = import_named(kind)
+    if not isinstance(found, Reader) and not callable(found):
+        raise ConfigError(f"{FLAG}: {kind} is neither a function nor a Reader.")
+    return found if isinstance(found, Reader) else Reader(found)
 
 
 def list_folder(folder: Path) -> list[Source]:
@@ -159,8 +189,7 @@ def list_folder(folder: Path) -> list[Source]:
     for path in sorted(folder.iterdir()):
         kind = find_kind(path)
         if kind is not None:
-            files = find_peak_files(path) if kind == "peaks" else {"path": path}
-            sources.append(Source(kind, path, files, make_name(kind, path)))
+            sources.append(Source(kind, path, find_files(path, kind), make_name(kind, path)))
         elif not path.name.upper().startswith((".", *LICENCES)):
             unknown.append(path.name)
     if unknown or not sources:
@@ -177,18 +206,20 @@ def list_folder(folder: Path) -> list[Source]:
     return sources
 
 
-def find_peak_files(folder: Path) -> dict[str, Path]:
-    """The files of a folder peaks_NAME by their roles, with which their names begin."""
-    inside = sorted(folder.iterdir()) if folder.is_dir() else []
-    found = {
-        role: [path for path in inside if path.name.lower().startswith(role)] for role in PEAK_FILES
-    }
+def find_files(path: Path, kind: str) -> dict[str, Path]:
+    """The files of a source by their roles: itself, or those in a folder that begin with a role."""
+    reader = READERS[kind]
+    if len(reader.roles) == 1:
+        return {reader.roles[0]: path}
+    inside = sorted(path.iterdir()) if path.is_dir() else []
+    found = {role: [p for p in inside if p.name.lower().startswith(role)] for role in reader.roles}
     counts = {role: len(paths) for role, paths in found.items()}
-    if max(counts.values()) > 1 or not all(counts[role] for role in NEEDED_FILES):
+    if max(counts.values()) > 1 or not all(counts[role] for role in reader.files):
         counted = ", ".join(f"{count:,} {role}*" for role, count in counts.items())
         raise ConfigError(
-            f"{folder}: peaks need a folder with one file peaks*, one hits* and at most one of "
-            f"tss* and factors* each; found {counted}. Or name them: peaks=PEAKS,HITS,TSS,FACTORS."
+            f"{path}: {kind} need a folder with one file each that begins with "
+            f"{', '.join(reader.files)}, and at most one with {', '.join(reader.optional)}; found "
+            f"{counted}. Or name them: {kind}={reader.form}."
         )
     return {role: paths[0] for role, paths in found.items() if paths}
 
@@ -221,6 +252,7 @@ def make_name(kind: str, path: Path) -> str:
     _, key = split_embedding(path)
     stem = strip_suffixes(strip_key(path).name)
     rest = stem.removeprefix(kind) if find_kind(path) == kind else stem
+    kind = kind.rpartition(":")[2].removeprefix("read_")
     return " ".join(re.split(r"[._\-\s]+", f"{kind} {rest} {key or ''}".strip()))
 
 

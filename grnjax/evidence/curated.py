@@ -40,7 +40,6 @@ def read_curated(
         coverage.report
         | levels
         | {
-            "kind": "curated",
             "tfs_found": int(np.isin(tfs, edges["tf_gene"]).sum()),
             "tfs_with_pairs": int(listed.any(axis=1).sum()),
             "pairs": int(listed.sum()),
@@ -54,7 +53,7 @@ def read_curated(
     )
     block = GeneBlock(name, rows, coverage.covered, kernels=("cosine",))
     genes = (block,) if rows.shape[1] else ()
-    return Evidence(name, report, genes=genes, pairs=(PairBlock(name, listed),))
+    return Evidence(name, "curated", report, genes=genes, pairs=(PairBlock(name, listed),))
 
 
 def read_levels(path: str | Path) -> tuple[pd.DataFrame, dict]:

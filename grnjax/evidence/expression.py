@@ -33,7 +33,6 @@ def describe_expression(genes: GeneTable, tfs: np.ndarray, *, profile: bool = Tr
         )
     pairs = coexpression_block(genes, tfs)
     report = {
-        "kind": "expression",
         "source": "expression",
         "found": int(measured.sum()),
         "absent": count_names(genes.names[~measured]),
@@ -41,6 +40,7 @@ def describe_expression(genes: GeneTable, tfs: np.ndarray, *, profile: bool = Tr
         "cells": len(genes.expression),
     }
     return Evidence(
+        "expression",
         "expression",
         report,
         genes=tuple(blocks),

@@ -57,7 +57,7 @@ def clear_evidence(
     Raises:
         SplitError: a source is a copy of the known network, and not allowed.
     """
-    offered = [item for item in evidence if item.report["kind"] != "expression"]
+    offered = [item for item in evidence if item.kind != "expression"]
     if not offered:
         return Cleared(list(evidence), [])
     genes, candidates = dataset.genes, list_candidates(dataset)

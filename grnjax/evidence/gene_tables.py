@@ -53,7 +53,6 @@ def read_gene_table(
     placed, coverage = place_rows(table, rows, names, tfs, path)
     values, filled = fill_gaps(placed)
     report = coverage.report | {
-        "kind": "table",
         "rows": len(rows),
         "columns": transforms,
         "ignored_columns": ignored,
@@ -64,7 +63,7 @@ def read_gene_table(
         f"{filled:,} missing entries filled with column means"
     )
     block = GeneBlock(name, values, coverage.covered, kernels=("rbf", "linear"))
-    return Evidence(name, report, genes=(block,))
+    return Evidence(name, "table", report, genes=(block,))
 
 
 def read_frame(path: str | Path) -> pd.DataFrame:

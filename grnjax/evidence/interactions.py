@@ -32,7 +32,6 @@ def read_interactions(
     rows = fill_rows(genes, partners, weights, len(names))
     pairs = fill_pairs(links[["gene", "partner_gene"]].to_numpy(), weights, tfs, len(names))
     report = coverage.report | {
-        "kind": "interactions",
         "links_among_genes": int((links["partner_gene"] >= 0).sum()) // 2,
         "partners": rows.shape[1],
         "partners_of_one_gene": len(np.unique(partners)) - rows.shape[1],
@@ -44,6 +43,7 @@ def read_interactions(
     block = GeneBlock(name, rows, coverage.covered, kernels=("cosine",))
     return Evidence(
         name,
+        "interactions",
         report,
         genes=(block,) if rows.shape[1] else (),
         pairs=(PairBlock(f"{name}: edge", pairs),),

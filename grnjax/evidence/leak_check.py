@@ -59,12 +59,12 @@ class Agreement:
     """How far label TFs and columns agree over some of the pairs."""
 
     where: str  # "all labels", "the test pairs of draw 0", ...
-    phi: Float[np.ndarray, "tf column"]  # 0 where too few genes tell
+    phi: Float[np.ndarray, "tf column"]  # 0 where too few genes are in common
     telling: Float[np.ndarray, "tf column"]  # the fewer of common targets and common other genes
     common: Float[np.ndarray, "tf column"]  # targets of both
     targets: Float[np.ndarray, "tf column"]  # of the label TF
     listed: Float[np.ndarray, "tf column"]  # of the column
-    genes: Float[np.ndarray, "tf column"]  # that both speak of
+    genes: Float[np.ndarray, "tf column"]  # that both cover
 
 
 def check_leaks(
@@ -148,7 +148,7 @@ def drop_copied_columns(
     TF whose column goes, goes too, and with the last column the block. Evidence of another kind
     than networks comes back as it is, and so do the columns of sources that are allowed.
     """
-    if evidence.report["kind"] != "network" or not evidence.genes:
+    if evidence.kind != "network" or not evidence.genes:
         return evidence
     columns, label_tfs = take_columns([evidence], names[tfs]), np.unique(train.positives[:, 0])
     agreement = compare_pairs(columns, train, label_tfs, "the train pairs")
@@ -192,13 +192,13 @@ def take_columns(evidence: Sequence[Evidence], tf_names: np.ndarray) -> Columns 
     """
     values, observed, owners = [], [], []  # owners: source, TF and whether it is droppable
     for item in evidence:
-        is_network = item.report["kind"] == "network"
+        is_network = item.kind == "network"
         for block in item.genes if is_network else ():
             values.append(block.values.T)
             observed.append(block.values.T != 0)
             for source, columns in item.report["columns"].items():
                 owners += [(source, tf, True) for tf in columns]
-        for block in item.genes if item.report["kind"] == "curated" else ():
+        for block in item.genes if item.kind == "curated" else ():
             values.append(block.values.T)
             observed.append(np.ones(block.values.T.shape, dtype=bool))
             columns = range(1, 1 + block.values.shape[1])
@@ -297,14 +297,14 @@ def describe_nearest(columns: Columns, every: Agreement, tf_names: np.ndarray) -
     rows = []
     for row, tf in enumerate(tf_names.tolist()):
         at = row, column = row, int(every.phi[row].argmax())
-        tells = every.phi[at] > 0
+        is_known = every.phi[at] > 0
         rows.append(
             {
                 "tf": tf,
-                "phi": float(every.phi[at]) if tells else None,
-                "nearest_tf": str(columns.tfs[column]) if tells else None,
-                "source": str(columns.sources[column]) if tells else None,
-                "common_targets": int(every.common[at]) if tells else 0,
+                "phi": float(every.phi[at]) if is_known else None,
+                "nearest_tf": str(columns.tfs[column]) if is_known else None,
+                "source": str(columns.sources[column]) if is_known else None,
+                "common_targets": int(every.common[at]) if is_known else 0,
             }
         )
     return rows

@@ -25,12 +25,12 @@ def read_motifs(
             of at least 0. Rows of the same gene are merged by their maximum.
     """
     hits, report = read_hit_table(path)
-    report = {"kind": "motifs", "source": str(path)} | report
-    return describe_hits(hits, names, tfs, name=name, report=report)
+    report = {"source": str(path)} | report
+    return describe_hits(hits, names, tfs, name=name, kind="motifs", report=report)
 
 
 def describe_hits(
-    hits: pd.DataFrame, names: np.ndarray, tfs: np.ndarray, *, name: str, report: dict
+    hits: pd.DataFrame, names: np.ndarray, tfs: np.ndarray, *, name: str, kind: str, report: dict
 ) -> Evidence:
     """The evidence in a table of motif hits.
 
@@ -39,7 +39,7 @@ def describe_hits(
 
     Args:
         hits: one row a gene (its index) and one column a TF; 0, or a hit or its score.
-        report: `kind`, `source` and what was counted so far; it is copied and completed.
+        report: `source` and what was counted so far; it is copied and completed.
     """
     hits = hits.sort_index().sort_index(axis=1)  # the order of a file never reaches a model
     source, values = report["source"], hits.to_numpy(np.float32)
@@ -50,7 +50,7 @@ def describe_hits(
     if not varies.any():
         raise GeneMismatchError(
             f"{source}: each of the {len(varies):,} columns of motif hits is the same for all "
-            f"{len(profiles):,} covered genes, so nothing tells them apart. Give more genes."
+            f"{len(profiles):,} covered genes, so nothing distinguishes them. Give more genes."
         )
     block = np.zeros((len(names), varies.sum()), np.float32)
     block[covered] = profiles[:, varies]
@@ -83,6 +83,7 @@ def describe_hits(
     )
     return Evidence(
         name,
+        kind,
         report,
         genes=(GeneBlock(name, block, covered, ("rbf", "linear")),),
         pairs=(PairBlock(f"{name}: own motif", own),),

@@ -37,7 +37,7 @@ def read_other_network(
 
     1 where the TF regulates the gene over there and 0 where it does not, less the share of its
     targets among the covered genes, so that a column sums to 0; 0 where the gene is not covered.
-    So which genes a network is about says nothing, in one network as in several.
+    So which genes a network covers has no effect, in one network as in several.
 
     A TF needs `FEWEST_TARGETS` among the genes of the run, and a gene that is none. In the same
     species the TFs of the run get no column (experiments/kernel_factor/README.md), however their
@@ -78,7 +78,6 @@ def read_other_network(
         same = same_tf_rows(values, columns, names[tfs])
         pairs = (PairBlock(f"{name}: same TF", same),) if same.any() else ()
     report = coverage.report | {
-        "kind": "network",
         "species_differs": species_differs,
         "edges": listed.attrs["report"],
         "columns": {str(path): columns.tolist()},
@@ -93,7 +92,7 @@ def read_other_network(
         f"gene ({list_names(too_few) or 'none'})"
     )
     block = GeneBlock(name, values, covered, KERNELS, has_one_scale=True)
-    return Evidence(name, report, genes=(block,), pairs=pairs)
+    return Evidence(name, "network", report, genes=(block,), pairs=pairs)
 
 
 def load_network(path: str | Path) -> tuple[pd.DataFrame, list[str] | None]:
@@ -149,7 +148,7 @@ def centre_columns(
 def merge_networks(parts: Sequence[Evidence], name: str) -> Evidence:
     """The columns of several networks side by side, and the mean of their pair features.
 
-    One kernel then speaks for all other labels. A TF's row of pair features is the mean over the
+    One kernel then stands for all other labels. A TF's row of pair features is the mean over the
     networks that have the TF.
     """
     columns = {}
@@ -162,7 +161,6 @@ def merge_networks(parts: Sequence[Evidence], name: str) -> Evidence:
     values = np.hstack([block.values for block in blocks])
     covered = np.any([block.covered for block in blocks], axis=0)
     report = {
-        "kind": "network",
         "source": list(columns),
         "found": int(covered.sum()),
         "columns": columns,
@@ -174,6 +172,7 @@ def merge_networks(parts: Sequence[Evidence], name: str) -> Evidence:
     )
     return Evidence(
         name,
+        "network",
         report,
         genes=(GeneBlock(name, values, covered, KERNELS, has_one_scale=True),),
         pairs=(PairBlock(f"{name}: same TF", average_rows(pairs)),) if pairs else (),

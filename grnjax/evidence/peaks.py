@@ -51,13 +51,13 @@ def read_peaks(
     listed = read_peak_list(peaks)
     owners, of_peaks = assign_genes(listed, names, tss, peaks)
     found, of_hits = read_hits(hits, listed)
-    report = {"kind": "peaks", "source": str(peaks), **of_peaks, **of_hits}
+    report = {"source": str(peaks), **of_peaks, **of_hits}
     report["files"] = {role: str(path) for role, path in files.items() if path is not None}
     report["hits_in_peaks_of_genes"] = int(found["peak"].isin(owners["peak"]).sum())
     table = spread_hits(found, owners, peaks)
     if factors is not None:
         table, report["motifs_without_factor"] = merge_motifs(table, factors)
-    return describe_hits(table, names, tfs, name=name, report=report)
+    return describe_hits(table, names, tfs, name=name, kind="peaks", report=report)
 
 
 def read_peak_list(path: str | Path) -> pd.DataFrame:

@@ -40,14 +40,15 @@ def read_positions(
     values = np.zeros((len(names), 2), np.float32)
     values[covered] = places[["number", "megabases"]].to_numpy()[coverage.positions[covered]]
     report = coverage.report | {
-        "kind": "positions",
         "intervals": len(sites),
         "intervals_without_name": len(sites) - len(named),
         "chromosomes": int(named["chromosome"].nunique()),
         "on_several_chromosomes": count_names(scattered),
     }
     logger.info(f"{path}: positions of {report['found']:,} of {len(names):,} genes")
-    return Evidence(name, report, genes=(GeneBlock(name, values, covered, ("proximity",)),))
+    return Evidence(
+        name, "positions", report, genes=(GeneBlock(name, values, covered, ("proximity",)),)
+    )
 
 
 def place_genes(sites: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

@@ -25,7 +25,7 @@ class GeneBlock:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class PairBlock:
-    """One number for each TF and gene, 0 where the source says nothing."""
+    """One number for each TF and gene, 0 where the source has none."""
 
     name: str
     values: Float[np.ndarray, "tf gene"]  # float32
@@ -44,12 +44,11 @@ class Evidence:
     """All that was taken from one source, in the gene and TF order of the run."""
 
     name: str
-    report: dict  # kind, source, what was found (`coverage.py`) and what not: ready for run.json
+    kind: str  # a kind of `catalogue.READERS`, expression, or one of your own
+    report: dict  # source, what was found (`coverage.py`) and what not: ready for run.json
     genes: tuple[GeneBlock, ...] = ()
     pairs: tuple[PairBlock, ...] = ()
     similarities: tuple[TfSimilarity, ...] = ()
 
-    @property
-    def kind(self) -> str:
-        """What sort of source it is: expression, motifs, network, ..."""
-        return self.report["kind"]
+    def __post_init__(self):
+        object.__setattr__(self, "report", {**self.report, "kind": self.kind})

@@ -37,10 +37,12 @@ def read_vectors(
     covered = coverage.covered
     if not np.isfinite(placed[covered]).all():
         raise ConfigError(f"{file}: the embedding holds values that are missing or infinite.")
-    report = coverage.report | {"kind": "vectors", "dim": table.shape[1]}
+    report = coverage.report | {"dim": table.shape[1]}
     logger.info(f"{file}: vectors of {report['found']:,} of {len(names):,} genes, others zero")
     values = round_once(np.where(covered[:, None], placed, 0))
-    return Evidence(name, report, genes=(GeneBlock(name, values, covered, ("rbf", "linear")),))
+    return Evidence(
+        name, "vectors", report, genes=(GeneBlock(name, values, covered, ("rbf", "linear")),)
+    )
 
 
 def split_embedding(path: str | Path) -> tuple[str, str | None]:

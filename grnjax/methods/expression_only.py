@@ -25,7 +25,7 @@ from grnjax.config import Settings
 from grnjax.data.names import list_names
 from grnjax.errors import ConfigError, NonFiniteError
 from grnjax.methods.controls import permute_expression
-from grnjax.methods.method import Control, MethodConfig, Problem, Scorer
+from grnjax.methods.method import Control, MethodConfig, Problem, Scorer, make_method
 from grnjax.methods.score_blocks import digest_run, read_block, write_block
 from grnjax.progress import progress_bar
 from grnjax.training.recorder import FitRecorder
@@ -175,12 +175,12 @@ def score_genes(
     Args:
         folder: keeps each block of targets when it is done, and reads back those that it has.
     """
-    if isinstance(method, str):
-        method = MethodConfig.find(method)()
-    name, settings = method.name(), method.settings
+    chosen = make_method(method)
+    assert isinstance(chosen, ExpressionOnlyMethod)
+    name, settings = chosen.name(), chosen.settings
     tfs, targets = genes.tfs, np.flatnonzero(find_varying(genes))
     refuse_many_pairs(len(tfs), len(targets))
-    size = method.TARGETS_A_BLOCK or max(len(targets), 1)
+    size = chosen.TARGETS_A_BLOCK or max(len(targets), 1)
     kept = None if folder is None else Path(folder) / "checkpoints" / name
     key = digest_run(genes, name, settings, seed)
     scores = np.zeros((len(tfs), len(genes.names)), np.float32)
@@ -191,7 +191,7 @@ def score_genes(
             if path and path.exists():
                 block = read_block(path, part, key)
             else:
-                block = method.SCORE(genes, part, settings, seed=seed)
+                block = chosen.SCORE(genes, part, settings, seed=seed)
                 refuse_non_finite(block, genes.names[part], name)
                 if path:
                     write_block(path, block, part, key)

@@ -18,7 +18,7 @@ from grnjax.config import Settings
 from grnjax.errors import ConfigError
 from grnjax.evidence.types import Evidence
 from grnjax.graphs.walks import InferredNetwork
-from grnjax.training.loop import TrainingConfig
+from grnjax.training.pair_objective import TrainingConfig
 from grnjax.training.recorder import FitRecorder
 from grnjax.types import Dataset, LabelledPairs, Part
 
@@ -110,9 +110,8 @@ class MethodConfig(Settings):
     def name(cls) -> str:
         """What it is called on the command line and in results."""
         own = f"{cls.__module__}:{cls.__qualname__}"
-        return next(
-            (name for name, path in MethodConfig.NAMED.items() if path == own), cls.__name__
-        )
+        named = MethodConfig.NAMED.items()
+        return next((name for name, path in named if path == own), cls.__name__)
 
     @property
     def engine(self) -> TrainingConfig | None:
@@ -140,8 +139,7 @@ class MethodConfig(Settings):
         """Refuses inputs, by their names in `READS`, that it does not read."""
         for what in given:
             if what not in self.READS:
-                every = {name: MethodConfig.find(name) for name in MethodConfig.NAMED}
-                readers = [name for name, kind in every.items() if what in kind.READS]
+                readers = [name for name in MethodConfig.NAMED if what in make_method(name).READS]
                 raise ConfigError(
                     f"{self.name()} does not read {FLAGS[what]}; leave it out, or take a method "
                     f"that does: {', '.join(readers)}."

@@ -18,7 +18,7 @@ from grnjax.config import Range, Settings
 from grnjax.data.candidates import leaves_pairs_unlabelled
 from grnjax.errors import ConfigError
 from grnjax.methods.method import MethodConfig, Problem, Scorer
-from grnjax.models.heads import PairModelConfig, ridge_penalty, without_ridge
+from grnjax.models.terms import PairModelConfig
 from grnjax.training.batches import (
     ModelInputs,
     Sizes,
@@ -28,9 +28,9 @@ from grnjax.training.batches import (
     shared_sizes,
 )
 from grnjax.training.keeper import FitResult
-from grnjax.training.loop import Trainer, TrainingConfig, make_trainer
+from grnjax.training.loop import Trainer
+from grnjax.training.pair_objective import FitData, Model, TrainingConfig, make_pair_trainer
 from grnjax.training.recorder import FitRecorder, Job
-from grnjax.training.step import FitData, Model
 from grnjax.types import LabelledPairs, Part
 
 SCORED_AT_ONCE = 65_536
@@ -111,7 +111,7 @@ class PairMethod(MethodConfig):
             self.training.batch_size,
             least_pairs=every_pair if self.inputs.unlabelled_weight else 0,
         )
-        trainer = make_pair_trainer(self, mesh)
+        trainer = make_method_trainer(self, mesh)
         inputs = self.make_inputs(problem, sizes)
         validation_size = max(len(split.validation) for split in every)
         scored_size = max(validation_size, *(len(split.test) for split in every))
@@ -139,15 +139,9 @@ class PairMethod(MethodConfig):
 
 
 @functools.lru_cache(maxsize=8)
-def make_pair_trainer(method: PairMethod, mesh: Mesh | None) -> Trainer:
+def make_method_trainer(method: PairMethod, mesh: Mesh | None) -> Trainer:
     """The trainer of a method's model; one serves all fits with these settings."""
-    return make_trainer(
-        method.make_module(),
-        method.training,
-        penalty=functools.partial(ridge_penalty, config=method.model),
-        decayed=without_ridge,
-        mesh=mesh,
-    )
+    return make_pair_trainer(method.make_module(), method.training, mesh)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -163,11 +157,12 @@ class PairScorer(Scorer):
     size: int  # pairs that are scored at once, padded to it so that scoring compiles once
 
     def logits(self, pairs: LabelledPairs) -> Float[np.ndarray, "1 pair"]:
-        scores, key = [], jax.random.key(self.seed)
+        scores, key, score = [], jax.random.key(self.seed), self.trainer.score
+        assert score is not None  # a pair trainer's always scores
         for start in range(0, len(pairs), self.size):
             block = pairs.take(slice(start, start + self.size))
             batch = build_pair_batch(self.inputs, block, self.size)
-            logits = self.trainer.score(self.result.variables, self.data.genes, batch, key)
+            logits = score(self.result.variables, self.data.genes, batch, key)
             scores.append(np.asarray(logits)[: len(block)])
         return np.concatenate(scores)[None]
 

@@ -19,7 +19,7 @@ def digest_run(genes: GeneTable, method: str, config: object, seed: int) -> str:
     digest.update("\n".join(genes.names.tolist()).encode())
     for array in (genes.is_tf, genes.measured, genes.expression):
         digest.update(f"{array.dtype} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array))
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 

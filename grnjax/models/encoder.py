@@ -14,7 +14,7 @@ class EncoderConfig(Settings):
 
     An encoder is any Flax module called as `(nodes [node, dim], graph, *, train)` that returns
     [node, dim2]. The command line takes one that stands elsewhere by its place,
-    `--model.encoder=package.module:Class`.
+    `--method.model.encoder=package.module:Class`.
     """
 
     NAMED: ClassVar = {

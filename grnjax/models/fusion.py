@@ -60,7 +60,7 @@ class CrossModalFusion(nn.Module):
         if not frozen.shape[-1]:
             raise ConfigError(
                 "fusion by cross-attention needs frozen gene embeddings: give --data.embedding, "
-                "or set --model.fusion concatenate."
+                "or set --method.model.fusion concatenate."
             )
         is_known = jnp.any(frozen != 0, axis=-1)[:, None, None].astype(encoded.dtype)
         frozen = Tokens(self.config, name="frozen_tokens")(frozen)

@@ -52,7 +52,7 @@ def attend(
     graph: jraph.GraphsTuple,
     attention: Float[Array, "edge head"],
 ) -> Float[Array, "node head dim"]:
-    """What each head of each node hears: the sum of its senders' values by attention."""
+    """What each head of each node receives: the sum of its senders' values by attention."""
     heads = range(values.shape[1])  # one by one: memory is needed for the messages of one head
     return jnp.stack([aggregate(values[:, h], graph, attention[:, h]) for h in heads], axis=1)
 
@@ -65,7 +65,7 @@ class GATLayer(nn.Module):
     LeakyReLU, and scaling to length 1.
 
     Where the published dense attention masks all genes, its softmax is uniform over all: a gene
-    without edges hears the mean of all genes, which needs no matrix of genes by genes. That mean
+    without edges receives the mean of all genes, which needs no matrix of genes by genes. That mean
     is not thinned by dropout here.
     """
 
@@ -89,10 +89,10 @@ class GATLayer(nn.Module):
         attention = Dropout(config.attention_dropout)(attention, train=train)
         alone = in_degrees(graph, len(x)) <= 0
         fallback = mean_of_genes(values, graph) if config.isolated == "all" else values
-        heard = jnp.where(alone[:, None, None], fallback, attend(values, graph, attention))
-        heard = nn.leaky_relu(heard, config.slope)
-        heard = heard / optax.safe_norm(heard, 1e-12, axis=-1, keepdims=True)
-        return heard + self.param("bias", nn.initializers.zeros, shape)
+        received = jnp.where(alone[:, None, None], fallback, attend(values, graph, attention))
+        received = nn.leaky_relu(received, config.slope)
+        received = received / optax.safe_norm(received, 1e-12, axis=-1, keepdims=True)
+        return received + self.param("bias", nn.initializers.zeros, shape)
 
 
 def mean_of_genes(

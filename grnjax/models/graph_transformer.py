@@ -36,9 +36,9 @@ class GraphTransformerConfig(EncoderConfig):
     dropout: DropRate = 0.1
     """Share of what a layer adds to a gene's vector that is dropped while training."""
     attends_to: Literal["regulators", "targets"] = "regulators"
-    """Which genes a gene hears of; `targets` is GT-GRN's. In a symmetric graph both are both."""
+    """Which genes send messages; `targets` is GT-GRN's. In a symmetric graph both are both."""
     values: Literal["own", "keys"] = "own"
-    """What is heard of a gene: a projection of its own, or that of its keys, as in GT-GRN."""
+    """What a gene sends: a projection of its own, or that of its keys, as in GT-GRN."""
     scaled: bool = True
     """Whether scores are divided by the root of a head's width; GT-GRN leaves that out."""
     norm: Literal["layer", "batch"] = "layer"
@@ -121,8 +121,8 @@ class TransformerLayer(nn.Module):
                 return BatchNorm(name=name)(x, is_gene, train=train)
             return nn.LayerNorm(name=name)(x)
 
-        heard = EdgeAttention(config, name="attention")(x, graph, edge_features)
-        x = add(x, heard, "norm_attention")
+        received = EdgeAttention(config, name="attention")(x, graph, edge_features)
+        x = add(x, received, "norm_attention")
         hidden = nn.relu(nn.Dense(2 * config.width, name="hidden")(x))
         return add(x, nn.Dense(config.width, name="output")(hidden), "norm_output")
 
@@ -132,7 +132,7 @@ class EdgeAttention(nn.Module):
 
     a_ij is the softmax over j of q_i . (k_j + E e_ij) / sqrt(head width). Dwivedi and Bresson
     2021; the features e of edges enter as in Shi et al. 2021 (UniMP), but no vector an edge is
-    ever made of them. A gene without an edge hears nothing.
+    ever made of them. A gene without an edge receives nothing.
 
     Keys have a bias only if they are the values too: it adds the same to all scores of a gene.
     """
@@ -166,12 +166,12 @@ class EdgeAttention(nn.Module):
             for feature, by_query in zip(edge_features.T, along):
                 scores = scores + feature[:, None] * by_query[graph.receivers]
         attention = attention_weights(scores, graph, len(x))
-        heard = attend(values, attention, graph)
+        received = attend(values, attention, graph)
         if with_features:
-            heard = heard + jnp.einsum(
+            received = received + jnp.einsum(
                 "fnh,fhd->nhd", sum_features(attention, edge_features, graph, len(x)), kernel
             )
-        return nn.Dense(config.width, name="output")(heard.reshape(len(x), -1))
+        return nn.Dense(config.width, name="output")(received.reshape(len(x), -1))
 
 
 class BatchNorm(nn.Module):

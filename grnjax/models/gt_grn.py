@@ -19,13 +19,9 @@ from grnjax.config import Count, Items, Weight
 from grnjax.errors import ConfigError
 from grnjax.graphs.positional import flip_signs, settle_signs
 from grnjax.models.graph_transformer import GraphTransformerConfig, TransformerLayers
-from grnjax.models.heads import (
-    BilinearHead,
-    HadamardHead,
-    IdentityTerm,
-    LinearTerm,
-    PairModelConfig,
-)
+from grnjax.models.heads import make_head
+from grnjax.models.layers import fill_missing
+from grnjax.models.terms import LinearTerm, PairModel, PairModelConfig, Term, TermInputs
 from grnjax.types import PairBatch, shapes
 
 Source = Literal["expression", "global", "positions"]
@@ -86,6 +82,14 @@ class GTGRNConfig(PairModelConfig):
     linear_ridge: Weight = 30.0
     """Ridge of the linear weights, per summed loss."""
 
+    def make_terms(self) -> list[Term]:
+        """Identity, linear for new targets, and co-expression, those that the settings ask for."""
+        if not self.new_targets:
+            return super().make_terms()
+        is_linear = "expression" in self.inputs
+        linear = [LinearTerm(self.linear_ridge, name="linear")] if is_linear else []
+        return super().make_terms(*linear, maps=True)
+
 
 def faithful(width: int = 80, heads: int = 4, layers: int = 6) -> GTGRNConfig:
     """The model of the published code, in its sizes by default.
@@ -115,7 +119,7 @@ def faithful(width: int = 80, heads: int = 4, layers: int = 6) -> GTGRNConfig:
     )
 
 
-class GTGRN(nn.Module):
+class GTGRN(PairModel):
     """Scores TF-target pairs from gene embeddings, positions and known edges.
 
     In training it draws signs of eigenvectors and dropout from the "dropout" stream, so that both
@@ -133,33 +137,19 @@ class GTGRN(nn.Module):
         fused = self.fuse(self.project(genes, train=train))
         layers = TransformerLayers(config.transformer, name="transformer")
         vectors = layers(fused, genes.graph, genes.edge_features, train=train)
-        logits = self.make_head()(vectors, pairs.pairs, train=train)
-        if config.identity_rank:
-            identity = IdentityTerm(config.identity_rank, name="identity")
-            mapped = vectors if config.new_targets else None
-            logits = logits + identity(genes.seen, pairs.pairs, mapped)
-        if config.new_targets and "expression" in config.inputs:
-            logits = logits + LinearTerm(name="linear")(self.describe(genes), pairs.pairs)
-        if config.coexpression:
-            logits = logits + nn.Dense(1, use_bias=False, name="coexpression")(pairs.features)[:, 0]
-        return logits
-
-    @nn.nowrap
-    def make_head(self) -> nn.Module:
-        """The head that the settings name."""
-        transformer = self.config.transformer
-        if self.config.head == "hadamard":
-            return HadamardHead(dropout=transformer.dropout, name="head")
-        if self.config.head == "pair":
-            return PairDecoder(transformer.width, name="head")
-        return BilinearHead(name="head")
+        width, dropout = config.transformer.width, config.transformer.dropout
+        head = make_head(config.head, width=width, dropout=dropout)
+        logits = head(vectors, pairs.pairs, train=train)
+        return self.add_terms(logits, TermInputs(genes.seen, pairs, vectors, self.describe(genes)))
 
     def project(self, genes: GTGRNInputs, *, train: bool) -> list[Float[Array, "node dim"]]:
         """Each input that is there, in the width of the transformer."""
         inputs, width = self.config.inputs, self.config.transformer.width
-        tables = {}
-        if "expression" in inputs and self.describe(genes).shape[1]:
-            tables["expression"] = self.fill_missing(genes)
+        tables, expression = {}, self.describe(genes)
+        if "expression" in inputs and expression.shape[1]:
+            if self.config.missing == "learned":
+                expression = fill_missing(self, expression, genes.measured)
+            tables["expression"] = expression
         if "global" in inputs:
             tables["global"] = genes.global_embedding
         if "positions" in inputs:
@@ -174,14 +164,6 @@ class GTGRN(nn.Module):
         if not self.config.statistics:
             return genes.expression_embedding
         return jnp.concatenate([genes.expression_embedding, genes.statistics], axis=1)
-
-    def fill_missing(self, genes: GTGRNInputs) -> Float[Array, "node dim"]:
-        """The expression of the genes, with what stands for it where a gene has none."""
-        table, measured = self.describe(genes), genes.measured[:, None]
-        if self.config.missing == "zeros":
-            return table
-        stand_in = self.param("missing", nn.initializers.zeros, (table.shape[1],))
-        return jnp.concatenate([table + (1 - measured) * stand_in, measured], axis=1)
 
     def place(self, genes: GTGRNInputs, *, train: bool) -> Float[Array, "node dim"]:
         """Eigenvectors, with signs as the settings say, and structure.
@@ -206,23 +188,3 @@ class GTGRN(nn.Module):
         gates = nn.Dense(joined.shape[1], kernel_init=nn.initializers.zeros, name="gate")(joined)
         gated = joined * 2 * jax.nn.sigmoid(gates)
         return gated.reshape(len(joined), len(projected), -1).sum(axis=1)
-
-
-class PairDecoder(nn.Module):
-    """logit = w . ReLU(W [x_tf, x_target] + b) + c; GT-GRN's.
-
-    W is applied to genes, whose halves are then added for each pair: there are more pairs.
-    """
-
-    width: int
-
-    @nn.compact
-    @shapes
-    def __call__(
-        self, genes: Float[Array, "node dim"], pairs: Int[Array, "pair 2"], *, train: bool
-    ) -> Float[Array, " pair"]:
-        del train
-        as_tf = nn.Dense(self.width, use_bias=False, name="tf")(genes)
-        as_target = nn.Dense(self.width, name="target")(genes)
-        hidden = nn.relu(as_tf[pairs[:, 0]] + as_target[pairs[:, 1]])
-        return nn.Dense(1, name="logit")(hidden)[:, 0]

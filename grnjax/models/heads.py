@@ -4,13 +4,12 @@ Every head maps `(genes [node, dim], pairs [pair, 2], *, train)` to logits [pair
 head is scRegNet's; it ranks targets in the same order for every TF. The others interact.
 """
 
-import dataclasses
+from typing import Literal
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from grnjax.config import Count, Settings, Weight
 from grnjax.models.layers import Dropout
 from grnjax.types import shapes
 
@@ -68,85 +67,37 @@ class HadamardHead(nn.Module):
         return nn.Dense(1, name="logit")(x)[:, 0]
 
 
-class IdentityTerm(nn.Module):
-    """a_tf + b_target + u_tf . v_target from learned vectors: what labels alone can say.
+class PairDecoder(nn.Module):
+    """logit = w . ReLU(W [x_tf, x_target] + b) + c; GT-GRN's.
 
-    With it an interacting model contains the ID-only factor model. A gene without train pairs in
-    a role has no vector in that role, so an unseen target gets none of its own noise. Given
-    `vectors`, a target's b and v are also mapped from its vector, which serves unseen targets.
+    W is applied to genes, whose halves are then added for each pair: there are more pairs.
     """
 
-    rank: int
+    width: int
 
     @nn.compact
     @shapes
     def __call__(
-        self,
-        seen: Float[Array, "node 2"],
-        pairs: Int[Array, "pair 2"],
-        vectors: Float[Array, "node dim"] | None = None,
+        self, genes: Float[Array, "node dim"], pairs: Int[Array, "pair 2"], *, train: bool
     ) -> Float[Array, " pair"]:
-        nodes = len(seen)
-        zeros, spread = nn.initializers.zeros, nn.initializers.normal(0.3)
-        tf_bias = self.param("tf_bias", zeros, (nodes,)) * seen[:, 0]
-        target_bias = self.param("target_bias", zeros, (nodes,)) * seen[:, 1]
-        tf_factors = self.param("tf_factors", spread, (nodes, self.rank)) * seen[:, :1]
-        target_factors = self.param("target_factors", spread, (nodes, self.rank)) * seen[:, 1:]
-        if vectors is not None:
-            target_bias += nn.Dense(1, use_bias=False, name="bias_map")(vectors)[:, 0]
-            target_factors += nn.Dense(self.rank, use_bias=False, name="factor_map")(vectors)
-        i, j = pairs[:, 0], pairs[:, 1]
-        return tf_bias[i] + target_bias[j] + jnp.sum(tf_factors[i] * target_factors[j], axis=-1)
+        del train
+        as_tf = nn.Dense(self.width, use_bias=False, name="tf")(genes)
+        as_target = nn.Dense(self.width, name="target")(genes)
+        hidden = nn.relu(as_tf[pairs[:, 0]] + as_target[pairs[:, 1]])
+        return nn.Dense(1, name="logit")(hidden)[:, 0]
 
 
-class LinearTerm(nn.Module):
-    """x_target . (w + W_tf), for features x: a linear model for each TF, and what they share.
+def make_head(
+    kind: Literal["additive", "bilinear", "hadamard", "pair"], *, width: int, dropout: float
+) -> nn.Module:
+    """The head of this kind, under the parameter name "head".
 
-    With it a model contains the trivial row "linear expression", the one to beat on unseen targets.
+    Args:
+        width: of the pair decoder's hidden layer.
+        dropout: of the Hadamard head, while training.
     """
-
-    @nn.compact
-    @shapes
-    def __call__(
-        self, features: Float[Array, "node dim"], pairs: Int[Array, "pair 2"]
-    ) -> Float[Array, " pair"]:
-        zeros, (nodes, dim) = nn.initializers.zeros, features.shape
-        shared = self.param("shared", zeros, (dim,))
-        by_tf = self.param("by_tf", zeros, (nodes, dim))
-        i, j = pairs[:, 0], pairs[:, 1]
-        return (features @ shared)[j] + jnp.sum(by_tf[i] * features[j], axis=-1)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class PairModelConfig(Settings):
-    """Settings of a model that scores TF-target pairs; each model adds its own in a subclass."""
-
-    identity_rank: Count = 8
-    """Width of the learned per-gene vectors; 0 leaves them and the learned biases out."""
-    identity_ridge: Weight = 8.0
-    """Ridge of the learned vectors, per summed loss."""
-    bias_ridge: Weight = 1.0
-    """Ridge of the learned biases, per summed loss."""
-    coexpression: bool = True
-    """Whether the score sees the pair's correlation and joint regression coefficient."""
-
-
-def ridge_penalty(parameters: dict, config: PairModelConfig) -> Float[Array, ""]:
-    """Half the ridges of the identity and linear terms, on the scale of the loss summed over pairs.
-
-    The maps of the identity term have none.
-    """
-    penalty = jnp.zeros(())
-    if identity := parameters.get("identity"):
-        biases = jnp.sum(identity["target_bias"] ** 2) + 0.2 * jnp.sum(identity["tf_bias"] ** 2)
-        factors = jnp.sum(identity["tf_factors"] ** 2) + jnp.sum(identity["target_factors"] ** 2)
-        penalty += config.bias_ridge * biases + config.identity_ridge * factors
-    if linear := parameters.get("linear"):
-        weights = jnp.sum(linear["shared"] ** 2) + jnp.sum(linear["by_tf"] ** 2)
-        penalty += config.linear_ridge * weights
-    return 0.5 * penalty
-
-
-def without_ridge(parameters: dict) -> dict:
-    """Mask of the parameters that weight decay applies to: all but those of the two terms."""
-    return {name: name not in ("identity", "linear") for name in parameters}
+    if kind == "hadamard":
+        return HadamardHead(dropout=dropout, name="head")
+    if kind == "pair":
+        return PairDecoder(width, name="head")
+    return {"additive": AdditiveHead, "bilinear": BilinearHead}[kind](name="head")

@@ -71,7 +71,7 @@ class LeakyMLP(nn.Module):
     scRegNet's gene network (Kommu et al. 2025, Methods): one network for TFs and targets alike.
     The paper writes ReLU; the authors' runs use LeakyReLU, after the last layer too.
     `dropout_at_evaluation` restores their dropout that stays on when the model is evaluated.
-    `rows` tells dropout which gene a row is, where rows are some of the genes.
+    `rows` are the genes that dropout goes by, where rows are some of the genes.
     """
 
     widths: Sequence[int]
@@ -94,3 +94,12 @@ class LeakyMLP(nn.Module):
             x = Dropout(self.dropout)(x, train=drops, rows=rows)
             x = nn.leaky_relu(nn.Dense(width, name=f"layer_{layer}")(x), 0.01)
         return x
+
+
+def fill_missing(
+    model: nn.Module, table: Float[Array, "node dim"], measured: Float[Array, " node"]
+) -> Float[Array, "node dim2"]:
+    """The table with a vector that `model` learns where nothing was measured, and a mask column."""
+    stand_in = model.param("missing", nn.initializers.zeros, (table.shape[-1],))
+    filled = table + (1 - measured[:, None]) * stand_in
+    return jnp.concatenate([filled, measured[:, None]], axis=-1)

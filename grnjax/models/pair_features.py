@@ -36,7 +36,7 @@ def attend_to_tfs(similarity: TfSimilarity, train: LabelMatrix) -> Float[np.ndar
     """What the train labels of similar TFs say of a pair (flagship, section 4).
 
     sum over i' != i of s(i, i') (y_i'j - p_i'), with s centred for each TF. The TF's own row is
-    left out, so that no label feeds its own prediction. Only TFs with train pairs speak.
+    left out, so that no label feeds its own prediction. Only TFs with train pairs count.
     """
     seen = train.observed.any(axis=1)
     others = seen[None, :] & ~np.eye(len(seen), dtype=bool)  # [tf, tf]

@@ -29,7 +29,7 @@ class SAGEConfig(EncoderConfig):
     dropout: DropRate = 0.5
     """Dropout after every layer but the last, while training."""
     neighbours: Literal["mean", "max"] = "mean"
-    """What a gene hears of its neighbours: their mean, or their maximum in every dimension."""
+    """What a gene receives from its neighbours: their mean, or their maximum in every dimension."""
     normalise: bool = False
     """Whether each layer scales every gene's vector to length 1, as the SAGE paper does."""
 
@@ -42,7 +42,7 @@ class SAGELayer(nn.Module):
     """W_own x_i + W_neighbours of the mean (or maximum) of x over i's senders + b.
 
     Hamilton et al., algorithm 1, lines 4, 5 and 7, as PyTorch Geometric has it. A gene without
-    senders hears 0. A self loop counts as a neighbour.
+    senders receives 0. A self loop counts as a neighbour.
     """
 
     width: int
@@ -57,10 +57,10 @@ class SAGELayer(nn.Module):
         own = nn.Dense(self.width, name="own")(x)
         linear = nn.Dense(self.width, use_bias=False, name="neighbours")
         if self.neighbours == "mean":  # a mean may follow the linear map, and is narrower there
-            heard = aggregate(linear(x), graph, mean_weights(graph, len(x)))
+            received = aggregate(linear(x), graph, mean_weights(graph, len(x)))
         else:
-            heard = linear(aggregate_maximum(x, graph))
-        x = own + heard
+            received = linear(aggregate_maximum(x, graph))
+        x = own + received
         return x / optax.safe_norm(x, 1e-12, axis=-1, keepdims=True) if self.normalise else x
 
 

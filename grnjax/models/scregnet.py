@@ -11,21 +11,15 @@ from typing import Literal
 
 import flax.linen as nn
 import jax.numpy as jnp
-import jraph
 from jaxtyping import Array, Float
 
 from grnjax.config import DropRate, Widths
 from grnjax.models.encoder import EncoderConfig
 from grnjax.models.fusion import CrossAttentionConfig, CrossModalFusion
 from grnjax.models.gcn import GCNConfig
-from grnjax.models.heads import (
-    AdditiveHead,
-    BilinearHead,
-    HadamardHead,
-    IdentityTerm,
-    PairModelConfig,
-)
-from grnjax.models.layers import LeakyMLP
+from grnjax.models.heads import make_head
+from grnjax.models.layers import LeakyMLP, fill_missing
+from grnjax.models.terms import PairModel, PairModelConfig, Term, TermInputs, TopologyTerm
 from grnjax.types import GeneBatch, PairBatch, shapes
 
 
@@ -34,7 +28,7 @@ class ScRegNetConfig(PairModelConfig):
     """Settings of `ScRegNet`; the defaults are the interacting form."""
 
     encoder: EncoderConfig = GCNConfig()
-    """The graph encoder; the command line takes another by its name, --model.encoder=GAT."""
+    """The graph encoder; the command line takes another by its name, --method.model.encoder=GAT."""
     fusion: Literal["concatenate", "cross-attention"] = "concatenate"
     """How the frozen embedding and the graph embedding of a gene are joined; `concatenate` is
     the published way."""
@@ -54,6 +48,11 @@ class ScRegNetConfig(PairModelConfig):
     dropout_at_evaluation: bool = False
     """The published code leaves MLP dropout on at evaluation; True restores that."""
 
+    def make_terms(self) -> list[Term]:
+        """Identity, co-expression and topology, those that the settings ask for."""
+        terms = super().make_terms()
+        return [*terms, TopologyTerm(name="topology")] if self.topology else terms
+
 
 def faithful(encoder: EncoderConfig, mlp_widths: tuple[int, ...], dropout: float) -> ScRegNetConfig:
     """The published model: additive head, no learned vectors, zeros for missing expression."""
@@ -68,7 +67,7 @@ def faithful(encoder: EncoderConfig, mlp_widths: tuple[int, ...], dropout: float
     )
 
 
-class ScRegNet(nn.Module):
+class ScRegNet(PairModel):
     """Scores TF-target pairs from expression, known edges and frozen gene embeddings."""
 
     config: ScRegNetConfig
@@ -87,35 +86,18 @@ class ScRegNet(nn.Module):
             first = jnp.searchsorted(genes.tfs, ends[:, 0])
             ends = jnp.stack([first, tfs + jnp.arange(len(ends))], axis=1)
         vectors = mlp(frozen, encoded, train=train, rows=rows)
-        logits = self.make_head()(vectors, ends, train=train)
-        if config.identity_rank:
-            identity = IdentityTerm(config.identity_rank, name="identity")
-            logits = logits + identity(genes.seen, pairs.pairs)
-        if config.coexpression:
-            logits = logits + nn.Dense(1, use_bias=False, name="coexpression")(pairs.features)[:, 0]
-        if config.topology:
-            logits = logits + nn.Dense(1, use_bias=False, name="topology")(pairs.topology)[:, 0]
-        return logits
-
-    @nn.nowrap
-    def make_head(self) -> nn.Module:
-        """The head that the settings name."""
-        if self.config.head == "hadamard":
-            return HadamardHead(dropout=self.config.dropout, name="head")
-        return {"additive": AdditiveHead, "bilinear": BilinearHead}[self.config.head](name="head")
+        head = make_head(config.head, width=config.mlp_widths[-1], dropout=config.dropout)
+        logits = head(vectors, ends, train=train)
+        return self.add_terms(logits, TermInputs(genes.seen, pairs))
 
     def encode(
         self, genes: GeneBatch, *, train: bool
     ) -> tuple[Float[Array, "node dim"], Float[Array, "node dim2"]]:
         """Of each gene, what is frozen and what the encoder made of it; the MLP joins both."""
-        config = self.config
-        nodes = genes.nodes
+        config, nodes = self.config, genes.nodes
         if config.missing == "learned":
-            stand_in = self.param("missing", nn.initializers.zeros, (nodes.shape[-1],))
-            absent = 1 - genes.measured[:, None]
-            nodes = jnp.concatenate([nodes + absent * stand_in, genes.measured[:, None]], axis=-1)
-        graph: jraph.GraphsTuple = genes.graph
-        encoded = config.encoder.make("encoder")(nodes, graph, train=train)
+            nodes = fill_missing(self, nodes, genes.measured)
+        encoded = config.encoder.make("encoder")(nodes, genes.graph, train=train)
         if config.fusion == "cross-attention":
             fuse = CrossModalFusion(config.cross_attention, name="fusion")
             return genes.embedding[:, :0], fuse(genes.embedding, encoded, train=train)

@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from grnjax.errors import ConfigError, GrnjaxError
@@ -162,11 +162,16 @@ def lock_run(folder: str | Path) -> Iterator[None]:
         yield
 
 
-def open_run(folder: str | Path, record: dict) -> bool:
+def open_run(
+    folder: str | Path, record: dict, translate: Callable[[dict], dict] = lambda there: there
+) -> bool:
     """True if `folder` already holds this very run, to be resumed; False if it was made just now.
 
-    `record` is what makes a run this run: settings and digests of its inputs, nested as you like.
     A folder of another run, or one that is not a run's, is refused and left untouched.
+
+    Args:
+        record: what makes a run this run: settings and digests of its inputs, nested as you like.
+        translate: gives the record that the folder has the shape that `record` has.
     """
     folder = Path(folder)
     _refuse_foreign(folder)
@@ -177,9 +182,10 @@ def open_run(folder: str | Path, record: dict) -> bool:
         write_json(path, record)
         return False
     try:
-        there = _flatten(json.loads(path.read_bytes()))
+        there = json.loads(path.read_bytes())
     except ValueError as error:
         raise ConfigError(f"{path} is not JSON; choose another --out.") from error
+    there = _flatten(translate(there))
     differing = [key for key in sorted({*here, *there}) if here.get(key) != there.get(key)]
     if differing:
         shown = "; ".join(

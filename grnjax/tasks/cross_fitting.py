@@ -9,12 +9,13 @@ from jaxtyping import Float
 
 from grnjax.config import AtLeastTwo, Positive, Settings
 from grnjax.data.candidates import drop_unknown_tfs, has_known_targets
+from grnjax.data.names import list_names
 from grnjax.errors import ConfigError, SplitError
 from grnjax.evaluation.splits import cross_fit_folds
 from grnjax.methods.method import MethodConfig, Problem
 from grnjax.progress import logger
 from grnjax.training.recorder import FitRecorder, derive_seed
-from grnjax.types import LabelledPairs, Part, Split
+from grnjax.types import Dataset, Fold, LabelledPairs, Part, Split
 
 INNER_FOLDS = 8  # one of them is the validation part of a fit
 MOST_EXPLAINED = 2_000_000  # candidates
@@ -31,16 +32,6 @@ class CrossFitConfig(Settings):
     most_train_pairs: Positive = 200_000
     """Above this, a fit takes all known edges and a random part of the unlabelled pairs, each of
     which then weighs more."""
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Fold:
-    """The candidates that one fit of a repeat must not see, and what it learns from."""
-
-    repeat: int
-    fold: int
-    held_out: np.ndarray  # mask over the candidates
-    part: Part  # whose test pairs are those candidates
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -67,6 +58,17 @@ def list_trainable(parts: Sequence[Part]) -> np.ndarray:
             "from; add known edges, or give fewer --folds."
         )
     return np.array(trainable, np.int32)
+
+
+def name_untrainable(dataset: Dataset, known: np.ndarray, trainable: np.ndarray) -> np.ndarray:
+    """The trainable TFs, after a warning about those that are known and not trainable."""
+    left_out = np.setdiff1d(known, trainable)
+    if len(left_out):
+        logger.warning(
+            f"{len(left_out):,} of {len(known):,} TFs have too few known edges for every fold to "
+            f"learn from, and count as unseen: {list_names(dataset.genes.names[left_out])}"
+        )
+    return trainable
 
 
 def assign_folds(

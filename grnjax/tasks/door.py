@@ -12,10 +12,11 @@ from grnjax.methods.method import MethodConfig, make_method
 from grnjax.tasks import link_prediction, network_inference
 from grnjax.tasks import transfer as transfer_design
 from grnjax.tasks.inputs import load_extras, load_genes_and_edges
-from grnjax.tasks.link_prediction import LinkPredictionConfig, Results
+from grnjax.tasks.link_prediction import Results
 from grnjax.tasks.loading import load_embedding, load_folder, load_splits
 from grnjax.tasks.network_inference import InferenceConfig
 from grnjax.tasks.ranked_network import RankedNetwork
+from grnjax.tasks.split_fits import LinkPredictionConfig, draw_splits
 from grnjax.tasks.transfer import TransferResults
 from grnjax.types import Dataset
 
@@ -55,7 +56,12 @@ def infer(
     dataset, judged = load_genes_and_edges(config.method, expression, known, tfs, data)
     extras = load_extras(config.method, dataset, data, evidence=evidence, walk_on=walk_on)
     return network_inference.infer(
-        dataset, config, seed=seed, judged=judged, folder=folder and Path(folder), **vars(extras)
+        dataset,
+        config,
+        seed=seed,
+        judged=judged,
+        folder=None if folder is None else Path(folder),
+        **vars(extras),
     )
 
 
@@ -82,12 +88,12 @@ def train(
     config, data = choose_method(config or LinkPredictionConfig(), method), data or DataConfig()
     dataset, found = load_folder(data_set, data)
     splits = load_splits(found, dataset, config.split.protocol)
-    splits = splits or link_prediction.draw_splits(dataset, config.split)
+    splits = splits or draw_splits(dataset, config.split)
     extras = load_extras(
         config.method, dataset, data, splits=splits, evidence=evidence, walk_on=walk_on
     )
     return link_prediction.run_study(
-        dataset, splits, config, folder=folder and Path(folder), **vars(extras)
+        dataset, splits, config, folder=None if folder is None else Path(folder), **vars(extras)
     )
 
 
@@ -112,13 +118,16 @@ def transfer(
         GrnjaxError: one sentence on what is wrong with the inputs or settings.
     """
     config, data = choose_method(config or LinkPredictionConfig(), method), data or DataConfig()
-    read = {"source": (source, data), "target": (target, target_data or data)}
-    datasets = {role: load_folder(name, how)[0] for role, (name, how) in read.items()}
-    embeddings = {
-        f"{role}_embedding": load_embedding(how, datasets[role]) for role, (_, how) in read.items()
-    }
+    ends = (source, data), (target, target_data or data)
+    datasets = [load_folder(name, how)[0] for name, how in ends]
+    embeddings = [load_embedding(how, one) for (_, how), one in zip(ends, datasets, strict=True)]
     return transfer_design.transfer(
-        *datasets.values(), config, folder=folder and Path(folder), **embeddings
+        datasets[0],
+        datasets[1],
+        config,
+        source_embedding=embeddings[0],
+        target_embedding=embeddings[1],
+        folder=None if folder is None else Path(folder),
     )
 
 

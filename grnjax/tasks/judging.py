@@ -10,8 +10,7 @@ from grnjax.evaluation.bootstrap import bootstrap_over_tfs
 from grnjax.evaluation.metrics import evaluate_pairs
 from grnjax.evaluation.negatives import match_negatives
 from grnjax.progress import logger
-from grnjax.tasks.cross_fitting import Fold
-from grnjax.types import Dataset, GeneTable, LabelledPairs, Split
+from grnjax.types import Dataset, Fold, GeneTable, LabelledPairs, Split
 
 MOST_TRIVIAL_CANDIDATES = 1_000_000
 MATCHED = {"auroc": "matched_auroc", "average_precision": "matched_average_precision"}

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from grnjax.data.data_set import LoadedSet
-from grnjax.data.edges import read_edges, take_edges
+from grnjax.data.edges import take_network
 from grnjax.data.expression import DataConfig, read_expression
 from grnjax.data.genes import build_dataset, read_tf_list
 from grnjax.data.sets import load_set
@@ -36,10 +36,7 @@ def load_dataset(expression, network, tfs, config: DataConfig) -> Dataset:
         network: path, or a data frame with columns tf and target (perhaps label, sign, weight).
         tfs: path, names, or None for the sources of the network.
     """
-    if isinstance(network, pd.DataFrame):
-        edges, source = take_edges(network, "network"), "network"
-    else:
-        edges, source = read_edges(network), str(network)
+    edges, source = take_network(network, "network")
     tf_names = read_tf_list(tfs) if isinstance(tfs, (str, Path)) else tfs
     tf_names = None if tf_names is None else list(map(str, tf_names))
     reference = set(edges["tf"]) | set(edges["target"]) | set(tf_names or [])
@@ -59,8 +56,10 @@ def load_embedded(config: EmbeddedConfig, data: DataConfig | None = None) -> Emb
         var=pd.DataFrame(index=simulated.genes),
     )
     dataset = load_dataset(matrix, known, simulated.tfs.tolist(), data or DataConfig())
-    genes, report = dataset.genes, {"kind": "motifs", "source": "embedded"}
-    motifs = describe_hits(simulated.motifs, genes.names, genes.tfs, name="motifs", report=report)
+    genes, report = dataset.genes, {"source": "embedded"}
+    motifs = describe_hits(
+        simulated.motifs, genes.names, genes.tfs, name="motifs", kind="motifs", report=report
+    )
     return EmbeddedData(dataset, simulated.edges, motifs)
 
 

@@ -19,9 +19,8 @@ from scipy.special import expit, logit, ndtri
 
 from grnjax.config import Share
 from grnjax.data.candidates import has_known_targets, list_candidates
-from grnjax.data.names import list_names
 from grnjax.errors import ConfigError
-from grnjax.evaluation.calibration import fit_calibration, reliability_error
+from grnjax.evaluation.calibration import fit_calibration, out_of_sample_error
 from grnjax.evidence.gather import clear_evidence
 from grnjax.evidence.types import Evidence
 from grnjax.graphs.walks import InferredNetwork
@@ -31,16 +30,21 @@ from grnjax.progress import logger
 from grnjax.tasks.cross_fitting import (
     CrossFit,
     CrossFitConfig,
-    Fold,
     assign_folds,
     cross_fit,
     list_trainable,
+    name_untrainable,
 )
-from grnjax.tasks.expression_ranking import rank_by_expression
+from grnjax.tasks.expression_ranking import (
+    name_status,
+    rank_pairs,
+    score_candidates,
+    score_every_pair,
+)
 from grnjax.tasks.judging import judge_folds, trivial_out_of_fold
 from grnjax.tasks.ranked_network import RankedNetwork
 from grnjax.training.recorder import FitRecorder
-from grnjax.types import Dataset, LabelledPairs
+from grnjax.types import Dataset, Fold, LabelledPairs
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -91,7 +95,8 @@ def infer(
         SplitError: too few known edges, or evidence that is a copy of them.
     """
     method = config.method
-    check_settings(config)
+    judged = judged or dataset
+    check_settings(config, has_known=len(judged.known.positives) > 0)
     problem = Problem(
         dataset=dataset,
         parts=(),
@@ -105,7 +110,7 @@ def infer(
     )
     method.check(problem)
     if "labels" not in method.READS:
-        return rank_by_expression(problem, method, judged=judged or dataset, folds=config.folds)
+        return rank_by_expression(problem, method, judged=judged, folds=config.folds)
     candidates = list_candidates(dataset)
     folds = choose_folds(dataset, candidates, config, seed, folder)
     parts = [fold.part for fold in folds]
@@ -140,7 +145,7 @@ def infer(
     )
 
 
-def check_settings(config: InferenceConfig) -> None:
+def check_settings(config: InferenceConfig, *, has_known: bool) -> None:
     """Refuses settings of the design that the method would not read."""
     method, default = config.method, InferenceConfig()
     unread = {
@@ -150,12 +155,53 @@ def check_settings(config: InferenceConfig) -> None:
     }
     if "labels" not in method.READS:
         unread |= dict.fromkeys(("repeats", "prevalence", "most_train_pairs"), True)
+        unread["folds"] = not has_known
     for name, ignored in unread.items():
         if ignored and getattr(config, name) != getattr(default, name):
+            needs = " without --network" if name == "folds" else ""
             raise ConfigError(
-                f"--{name.replace('_', '-')} is no setting of {method.name()}; leave it out or "
-                "choose another --method."
+                f"--{name.replace('_', '-')} is no setting of {method.name()}{needs}; leave it out "
+                "or choose another --method."
             )
+
+
+def rank_by_expression(
+    problem: Problem, method: MethodConfig, *, judged: Dataset, folds: int
+) -> RankedNetwork:
+    """Pairs by falling importance: columns tf, target, importance, and status if edges are known.
+
+    These are the columns of arboreto and SCENIC; a pair that is not listed has a score of 0. Known
+    edges judge the ranking on folds, beside the trivial rows, which learn from the other folds.
+
+    Args:
+        judged: the known edges, among at least the genes of the problem by name.
+    """
+    genes, scores = problem.dataset.genes, score_every_pair(problem, method)
+    edges, name = rank_pairs(genes, scores), method.name()
+    if not len(judged.known.positives):
+        return RankedNetwork(method=name, genes=genes, edges=edges, rows=[])
+    edges["status"] = name_status(edges, judged)
+    candidates = list_candidates(judged)
+    config = CrossFitConfig(repeats=1, folds=folds)
+    parts = list(assign_folds(candidates, config, problem.seed))
+    rows = {name: score_candidates(scores, genes, candidates, judged)}
+    rows |= trivial_out_of_fold(judged, candidates, parts)
+    rows = judge_folds(candidates, rows, parts)
+    return RankedNetwork(method=name, genes=judged.genes, edges=edges, rows=rows)
+
+
+def judge_hidden(network: RankedNetwork, truth: pd.DataFrame) -> list[dict]:
+    """Results rows for new edges that are true (but were hidden) against pairs that are not.
+
+    Args:
+        network: by a method that learns from known edges.
+        truth: the whole true network, columns tf and target.
+    """
+    names, candidates = network.genes.names, network.candidates
+    true = pd.MultiIndex.from_frame(truth[["tf", "target"]])
+    pairs = pd.MultiIndex.from_arrays(names[candidates.pairs].T)
+    hidden = LabelledPairs(candidates.pairs, pairs.isin(true).astype(np.float32))
+    return judge_folds(hidden, network.scores, network.folds, among=candidates.labels == 0)
 
 
 def choose_folds(
@@ -181,17 +227,6 @@ def choose_folds(
             config.most_train_pairs,
         )
     return folds
-
-
-def name_untrainable(dataset: Dataset, known: np.ndarray, trainable: np.ndarray) -> np.ndarray:
-    """The trainable TFs, after a warning about those that are known and not trainable."""
-    left_out = np.setdiff1d(known, trainable)
-    if len(left_out):
-        logger.warning(
-            f"{len(left_out):,} of {len(known):,} TFs have too few known edges for every fold to "
-            f"learn from, and count as unseen: {list_names(dataset.genes.names[left_out])}"
-        )
-    return trainable
 
 
 def rank(
@@ -254,14 +289,3 @@ def name_unseen(candidates: LabelledPairs, trainable: np.ndarray) -> np.ndarray:
     tf = ~np.isin(candidates.pairs[:, 0], trainable)
     target = ~np.isin(candidates.pairs[:, 1], candidates.positives[:, 1])
     return np.array(["no", "TF", "target", "both"])[tf + 2 * target]
-
-
-def out_of_sample_error(scores: np.ndarray, labels: np.ndarray, parts: int = 5) -> float:
-    """Reliability error on pairs the calibration was not fitted on, at the known prevalence."""
-    probabilities = np.empty(len(scores))
-    part = np.arange(len(scores)) % parts
-    for held_out in range(parts):
-        here = part == held_out
-        calibration = fit_calibration(scores[~here], labels[~here])
-        probabilities[here] = calibration.probability(scores[here])
-    return reliability_error(probabilities, labels)

@@ -10,9 +10,7 @@ import pandas as pd
 from scipy import sparse
 
 from grnjax.storage.files import to_plain
-from grnjax.tasks.cross_fitting import Fold
-from grnjax.tasks.judging import judge_folds
-from grnjax.types import GeneTable, LabelledPairs
+from grnjax.types import Fold, GeneTable, LabelledPairs
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -52,18 +50,6 @@ class RankedNetwork:
             ConfigError: `adata` lacks genes of the edges.
         """
         return add_network(adata, self.edges, self.genes, about or {"method": self.method})
-
-    def judge_hidden(self, truth: pd.DataFrame) -> list[dict]:
-        """Results rows for new edges that are true (but were hidden) against pairs that are not.
-
-        Args:
-            truth: the whole true network, columns tf and target.
-        """
-        names, candidates = self.genes.names, self.candidates
-        true = pd.MultiIndex.from_frame(truth[["tf", "target"]])
-        pairs = pd.MultiIndex.from_arrays(names[candidates.pairs].T)
-        hidden = LabelledPairs(candidates.pairs, pairs.isin(true).astype(np.float32))
-        return judge_folds(hidden, self.scores, self.folds, among=candidates.labels == 0)
 
 
 def add_network(adata: Any, edges: pd.DataFrame, genes: GeneTable, about: Mapping[str, Any]):

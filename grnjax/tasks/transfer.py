@@ -32,7 +32,7 @@ from grnjax.evidence.label_audit import audit_labels
 from grnjax.evidence.types import Evidence
 from grnjax.methods.method import MethodConfig
 from grnjax.progress import logger
-from grnjax.tasks.link_prediction import (
+from grnjax.tasks.split_fits import (
     LinkPredictionConfig,
     build_problems,
     draw_splits,

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 
 from grnjax.graphs.build import build_gene_batch, build_graph, pad_rows, padded_size
 from grnjax.graphs.topology import topology_block
-from grnjax.training.step import FitData
+from grnjax.training.pair_objective import FitData
 from grnjax.types import GeneBatch, GeneTable, LabelledPairs, PairBatch
 
 TOPOLOGY_FOLDS = 3

@@ -24,7 +24,7 @@ FOUND_BY_JAX = "auto"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DeviceConfig(Settings):
-    """Which devices and processes share a run; a run may go on with others."""
+    """Which devices and processes share a run; a run may resume with others."""
 
     coordinator: str | None = None
     """HOST:PORT of process 0, the same for every process; or auto on a TPU pod or under Slurm,
@@ -76,7 +76,7 @@ def join_processes(config: DeviceConfig) -> None:
 
 
 def is_first() -> bool:
-    """Whether this is process 0, which writes and speaks for all."""
+    """Whether this is process 0, which writes and logs for all."""
     return jax.process_index() == 0
 
 
@@ -96,7 +96,7 @@ def do_first(action: Callable[[], Result]) -> Result | None:
     if not is_first():
         if agree(False):
             return None
-        raise GrnjaxError("process 0 could not go on; its message says why.")
+        raise GrnjaxError("process 0 failed; its message says why.")
     done = False
     try:
         result = action()

@@ -20,16 +20,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float, Int
 
 from grnjax.config import Count, Positive, Rate, Seconds, Settings, Share, Weight
 from grnjax.data.canonical import order_rows
 from grnjax.data.gene_profiles import GeneProfiles
 from grnjax.errors import GeneMismatchError
-from grnjax.models.autoencoder import Autoencoder, AutoencoderConfig, kl_to_standard_normal
+from grnjax.models.autoencoder import (
+    Autoencoder,
+    AutoencoderConfig,
+    Reconstruction,
+    kl_to_standard_normal,
+)
 from grnjax.storage.checkpoints import CheckpointStore
-from grnjax.training.keeper import FitLog, Keeper, train_to_the_end
-from grnjax.training.step import TrainState, all_finite, fresh_state, keep_better
+from grnjax.training.keeper import FitLog
+from grnjax.training.loop import fit, make_trainer
+from grnjax.training.objective import BatchLoss, Objective, Schedule
 
 FEWEST = 10  # genes, and cells or pools, that can be fitted
 
@@ -74,6 +81,94 @@ class ProfileData(NamedTuple):
     is_hidden_cell: Float[Array, " cell"]
 
 
+class ProfileBatch(NamedTuple):
+    """Genes of one step."""
+
+    profiles: Float[Array, "gene cell"]
+    weights: Float[Array, " gene"]  # 0 for those that only fill the batch up
+    is_hidden: Float[Array, " gene"]
+    noise: Float[Array, "gene dim"]  # that places each code in its distribution
+
+
+@dataclasses.dataclass(frozen=True)
+class EmbeddingObjective(Objective):
+    """The autoencoder, fitted to profiles.
+
+    The loss of a gene is twice the negative evidence lower bound under noise of variance 1, for
+    each of its cells: their mean squared error, and the KL divergence of its code.
+    """
+
+    model: AutoencoderConfig
+    config: EmbeddingTrainingConfig
+    metrics = ("held_out",)
+
+    @property
+    def schedule(self) -> Schedule:
+        """That of the settings; no epoch of the warm-up is chosen."""
+        return Schedule.of(self.config, first_choice=self.config.warm_up)
+
+    @property
+    def optimizer(self) -> optax.GradientTransformation:
+        """Adam."""
+        return optax.adam(self.config.learning_rate)
+
+    def init(self, key, data: ProfileData):
+        """Fresh parameters."""
+        autoencoder = Autoencoder(self.model, data.profiles.shape[1])
+        return autoencoder.init(key, data.profiles[:1], None)["params"], {}
+
+    def divide(self, data: ProfileData, key, epoch):
+        """Batches of genes, in an order drawn by (seed, epoch), and their weights."""
+        genes = len(data.profiles)
+        size = min(self.config.batch_size, genes)
+        steps = -(-genes // size)
+        order = jax.random.permutation(jax.random.fold_in(key, epoch), genes)
+        place = jnp.arange(steps * size)  # the last batch is filled up with genes that weigh 0
+        weights = (place < genes).astype(jnp.float32)
+        return order[place % genes].reshape(steps, size), weights.reshape(steps, size)
+
+    def batch(self, data: ProfileData, part, key) -> ProfileBatch:
+        """The profiles of a part, with the noise of their codes."""
+        genes, weights = part
+        # one more fold, as the order of an epoch is drawn from the first
+        noise = jax.random.normal(jax.random.fold_in(key, 1), (len(genes), self.model.dim))
+        return ProfileBatch(data.profiles[genes], weights, data.is_hidden_gene[genes], noise)
+
+    def loss(self, state, batch: ProfileBatch, data: ProfileData, key, *, axis=None) -> BatchLoss:
+        """The mean loss of the genes, without their held-out values."""
+        x = batch.profiles
+        counted = 1 - batch.is_hidden[:, None] * data.is_hidden_cell
+        out = self.decode(state.parameters, x, data, batch.noise)
+        losses = jnp.sum(counted * (out.profiles - x) ** 2, axis=1)
+        if self.model.variational:
+            kl = kl_to_standard_normal(out.mean, out.log_variance)
+            losses += 2 * kl_weight(state.epoch, self.config) * kl
+        loss = jnp.sum(batch.weights * losses / counted.sum(axis=1)) / batch.weights.sum()
+        return BatchLoss(loss, state.collections)
+
+    def evaluate(self, state, data: ProfileData, key):
+        """Share of the sum of squares of the held-out values that the decoded means explain."""
+        x = data.profiles[data.hidden_genes]
+        out = self.decode(state.parameters, x, data, None)
+        missed = jnp.sum(data.is_hidden_cell * (x - out.profiles) ** 2)
+        share = 1 - missed / jnp.sum(data.is_hidden_cell * x**2)
+        return share, {"held_out": share}
+
+    def decode(self, parameters, x, data: ProfileData, noise) -> Reconstruction:
+        """Profiles from their codes, which see no held-out cell."""
+        autoencoder = Autoencoder(self.model, x.shape[1])
+        return autoencoder.apply({"params": parameters}, x * (1 - data.is_hidden_cell), noise)
+
+    def count_rows(self, data: ProfileData) -> int:
+        """Genes."""
+        return len(data.profiles)
+
+    def pad_batch(self, batch: ProfileBatch, data: ProfileData, parts: int) -> ProfileBatch:
+        """The genes, and as many that weigh nothing as make their number divide."""
+        missing = -len(batch.weights) % parts
+        return jax.tree.map(lambda x: jnp.pad(x, [(0, missing)] + [(0, 0)] * (x.ndim - 1)), batch)
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class ExpressionEmbedding:
     """A vector for each gene whose expression varies."""
@@ -93,8 +188,12 @@ def embed_expression(
     seed: int,
     store: CheckpointStore | None = None,
     log: FitLog | None = None,
+    mesh: Mesh | None = None,
 ) -> ExpressionEmbedding:
-    """The vectors of the genes; goes on from `store` where an earlier fit left off.
+    """The vectors of the genes; resumes from `store` where an earlier fit stopped.
+
+    Args:
+        mesh: devices that share the fit; without one, a single device.
 
     Raises:
         GeneMismatchError: too few genes or cells.
@@ -108,20 +207,10 @@ def embed_expression(
         )
     found = found[order_rows(profiles.values[found])]
     data = hold_out(profiles.values[found], config, seed)
-    start_key, train_key = jax.random.split(jax.random.key(seed))
-    keeper = Keeper("expression embedding", store, log)
-    # from numpy arrays: arrays restored onto one device would compile the chunk once more
-    state = keeper.begin(jax.device_get(_start(start_key, data, model=model, config=config)))
-    state = train_to_the_end(
-        [keeper],
-        jax.tree.map(jnp.asarray, state),
-        lambda state: _train_chunk(state, data, train_key, model=model, config=config),
-        lambda tree: [tree],
-        config.checkpoint_seconds,
-    )
-    result = keeper.finish(jax.device_get(state), config.learning_rate)
+    trainer = make_trainer(EmbeddingObjective(model, config), mesh)
+    result = fit(trainer, data, seed=seed, name="expression embedding", store=store, log=log)
     vectors = np.zeros((len(profiles.covered), model.dim), np.float32)
-    vectors[found] = _encode(result.variables["params"], data, model=model)
+    vectors[found] = encode(result.variables["params"], data, model=model)
     return ExpressionEmbedding(
         vectors, profiles.covered, result.best_score, result.best_epoch, result.epochs
     )
@@ -141,125 +230,13 @@ def hold_out(
     return ProfileData(*map(jnp.asarray, arrays))
 
 
-@functools.partial(jax.jit, static_argnames=("model", "config"))
-def _start(key, data, *, model, config) -> TrainState:
-    cells = data.profiles.shape[1]
-    parameters = Autoencoder(model, cells).init(key, data.profiles[:1], None)["params"]
-    return fresh_state(parameters, {}, optax.adam(config.learning_rate))
-
-
-@functools.partial(jax.jit, static_argnames=("model", "config"))
-def _train_chunk(state, data, key, *, model, config) -> tuple[TrainState, dict]:
-    """The epochs until the next evaluation, and that; nothing where the fit has stopped."""
-
-    def go_on(state):
-        epochs = config.evaluate_every
-        state, losses = jax.lax.scan(
-            lambda state, _: train_epoch(state, data, key, model, config), state, length=epochs
-        )
-        score = held_out_share(state.parameters, data, model)
-        return select(state, score, config), (losses[-1], score)
-
-    def stay(state):
-        return state, (jnp.full((), jnp.nan), jnp.full((), jnp.nan))
-
-    trained = ~state.stopped
-    state, (loss, score) = jax.lax.cond(trained, go_on, stay, state)
-    return state, {
-        "loss": loss,
-        "held_out": score,
-        "epoch": state.epoch,
-        "best_epoch": state.best_epoch,
-        "trained": trained,
-        "stopped": state.stopped,
-    }
-
-
-def train_epoch(state, data, key, model, config) -> tuple[TrainState, Float[Array, ""]]:
-    """One pass over the genes in an order drawn by (seed, epoch), and its mean loss."""
-    genes = len(data.profiles)
-    size = min(config.batch_size, genes)
-    steps = -(-genes // size)
-    order = jax.random.permutation(jax.random.fold_in(key, state.epoch), genes)
-    place = jnp.arange(steps * size)  # the last batch is filled up with genes that weigh nothing
-    batches = order[place % genes].reshape(steps, size)
-    weights = (place < genes).astype(jnp.float32).reshape(steps, size)
-
-    def one(state, batch):
-        return train_step(state, *batch, data, key, model, config)
-
-    state, losses = jax.lax.scan(one, state, (batches, weights))
-    return state._replace(epoch=state.epoch + 1), losses.mean()
-
-
-def train_step(
-    state, batch, weights, data, key, model, config
-) -> tuple[TrainState, Float[Array, ""]]:
-    """One update from a batch of genes; its noise depends on (seed, step) only.
-
-    The loss of a gene is twice the negative evidence lower bound under noise of variance 1, for
-    each of its cells: their mean squared error, and the KL divergence of its code.
-
-    An update that is not finite is refused: the state keeps its parameters and `finite` turns
-    False.
-    """
-    x = data.profiles[batch]
-    shown = 1 - data.is_hidden_cell
-    counted = 1 - data.is_hidden_gene[batch][:, None] * data.is_hidden_cell
-    # one more fold, as the order of an epoch is drawn from the first
-    noise_key = jax.random.fold_in(jax.random.fold_in(key, state.step), 1)
-    noise = jax.random.normal(noise_key, (len(batch), model.dim))
-
-    def loss_of(parameters):
-        out = Autoencoder(model, x.shape[1]).apply({"params": parameters}, x * shown, noise)
-        losses = jnp.sum(counted * (out.profiles - x) ** 2, axis=1)
-        if model.variational:
-            kl = kl_to_standard_normal(out.mean, out.log_variance)
-            losses += 2 * kl_weight(state.epoch, config) * kl
-        return jnp.sum(weights * losses / counted.sum(axis=1)) / weights.sum()
-
-    loss, gradient = jax.value_and_grad(loss_of)(state.parameters)
-    optimizer = optax.adam(config.learning_rate)
-    updates, moments = optimizer.update(gradient, state.optimizer, state.parameters)
-    moved = state._replace(
-        parameters=optax.apply_updates(state.parameters, updates),
-        optimizer=moments,
-        step=state.step + 1,
-    )
-    finite = state.finite & all_finite((loss, moved.parameters, moved.optimizer))
-    kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), moved, state)
-    return kept._replace(finite=finite), loss
-
-
 def kl_weight(epoch: Int[Array, ""], config: EmbeddingTrainingConfig) -> Float[Array, ""]:
     """The weight of the KL term in an epoch: a line from 0 to the full weight."""
     return config.kl_weight * jnp.minimum(1.0, epoch / max(config.warm_up, 1))
 
 
-def held_out_share(parameters, data: ProfileData, model: AutoencoderConfig) -> Float[Array, ""]:
-    """Share of the sum of squares of the held-out values that the decoded means explain."""
-    x = data.profiles[data.hidden_genes]
-    shown = 1 - data.is_hidden_cell
-    out = Autoencoder(model, x.shape[1]).apply({"params": parameters}, x * shown, None)
-    missed = jnp.sum(data.is_hidden_cell * (x - out.profiles) ** 2)
-    return 1 - missed / jnp.sum(data.is_hidden_cell * x**2)
-
-
-def select(
-    state: TrainState, score: Float[Array, ""], config: EmbeddingTrainingConfig
-) -> TrainState:
-    """Keeps the parameters if they are the best since the warm-up; stops after enough worse."""
-    return keep_better(
-        state,
-        score,
-        patience=config.patience,
-        epochs=config.epochs,
-        counts=state.epoch >= config.warm_up,
-    )
-
-
 @functools.partial(jax.jit, static_argnames=("model",))
-def _encode(parameters, data, *, model) -> Float[Array, "gene dim"]:
+def encode(parameters, data, *, model) -> Float[Array, "gene dim"]:
     """The mean of every gene's code, from the cells that are not held out."""
     autoencoder = Autoencoder(model, data.profiles.shape[1])
     shown = data.profiles * (1 - data.is_hidden_cell)

@@ -1,4 +1,8 @@
-"""Members of the kernel-informed factor model, trained side by side in one compiled program."""
+"""Members of the kernel-informed factor model, trained side by side in one compiled program.
+
+They do not run on the training loop, which keeps the best state: every snapshot of every member is
+kept, as validation chooses among their combinations.
+"""
 
 import dataclasses
 import functools
@@ -37,9 +41,7 @@ class EnsembleConfig(Settings):
     def __post_init__(self):
         super().__post_init__()
         if self.evaluate_every > self.steps:
-            raise ValueError(
-                f"evaluate_every must be at most steps, got {self.evaluate_every} and {self.steps}"
-            )
+            raise ValueError(f"evaluate_every must be at most {self.steps}, the steps")
 
     @property
     def snapshots(self) -> int:

@@ -3,16 +3,14 @@
 import dataclasses
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from grnjax.errors import NonFiniteError
 from grnjax.storage.checkpoints import CheckpointStore
 from grnjax.training.cluster import agree
-from grnjax.training.step import TrainState
-
-PyTree = Any
+from grnjax.training.objective import PyTree, TrainState
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -29,14 +27,14 @@ class FitLog(Protocol):
     """Where a fit reports to."""
 
     def start(self, epoch: int) -> None:
-        """The fit begins, or goes on, after `epoch`."""
+        """The fit begins, or resumes, after `epoch`."""
 
     def write(self, metrics: dict) -> None:
         """Loss and validation scores of one evaluation."""
 
 
 class Keeper:
-    """Keeps the checkpoints of one fit, if it has a store, and tells its log, if it has one."""
+    """Keeps the checkpoints of one fit, if it has a store, and its log, if it has one."""
 
     def __init__(self, name: str, store: CheckpointStore | None, log: FitLog | None):
         self.name, self.store, self.log = name, store, log
@@ -62,7 +60,7 @@ class Keeper:
             self.saved_epoch = epoch
 
     def announce(self, metrics: dict) -> bool:
-        """Fetches the metrics of a chunk, passes them on, and says whether the fit has stopped."""
+        """Fetches the metrics of a chunk, passes them on, and returns whether it has stopped."""
         values = {name: np.asarray(value).item() for name, value in metrics.items()}
         trained, stopped = values.pop("trained"), values.pop("stopped")
         if trained and self.log is not None:
@@ -79,7 +77,7 @@ class Keeper:
             raise NonFiniteError(
                 f"{self.name}: the loss stopped being finite by epoch {int(state.epoch)}, "
                 f"after step {int(state.step)}; the last good state is kept. Lower "
-                f"--training.learning-rate (now {learning_rate:g}) and choose another --out."
+                f"--method.training.learning-rate (now {learning_rate:g}) and choose another --out."
             )
         variables = {"params": state.best_parameters, **state.best_collections}
         return FitResult(
@@ -97,7 +95,7 @@ def train_to_the_end(
     """The state when all of its fits have stopped, each saved now and then and at its end.
 
     The device is asked for metrics one chunk late, so it does not wait for the host. With several
-    processes and checkpoints it does, a moment after each chunk: all hear then from process 0
+    processes and checkpoints it does, a moment after each chunk: process 0 then decides for all
     whether it is time to save.
 
     Args:

@@ -3,6 +3,9 @@
 Each episode hides a quarter of the train genes as targets and predicts their labels from those
 of the others in closed form: is this gene like the known targets of the TF, and of TFs like it?
 Weights learned on the training loss itself would overfit; these are judged on unseen genes.
+
+The episodes do not run on the training loop: they are one short compiled scan around closed-form
+solutions, with no evaluation to stop by and the last state as its result.
 """
 
 import dataclasses
@@ -83,9 +86,8 @@ def _learn(kernels, labels, observed, drawn, *, hidden, components, learning_rat
 
     def step(carry, genes):
         parameters, state = carry
-        loss = functools.partial(
-            episode_loss, kernels, labels, observed, genes[:hidden], genes[hidden:], components
-        )
+        given = kernels, labels, observed, genes[:hidden], genes[hidden:]
+        loss = functools.partial(episode_loss, *given, components=components)
         updates, state = optimizer.update(jax.grad(loss)(parameters), state)
         return (optax.apply_updates(parameters, updates), state), None
 
@@ -94,7 +96,7 @@ def _learn(kernels, labels, observed, drawn, *, hidden, components, learning_rat
 
 
 def episode_loss(
-    kernels, labels, observed, hidden, context, components: int, parameters: dict
+    kernels, labels, observed, hidden, context, parameters: dict, *, components: int
 ) -> Float[Array, ""]:
     """Mean cross-entropy of the hidden genes' labels, predicted from the context genes'."""
     weights = jax.nn.softmax(parameters["kernel"])
@@ -111,8 +113,8 @@ def episode_loss(
     parts = importance[:, None] * solved @ across.T  # [component, hidden]
     logits = jax.scipy.special.logit(rate)[:, None] + (direction @ parts) / deviation[:, None]
     losses = optax.sigmoid_binary_cross_entropy(logits, labels[:, hidden])
-    told = observed[:, hidden]
-    return (losses * told).sum() / jnp.maximum(told.sum(), 1)
+    known = observed[:, hidden]
+    return (losses * known).sum() / jnp.maximum(known.sum(), 1)
 
 
 @jax.custom_vjp

@@ -1,8 +1,8 @@
 """The training step under `jax.pmap`, for programs that are built on it.
 
 Each device holds the whole state, all genes and its part of the train pairs. Losses and gradients
-are those of `make_trainer(mesh=...)`, but for a model with dropout on pairs: its mask counts the
-pairs of a part from 0, so that each device drops of its first pair what the others do of theirs.
+are those of `make_pair_trainer` on a mesh, but for a model with dropout on pairs: its mask counts
+the pairs of a part from 0, so that each device drops of its first pair what the others do.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,8 +14,9 @@ from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float
 
 from grnjax.training.loop import Trainer
+from grnjax.training.objective import TrainState
+from grnjax.training.pair_objective import FitData
 from grnjax.training.sharding import DATA, pad_pairs, wait_on_cpu
-from grnjax.training.step import FitData, TrainState
 
 Step = Callable[[TrainState, FitData, Array], tuple[TrainState, Float[Array, " device"]]]
 
@@ -42,13 +43,13 @@ def spread(
     def copy(array):
         return jax.device_put(np.broadcast_to(array, (count, *array.shape)), by_device)
 
-    def deal(array):
+    def split(array):
         parts = array.reshape(count, len(array) // count, *array.shape[1:])
         return jax.device_put(parts, by_device)
 
     train = pad_pairs(data.train, count, padding_node=len(data.genes.nodes) - 1)
     state, rest = jax.tree.map(copy, (state, data._replace(train=None)))
-    return state, rest._replace(train=jax.tree.map(deal, train))
+    return state, rest._replace(train=jax.tree.map(split, train))
 
 
 def collect(state: TrainState) -> TrainState:

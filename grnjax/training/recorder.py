@@ -4,7 +4,6 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,10 +13,8 @@ from grnjax.storage.files import JsonLines, read_json_lines, write_atomic
 from grnjax.training.cluster import is_first
 from grnjax.training.keeper import FitResult, Keeper
 from grnjax.training.loop import Trainer, fit
+from grnjax.training.objective import PyTree
 from grnjax.training.side_by_side import choose_group_size, fit_side_by_side
-from grnjax.training.step import FitData
-
-PyTree = Any
 
 SHOWN = {  # beside the bar, of whatever a fit is selected on
     "average_precision": "AP",
@@ -37,13 +34,13 @@ class Job:
 
     name: str
     seed: int
-    build: Callable[[], FitData]
+    build: Callable[[], PyTree]
 
 
 class FitRecorder:
     """The fits of a run folder, or of none: each has its checkpoints, all share metrics.jsonl.
 
-    A fit that had ended is read back, one that was cut off goes on, and its log lines after the
+    A fit that had ended is read back, one that was cut off resumes, and its log lines after the
     checkpoint are taken out before they are written again. Of several processes all take part in
     the checkpoints, and only process 0 writes the log and shows the bar.
     """
@@ -57,7 +54,7 @@ class FitRecorder:
             folder.mkdir(parents=True, exist_ok=True)
             self.lines = JsonLines(folder / "metrics.jsonl")
 
-    def fit_all(self, trainer: Trainer, jobs: Sequence[Job]) -> Iterator[tuple[FitResult, FitData]]:
+    def fit_all(self, trainer: Trainer, jobs: Sequence[Job]) -> Iterator[tuple[FitResult, PyTree]]:
         """The selected model of each job, in their order, and its data.
 
         They are fitted one after the other or side by side, as the trainer's settings say; the
@@ -80,7 +77,7 @@ class FitRecorder:
                 log.end()
                 yield result, data
 
-    def fit(self, trainer: Trainer, data: FitData, *, name: str, seed: int) -> FitResult:
+    def fit(self, trainer: Trainer, data: PyTree, *, name: str, seed: int) -> FitResult:
         """The selected model of the fit called `name`, trained now or read back."""
         log = RecordedFit(self, name)
         result = fit(trainer, data, seed=seed, name=name, store=self.open_store(name), log=log)
@@ -148,7 +145,7 @@ class RecordedFit:
         self.recorder, self.name, self.epoch = recorder, name, 0
 
     def start(self, epoch: int) -> None:
-        """Says where the fit goes on, and forgets what a cut-off attempt wrote after that."""
+        """Reports where the fit resumes, and forgets what a cut-off attempt wrote after that."""
         self._move_bar(epoch)
         if self.recorder.lines is not None:
             if epoch:

@@ -1,13 +1,13 @@
 """Which array lies on which device: one mesh, one table of rules, and what keeps a fit to them.
 
 The mesh has two axes, `data` and `model`. Each array of a fit is laid out by the first rule of
-`RULES` that speaks of it, and jit does the rest: a loss is a mean over pairs, wherever they lie.
+`RULES` that applies to it, and jit does the rest: a loss is a mean over pairs, wherever they lie.
 """
 
 import functools
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,15 +17,14 @@ from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from grnjax.errors import ConfigError
-from grnjax.training.step import FitData
+from grnjax.training.objective import Objective, PyTree
 from grnjax.types import PairBatch
 
 DATA, MODEL = "data", "model"  # axes of the mesh
+FITS = "fits"  # the axis of fits that train side by side
 LARGE = 2**22  # numbers in a table from which splitting it is worth the messages: 16 MiB
-FROZEN = (".genes.nodes", ".genes.embedding")  # tables of a FitData that may be split
+FROZEN = (".genes.nodes", ".genes.embedding", ".profiles")  # tables of data that may be split
 LEARNED = (".parameters", ".best_parameters", ".optimizer")  # and parts of a TrainState
-
-PyTree = Any
 
 
 def make_mesh(model: int = 1) -> Mesh:
@@ -33,7 +32,7 @@ def make_mesh(model: int = 1) -> Mesh:
     devices = jax.device_count()
     if devices % model:
         raise ConfigError(
-            f"{devices} devices cannot be dealt out {model} to a table; give --devices.model a "
+            f"{devices} devices cannot be assigned {model} to a table; give --devices.model a "
             "number that divides them."
         )
     return jax.make_mesh((devices // model, model), (DATA, MODEL), axis_types=(AxisType.Auto,) * 2)
@@ -43,9 +42,9 @@ def make_mesh(model: int = 1) -> Mesh:
 
 
 class Leaf(NamedTuple):
-    """What a rule is told of an array."""
+    """What a rule sees of an array."""
 
-    path: str  # its place in a FitData or TrainState, such as `.parameters['identity']['tf_bias']`
+    path: str  # its place in the data or a TrainState, such as `.parameters['identity']['tf_bias']`
     shape: tuple[int, ...]
     nodes: int  # genes and their padding node
     in_batches: bool = False  # whether batches are drawn from the train pairs
@@ -82,29 +81,29 @@ def replicate(leaf: Leaf, mesh: Mesh) -> P:
 RULES = (split_train_pairs, split_gene_tables, replicate)
 
 
-def lay_out(tree: PyTree, mesh: Mesh, nodes: int, *, in_batches: bool = False) -> PyTree:
-    """The sharding of each array of a FitData or a TrainState, by the rules."""
+def lay_out(tree: PyTree, mesh: Mesh, rows: int, *, in_batches: bool = False) -> PyTree:
+    """The sharding of each array of a fit's data or of a TrainState, by the rules."""
 
     def find(path, array):
-        leaf = Leaf(jax.tree_util.keystr(path), array.shape, nodes, in_batches)
+        leaf = Leaf(jax.tree_util.keystr(path), array.shape, rows, in_batches)
         specs = (rule(leaf, mesh) for rule in RULES)
         return NamedSharding(mesh, next(spec for spec in specs if spec is not None))
 
     return jax.tree_util.tree_map_with_path(find, tree)
 
 
-def check_tables(data: FitData, state: PyTree, mesh: Mesh) -> None:
+def check_tables(data: PyTree, state: PyTree, objective: Objective, mesh: Mesh) -> None:
     """Refuses a mesh whose devices for large tables would have none to share.
 
     Raises:
         ConfigError: `model` is above 1, and every table is on every device.
     """
-    nodes, model = len(data.genes.nodes), mesh.shape[MODEL]
-    layouts = jax.tree.leaves([lay_out(tree, mesh, nodes) for tree in (data, state)])
+    rows, model = objective.count_rows(data), mesh.shape[MODEL]
+    layouts = jax.tree.leaves([lay_out(tree, mesh, rows) for tree in (data, state)])
     if model > 1 and not any(MODEL in layout.spec for layout in layouts):
         raise ConfigError(
             f"--devices.model {model} would leave {mesh.size - mesh.shape[DATA]} of {mesh.size} "
-            f"devices without work of their own: no table of {nodes:,} nodes has {LARGE:,} numbers "
+            f"devices without work of their own: no table of {rows:,} nodes has {LARGE:,} numbers "
             "or more and a side that divides; leave it out."
         )
 
@@ -112,16 +111,16 @@ def check_tables(data: FitData, state: PyTree, mesh: Mesh) -> None:
 # What keeps a fit to them
 
 
-def place_data(data: FitData, mesh: Mesh, *, batch_size: int) -> FitData:
+def place_data(data: PyTree, objective: Objective, mesh: Mesh) -> PyTree:
     """The arrays of a fit on the mesh; those of process 0 serve all.
 
-    Without mini-batches the train pairs are padded to a number that divides. Mini-batches are
-    drawn from all train pairs, so these are everywhere, and `split_batches` splits each batch.
+    Where steps take all train pairs, these are padded to a number that divides and split. Else
+    they are everywhere, and `split_batches` splits each batch.
     """
-    nodes = len(data.genes.nodes)
-    if not batch_size:
-        data = data._replace(train=pad_pairs(data.train, mesh.shape[DATA], nodes - 1))
-    layout = lay_out(data, mesh, nodes, in_batches=batch_size > 0)
+    if objective.whole_batches:
+        train = objective.pad_batch(data.train, data, mesh.shape[DATA])
+        data = data._replace(train=train)
+    layout = lay_out(data, mesh, objective.count_rows(data), in_batches=not objective.whole_batches)
 
     def put(array, sharding):
         return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
@@ -129,42 +128,57 @@ def place_data(data: FitData, mesh: Mesh, *, batch_size: int) -> FitData:
     return jax.tree.map(put, multihost_utils.broadcast_one_to_all(data), layout)
 
 
-def share_work(mesh: Mesh, start: Callable, chunk: Callable, score: Callable) -> list[Callable]:
-    """The three functions of a trainer, compiled for the mesh."""
+def share_work(
+    mesh: Mesh, objective: Objective, start: Callable, chunk: Callable
+) -> list[Callable]:
+    """Two functions of a trainer, compiled for the mesh."""
 
     def shared_start(key, data):
-        return keep_layout(start(key, data), mesh, len(data.genes.nodes))
+        return keep_layout(start(key, data), mesh, objective.count_rows(data))
 
     def shared_chunk(state, data, key):
         state, metrics = chunk(state, data, key)
-        return keep_layout(state, mesh, len(data.genes.nodes)), metrics
+        return keep_layout(state, mesh, objective.count_rows(data)), metrics
+
+    return [wait_on_cpu(jax.jit(f)) for f in (shared_start, shared_chunk)]
+
+
+def share_score(mesh: Mesh, score: Callable) -> Callable:
+    """The scores of pairs, compiled for the mesh, whose devices have some of the pairs each."""
 
     def shared_score(variables, genes, pairs, key):
-        logits = score(variables, genes, split_pairs(pairs, mesh, len(genes.nodes) - 1), key)
+        padded = pad_pairs(pairs, mesh.shape[DATA], padding_node=len(genes.nodes) - 1)
+        logits = score(variables, genes, split_rows(padded, mesh), key)
         everywhere = NamedSharding(mesh, P())
         return jax.lax.with_sharding_constraint(logits, everywhere)[: len(pairs.labels)]
 
-    return [wait_on_cpu(jax.jit(f)) for f in (shared_start, shared_chunk, shared_score)]
+    return wait_on_cpu(jax.jit(shared_score))
 
 
-def keep_layout(state: PyTree, mesh: Mesh, nodes: int) -> PyTree:
+def keep_layout(state: PyTree, mesh: Mesh, rows: int) -> PyTree:
     """The state, inside jit, laid out by the rules."""
-    return jax.lax.with_sharding_constraint(state, lay_out(state, mesh, nodes))
+    return jax.lax.with_sharding_constraint(state, lay_out(state, mesh, rows))
 
 
-def split_batches(step: Callable, mesh: Mesh) -> Callable:
+def split_batches(step: Callable, objective: Objective, mesh: Mesh) -> Callable:
     """The training step for batches of any size, inside jit, each split over `data`."""
 
     def split_step(state, batch, data, key):
-        return step(state, split_pairs(batch, mesh, len(data.genes.nodes) - 1), data, key)
+        padded = objective.pad_batch(batch, data, mesh.shape[DATA])
+        return step(state, split_rows(padded, mesh), data, key)
 
     return split_step
 
 
-def split_pairs(batch: PairBatch, mesh: Mesh, padding_node: int) -> PairBatch:
-    """The pairs, padded to a number that divides, and inside jit split over `data`."""
-    padded = pad_pairs(batch, mesh.shape[DATA], padding_node)
-    return jax.lax.with_sharding_constraint(padded, NamedSharding(mesh, P(DATA)))
+def split_rows(batch: PyTree, mesh: Mesh) -> PyTree:
+    """The arrays, inside jit, with rows split over `data` where their number divides."""
+    parts = mesh.shape[DATA]
+
+    def split(array):
+        spec = P(DATA) if array.ndim and array.shape[0] % parts == 0 else P()
+        return jax.lax.with_sharding_constraint(array, NamedSharding(mesh, spec))
+
+    return jax.tree.map(split, batch)
 
 
 def pad_pairs(batch: PairBatch, parts: int, padding_node: int) -> PairBatch:
@@ -202,3 +216,34 @@ def wait_on_cpu(function: Callable) -> Callable:
     if jax.default_backend() != "cpu":
         return function
     return functools.wraps(function)(lambda *args: jax.block_until_ready(function(*args)))
+
+
+# Whole fits on each device, which do not communicate
+
+
+def stack_fits(*functions: Callable) -> list[Callable]:
+    """The functions of a fit for fits stacked on a leading axis, compiled: whole ones on a device.
+
+    The number of fits must divide by that of the devices.
+    """
+    mesh = mesh_of_fits()
+    spread = functools.partial(
+        jax.shard_map,
+        mesh=mesh,
+        in_specs=P(FITS),
+        out_specs=P(FITS),
+        check_vma=False,  # a fit starts from constants, and no array is the same on all devices
+    )
+    layout = NamedSharding(mesh, P(FITS))
+    return [jax.jit(spread(jax.vmap(f)), out_shardings=layout) for f in functions]
+
+
+def spread_fits(tree: PyTree) -> PyTree:
+    """The arrays of stacked fits, each fit's on its device."""
+    return jax.device_put(tree, NamedSharding(mesh_of_fits(), P(FITS)))
+
+
+def mesh_of_fits() -> Mesh:
+    """All devices of this process in a row."""
+    devices = jax.local_devices()
+    return jax.make_mesh((len(devices),), (FITS,), (AxisType.Auto,), devices=devices)

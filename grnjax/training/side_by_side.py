@@ -1,13 +1,12 @@
 """Fits of equal shapes trained side by side: one program for all, whole fits on each device.
 
-Each keeps its own checkpoints, log lines and early stop. All go on until the last of them has
+Each keeps its own checkpoints, log lines and early stop. All continue until the last of them has
 stopped; what is computed for a stopped one meanwhile is thrown away.
 """
 
 import contextlib
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,13 +17,10 @@ from grnjax.errors import ConfigError
 from grnjax.training.cluster import DeviceConfig
 from grnjax.training.keeper import FitResult, Keeper, train_to_the_end
 from grnjax.training.loop import Trainer
-from grnjax.training.sharding import fetch, make_mesh
-from grnjax.training.step import FitData
-from grnjax.training.whole_fits import spread_fits
+from grnjax.training.objective import PyTree
+from grnjax.training.sharding import fetch, make_mesh, spread_fits
 
 FITS_A_DEVICE = 8  # at most, as each of them needs its memory
-
-PyTree = Any
 
 
 def choose_mesh(devices: DeviceConfig, side_by_side: bool | None, fits: int) -> Mesh | None:
@@ -38,19 +34,19 @@ def choose_mesh(devices: DeviceConfig, side_by_side: bool | None, fits: int) -> 
         fits: how many alike there are.
 
     Raises:
-        ConfigError: flags that contradict each other, or devices that cannot be dealt out.
+        ConfigError: flags that contradict each other, or a number of devices that does not divide.
     """
     processes, model = jax.process_count(), devices.model
     if side_by_side and processes > 1:
         raise ConfigError(
-            f"--training.side-by-side True deals out whole fits within one process, and each of "
+            f"--training.side-by-side True places whole fits within one process, and each of "
             f"the {processes} would train all of them; leave it out, and all devices share each "
             "fit."
         )
     if side_by_side and model > 1:
         raise ConfigError(
             f"--devices.model {model} splits the tables of a fit over devices, and "
-            "--training.side-by-side True leaves each fit to one; leave one of them out."
+            "--method.training.side-by-side True leaves each fit to one; leave one of them out."
         )
     whole = side_by_side
     if whole is None:
@@ -64,7 +60,7 @@ def choose_group_size(trainer: Trainer, fits: int) -> int:
 
     Groups are alike, so that they share one compilation, and give each device as many fits.
     """
-    wanted = trainer.config.side_by_side
+    wanted = trainer.schedule.side_by_side
     if wanted is None:
         wanted = jax.default_backend() != "cpu"
     if not wanted or fits < 2 or trainer.mesh is not None:
@@ -76,7 +72,7 @@ def choose_group_size(trainer: Trainer, fits: int) -> int:
 
 def fit_side_by_side(
     trainer: Trainer,
-    data: Sequence[FitData],
+    data: Sequence[PyTree],
     seeds: Sequence[int],
     keepers: Sequence[Keeper],
     size: int,
@@ -105,7 +101,7 @@ def fit_side_by_side(
         ]
 
     seeds = [*seeds, *seeds[-1:] * copies]
-    keys = jnp.stack([jax.random.split(jax.random.key(seed)) for seed in seeds])
+    keys = jnp.stack([trainer.objective.split_seed(seed) for seed in seeds])
     with explain_lack_of_memory(size):
         init_keys, train_keys = spread_fits((keys[:, 0], keys[:, 1]))
         stacked = stack(data)
@@ -115,15 +111,15 @@ def fit_side_by_side(
             stack([keeper.begin(state) for keeper, state in zip(keepers, starts, strict=True)]),
             lambda states: chunk(states, stacked, train_keys),
             split,
-            trainer.config.checkpoint_seconds,
+            trainer.schedule.checkpoint_seconds,
         )
     for keeper, state in zip(keepers, split(states), strict=True):
-        yield keeper.finish(state, trainer.config.learning_rate)
+        yield keeper.finish(state, trainer.schedule.learning_rate)
 
 
 @contextlib.contextmanager
 def explain_lack_of_memory(fits: int) -> Iterator[None]:
-    """Says what to do where so many fits do not fit into the memory of the devices.
+    """Explains what to do where so many fits do not fit into the memory of the devices.
 
     Raises:
         ConfigError: in the place of jax's own error.
@@ -135,6 +131,6 @@ def explain_lack_of_memory(fits: int) -> Iterator[None]:
             raise
         raise ConfigError(
             f"{fits} fits side by side need more memory than there is (devices: "
-            f"{jax.local_device_count()}); train them one by one with --training.side-by-side "
-            "False and a new --out."
+            f"{jax.local_device_count()}); train them one by one with "
+            "--method.training.side-by-side False and a new --out."
         ) from error

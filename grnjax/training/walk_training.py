@@ -14,16 +14,18 @@ from typing import Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int
 
 from grnjax.config import Positive, Rate, Seconds, Settings, Share, Weight
 from grnjax.graphs.walks import ENDED, WalkConfig, WalkGraph, draw_walks
 from grnjax.models.walk_model import WalkModel, WalkModelConfig
-from grnjax.models.walk_tokens import MaskedWalks, make_sentences, mask_genes
+from grnjax.models.walk_tokens import SPECIAL, MaskedWalks, make_sentences, mask_genes
 from grnjax.storage.checkpoints import CheckpointStore
-from grnjax.training.keeper import FitLog, FitResult, Keeper, train_to_the_end
+from grnjax.training.keeper import FitLog, FitResult
+from grnjax.training.loop import fit, make_trainer
 from grnjax.training.losses import weighted_mean
-from grnjax.training.step import TrainState, all_finite, fresh_state, keep_better
+from grnjax.training.objective import BatchLoss, Objective, Schedule
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,6 +65,80 @@ class WalkTrainingConfig(Settings):
         return math.ceil(starts * self.walks_a_node / self.batch_size / self.evaluate_every)
 
 
+class WalkData(NamedTuple):
+    """The arrays of a fit."""
+
+    graph: WalkGraph
+    held_out: MaskedWalks  # with a leading axis of batches
+
+
+@dataclasses.dataclass(frozen=True)
+class WalkObjective(Objective):
+    """The language model, fitted to walks; an epoch is the steps between two evaluations."""
+
+    config: WalkTrainingConfig
+    genes: int
+    epochs: int
+    metrics = ("held_out_loss",)
+
+    @property
+    def schedule(self) -> Schedule:
+        """That of the settings."""
+        return Schedule.of(self.config, epochs=self.epochs, evaluate_every=1)
+
+    @property
+    def optimizer(self) -> optax.GradientTransformation:
+        """AdamW, whose learning rate rises and falls once over all steps."""
+        config, steps = self.config, self.epochs * self.config.evaluate_every
+        rising = math.ceil(config.warm_up * (steps - 1))
+        rate = optax.warmup_cosine_decay_schedule(0.0, config.learning_rate, rising, steps)
+        return optax.adamw(
+            rate,
+            weight_decay=config.weight_decay,
+            mask=lambda parameters: jax.tree.map(lambda x: x.ndim > 1, parameters),
+        )
+
+    @property
+    def model(self) -> WalkModel:
+        """The language model; a sentence has two tokens more than its walk."""
+        return WalkModel(self.config.model, self.genes, self.config.walks.length + 2)
+
+    def init(self, key, data: WalkData):
+        """Fresh parameters."""
+        sentences = make_sentences(jnp.full((1, self.config.walks.length), ENDED), self.genes)
+        example = mask_genes(sentences, self.genes, self.config.masked_share, key)
+        return self.model.init(key, example)["params"], {}
+
+    def divide(self, data: WalkData, key, epoch):
+        """The numbers of the steps."""
+        return jnp.arange(self.config.evaluate_every)
+
+    def batch(self, data: WalkData, part, key) -> MaskedWalks:
+        """Walks that no other step has."""
+        return draw_batch(data.graph, key, self.config, self.genes, hide_all=False)
+
+    def loss(self, state, batch: MaskedWalks, data, key, *, axis=None) -> BatchLoss:
+        """The mean cross-entropy of the genes to guess, in nats."""
+        logits = self.model.apply({"params": state.parameters}, batch)
+        losses = optax.softmax_cross_entropy_with_integer_labels(logits, batch.genes)
+        return BatchLoss(weighted_mean(losses, batch.weights), state.collections)
+
+    def evaluate(self, state, data: WalkData, key):
+        """The loss on the held-out walks."""
+        held_out = data.held_out
+        losses = jax.lax.map(lambda batch: self.loss(state, batch, data, key).loss, held_out)
+        loss = jnp.average(losses, weights=held_out.weights.sum(axis=1))
+        return -loss, {"held_out_loss": loss}
+
+    def split_seed(self, seed: int) -> jax.Array:
+        """The last two of four; entropy and held-out walks have the others."""
+        return jax.random.split(jax.random.key(seed), 4)[2:]
+
+    def count_rows(self, data: WalkData) -> int:
+        """Tokens."""
+        return self.genes + SPECIAL
+
+
 class WalkFit(NamedTuple):
     """A fitted language model and what its held-out loss is to be held against."""
 
@@ -79,28 +155,31 @@ def fit_walks(
     name: str = "walks",
     store: CheckpointStore | None = None,
     log: FitLog | None = None,
+    mesh: Mesh | None = None,
 ) -> WalkFit:
-    """Trains until the held-out loss stops falling; goes on from `store` where it left off.
+    """Trains until the held-out loss stops falling; resumes from `store` where it stopped.
+
+    Args:
+        mesh: devices that share the fit; without one, a single device.
 
     Raises:
         NonFiniteError: an update was not finite; the last good state is in `store`.
     """
+    objective = WalkObjective(config, genes, config.count_epochs(len(graph.starts)))
+    data, entropy = prepare_walks(graph, genes, config, seed)
+    trainer = make_trainer(objective, mesh)
+    return WalkFit(fit(trainer, data, seed=seed, name=name, store=store, log=log), entropy)
+
+
+def prepare_walks(
+    graph: WalkGraph, genes: int, config: WalkTrainingConfig, seed: int
+) -> tuple[WalkData, float]:
+    """The arrays of a fit, and the entropy in nats of the genes in walks."""
     graph = jax.tree.map(jnp.asarray, graph)
     keys = jax.random.split(jax.random.key(seed), 4)
-    settings = {"config": config, "genes": genes}
-    entropy = float(measure_unigram_entropy(graph, keys[0], **settings))
-    held_out = draw_held_out(graph, keys[1], **settings)
-    keeper = Keeper(name, store, log)
-    # from numpy arrays, as in `loop.fit`: restored ones would compile the chunk once more
-    state = keeper.begin(jax.device_get(start_fit(keys[2], **settings)))
-    state = train_to_the_end(
-        [keeper],
-        jax.tree.map(jnp.asarray, state),
-        lambda state: train_chunk(state, graph, held_out, keys[3], **settings),
-        lambda tree: [tree],
-        config.checkpoint_seconds,
-    )
-    return WalkFit(keeper.finish(jax.device_get(state), config.learning_rate), entropy)
+    held_out = draw_held_out(graph, keys[1], config=config, genes=genes)
+    entropy = measure_unigram_entropy(graph, keys[0], config=config, genes=genes)
+    return WalkData(graph, held_out), float(entropy)
 
 
 def draw_sentences(
@@ -144,85 +223,3 @@ def measure_unigram_entropy(graph, key, *, config, genes) -> Float[Array, ""]:
     counts, _ = jax.lax.scan(count, jnp.zeros(genes, jnp.int32), jax.random.split(key, batches))
     share = counts / counts.sum()
     return -jnp.sum(jax.scipy.special.xlogy(share, share))
-
-
-@functools.partial(jax.jit, static_argnames=("config", "genes"))
-def start_fit(key, *, config, genes) -> TrainState:
-    """The state before the first step."""
-    sentences = make_sentences(jnp.full((1, config.walks.length), ENDED), genes)
-    example = mask_genes(sentences, genes, config.masked_share, key)
-    parameters = WalkModel(config.model, genes, sentences.shape[1]).init(key, example)["params"]
-    optimizer = make_optimizer(config, steps=1)  # how many is no part of its state
-    return fresh_state(parameters, {}, optimizer)
-
-
-def make_optimizer(config: WalkTrainingConfig, steps: int) -> optax.GradientTransformation:
-    """AdamW, whose learning rate rises and falls once over that many steps."""
-    rising = math.ceil(config.warm_up * (steps - 1))
-    rate = optax.warmup_cosine_decay_schedule(0.0, config.learning_rate, rising, steps)
-    return optax.adamw(
-        rate,
-        weight_decay=config.weight_decay,
-        mask=lambda parameters: jax.tree.map(lambda x: x.ndim > 1, parameters),
-    )
-
-
-@functools.partial(jax.jit, static_argnames=("config", "genes"))
-def train_chunk(state, graph, held_out, key, *, config, genes) -> tuple[TrainState, dict]:
-    """The state after the steps until the next evaluation, that included, and its metrics."""
-    epochs = config.count_epochs(len(graph.starts))
-    optimizer = make_optimizer(config, epochs * config.evaluate_every)
-
-    def one_step(state, _):
-        batch_key = jax.random.fold_in(key, state.step)
-        batch = draw_batch(graph, batch_key, config, genes, hide_all=False)
-        return train_step(state, batch, config, genes, optimizer)
-
-    def go_on(state):
-        state, losses = jax.lax.scan(one_step, state, length=config.evaluate_every)
-        state = state._replace(epoch=state.epoch + 1)
-        state, loss = select(state, held_out, config, genes, epochs)
-        return state, losses.mean(), loss
-
-    def stay(state):
-        return state, jnp.full((), jnp.nan), jnp.full((), jnp.nan)
-
-    trained = ~state.stopped
-    state, train_loss, held_out_loss = jax.lax.cond(trained, go_on, stay, state)
-    return state, {
-        "loss": train_loss,
-        "held_out_loss": held_out_loss,
-        "trained": trained,
-        "epoch": state.epoch,
-        "best_epoch": state.best_epoch,
-        "stopped": state.stopped,
-    }
-
-
-def train_step(state, batch, config, genes, optimizer) -> tuple[TrainState, Float[Array, ""]]:
-    """One update from one batch, and its loss; an update that is not finite is refused."""
-    loss, gradient = jax.value_and_grad(mean_loss)(state.parameters, batch, config, genes)
-    updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.parameters)
-    moved = state._replace(
-        parameters=optax.apply_updates(state.parameters, updates),
-        optimizer=optimizer_state,
-        step=state.step + 1,
-    )
-    finite = state.finite & all_finite((loss, moved.parameters, moved.optimizer))
-    kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), moved, state)
-    return kept._replace(finite=finite), loss
-
-
-def mean_loss(parameters, batch: MaskedWalks, config, genes) -> Float[Array, ""]:
-    """Mean cross-entropy of the genes to guess, in nats."""
-    model = WalkModel(config.model, genes, batch.tokens.shape[1])
-    logits = model.apply({"params": parameters}, batch)
-    losses = optax.softmax_cross_entropy_with_integer_labels(logits, batch.genes)
-    return weighted_mean(losses, batch.weights)
-
-
-def select(state, held_out, config, genes, epochs) -> tuple[TrainState, Float[Array, ""]]:
-    """Evaluates on the held-out walks and keeps the parameters if they are the best so far."""
-    losses = jax.lax.map(lambda batch: mean_loss(state.parameters, batch, config, genes), held_out)
-    loss = jnp.average(losses, weights=held_out.weights.sum(axis=1))
-    return keep_better(state, -loss, patience=config.patience, epochs=epochs), loss

@@ -115,7 +115,7 @@ def test_other_places_of_the_targets_permute_the_scores(coarse):
 
 def test_many_cells_have_bins_unless_cuts_must_be_exact():
     few, many = np.zeros((MANY_CELLS - 1, 2), np.float32), np.zeros((MANY_CELLS, 2), np.float32)
-    assert isinstance(GRNBoost2Config().arrange(few), Presorted)
-    assert isinstance(GRNBoost2Config().arrange(many), Binned)
-    assert isinstance(GRNBoost2Config(cuts="binned").arrange(few), Binned)
-    assert isinstance(GRNBoost2Config(cuts="exact").arrange(many), Presorted)
+    assert isinstance(GRNBoost2Config().sort_cells(few), Presorted)
+    assert isinstance(GRNBoost2Config().sort_cells(many), Binned)
+    assert isinstance(GRNBoost2Config(cuts="binned").sort_cells(few), Binned)
+    assert isinstance(GRNBoost2Config(cuts="exact").sort_cells(many), Presorted)

@@ -13,6 +13,7 @@ import grnjax
 from grnjax.cli.infer import InferCommand, inputs_of
 from grnjax.data.expression import DataConfig
 from grnjax.evaluation.calibration import reliability_error
+from grnjax.tasks.record import digest_inputs
 
 TRIVIAL_ROWS = {
     "TF rate",
@@ -90,7 +91,7 @@ def test_unseen_says_of_which_gene_no_edge_is_known(edges, small_set):
     assert set(edges.loc[edges["unseen"] != "no", "status"]) == {"new"}
 
 
-def test_two_members_disagree_somewhere_and_a_spread_is_never_negative(edges):
+def test_two_repeats_disagree_somewhere_and_a_spread_is_never_negative(edges):
     assert edges["spread"].min() >= 0
     assert (edges["spread"] > 0).mean() > 0.9
 
@@ -145,9 +146,10 @@ def test_the_h5ad_holds_the_same_network_with_tfs_in_rows(inferred, edges, small
 
 def test_the_record_names_settings_inputs_and_machine(record, small_set):
     assert record["command"] == "infer" and record["seed"] == 5
-    assert record["method"] == "kernel-factor" and record["config"]["method"] == "auto"
-    assert record["config"]["members"] == 2
-    assert record["config"]["kernel_factor"]["training"]["steps"] == 60
+    assert record["method"] == "kernel-factor"
+    assert record["config"]["repeats"] == 2
+    method = record["config"]["method"]
+    assert method["class"] == "KernelFactorMethod" and method["training"]["steps"] == 60
     files = {"expression": "expression.csv", "network": "network.csv", "tfs": "tfs.txt"}
     for role, name in files.items():
         content = (small_set.folder / name).read_bytes()
@@ -159,7 +161,7 @@ def test_the_record_names_settings_inputs_and_machine(record, small_set):
 
 def test_the_record_judges_every_fold_beside_the_trivial_rows(record, small_set):
     rows = pd.DataFrame(record["metrics"]["rows"])
-    assert set(rows["method"]) == {"grnjax", *TRIVIAL_ROWS}
+    assert set(rows["method"]) == {"kernel-factor", *TRIVIAL_ROWS}
     assert (rows.groupby("method")["draw"].agg(set) == {0, 1, 2}).all()
     assert rows["auroc"].between(0, 1).all()
     told = (len(small_set.tfs) - 1) * (len(small_set.genes) - 1)
@@ -185,15 +187,15 @@ def test_python_gives_the_ranking_of_the_command_line(edges, small_set):
     counts = small_set.counts.sample(frac=1, random_state=3).T
     data = anndata.AnnData(counts.astype(np.float32))
     settings = {
-        "members": 2,
+        "repeats": 2,
         "folds": 3,
-        "kernel_factor.training.steps": 60,
-        "kernel_factor.kernels.episodes": 4,
+        "method.training.steps": 60,
+        "method.kernels.episodes": 4,
     }
-    network = grnjax.infer_network(
+    network = grnjax.infer(
         data,
         small_set.known.sample(frac=1, random_state=4),
-        small_set.tfs[::-1],
+        tfs=small_set.tfs[::-1],
         config=replace(grnjax.InferenceConfig(), settings),
         seed=5,
     )
@@ -210,7 +212,7 @@ def test_an_embedding_with_other_content_is_another_input(tmp_path):
     digests = []
     for content in (b"one", b"two"):
         path.write_bytes(content)
-        digests.append(inputs_of(command)["embedding"])
+        digests.append(digest_inputs(inputs_of(command))["embedding"])
     assert digests[0] != digests[1]
 
 
@@ -219,10 +221,13 @@ def test_without_arguments_the_embedded_set_is_ranked(cli, quick_factors, tmp_pa
     monkeypatch.chdir(tmp_path)
     size = {"genes": 60, "tfs": 8, "master-regulators": 3, "cells": 80, "tfs-per-programme": 3}
     small = [f"--embedded.simulator.{name}={value}" for name, value in size.items()]
-    outcome = cli("infer", *small, "--members=1", "--folds=3", *quick_factors)
+    outcome = cli("infer", *small, "--repeats=1", "--folds=3", *quick_factors)
     assert outcome.status == 0, outcome.err
     record = json.loads((tmp_path / "grnjax-run" / "run.json").read_text())
-    assert {row["method"] for row in record["metrics"]["hidden_rows"]} == {"grnjax", *TRIVIAL_ROWS}
+    assert {row["method"] for row in record["metrics"]["hidden_rows"]} == {
+        "kernel-factor",
+        *TRIVIAL_ROWS,
+    }
     assert "True edges that were hidden against true non-edges" in outcome.out
     assert f"{8 * 59} ranked pairs in grnjax-run/" in outcome.out
     assert set(record["evidence"]) == {"expression", "motifs"}
@@ -232,12 +237,12 @@ def test_without_arguments_the_embedded_set_is_ranked(cli, quick_factors, tmp_pa
 
 @pytest.mark.slow
 def test_scregnet_ranks_the_same_pairs_by_other_scores(cli, edges, small_set, tmp_path):
-    settings = ["--method=scRegNet", "--members=1", "--folds=2", "--training.epochs=10"]
+    settings = ["--method=scRegNet", "--repeats=1", "--folds=2", "--method.training.epochs=10"]
     outcome = cli("infer", *small_set.arguments, *settings, "--out", tmp_path / "run")
     assert outcome.status == 0, outcome.err
     theirs = pd.read_csv(tmp_path / "run" / "edges.tsv", sep="\t")
     assert list(theirs) == list(edges) and set(index_of(theirs)) == set(index_of(edges))
-    assert (theirs["low"] == theirs["high"]).all()  # one member
+    assert (theirs["low"] == theirs["high"]).all()  # one repeat
     record = json.loads((tmp_path / "run" / "run.json").read_text())
     assert record["method"] == "scRegNet"
     assert (record["evidence"], record["blocks"], record["label_overlap"]) == ({}, [], [])

@@ -69,7 +69,7 @@ def read_run(folder):
 
 @pytest.mark.slow
 def test_two_processes_train_like_one_and_only_the_first_writes(genelink_folder, cli, tmp_path):
-    command = ["train", genelink_folder(), "--training.epochs", 20]
+    command = ["train", genelink_folder(), "--method.training.epochs", 20]
     assert cli(*command, "--out", tmp_path / "one").status == 0
     first, second = run_two(*command, "--out", tmp_path / "two")
     assert (first[0], second[0]) == (0, 0), first[2] + second[2]
@@ -91,7 +91,7 @@ def test_two_processes_infer_like_one_and_leave_when_the_first_has_written(
     inferred, small_set, quick_factors, tmp_path
 ):
     """Writing takes longer here than the time that jax gives processes to leave together."""
-    settings = ["--members", 2, "--folds", 3, *quick_factors, "--seed", 5]
+    settings = ["--repeats", 2, "--folds", 3, *quick_factors, "--seed", 5]
     command = ["infer", *small_set.arguments, *settings, "--out", tmp_path / "two"]
     first, second = run_two(*command, program=SLOW_TO_WRITE)
     assert (first[0], second[0]) == (0, 0), first[2] + second[2]
@@ -128,7 +128,7 @@ def test_a_run_that_process_0_cannot_enter_ends_for_both(genelink_folder, tmp_pa
         (["--devices.model", 0], "model must be at least 1, got 0"),
         (["--devices.model", 3], "1 devices cannot be dealt out 3 to a table"),
         (
-            ["--devices.model", 2, "--training.side-by-side", "True"],
+            ["--devices.model", 2, "--method.training.side-by-side", "True"],
             "--devices.model 2 splits the tables of a fit over devices, and",
         ),
     ],

@@ -10,19 +10,19 @@ import pytest
 
 from grnjax.storage.files import read_json_lines
 
-QUICK = ["--training.epochs", 20]
+QUICK = ["--method.training.epochs", 20]
 MODEL = "scRegNet"
 GT_GRN = [
-    "--model=GT-GRN",
-    "--model.transformer.layers=1",
-    "--model.transformer.width=8",
-    "--embeddings.networks",
+    "--method=GT-GRN",
+    "--method.model.transformer.layers=1",
+    "--method.model.transformer.width=8",
+    "--method.embeddings.networks",
     "pearson",
-    "--embeddings.autoencoder.dim=6",
-    "--embeddings.expression.epochs=30",
-    "--embeddings.walks.walks-a-node=5",
-    "--embeddings.walks.evaluate-every=20",
-    "--embeddings.walks.model.layers=1",
+    "--method.embeddings.autoencoder.dim=6",
+    "--method.embeddings.expression.epochs=30",
+    "--method.embeddings.walks.walks-a-node=5",
+    "--method.embeddings.walks.evaluate-every=20",
+    "--method.embeddings.walks.model.layers=1",
 ]
 TRIVIAL_ROWS = [
     "TF rate",
@@ -112,7 +112,7 @@ def test_published_files_leave_the_rest_to_validation(train, genelink_folder, sm
 def test_a_set_of_invented_names_runs_from_its_layout(train, benchmark_root, small_set, tmp_path):
     name = "Perturbed/axolotl/TFs+7"
     where = ["--data.root", benchmark_root, "--data.split", "Cave"]
-    record, rows, outcome = train(name, *where, "--training.epochs", 8)
+    record, rows, outcome = train(name, *where, "--method.training.epochs", 8)
     ours = rows[rows["method"] == MODEL]
     assert ours["draw"].tolist() == [1, 3] and ours["auroc"].nunique() == 2
     assert list(rows.loc[rows["draw"] == 1, "method"]) == [*TRIVIAL_ROWS, MODEL]
@@ -125,7 +125,7 @@ def test_a_set_of_invented_names_runs_from_its_layout(train, benchmark_root, sma
     assert inputs["expression"] == digest(expression)
     assert "splits/sample3/Test_set.csv.gz" in inputs and "folder/Label.csv" in inputs
 
-    _, _, outcome = train(name, *where, "--training.epochs", 8)
+    _, _, outcome = train(name, *where, "--method.training.epochs", 8)
     assert "this run has already finished; nothing to do." in outcome.err
 
 
@@ -186,7 +186,7 @@ def test_the_option_that_is_best_on_validation_is_used(train, genelink_folder):
     best = max(scores, key=scores.get)
     assert record["metrics"]["chosen_on_validation"] == {"0": best}
     assert len(set(scores.values())) == 3
-    alone = [f"--{item}" for item in best.split(",")] if best != "as given" else []
+    alone = [f"--method.{item}" for item in best.split(",")] if best != "as given" else []
     _, rows_alone, _ = train(folder, *alone, out="alone")
     pd.testing.assert_frame_equal(rows, rows_alone)
 
@@ -207,17 +207,17 @@ def test_reference_selection_looks_at_the_test_pairs(train, genelink_folder, tmp
 def test_the_published_form_cannot_rank_targets_by_tf(train, genelink_folder):
     record, rows, _ = train(
         genelink_folder("Train", "Validation", "Test"),
-        "--model.head=additive",
-        "--model.identity-rank=0",
-        "--model.no-coexpression",
-        "--model.missing=zeros",
-        "--inputs.nodes=profile",
-        "--inputs.messages=symmetric",
-        "--training.batch-size=64",
-        "--training.optimizer=rmsprop",
-        "--training.learning-rate=0.003",
+        "--method.model.head=additive",
+        "--method.model.identity-rank=0",
+        "--method.model.no-coexpression",
+        "--method.model.missing=zeros",
+        "--method.inputs.nodes=profile",
+        "--method.inputs.messages=symmetric",
+        "--method.training.batch-size=64",
+        "--method.training.optimizer=rmsprop",
+        "--method.training.learning-rate=0.003",
     )
-    assert record["config"]["model"]["coexpression"] is False
+    assert record["config"]["method"]["model"]["coexpression"] is False
     assert row_of(rows, MODEL, "swap_micro") == 0.5
     assert row_of(rows, MODEL, "swap_macro") == 0.5
     assert row_of(rows, MODEL, "swap_quadruples") > 20
@@ -229,7 +229,8 @@ def test_the_record_is_complete_and_the_same_command_is_done(train, genelink_fol
     folder = genelink_folder()
     record, _, _ = train(folder, "--seeds", 3)
     assert record["command"] == "train"
-    assert record["config"]["seeds"] == [3] and record["config"]["training"]["epochs"] == 20
+    config = record["config"]
+    assert config["seeds"] == [3] and config["method"]["training"]["epochs"] == 20
     assert {"python", "jax", "flax", "optax", "grnjax"} <= set(record["versions"])
     assert set(record["device"]) == {"backend", "kind", "count"}
     names = ["BL--ExpressionData.csv", "Label.csv", "TF.csv", "Target.csv"]
@@ -264,13 +265,13 @@ def test_gt_grn_is_fitted_from_embeddings_that_the_run_folder_keeps(
     train, genelink_folder, tables, tmp_path
 ):
     folder = genelink_folder()
-    given = ["--networks", tables["inferred"], "--drop-held-out", "--reconstruct"]
+    given = ["--walk-on", tables["inferred"], "--drop-held-out", "--reconstruct"]
     record, rows, outcome = train(folder, *GT_GRN, *given, "--controls", "global-permuted")
     methods = ["GT-GRN", "GT-GRN, global permuted"]
     assert list(rows["method"]) == [*TRIVIAL_ROWS, *methods]
     assert row_of(rows, methods[0], "auroc") != row_of(rows, methods[1], "auroc")
-    assert record["config"]["model"]["class"] == "GTGRNConfig"
-    assert record["config"]["model"]["transformer"]["layers"] == 1
+    assert record["config"]["method"]["class"] == "GTGRNMethod"
+    assert record["config"]["method"]["model"]["transformer"]["layers"] == 1
     assert "GT-GRN minus" in outcome.out and "GT-GRN" not in record["metrics"]["paired_differences"]
 
     made = record["metrics"]["gene_embeddings"]
@@ -301,32 +302,36 @@ def test_gt_grn_is_fitted_from_embeddings_that_the_run_folder_keeps(
     "flags, message",
     [
         (
-            ["--model=GT-GRN", "--networks", "known"],
+            ["--method=GT-GRN", "--walk-on", "known"],
             r"known.csv holds (\d+) of the \1 held-out edges of draw 0 .* \(--drop-held-out\)",
         ),
         (
-            ["--model=GT-GRN", "--networks", "yeast"],
+            ["--method=GT-GRN", "--walk-on", "yeast"],
             "none of its 1 edges is between two of the 80 genes of this run",
         ),
-        (["--model=GT-GRN", "--networks", "absent.csv"], "absent.csv: cannot be read"),
+        (["--method=GT-GRN", "--walk-on", "absent.csv"], "absent.csv: cannot be read"),
         (
-            ["--networks", "inferred", "--drop-held-out"],
-            "--networks is a setting of GT-GRN, .* add --model=GT-GRN",
+            ["--walk-on", "inferred", "--drop-held-out"],
+            "scRegNet does not read --walk-on; leave it out, or take a method that does: GT-GRN.",
         ),
-        (["--positions.walks=3"], "--positions is a setting of GT-GRN"),
-        (["--drop-held-out"], "--drop-held-out takes pairs out of --networks, and none are given"),
-        (["--model=GT-GRN", "--embeddings.networks"], "GT-GRN has no network to walk on"),
-        (["--model=GT-GRN", "--inputs.nodes=profile"], "--inputs.nodes is a setting of scRegNet"),
         (
-            ["--model=GT-GRN", "--controls", "embedding-zero"],
+            ["--method.positions.walks=3"],
+            "no flag --method.positions.walks",
+        ),
+        (["--drop-held-out"], "--drop-held-out takes pairs out of --walk-on, and none are given"),
+        (["--method=GT-GRN", "--method.embeddings.networks"], "GT-GRN has no network to walk on"),
+        (["--method=GT-GRN", "--method.inputs.nodes=profile"], "no flag --method.inputs.nodes"),
+        (
+            ["--method=GT-GRN", "--controls", "embedding-zero"],
             "GT-GRN has no control embedding-zero; choose among expression-permuted, ",
         ),
         (["--controls", "global-permuted"], "scRegNet has no control global-permuted; choose"),
         (
-            ["--model=GT-GRN", "--model.transformer.layer=2"],
-            "no flag --model.transformer.layer; did you mean --model.transformer.layers?",
+            ["--method=GT-GRN", "--method.model.transformer.layer=2"],
+            "no flag --method.model.transformer.layer; did you mean "
+            "--method.model.transformer.layers?",
         ),
-        (["--model=GT-GRN", "--model.encoder=GAT"], "no flag --model.encoder"),
+        (["--method=GT-GRN", "--method.model.encoder=GAT"], "no flag --method.model.encoder"),
     ],
 )
 def test_what_gt_grn_cannot_have_is_one_sentence_and_leaves_nothing(
@@ -342,5 +347,5 @@ def test_what_gt_grn_cannot_have_is_one_sentence_and_leaves_nothing(
 
 def test_gt_grn_needs_expression(cli, genelink_folder, tmp_path):
     folder = genelink_folder(expression=False)
-    outcome = cli("train", folder, "--model=GT-GRN", "--out", tmp_path / "run")
+    outcome = cli("train", folder, "--method=GT-GRN", "--out", tmp_path / "run")
     assert outcome.status == 2 and "give --data.expression." in outcome.err

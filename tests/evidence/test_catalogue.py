@@ -1,4 +1,4 @@
-"""`--blocks` names sources one by one or as a folder, and nothing in a folder goes unread."""
+"""`--evidence` names sources one by one or as a folder, and nothing in a folder goes unread."""
 
 import numpy as np
 import pandas as pd
@@ -159,7 +159,9 @@ def test_peaks_come_with_start_sites_and_factors_from_a_folder_or_one_by_one(tmp
 
 def test_peaks_in_a_folder_need_their_hits(folder):
     (folder / "peaks_hsc.bed").write_text("")
-    with pytest.raises(ConfigError, match="one hits"):
+    with pytest.raises(
+        ConfigError, match="begins with peaks, hits, and at most one with tss, factors; found"
+    ):
         list_sources([str(folder)])
 
 

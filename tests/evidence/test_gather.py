@@ -22,7 +22,7 @@ def splits(candidates):
 
 @pytest.fixture
 def offer(tmp_path):
-    """Writes edges as a source and gives the entry of `--blocks`."""
+    """Writes edges as a source and gives the entry of `--evidence`."""
 
     def write(edges, kind="network", name="other"):
         path = tmp_path / f"{name}.csv"

@@ -107,7 +107,7 @@ def test_two_thirds_of_the_test_edges_are_refused_too(offer):
 
 def test_a_copy_as_pair_feature_of_another_kind_is_refused():
     pair = PairBlock("curated", LABELS.astype(np.float32))
-    evidence = Evidence("curated", {"kind": "curated", "source": "list.csv"}, pairs=(pair,))
+    evidence = Evidence("curated", "curated", {"source": "list.csv"}, pairs=(pair,))
     with pytest.raises(SplitError, match="list.csv: a copy"):
         check_leaks([evidence], TFS, DATASET, [SPLITS["standard"]])
 

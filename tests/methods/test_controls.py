@@ -30,7 +30,7 @@ EVERY = {
 def mark_genes():
     """Evidence in which each gene is known by its number."""
     values, every = np.arange(GENES, dtype=np.float32)[:, None], np.ones(GENES, bool)
-    return Evidence("mark", {"kind": "table"}, genes=(GeneBlock("mark", values, every, ()),))
+    return Evidence("mark", "table", {}, genes=(GeneBlock("mark", values, every, ()),))
 
 
 def mark_all(seed):

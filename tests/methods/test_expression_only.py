@@ -224,7 +224,7 @@ def test_what_cannot_be_ranked_is_refused_in_a_sentence(planted, monkeypatch, tm
     with pytest.raises(GeneMismatchError, match="a network needs a TF and a target"):
         rank(table.assign(TF1=1.0), ["TF1"], "pearson")
     table.to_csv(tmp_path / "expression.csv")
-    with pytest.raises(ExpressionFormatError, match="tells the genes from the cells"):
+    with pytest.raises(ExpressionFormatError, match="shows which axis holds the genes"):
         grnjax.infer(tmp_path / "expression.csv", method="pearson", data=AS_IT_IS)
     with pytest.raises(ConfigError, match="no method 'grnboost3'; choose one of"):
         rank(table, None, "grnboost3")

@@ -14,7 +14,7 @@ from grnjax.methods.scregnet import ScRegNetMethod
 INPUTS = {"labels", "expression", *FLAGS}
 NETWORK = InferredNetwork(np.array([[0, 1]], np.int32), np.ones(1, np.float32))
 GIVEN = {
-    "evidence": {"evidence": [Evidence("motifs", {"kind": "motifs"})]},
+    "evidence": {"evidence": [Evidence("motifs", "motifs", {})]},
     "embedding": {"embedding": np.ones((3, 2), np.float32)},
     "networks": {"networks": {"other": NETWORK}},
 }
@@ -61,7 +61,7 @@ def test_what_a_method_does_not_read_is_refused_with_those_that_do(method, probl
 
 
 def test_expression_as_evidence_is_no_flag_that_could_be_left_out(problem):
-    own = [Evidence("expression", {"kind": "expression"})]
+    own = [Evidence("expression", "expression", {})]
     ScRegNetMethod().check(dataclasses.replace(problem, evidence=own))
 
 

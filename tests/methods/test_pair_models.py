@@ -16,7 +16,7 @@ from grnjax.methods.scregnet import InputConfig, ScRegNetMethod
 from grnjax.models.scregnet import ScRegNetConfig
 from grnjax.tasks.cross_fitting import CrossFitConfig, assign_folds, cross_fit
 from grnjax.training.keeper import FitResult
-from grnjax.training.loop import TrainingConfig
+from grnjax.training.pair_objective import TrainingConfig
 from grnjax.training.recorder import FitRecorder
 from grnjax.types import Part
 

@@ -12,10 +12,14 @@ from grnjax.graphs.build import build_graph
 from grnjax.graphs.edge_attention import edge_directions
 from grnjax.graphs.positional import PositionConfig, encode_positions
 from grnjax.models.graph_transformer import GraphTransformerConfig
-from grnjax.models.gt_grn import GTGRN, GTGRNConfig, GTGRNInputs, PairDecoder, faithful
-from grnjax.models.heads import ridge_penalty, without_ridge
-from grnjax.training.loop import TrainingConfig, make_trainer
-from grnjax.training.step import FitData, hide_genes
+from grnjax.models.gt_grn import GTGRN, GTGRNConfig, GTGRNInputs, faithful
+from grnjax.models.terms import sum_penalties, without_ridge
+from grnjax.training.pair_objective import (
+    FitData,
+    TrainingConfig,
+    hide_genes,
+    make_pair_trainer,
+)
 from grnjax.types import PairBatch
 
 GENES, TFS, WIDTH, FEATURES = 16, 5, 8, 4
@@ -276,19 +280,6 @@ def test_missing_expression_is_learned_through_a_mask_column_and_one_vector():
     assert "missing" not in plain and plain["from_expression"]["kernel"].shape == (6, WIDTH)
 
 
-def test_the_pair_decoder_is_a_layer_over_both_genes():
-    genes = jnp.asarray(np.random.default_rng(5).normal(size=(6, 4)), jnp.float32)
-    pairs = jnp.array([[0, 1], [1, 0], [5, 2]])
-    decoder = PairDecoder(3)
-    p = decoder.init(jax.random.key(0), genes, pairs, train=False)["params"]
-    kernel = np.concatenate([p["tf"]["kernel"], p["target"]["kernel"]])
-    joined = np.concatenate([genes[pairs[:, 0]], genes[pairs[:, 1]]], axis=1)
-    hidden = np.maximum(joined @ kernel + p["target"]["bias"], 0)
-    wanted = hidden @ p["logit"]["kernel"] + p["logit"]["bias"]
-    found = decoder.apply({"params": p}, genes, pairs, train=False)
-    np.testing.assert_allclose(found, wanted[:, 0], atol=1e-6)
-
-
 @pytest.mark.parametrize("name", ["default", "faithful"])
 def test_jit_changes_nothing(name):
     genes, pairs = jax.tree.map(jnp.asarray, (make_genes(), make_pairs()))
@@ -302,8 +293,7 @@ def test_the_training_loop_fits_it_to_its_pairs(name):
     """Batch statistics, signs and dropout included; a fit needs nothing it does not have."""
     config, genes, pairs = CONFIGS[name], make_genes(), make_pairs()
     training = TrainingConfig(epochs=60, evaluate_every=60, learning_rate=0.01, weight_decay=0.0)
-    penalty = functools.partial(ridge_penalty, config=config)
-    trainer = make_trainer(GTGRN(config), training, penalty=penalty, decayed=without_ridge)
+    trainer = make_pair_trainer(GTGRN(config), training)
     data = FitData(genes, pairs, pairs, np.zeros(len(genes.graph.edges), np.int32))
     state = trainer.start(jax.random.key(0), data)
     assert bool(state.collections) == (name == "faithful")
@@ -316,15 +306,15 @@ def test_the_training_loop_fits_it_to_its_pairs(name):
 
 def test_weight_decay_and_ridge_share_out_the_parameters():
     new = CONFIGS["new targets"]
-    parameters = draw_variables(new)["params"]
-    kept = {name for name, decayed in without_ridge(parameters).items() if not decayed}
+    parameters, terms = draw_variables(new)["params"], new.make_terms()
+    kept = {name for name, decayed in without_ridge(terms, parameters).items() if not decayed}
     assert kept == {"identity", "linear"}
-    both = float(ridge_penalty(parameters, new))
-    alone = float(ridge_penalty({"identity": parameters["identity"]}, new))
+    both = float(sum_penalties(terms, parameters))
+    alone = float(sum_penalties(terms[:1], parameters))
     weights = sum(np.sum(x**2) for x in parameters["linear"].values())
     assert alone > 0 and both == pytest.approx(alone + 0.5 * new.linear_ridge * weights, rel=1e-5)
     published = CONFIGS["faithful"]
-    assert float(ridge_penalty(draw_variables(published)["params"], published)) == 0
+    assert published.make_terms() == []
 
 
 def test_the_published_sizes_have_the_published_number_of_parameters():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from grnjax.evaluation.metrics import swap_concordance
-from grnjax.models.heads import AdditiveHead, BilinearHead, HadamardHead, IdentityTerm, LinearTerm
+from grnjax.models.heads import AdditiveHead, BilinearHead, HadamardHead, PairDecoder
 
 GENES, TFS, DIM = 24, 6, 5
 PAIRS = np.argwhere(np.ones((TFS, GENES), bool)).astype(np.int32)
@@ -117,59 +117,14 @@ def test_the_hadamard_head_drops_out_in_training_only(vectors):
     np.testing.assert_array_equal(score(0, False), score(1, False))
 
 
-@pytest.fixture(scope="module")
-def identity():
-    term = IdentityTerm(rank=3)
-    shapes = jax.eval_shape(term.init, jax.random.key(0), jnp.ones((GENES, 2)), PAIRS)
-    return term, randomise(shapes)
-
-
-def test_the_identity_term_is_the_factor_model(identity, labels):
-    term, variables = identity
-    p = variables["params"]
-    scores = term.apply(variables, jnp.ones((GENES, 2)), jnp.asarray(PAIRS))
-    factors = p["tf_factors"] @ p["target_factors"].T
-    table = p["tf_bias"][:, None] + p["target_bias"] + factors
-    np.testing.assert_allclose(scores, table[tuple(PAIRS.T)], atol=1e-5)
-    planted = (find_interaction(table[:TFS]) > 0).ravel()
-    assert swap_concordance(PAIRS, planted, scores)["micro"] > 0.8
-
-
-def test_a_gene_unseen_in_a_role_has_no_vector_in_that_role(identity):
-    term, variables = identity
-    p = variables["params"]
-    seen = np.ones((GENES, 2), np.float32)
-    seen[[2, 3], 0], seen[[3, 8], 1] = 0, 0  # TFs 2 and 3, targets 3 and 8
-    scores = term.apply(variables, jnp.asarray(seen), jnp.asarray(PAIRS))
-    table = np.asarray(scores).reshape(TFS, GENES)
-    known = np.setdiff1d(np.arange(GENES), [3, 8])
-    np.testing.assert_allclose(table[2, known], p["target_bias"][known], atol=1e-6)
-    np.testing.assert_allclose(table[[0, 1], 8], p["tf_bias"][[0, 1]], atol=1e-6)
-    assert (table[[2, 3]][:, [3, 8]] == 0).all()
-
-
-def test_vectors_give_an_unseen_target_what_each_tf_wants(vectors):
-    term, genes, pairs = IdentityTerm(rank=3), jnp.asarray(vectors), jnp.asarray(PAIRS)
-    start = functools.partial(term.init, jax.random.key(0), jnp.ones((GENES, 2)))
-    variables = randomise(jax.eval_shape(start, pairs, genes))
-    p = variables["params"]
-    unseen = np.ones((GENES, 2), np.float32)
-    unseen[:, 1] = 0
-    scores = term.apply(variables, jnp.asarray(unseen), pairs, genes)
-    mapped = p["tf_factors"] @ (vectors @ p["factor_map"]["kernel"]).T
-    table = p["tf_bias"][:, None] + (vectors @ p["bias_map"]["kernel"])[:, 0] + mapped
-    np.testing.assert_allclose(scores, table[tuple(PAIRS.T)], atol=1e-4)
-    assert np.abs(find_interaction(np.asarray(scores).reshape(TFS, GENES))).max() > 1
-    alone = term.apply(variables, jnp.asarray(unseen), pairs)
-    assert np.abs(find_interaction(np.asarray(alone).reshape(TFS, GENES))).max() < 1e-5
-
-
-def test_the_linear_term_is_a_linear_model_for_each_tf(vectors):
-    term, genes, pairs = LinearTerm(), jnp.asarray(vectors), jnp.asarray(PAIRS)
-    start = term.init(jax.random.key(0), genes, pairs)
-    assert not term.apply(start, genes, pairs).any(), "it starts with nothing to say"
-    variables = randomise(start)
-    p = variables["params"]
-    table = (p["by_tf"] + p["shared"]) @ vectors.T
-    scores = term.apply(variables, genes, pairs)
-    np.testing.assert_allclose(scores, table[tuple(PAIRS.T)], atol=1e-4)
+def test_the_pair_decoder_is_a_layer_over_both_genes():
+    genes = jnp.asarray(np.random.default_rng(5).normal(size=(6, 4)), jnp.float32)
+    pairs = jnp.array([[0, 1], [1, 0], [5, 2]])
+    decoder = PairDecoder(3)
+    p = decoder.init(jax.random.key(0), genes, pairs, train=False)["params"]
+    kernel = np.concatenate([p["tf"]["kernel"], p["target"]["kernel"]])
+    joined = np.concatenate([genes[pairs[:, 0]], genes[pairs[:, 1]]], axis=1)
+    hidden = np.maximum(joined @ kernel + p["target"]["bias"], 0)
+    wanted = hidden @ p["logit"]["kernel"] + p["logit"]["bias"]
+    found = decoder.apply({"params": p}, genes, pairs, train=False)
+    np.testing.assert_allclose(found, wanted[:, 0], atol=1e-6)

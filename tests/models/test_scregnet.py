@@ -10,8 +10,8 @@ from grnjax.evaluation.metrics import swap_concordance
 from grnjax.graphs.build import build_graph
 from grnjax.models.fusion import CrossAttentionConfig
 from grnjax.models.gcn import GCNConfig
-from grnjax.models.heads import ridge_penalty, without_ridge
 from grnjax.models.scregnet import ScRegNet, ScRegNetConfig, faithful
+from grnjax.models.terms import sum_penalties, without_ridge
 from grnjax.types import GeneBatch, PairBatch
 
 GENES, TFS, DIM, WIDTH, FEATURES = 16, 5, 6, 3, 4
@@ -306,15 +306,14 @@ def test_jit_changes_nothing():
 
 
 def test_weight_decay_and_ridge_share_out_the_parameters():
-    parameters = draw_variables(DEFAULT)["params"]
-    assert [name for name, decayed in without_ridge(parameters).items() if not decayed] == [
-        "identity"
-    ]
+    parameters, terms = draw_variables(DEFAULT)["params"], DEFAULT.make_terms()
+    decayed = without_ridge(terms, parameters)
+    assert [name for name in decayed if not decayed[name]] == ["identity"]
     ones = jax.tree.map(np.ones_like, parameters)
     biases = 0.5 * DEFAULT.bias_ridge * (GENES + 1) * (1 + 0.2)
     factors = 0.5 * DEFAULT.identity_ridge * (GENES + 1) * 2 * DEFAULT.identity_rank
-    assert float(ridge_penalty(ones, DEFAULT)) == pytest.approx(biases + factors)
-    assert float(ridge_penalty(draw_variables(FAITHFUL)["params"], FAITHFUL)) == 0
+    assert float(sum_penalties(terms, ones)) == pytest.approx(biases + factors)
+    assert FAITHFUL.make_terms() == []
 
 
 def test_a_genome_of_20_000_genes_has_the_shapes_it_should_without_using_memory():

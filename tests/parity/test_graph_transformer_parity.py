@@ -1,10 +1,12 @@
 """The graph transformer and GT-GRN against their references, with random weights.
 
 The published layer attends over the edges that leave a gene, without scaling, and hears keys; its
-heads interleave, which here is a renaming of columns. Widths are read from the fixtures.
+heads interleave, which here is a renaming of columns. Widths and layer counts are read from the
+fixtures, so any folder of the same form will do.
 """
 
 import functools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -65,6 +67,13 @@ def dense(arrays, name, *, columns=ALL, rows=ALL, bias=True):
     """A dense layer of torch under the names of ours."""
     kernel = arrays[f"param/{name}.weight"].T[rows][:, columns]
     return {"kernel": kernel} | ({"bias": arrays[f"param/{name}.bias"][columns]} if bias else {})
+
+
+def count_layers(arrays):
+    """How many layers a stack has, by the names of its parameters."""
+    found = {x.group(1) for x in map(re.compile(r"param/layers\.(\d+)\.").match, arrays) if x}
+    assert found == set(map(str, range(len(found))))
+    return len(found)
 
 
 def place_of_heads(width, heads):
@@ -128,7 +137,7 @@ def test_attention_as_published_and_as_in_textbooks(read, graph, values):
 def test_the_published_layer(read, graph, train):
     arrays = read("sparse_graph_transformer_layer")
     nodes, heads = pad(arrays["input_h"]), int(arrays["num_heads"])
-    config = faithful(nodes.shape[1], heads, 1).transformer
+    config = faithful(nodes.shape[1], heads, layers=1).transformer
     parameters, statistics = layer_parameters(arrays, "", heads)
     turned, none = reverse_edges(graph, jnp.zeros((len(graph.edges), 0)))
     run = functools.partial(TransformerLayer(config).apply, train=train, mutable=["statistics"])
@@ -144,7 +153,7 @@ def test_the_published_layer(read, graph, train):
 def test_gt_grn(read):
     arrays = read("gtgrn_model")
     heads, genes = int(arrays["num_heads"]), len(arrays["expression_embedding"])
-    width, layers = len(arrays["param/encoder.bias"]), 2
+    width, layers = len(arrays["param/encoder.bias"]), count_layers(arrays)
     graph = build_graph(
         arrays["edge_index_with_self_loops"].T, genes, symmetric=False, self_loops=False
     )

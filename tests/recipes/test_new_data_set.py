@@ -1,51 +1,25 @@
-"""A new data set is a folder in BEELINE's layout, or a class; no file of grnjax has to know of it.
+"""A new data set is a BEELINE folder, or a class; no file of grnjax has to know of it."""
 
-This file is the recipe. A set of genes, TFs and labels under ROOT/beeline_labels/NETWORK/CELL/SIZE
-needs no code. For any other layout, write a class below `DataSet` and name it as
-package.module:Class, or package.module:Class/NAME where it has several sets.
-"""
-
-import dataclasses
 import json
-from pathlib import Path
 
-import pandas as pd
 import pytest
 
-from grnjax.data.data_set import DataSet, LoadedSet
+import grnjax
 from grnjax.data.expression import DataConfig
 from grnjax.data.sets import find_set, find_sets
 from grnjax.errors import ConfigError
-from grnjax.tasks.loading import load_dataset, load_folder
+from grnjax.tasks.loading import load_folder
 
-SCREENS = f"{__name__}:Screens"
-QUICK = ("--training.epochs=4", "--model.mlp-widths=8", "--split.draws=0")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Screens(DataSet):
-    """Folders ROOT/screens/NAME with counts.csv and hits.csv."""
-
-    TITLE = "Screens of our lab"
-
-    folder: Path
-
-    @classmethod
-    def list_sets(cls, root):
-        folders = sorted((root / "screens").glob("*")) if root else []
-        return [cls(name=folder.name, folder=folder) for folder in folders]
-
-    def describe(self):
-        return f"{len(pd.read_csv(self.folder / 'hits.csv')):,} hits"
-
-    def load(self, config):
-        counts, hits = self.folder / "counts.csv", self.folder / "hits.csv"
-        data = load_dataset(counts, hits, None, config)
-        return LoadedSet(name=self.name, data=data, path=self.folder)
+SCREENS = "my_data_set:Screens"
+QUICK = (
+    "--method.training.epochs=4",
+    "--method.model.mlp-widths=8",
+    "--split.draws=0",
+)
 
 
 @pytest.fixture
-def root(small_set, tmp_path, monkeypatch):
+def root(recipe, small_set, tmp_path, monkeypatch):
     """The small set as two screens, and as a set in BEELINE's layout."""
     folders = [tmp_path / "screens" / name for name in ("hela", "k562")]
     folders.append(tmp_path / "beeline_labels/Screened/hela/All")
@@ -59,7 +33,8 @@ def root(small_set, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", [f"{SCREENS}/hela", "Screened/hela/All"])
-def test_it_is_trained_on_by_its_name(name, root, small_set, cli, tmp_path):
+def test_it_is_trained_on_by_its_name(name, root, small_set, shown, cli, tmp_path):
+    shown(f"grnjax train {SCREENS}/hela --out run")
     outcome = cli("train", name, *QUICK, "--out", tmp_path / "run")
     assert outcome.status == 0, outcome.err
     record = json.loads((tmp_path / "run/run.json").read_text())
@@ -73,9 +48,15 @@ def test_it_holds_what_the_same_files_hold(root, small_set):
     assert (one.genes.expression == other.genes.expression).all()
 
 
-def test_it_is_listed(root, small_set, cli):
+def test_python_takes_the_name_too(root, shown):
+    shown(f'grnjax.train("{SCREENS}/hela")')
+    results = grnjax.train(f"{SCREENS}/hela", method="pearson")
+    assert "pearson" in {row["method"] for row in results.rows}
+
+
+def test_it_is_listed(root, cli):
     listed = cli("data", "list", f"{SCREENS}/*").out
-    assert "Screens of our lab" in listed and f"k562  {len(small_set.known)} hits" in listed
+    assert "Screens of our lab" in listed and "k562" in listed
     assert [one.name for one in find_sets(None, f"{SCREENS}/k*")] == ["k562"]
     assert "Screened/hela/All" in cli("data", "list").out
 

@@ -20,12 +20,12 @@ from grnjax.models.graph_transformer import GraphTransformerConfig
 from grnjax.models.gt_grn import GTGRNConfig
 from grnjax.models.scregnet import ScRegNetConfig
 from grnjax.models.walk_model import WalkModelConfig
-from grnjax.tasks.link_prediction import LinkPredictionConfig, SplitConfig
 from grnjax.tasks.network_inference import InferenceConfig
+from grnjax.tasks.split_fits import LinkPredictionConfig, SplitConfig
 from grnjax.training.expression_embedding import EmbeddingTrainingConfig
 from grnjax.training.factor_ensemble import EnsembleConfig
 from grnjax.training.kernel_weights import KernelWeightConfig
-from grnjax.training.loop import TrainingConfig
+from grnjax.training.pair_objective import TrainingConfig
 from grnjax.training.walk_training import WalkTrainingConfig
 
 SHORT = TrainingConfig(epochs=10, evaluate_every=5)

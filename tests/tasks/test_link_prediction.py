@@ -24,7 +24,7 @@ from grnjax.models.scregnet import ScRegNetConfig
 from grnjax.tasks import link_prediction as prediction
 from grnjax.tasks.loading import load_folder
 from grnjax.training.keeper import FitResult
-from grnjax.training.loop import TrainingConfig
+from grnjax.training.pair_objective import TrainingConfig
 
 METHOD = ScRegNetMethod()
 CONFIG = prediction.LinkPredictionConfig()

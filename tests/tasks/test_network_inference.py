@@ -13,7 +13,7 @@ from grnjax.methods.method import make_method
 from grnjax.methods.scregnet import InputConfig, ScRegNetMethod
 from grnjax.tasks import network_inference as inference
 from grnjax.tasks.cross_fitting import CrossFit
-from grnjax.training.loop import TrainingConfig
+from grnjax.training.pair_objective import TrainingConfig
 
 CONFIG = inference.InferenceConfig(repeats=2, folds=3)
 SHORT = ScRegNetMethod(training=TrainingConfig(epochs=10, evaluate_every=10))

@@ -7,9 +7,9 @@ from grnjax.data.candidates import list_split_tfs
 from grnjax.methods.method import Problem, Scorer
 from grnjax.methods.scregnet import InputConfig, ScRegNetMethod
 from grnjax.models.scregnet import ScRegNetConfig
-from grnjax.tasks.link_prediction import SplitConfig, draw_splits
 from grnjax.tasks.reconstruction import is_among, judge_reconstruction, reconstruct
-from grnjax.training.loop import TrainingConfig
+from grnjax.tasks.split_fits import SplitConfig, draw_splits
+from grnjax.training.pair_objective import TrainingConfig
 from grnjax.training.recorder import FitRecorder
 from grnjax.types import Part
 

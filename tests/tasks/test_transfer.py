@@ -16,7 +16,8 @@ from grnjax.methods.gt_grn.method import GTGRNMethod
 from grnjax.methods.kernel_factor.method import KernelFactorMethod
 from grnjax.methods.scregnet import InputConfig, ScRegNetMethod, node_features
 from grnjax.progress import logger
-from grnjax.tasks.link_prediction import (
+from grnjax.tasks.loading import load_dataset
+from grnjax.tasks.split_fits import (
     LinkPredictionConfig,
     SplitConfig,
     build_problems,
@@ -24,12 +25,11 @@ from grnjax.tasks.link_prediction import (
     fit_requests,
     list_requests,
 )
-from grnjax.tasks.loading import load_dataset
 from grnjax.tasks.transfer import describe, join_genes, transfer, use_split
 from grnjax.training.factor_ensemble import EnsembleConfig
 from grnjax.training.keeper import FitResult
 from grnjax.training.kernel_weights import KernelWeightConfig
-from grnjax.training.loop import TrainingConfig
+from grnjax.training.pair_objective import TrainingConfig
 from grnjax.training.recorder import FitRecorder
 from grnjax.types import Dataset, GeneTable, LabelledPairs
 

@@ -14,7 +14,7 @@ from grnjax.evaluation.splits import draw_split
 from grnjax.graphs.aggregate import aggregate
 from grnjax.models.heads import BilinearHead
 from grnjax.training.batches import ModelInputs, build_fit_data, shared_sizes
-from grnjax.training.loop import TrainingConfig, make_trainer
+from grnjax.training.pair_objective import TrainingConfig, make_pair_trainer
 from grnjax.types import GeneTable, Split
 
 SIZE = SimulatorConfig(genes=60, tfs=10, master_regulators=4, cells=120, steps=100)
@@ -90,7 +90,7 @@ def make_tiny_trainer(tiny_model):
 
     def make(**options):
         settings = {"epochs": 25, "evaluate_every": 5, "patience": 100, "checkpoint_seconds": 0.0}
-        return make_trainer(tiny_model, TrainingConfig(**(settings | options)))
+        return make_pair_trainer(tiny_model, TrainingConfig(**(settings | options)))
 
     return make
 

@@ -2,12 +2,12 @@
 
 Run: python fits_on_devices.py steps RESULTS
      python fits_on_devices.py scregnet RESULTS
+     python fits_on_devices.py embeddings RESULTS
      python fits_on_devices.py fit FOLDER MODEL CHUNKS [COORDINATOR PROCESSES PROCESS]
      python fits_on_devices.py study RESULTS
 """
 
 import dataclasses
-import functools
 import sys
 from pathlib import Path
 
@@ -16,14 +16,20 @@ import jax
 import numpy as np
 from conftest import SIZE, TinyModel, make_problem
 
-from grnjax.models.heads import IdentityTerm, ridge_penalty, without_ridge
+from grnjax.data.gene_profiles import GeneProfiles
+from grnjax.graphs.walks import InferredNetwork, WalkConfig, build_walk_graph
+from grnjax.models.autoencoder import AutoencoderConfig
 from grnjax.models.scregnet import ScRegNet, ScRegNetConfig
+from grnjax.models.terms import IdentityTerm, TermInputs
+from grnjax.models.walk_model import WalkModelConfig
 from grnjax.training import sharding
 from grnjax.training.cluster import DeviceConfig, join_processes
-from grnjax.training.loop import TrainingConfig, make_trainer
+from grnjax.training.expression_embedding import EmbeddingTrainingConfig, embed_expression
+from grnjax.training.pair_objective import TrainingConfig, make_pair_trainer
 from grnjax.training.pmap_step import collect, make_pmap_step, spread
 from grnjax.training.recorder import FitRecorder, Job
 from grnjax.training.side_by_side import choose_group_size, choose_mesh
+from grnjax.training.walk_training import WalkTrainingConfig, fit_walks
 
 PAIRS = 449  # a prime, so that no number of devices divides them
 CASES = {"all pairs": 0, "batches of 50": 50}
@@ -35,10 +41,15 @@ SCREGNET_WAYS = {46: 1, 50: 1, 53: 2}  # pairs a batch, and devices to a table
 class TableModel(nn.Module):
     """The tiny model and a learned vector for each gene: 64 x 4 numbers, split by genes."""
 
+    @nn.nowrap
+    def make_terms(self):
+        return [IdentityTerm(rank=4, ridge=2.0, bias_ridge=0.0, name="identity")]
+
     @nn.compact
     def __call__(self, genes, pairs, *, train):
         logits = TinyModel(name="tiny")(genes, pairs, train=train)
-        return logits + IdentityTerm(4, name="identity")(genes.seen, pairs.pairs)
+        [identity] = self.make_terms()
+        return logits + identity(TermInputs(genes.seen, pairs))
 
 
 def build_data():
@@ -51,12 +62,8 @@ def build_data():
 
 def make(mesh, **settings):
     """A trainer whose weight decay leaves the gradient alone; its ridge is on the vectors."""
-    return make_trainer(
-        TableModel(),
-        TrainingConfig(weight_decay=0.0, patience=100, checkpoint_seconds=0.0, **settings),
-        penalty=lambda parameters: (parameters["identity"]["tf_factors"] ** 2).sum(),
-        mesh=mesh,
-    )
+    config = TrainingConfig(weight_decay=0.0, patience=100, checkpoint_seconds=0.0, **settings)
+    return make_pair_trainer(TableModel(), config, mesh)
 
 
 def record(results, case, number, loss, state):
@@ -71,7 +78,7 @@ def run_steps(trainer, data, case, results):
     """A few epochs by jit, evaluated after each, and the scores of the validation pairs."""
     mesh, placed = trainer.mesh, data
     if mesh is not None:
-        placed = sharding.place_data(data, mesh, batch_size=trainer.config.batch_size)
+        placed = sharding.place_data(data, trainer.objective, mesh)
     state = trainer.start(jax.random.key(0), placed)
     for number in range(STEPS):
         state, metrics = trainer.chunk(state, placed, jax.random.key(1))
@@ -130,17 +137,44 @@ def scregnet(path):
     config = ScRegNetConfig(mlp_widths=(16, 16))
     for batch_size, model in SCREGNET_WAYS.items():
         mesh = None if jax.device_count() == 1 else sharding.make_mesh(model)
-        trainer = make_trainer(
-            ScRegNet(config),
-            TrainingConfig(batch_size=batch_size, evaluate_every=1),
-            penalty=functools.partial(ridge_penalty, config=config),
-            decayed=without_ridge,
-            mesh=mesh,
-        )
+        training = TrainingConfig(batch_size=batch_size, evaluate_every=1)
+        trainer = make_pair_trainer(ScRegNet(config), training, mesh)
         placed, state = run_steps(trainer, data, str(batch_size), results)
         if mesh is not None:
             check_layout(placed, state, model)
     np.savez(path, **results)
+
+
+def embeddings(path):
+    """A fit of the autoencoder and one of the language model of walks, which are never whole.
+
+    Their batches are of 33 genes, which no number of devices divides, and of 32 walks.
+    """
+    mesh = None if jax.device_count() == 1 else sharding.make_mesh()
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(100, 3)) @ rng.normal(size=(3, 40)) + rng.normal(size=(100, 40))
+    profiles = GeneProfiles(values.astype(np.float32), np.ones(100, bool))
+    training = EmbeddingTrainingConfig(epochs=10, warm_up=5, batch_size=33, evaluate_every=5)
+    model = AutoencoderConfig(dim=4, widths=(16,))
+    found = embed_expression(profiles, model, training, seed=0, mesh=mesh)
+    edges = np.argwhere(np.triu(rng.random((40, 40)) < 0.2, 1))
+    network = InferredNetwork(edges, np.ones(len(edges), np.float32))
+    config = WalkTrainingConfig(
+        walks=WalkConfig(length=6),
+        model=WalkModelConfig(layers=1, heads=2, width=16, feed_forward=16),
+        walks_a_node=16,
+        batch_size=32,
+        evaluate_every=10,
+        held_out_walks=64,
+    )
+    walks = fit_walks(build_walk_graph([network], 40), 40, config, seed=0, mesh=mesh)
+    np.savez(
+        path,
+        vectors=found.vectors,
+        held_out=found.held_out,
+        table=walks.result.variables["params"]["table"],
+        loss=walks.result.best_score,
+    )
 
 
 class Cut(Exception):
@@ -201,4 +235,5 @@ def fit_study(trainer, jobs, way, results):
 if __name__ == "__main__":
     command, *arguments = sys.argv[1:]
     jax.config.update("jax_disable_most_optimizations", command != "scregnet")
-    {"steps": steps, "scregnet": scregnet, "fit": fit, "study": study}[command](*arguments)
+    commands = {"steps": steps, "scregnet": scregnet, "fit": fit, "study": study}
+    (commands | {"embeddings": embeddings})[command](*arguments)

@@ -11,15 +11,16 @@ from grnjax.errors import GeneMismatchError, NonFiniteError
 from grnjax.models.autoencoder import AutoencoderConfig
 from grnjax.storage.checkpoints import CheckpointStore
 from grnjax.training.expression_embedding import (
+    EmbeddingObjective,
     EmbeddingTrainingConfig,
-    _encode,
-    _start,
-    _train_chunk,
     embed_expression,
+    encode,
     hold_out,
     kl_weight,
-    select,
 )
+from grnjax.training.loop import make_trainer
+from grnjax.training.recorder import FitRecorder, Job
+from grnjax.training.step import keep_better
 
 GENES, CELLS, RANK = 150, 80, 3
 MODEL = AutoencoderConfig(dim=6, widths=(32, 16))
@@ -27,6 +28,7 @@ CONFIG = EmbeddingTrainingConfig(
     epochs=60, batch_size=32, learning_rate=3e-3, warm_up=10, patience=4, checkpoint_seconds=0.0
 )
 FREE = dataclasses.replace(CONFIG, kl_weight=0.01)  # can learn noise by heart
+TRAINER = make_trainer(EmbeddingObjective(MODEL, CONFIG))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -123,26 +125,26 @@ def test_the_fit_stops_when_held_out_values_get_worse_and_takes_the_best(noise, 
     order = np.flatnonzero(noise.covered)
     order = order[order_rows(noise.values[order])]
     data = hold_out(noise.values[order], FREE, seed=0)
-    last = store.latest(_start(jax.random.key(0), data, model=MODEL, config=FREE)).state
-    best_vectors = _encode(last.best_parameters, data, model=MODEL)
+    last = store.latest(TRAINER.start(jax.random.key(0), data)).state
+    best_vectors = encode(last.best_parameters, data, model=MODEL)
     np.testing.assert_array_equal(found.vectors[order], best_vectors)
-    assert not np.array_equal(_encode(last.parameters, data, model=MODEL), best_vectors)
+    assert not np.array_equal(encode(last.parameters, data, model=MODEL), best_vectors)
 
 
 def test_the_best_parameters_since_the_warm_up_are_kept():
     """Warm-up ends at epoch 10; evaluations every 5 epochs, the 4th without a better one stops."""
     scores = {5: 0.9, 10: 0.1, 15: 0.3, 20: 0.2, 25: 0.3, 30: 0.0, 35: 0.2, 40: 0.1}
-    data = hold_out(np.ones((12, 12), np.float32), CONFIG, seed=0)
-    state = _start(jax.random.key(0), data, model=MODEL, config=CONFIG)
+    data, schedule = hold_out(np.ones((12, 12), np.float32), CONFIG, seed=0), TRAINER.schedule
+    state = TRAINER.start(jax.random.key(0), data)
     state = state._replace(parameters=jnp.float32(0), best_parameters=jnp.float32(0))
     for epoch, score in scores.items():
         state = state._replace(epoch=jnp.int32(epoch), parameters=jnp.float32(epoch))
-        state = select(state, jnp.float32(score), CONFIG)
+        state = keep_better(state, jnp.float32(score), schedule)
         assert bool(state.stopped) == (epoch >= 35)
     assert state.best_epoch == state.best_parameters == 15
     assert state.best_score == np.float32(0.3)
     ended = state._replace(epoch=jnp.int32(15), finite=jnp.zeros((), bool))
-    assert select(ended, jnp.float32(0.9), CONFIG).stopped
+    assert keep_better(ended, jnp.float32(0.9), schedule).stopped
 
 
 @pytest.fixture
@@ -163,10 +165,8 @@ def test_held_out_are_the_shares_of_genes_and_cells_that_were_asked_for(held):
 def test_what_is_held_out_changes_the_score_and_nothing_that_is_learned(held):
     data, other = held
     key = jax.random.key(0)
-    start = _start(key, data, model=MODEL, config=CONFIG)
-    (one, scores), (two, others) = (
-        _train_chunk(start, d, key, model=MODEL, config=CONFIG) for d in (data, other)
-    )
+    start = TRAINER.start(key, data)
+    (one, scores), (two, others) = (TRAINER.chunk(start, d, key) for d in (data, other))
     jax.tree.map(np.testing.assert_array_equal, one.parameters, two.parameters)
     assert scores["loss"] == others["loss"]
     assert scores["held_out"] > others["held_out"]
@@ -175,8 +175,8 @@ def test_what_is_held_out_changes_the_score_and_nothing_that_is_learned(held):
 def test_vectors_do_not_depend_on_held_out_cells(held):
     data, _ = held
     changed = data._replace(profiles=data.profiles + 5 * data.is_hidden_cell)
-    parameters = _start(jax.random.key(0), data, model=MODEL, config=CONFIG).parameters
-    vectors = [_encode(parameters, d, model=MODEL) for d in (data, changed)]
+    parameters = TRAINER.start(jax.random.key(0), data).parameters
+    vectors = [encode(parameters, d, model=MODEL) for d in (data, changed)]
     np.testing.assert_array_equal(*vectors)
 
 
@@ -210,7 +210,7 @@ class KillingLog:
 def test_a_resumed_fit_ends_with_the_same_bits_and_one_program_serves_all(
     planted, embedded, tmp_path
 ):
-    programs = _train_chunk._cache_size()
+    programs = TRAINER.chunk._cache_size()
     store = CheckpointStore(tmp_path)
     with pytest.raises(Interrupted):
         embed_expression(planted, MODEL, CONFIG, seed=0, store=store, log=KillingLog(after=4))
@@ -219,7 +219,50 @@ def test_a_resumed_fit_ends_with_the_same_bits_and_one_program_serves_all(
     assert 0 < log.began < embedded.epochs
     np.testing.assert_array_equal(resumed.vectors, embedded.vectors)
     assert (resumed.best_epoch, resumed.held_out) == (embedded.best_epoch, embedded.held_out)
-    assert _train_chunk._cache_size() == programs
+    assert TRAINER.chunk._cache_size() == programs
+
+
+def test_fits_side_by_side_are_those_alone(planted, noise):
+    """Of two data sets whose fits stop at different epochs."""
+    data = [hold_out(p.values[p.covered], CONFIG, seed) for seed, p in enumerate((planted, noise))]
+    jobs = [Job(f"fit{seed}", seed, lambda seed=seed: data[seed]) for seed in (0, 1)]
+    results = []
+    for side_by_side in (False, True):
+        schedule = TRAINER.schedule._replace(side_by_side=side_by_side)
+        trainer = dataclasses.replace(TRAINER, schedule=schedule)
+        with FitRecorder(None, 2, CONFIG.epochs, "fitting") as recorder:
+            results.append([result for result, _ in recorder.fit_all(trainer, jobs)])
+    for alone, beside in zip(*results, strict=True):
+        assert (alone.best_epoch, alone.epochs) == (beside.best_epoch, beside.epochs)
+        assert alone.best_score == pytest.approx(beside.best_score, rel=1e-3)
+        jax.tree.map(
+            lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-2, atol=1e-3),
+            alone.variables,
+            beside.variables,
+        )
+    assert len({result.epochs for result in results[0]}) == 2
+
+
+def test_genes_that_fill_a_batch_up_change_neither_loss_nor_gradient(held):
+    data, objective = held[0], EmbeddingObjective(MODEL, CONFIG)
+    key = jax.random.key(0)
+    state = TRAINER.start(key, data)
+    genes, weights = objective.divide(data, key, state.epoch)
+    batch = objective.batch(data, (genes[0], weights[0]), key)
+
+    def differentiate(batch):
+        def loss(parameters):
+            return objective.loss(state._replace(parameters=parameters), batch, data, key).loss
+
+        return jax.value_and_grad(loss)(state.parameters)
+
+    padded = objective.pad_batch(batch, data, parts=7)
+    assert len(padded.weights) == 35
+    jax.tree.map(
+        lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-6),
+        differentiate(batch),
+        differentiate(padded),
+    )
 
 
 def test_a_loss_that_is_not_finite_ends_the_fit(planted):

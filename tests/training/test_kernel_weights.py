@@ -52,8 +52,8 @@ def test_the_kernel_that_drives_the_labels_gets_the_weight(weights):
 
 def test_without_labels_that_follow_a_kernel_none_gets_most_of_the_weight(kernels, train):
     order = np.random.default_rng(1).permutation(GENES)
-    dealt = LabelMatrix(train.tfs, train.labels[:, order], train.observed[:, order])
-    shares = learn_kernel_weights(kernels, dealt, CONFIG, seed=0) / 3
+    permuted = LabelMatrix(train.tfs, train.labels[:, order], train.observed[:, order])
+    shares = learn_kernel_weights(kernels, permuted, CONFIG, seed=0) / 3
     assert shares[PLANTED] < 0.6
 
 
@@ -92,7 +92,9 @@ def test_the_loss_of_an_episode_is_that_of_the_equations(kernels, train):
     hidden, context = np.arange(30), np.arange(30, GENES)
     theta, ridge = np.array([0.3, -0.2, 1.0]), 4.0
     parameters = {"kernel": theta, "ridge": np.log(ridge)}
-    loss = episode_loss(kernels, train.labels, train.observed, hidden, context, 12, parameters)
+    loss = episode_loss(
+        kernels, train.labels, train.observed, hidden, context, parameters, components=12
+    )
 
     y, seen = train.labels[:, context].astype(float), train.observed[:, context].astype(float)
     p = (y.sum(axis=1) + 0.5) / (seen.sum(axis=1) + 1)

@@ -10,7 +10,8 @@ from grnjax.models.gcn import GCNConfig
 from grnjax.models.scregnet import ScRegNet, ScRegNetConfig
 from grnjax.storage.checkpoints import CheckpointStore
 from grnjax.training.batches import build_pair_batch
-from grnjax.training.loop import TrainingConfig, fit, make_trainer
+from grnjax.training.loop import fit
+from grnjax.training.pair_objective import TrainingConfig, make_pair_trainer
 
 INIT_KEY, TRAIN_KEY = jax.random.split(jax.random.key(0))  # of seed 0
 
@@ -20,7 +21,7 @@ class Killed(Exception):
 
 
 class Lines:
-    """A FitLog that keeps what it is told."""
+    """A FitLog that keeps its lines."""
 
     def __init__(self):
         self.started, self.metrics = [], []
@@ -46,7 +47,7 @@ def kill_after(trainer, chunks):
 
 def change(trainer, **settings):
     """The same compiled functions with other settings of the host's loop."""
-    return dataclasses.replace(trainer, config=dataclasses.replace(trainer.config, **settings))
+    return dataclasses.replace(trainer, schedule=trainer.schedule._replace(**settings))
 
 
 def assert_same_bits(one, other):
@@ -88,7 +89,7 @@ def test_a_fit_that_was_killed_ends_bit_for_bit_like_one_that_was_not(
     expected = fit(rarely, data, seed=0, name="fit", store=stores[0], log=straight)
     with pytest.raises(Killed):
         fit(kill_after(trainer, chunks), data, seed=0, name="fit", store=stores[1])
-    epoch = chunks * trainer.config.evaluate_every
+    epoch = chunks * trainer.schedule.evaluate_every
     assert stores[1].steps()[-1] == epoch < expected.epochs
     result = fit(trainer, data, seed=0, name="fit", store=stores[1], log=resumed)
     assert resumed.started == [epoch]
@@ -220,7 +221,7 @@ def test_a_loss_that_is_not_finite_stops_the_fit_with_the_last_good_state_kept(
     if reason == "a huge learning rate":
         trainer, given = make_tiny_trainer(learning_rate=1e30, optimizer="rmsprop"), data
     store = CheckpointStore(tmp_path)
-    rate = f"{trainer.config.learning_rate:g}".replace("+", r"\+")
+    rate = f"{trainer.schedule.learning_rate:g}".replace("+", r"\+")
     message = rf"^draw0-seed1: the loss stopped being finite by epoch 5, .*\(now {rate}\) and .*"
     with pytest.raises(NonFiniteError, match=message):
         fit(trainer, given, seed=0, name="draw0-seed1", store=store)
@@ -249,7 +250,7 @@ def test_settings_without_meaning_are_refused(settings, message):
 @pytest.mark.slow
 def test_scregnet_learns_the_network_and_not_shuffled_labels(problem):
     config = ScRegNetConfig(encoder=GCNConfig(widths=(16, 16)), mlp_widths=(16,), identity_rank=2)
-    trainer = make_trainer(ScRegNet(config), TrainingConfig(epochs=100, unseen_share=0.0))
+    trainer = make_pair_trainer(ScRegNet(config), TrainingConfig(epochs=100, unseen_share=0.0))
     aurocs = {}
     for name in ("true", "shuffled"):
         aurocs[name] = []
@@ -266,7 +267,7 @@ def test_scregnet_learns_the_network_and_not_shuffled_labels(problem):
 
 
 def shuffle_labels(split):
-    """The split with its train and validation labels dealt out anew."""
+    """The split with its train and validation labels permuted."""
     rng = np.random.default_rng(0)
     shuffled = {
         part: dataclasses.replace(pairs, labels=rng.permutation(pairs.labels))

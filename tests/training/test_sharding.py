@@ -117,6 +117,15 @@ def test_scregnet_on_eight_devices_is_that_on_one(scregnet_on_one_and_eight, bat
         assert np.abs(eight[name] - one[name]).max() <= EQUAL * np.abs(one[name]).max(), name
 
 
+@pytest.mark.slow
+def test_embeddings_on_eight_devices_are_those_on_one(tmp_path):
+    finish(*(start(count, "embeddings", tmp_path / f"{count}.npz") for count in (1, 8)))
+    one, eight = (dict(np.load(tmp_path / f"{count}.npz")) for count in (1, 8))
+    assert one["held_out"] > 0 and np.abs(one["table"]).max() > 0.05
+    for name, values in one.items():
+        assert relative(eight[name], values) <= 1e-3, name
+
+
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     """The log of a fit by one device that was not cut off."""
@@ -141,7 +150,7 @@ def read_log(folder):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("processes, devices, model", [(1, 2, 2), (2, 1, 1)], ids=["1x2", "2x1"])
-def test_a_checkpoint_of_two_processes_goes_on_elsewhere_with_the_same_losses(
+def test_a_checkpoint_of_two_processes_resumes_elsewhere_with_the_same_losses(
     cut_off, uninterrupted, tmp_path, processes, devices, model
 ):
     folder = tmp_path / "run"
@@ -214,7 +223,7 @@ def test_pairs_are_padded_with_pairs_that_weigh_nothing(problem):
 
 
 def test_a_table_needs_a_number_of_devices_that_there_is():
-    with pytest.raises(ConfigError, match="1 devices cannot be dealt out 3 to a table"):
+    with pytest.raises(ConfigError, match="1 devices cannot be assigned 3 to a table"):
         sharding.make_mesh(3)
 
 
@@ -222,9 +231,9 @@ def test_devices_for_large_tables_are_refused_where_no_table_is_large(
     problem, tiny_trainer, monkeypatch
 ):
     data, mesh = problem.build(), AbstractMesh((2, 4), ("data", "model"))
-    state = tiny_trainer.start(jax.random.key(0), data)
+    state, objective = tiny_trainer.start(jax.random.key(0), data), tiny_trainer.objective
     with pytest.raises(ConfigError, match="leave 6 of 8 devices without work of their own: no tab"):
-        sharding.check_tables(data, state, mesh)
-    sharding.check_tables(data, state, AbstractMesh((8, 1), ("data", "model")))
+        sharding.check_tables(data, state, objective, mesh)
+    sharding.check_tables(data, state, objective, AbstractMesh((8, 1), ("data", "model")))
     monkeypatch.setattr(sharding, "LARGE", 200)
-    sharding.check_tables(data, state, mesh)
+    sharding.check_tables(data, state, objective, mesh)

@@ -19,7 +19,7 @@ from grnjax.storage.checkpoints import CheckpointStore
 from grnjax.storage.files import read_json_lines
 from grnjax.training import side_by_side
 from grnjax.training.cluster import DeviceConfig
-from grnjax.training.loop import TrainingConfig, make_trainer
+from grnjax.training.pair_objective import TrainingConfig, make_pair_trainer
 from grnjax.training.recorder import FitRecorder, Job
 from grnjax.training.sharding import make_mesh
 
@@ -39,8 +39,8 @@ def refuse(*args):
 
 def change(trainer, *, chunk=None, **settings):
     """The trainer with another chunk, or with other settings of the host's loop."""
-    config = dataclasses.replace(trainer.config, **settings)
-    return dataclasses.replace(trainer, chunk=chunk or trainer.chunk, config=config)
+    schedule = trainer.schedule._replace(**settings)
+    return dataclasses.replace(trainer, chunk=chunk or trainer.chunk, schedule=schedule)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def jobs(problem):
 def run(folder, trainer, jobs):
     """The results of all fits of a run."""
     folder.mkdir(exist_ok=True)
-    with FitRecorder(folder, len(jobs), trainer.config.epochs, "fitting") as recorder:
+    with FitRecorder(folder, len(jobs), trainer.schedule.epochs, "fitting") as recorder:
         return [result for result, _ in recorder.fit_all(trainer, jobs)]
 
 
@@ -169,7 +169,7 @@ def test_a_run_that_was_killed_ends_bit_for_bit_like_one_that_was_not(
     assert_same((cut_off, run(cut_off, together, jobs)), whole)
 
 
-def test_a_run_that_was_killed_goes_on_one_by_one(cut_off, alone, jobs, one_by_one):
+def test_a_run_that_was_killed_resumes_one_by_one(cut_off, alone, jobs, one_by_one):
     assert_close((cut_off, run(cut_off, alone, jobs)), one_by_one)
 
 
@@ -200,7 +200,7 @@ def test_a_loss_that_is_not_finite_is_named_and_the_other_fits_are_kept(
 
     broken = [*jobs[:2], dataclasses.replace(jobs[2], build=build), *jobs[3:]]
     results, expected = [], [result.epochs for result in whole[1]]
-    with FitRecorder(tmp_path, FITS, together.config.epochs, "fitting") as recorder:
+    with FitRecorder(tmp_path, FITS, together.schedule.epochs, "fitting") as recorder:
         with pytest.raises(NonFiniteError, match="^fit2: the loss stopped being finite by epoch"):
             for result, _ in recorder.fit_all(together, broken):
                 results.append(result)
@@ -249,15 +249,15 @@ def test_fits_that_need_more_memory_than_there_is_say_what_to_do(together, jobs,
 
 
 def test_fits_that_share_devices_cannot_be_side_by_side(tiny_model):
-    with pytest.raises(ConfigError, match="leave out --training.side-by-side"):
-        make_trainer(tiny_model, TrainingConfig(side_by_side=True), mesh=make_mesh())
+    with pytest.raises(ConfigError, match="leave out --method.training.side-by-side"):
+        make_pair_trainer(tiny_model, TrainingConfig(side_by_side=True), mesh=make_mesh())
 
 
 @pytest.mark.slow
 def test_whole_fits_on_eight_devices_are_those_on_one(tmp_path):
     """There are eleven of them, and five copies make up for the missing ones.
 
-    They are dealt out as on an accelerator by default.
+    They are placed as on an accelerator by default.
     """
     environment = {
         "XLA_FLAGS": "--xla_force_host_platform_device_count=8",

@@ -2,12 +2,20 @@ import dataclasses
 import functools
 from typing import NamedTuple
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from grnjax.training.step import all_finite, hide_genes, hide_topology, train_epoch, train_step
+from grnjax.models.terms import Term
+from grnjax.training.pair_objective import (
+    PairObjective,
+    TrainingConfig,
+    hide_genes,
+    hide_topology,
+)
+from grnjax.training.step import all_finite, train_epoch, train_step
 
 KEY = jax.random.key(7)
 FOLDS = 4
@@ -26,25 +34,31 @@ def data(problem):
 @pytest.fixture(scope="module")
 def start(tiny_trainer, data):
     """A fresh state; the extra parameter reaches the loss through the penalty only."""
-    state = tiny_trainer.start(jax.random.key(0), data)
-    parameters = state.parameters | {"ridge": jnp.zeros(())}
-    return state._replace(parameters=parameters, optimizer=tiny_trainer.optimizer.init(parameters))
+    state, optimizer = tiny_trainer.start(jax.random.key(0), data), tiny_trainer.objective.optimizer
+    parameters = state.parameters | {"ridge": {"value": jnp.zeros(())}}
+    return state._replace(parameters=parameters, optimizer=optimizer.init(parameters))
+
+
+class LinearPenalty(Term):
+    """A penalty that is its parameter."""
+
+    ridge: float = 1.0
+
+    @nn.nowrap
+    def penalty(self, parameters):
+        return parameters["value"]
 
 
 @pytest.fixture(scope="module")
-def run(tiny_trainer):
+def run(tiny_model):
     """One jitted full-batch step of the tiny model; returns the new state and the loss."""
 
     @functools.cache
     def make(unseen_share=0.4, edge_folds=0):
-        step = functools.partial(
-            train_step,
-            model=tiny_trainer.model,
-            optimizer=tiny_trainer.optimizer,
-            penalty=lambda parameters: parameters["ridge"],
-            edge_folds=edge_folds,
-            unseen_share=unseen_share,
-        )
+        config = TrainingConfig(unseen_share=unseen_share, edge_folds=edge_folds)
+        objective = PairObjective(tiny_model, config)
+        vars(objective)["terms"] = [LinearPenalty(name="ridge")]
+        step = functools.partial(train_step, objective=objective)
         return jax.jit(lambda state, data, key: step(state, data.train, data, key))
 
     def run(state, data, key=KEY, **settings):
@@ -113,7 +127,8 @@ def test_every_second_step_hides_genes_and_spares_the_ridge(run, start, data):
     for step in range(4):
         state = start._replace(step=start.step + step)
         _, loss = run(state, data)
-        penalised = state._replace(parameters=state.parameters | {"ridge": jnp.float32(1000)})
+        ridge = {"ridge": {"value": jnp.float32(1000)}}
+        penalised = state._replace(parameters=state.parameters | ridge)
         _, with_ridge = run(penalised, data)
         _, all_seen = run(state, data, unseen_share=0.0)
         expected = 0 if step % 2 else 1000 / data.train.weights.sum()
@@ -217,10 +232,11 @@ def visit(state, batch, data, key):
 
 
 @pytest.mark.parametrize("batch_size", [64, 10_000])
-def test_an_epoch_visits_each_pair_once_in_an_order_of_its_own(data, batch_size):
+def test_an_epoch_visits_each_pair_once_in_an_order_of_its_own(tiny_model, data, batch_size):
     pairs = len(data.train.labels)
     numbered = data._replace(train=data.train._replace(labels=np.arange(pairs, dtype=np.float32)))
-    epoch = jax.jit(functools.partial(train_epoch, batch_size=batch_size, step=visit))
+    objective = PairObjective(tiny_model, TrainingConfig(batch_size=batch_size))
+    epoch = jax.jit(functools.partial(train_epoch, objective=objective, step=visit))
     zero, zeros = jnp.int32(0), jnp.zeros(pairs, jnp.int32)
     start = Visits(zero, zeros, zeros, zero)
     one, weight = epoch(start, numbered, KEY)
@@ -233,7 +249,7 @@ def test_an_epoch_visits_each_pair_once_in_an_order_of_its_own(data, batch_size)
     assert_same_bits(epoch(start, numbered, KEY)[0], one)
     other, _ = epoch(start, numbered, jax.random.key(8))
     if steps > 1:
-        assert not np.array_equal(one.order, two.order), "each epoch deals the pairs anew"
+        assert not np.array_equal(one.order, two.order), "each epoch shuffles the pairs"
         assert not np.array_equal(one.order, other.order), "and so does each seed"
         padding = data.train.weights == 0
         assert (one.order[padding] == steps - 1).all(), "padding comes last"

@@ -3,7 +3,6 @@
 import dataclasses
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -11,7 +10,14 @@ from grnjax.errors import NonFiniteError
 from grnjax.graphs.walks import InferredNetwork, WalkConfig, build_walk_graph
 from grnjax.models.walk_model import WalkModelConfig
 from grnjax.storage.checkpoints import CheckpointStore
-from grnjax.training.walk_training import WalkTrainingConfig, fit_walks, start_fit, train_chunk
+from grnjax.training.loop import make_trainer
+from grnjax.training.recorder import FitRecorder, Job
+from grnjax.training.walk_training import (
+    WalkObjective,
+    WalkTrainingConfig,
+    fit_walks,
+    prepare_walks,
+)
 from grnjax.training.walk_vectors import embed_genes
 
 GROUPS, SIZE = 4, 8
@@ -35,7 +41,7 @@ class Killed(Exception):
 
 
 class Lines:
-    """A FitLog that keeps what it is told, and kills the fit after some lines if asked to."""
+    """A FitLog that keeps its lines, and kills the fit after some lines if asked to."""
 
     def __init__(self, last=None):
         self.started, self.metrics, self.last = [], [], last
@@ -83,10 +89,15 @@ def assert_same_bits(one, other):
         assert np.asarray(left).tobytes() == np.asarray(right).tobytes()
 
 
-def read_state(store):
-    """The whole state of the last checkpoint."""
-    start = start_fit(jax.random.key(0), config=CONFIG, genes=GENES)
-    return store.latest(start).state
+@pytest.fixture(scope="module")
+def trainer(graph):
+    return make_trainer(WalkObjective(CONFIG, GENES, CONFIG.count_epochs(len(graph.starts))))
+
+
+@pytest.fixture(scope="module")
+def start(trainer):
+    """The state before the first step."""
+    return jax.device_get(trainer.start(jax.random.key(0), None))
 
 
 def test_the_held_out_loss_falls_below_the_unigram_entropy(straight):
@@ -140,10 +151,10 @@ def test_vectors_are_a_function_of_the_seed_and_hardly_of_it(straight, graph):
 
 @pytest.mark.parametrize("lines", [1, 2])
 def test_a_fit_that_was_killed_ends_bit_for_bit_like_one_that_was_not(
-    straight, graph, tmp_path, lines
+    straight, graph, trainer, start, tmp_path, lines
 ):
     expected, log, kept = straight
-    programs = train_chunk._cache_size()
+    programs = trainer.chunk._cache_size()
     store, resumed = CheckpointStore(tmp_path), Lines()
     with pytest.raises(Killed):
         fit_walks(graph, GENES, CONFIG, seed=0, store=store, log=Lines(lines))
@@ -154,47 +165,56 @@ def test_a_fit_that_was_killed_ends_bit_for_bit_like_one_that_was_not(
     np.testing.assert_equal(resumed.metrics, log.metrics[epoch:])
     assert_same_bits(result.result.variables, expected.result.variables)
     assert result.unigram_entropy == expected.unigram_entropy
-    assert_same_bits(read_state(store), read_state(kept))
-    assert train_chunk._cache_size() == programs
+    assert_same_bits(store.latest(start).state, kept.latest(start).state)
+    assert trainer.chunk._cache_size() == programs
 
 
-def test_one_seed_gives_the_same_bits_another_others_and_all_are_one_program(straight, graph):
-    programs = train_chunk._cache_size()
+def test_one_seed_gives_the_same_bits_another_others_and_all_are_one_program(
+    straight, graph, trainer
+):
+    programs = trainer.chunk._cache_size()
     quick = [fit_walks(graph, GENES, CONFIG, seed=seed).result for seed in (0, 1)]
     assert_same_bits(quick[0].variables, straight[0].result.variables)
     tables = [fit.variables["params"]["table"] for fit in quick]
     assert np.abs(tables[0] - tables[1]).max() > 0.01
-    assert train_chunk._cache_size() == programs
+    assert trainer.chunk._cache_size() == programs
 
 
-def restart(store, **changes):
-    """Saves the start of a fit, changed, so that one which has this store begins there."""
-    state = start_fit(jax.random.key(0), config=CONFIG, genes=GENES)
-    store.save(0, jax.device_get(state._replace(**changes)), {})
-
-
-def test_a_fit_stops_where_the_held_out_loss_stops_falling(graph, tmp_path):
+def test_a_fit_stops_where_the_held_out_loss_stops_falling(graph, start, tmp_path):
     store = CheckpointStore(tmp_path)
-    restart(store, best_score=jnp.float32(1.0))  # no loss is below -1
+    store.save(0, start._replace(best_score=np.float32(1.0)), {})  # no loss is below -1
     fit = fit_walks(graph, GENES, CONFIG, seed=0, store=store)
     assert (fit.result.epochs, fit.result.best_epoch) == (CONFIG.patience, 0)
     assert fit.result.epochs < CONFIG.count_epochs(len(graph.starts))
 
 
-def test_an_update_that_is_not_finite_ends_the_fit_and_is_not_kept(graph, tmp_path):
-    store = CheckpointStore(tmp_path)
-    restart(store, parameters=huge_parameters())
+def test_an_update_that_is_not_finite_ends_the_fit_and_is_not_kept(graph, start, tmp_path):
+    """Parameters so large that their squares are infinite."""
+    store, huge = CheckpointStore(tmp_path), jax.tree.map(lambda x: x * 1e30, start.parameters)
+    store.save(0, start._replace(parameters=huge), {})
     with pytest.raises(NonFiniteError, match="walks: the loss stopped being finite"):
         fit_walks(graph, GENES, CONFIG, seed=0, store=store)
-    state = read_state(store)
+    state = store.latest(start).state
     assert not state.finite and state.stopped and state.step == 0
-    assert_same_bits(state.parameters, huge_parameters())
+    assert_same_bits(state.parameters, huge)
 
 
-def huge_parameters():
-    """Those of a start, so large that their squares are infinite."""
-    start = start_fit(jax.random.key(0), config=CONFIG, genes=GENES)
-    return jax.tree.map(lambda x: x * 1e30, jax.device_get(start.parameters))
+def test_fits_side_by_side_are_those_alone(straight, graph, trainer):
+    jobs = [
+        Job(f"fit{seed}", seed, lambda seed=seed: prepare_walks(graph, GENES, CONFIG, seed)[0])
+        for seed in (0, 1)
+    ]
+    beside = dataclasses.replace(trainer, schedule=trainer.schedule._replace(side_by_side=True))
+    with FitRecorder(None, 2, trainer.schedule.epochs, "fitting") as recorder:
+        results = [result for result, _ in recorder.fit_all(beside, jobs)]
+    alone = [straight[0].result, fit_walks(graph, GENES, CONFIG, seed=1).result]
+    for one, other in zip(alone, results, strict=True):
+        assert one.epochs == other.epochs and one.best_score == pytest.approx(
+            other.best_score, rel=2e-2
+        )
+        jax.tree.map(
+            lambda x, y: np.testing.assert_allclose(x, y, atol=0.05), one.variables, other.variables
+        )
 
 
 @pytest.mark.parametrize(

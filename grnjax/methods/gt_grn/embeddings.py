@@ -9,7 +9,7 @@ import functools
 import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -75,7 +75,7 @@ def embed_dataset(
     """Both embeddings of the genes of a run.
 
     Args:
-        folder: keeps scores and checkpoints; the same call goes on from there.
+        folder: keeps scores and checkpoints; the same call resumes from there.
         networks: others to walk on, by name, beside those that are inferred here.
 
     Raises:
@@ -84,7 +84,8 @@ def embed_dataset(
     """
     if folder is not None:
         claim_folder(folder, digest_call(genes, config, seed, networks or {}))
-    inferred, most = {}, config.edges_a_gene * len(genes.names)
+    inferred: dict[str, InferredNetwork] = {}
+    most = config.edges_a_gene * len(genes.names)
     for method in config.networks:
         scores = score_genes(genes, method, seed=seed, folder=folder)
         inferred[method] = keep_top_edges(scores, genes.tfs, most)
@@ -106,7 +107,7 @@ def embed_dataset(
     found = embed_genes(
         fitted.result.variables, graph, len(genes.names), config.walks, seed=derive_seed(seed, 2)
     )
-    report = {
+    report: dict[str, dict[str, Any]] = {
         "expression": {
             "variance_explained_held_out": embedded.held_out,
             "epochs": embedded.epochs,
@@ -151,7 +152,7 @@ def digest_call(
     for name, network in networks.items():
         digest.update(name.encode())
         for array in network:
-            digest.update(np.ascontiguousarray(array))
+            digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 
@@ -176,7 +177,7 @@ def check_edges(networks: Mapping[str, InferredNetwork], genes: GeneTable) -> No
         raise ConfigError(
             f"None of the {len(networks)} networks ({list_names(empty)}) has an edge to walk on: "
             f"of {len(genes.tfs):,} TFs {varying:,} have expression that varies; name other TFs or "
-            "give --networks."
+            "give --walk-on."
         )
     if empty:
         logger.warning(f"{len(empty)} networks have no edge: {list_names(empty)}")

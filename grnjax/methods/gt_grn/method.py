@@ -65,7 +65,7 @@ class GTGRNMethod(PairMethod):
         if not self.embeddings.networks and not problem.networks:
             raise ConfigError(
                 "GT-GRN has no network to walk on: name methods for --method.embeddings.networks "
-                "or give --networks."
+                "or give --walk-on."
             )
 
     def prepare(self, problem: Problem) -> Problem:
@@ -116,6 +116,7 @@ class GTGRNMethod(PairMethod):
     def add_to_inputs(self, inputs: ModelInputs, train: LabelledPairs) -> ModelInputs:
         """The inputs of one fit; the form for new targets also sees its neighbours' labels."""
         if self.model.new_targets and self.model.coexpression:
+            assert isinstance(inputs, GTGRNModelInputs)  # from `make_inputs`
             return add_neighbours(inputs, train)
         return inputs
 

@@ -1,6 +1,7 @@
 """What each score rests on: terms that add up to the logit, and what a run loses without each."""
 
 import dataclasses
+import functools
 
 import numpy as np
 from jaxtyping import Float
@@ -42,7 +43,9 @@ def explain_fit(fit: KernelFactorFit, bank: FeatureBank) -> Explanation:
     terms = [grid.base, tf_bias, target_bias, identity]
     blocks = tuple(dict.fromkeys(bank.blocks))
     for block in blocks:
-        z = sum(fit.coordinates.part(k) for k, name in enumerate(bank.blocks) if name == block)
+        assert fit.coordinates is not None  # there are blocks
+        parts = [fit.coordinates.part(k) for k, name in enumerate(bank.blocks) if name == block]
+        z = functools.reduce(np.add, parts)
         bias = (z @ p["bias_map"].T).mean(axis=1)
         product = np.einsum("mtr,mgr->tg", tf_factors, z @ p["factor_map"]) / len(tf_factors)
         terms.append(bias + product)

@@ -53,7 +53,7 @@ class KernelFactorFit:
 
     learned: Learned
     grid: PairGrid
-    coordinates: Coordinates | None  # None where no source speaks of genes
+    coordinates: Coordinates | None  # None where no source has gene values
 
     def member_logits(self) -> Float[np.ndarray, "member tf gene"]:
         """Logits of every pair by each member."""
@@ -109,7 +109,7 @@ def learn_kernel_factor(
     weights = weigh_kernels(bank, train, settings.kernels, seed)
     grid = build_grid(bank, train, locate_genes(bank, weights))
     rows = bank.labelled
-    snapshots = train_members(
+    trained = train_members(
         settings.model,
         settings.training,
         take_tfs(grid, rows),
@@ -117,8 +117,8 @@ def learn_kernel_factor(
         train.observed[rows],
         seed,
     )
-    snapshots = {name: np.asarray(values) for name, values in snapshots.items()}
-    snapshots = spread_rows(snapshots, rows, len(bank.tfs))
+    on_host = {name: np.asarray(values) for name, values in trained.items()}
+    snapshots = spread_rows(on_host, rows, len(bank.tfs))
     scores = score_snapshots(snapshots, grid, bank, validation, criterion)
     best = int(np.argmax(scores))
     return Learned(
@@ -228,5 +228,5 @@ def score_snapshots(
         logits = np.asarray(score_members(members, grid)).mean(axis=0)[at]
         metrics = evaluate_pairs(validation.pairs, validation.labels, logits)
         known = [metrics[x] for x in criterion if metrics[x] is not None]
-        scores[place] = np.mean(known or [metrics["auroc"]])
+        scores[place] = np.mean(known or [metrics["auroc"]])  # type: ignore[arg-type]  # not None
     return scores

@@ -9,14 +9,13 @@ from experiments.gt_grn.beeline import (
     KNOWN,
     NEW,
     ablations,
+    embedded_splits,
     forms,
-    place_as_published,
     published,
 )
+from experiments.shared.studies import Variant
 from grnjax.evaluation.splits import draw_split
-from grnjax.tasks.bench import Request
-from grnjax.tasks.gene_embeddings import GeneEmbeddings
-from grnjax.tasks.gt_grn import GTGRNBench
+from grnjax.methods.gt_grn.embeddings import GeneEmbeddings
 from grnjax.types import Dataset, GeneTable, LabelledPairs
 
 GENES, TFS, WIDTH = 60, 6, 12
@@ -37,8 +36,11 @@ def test_the_published_form_sees_eigenvectors_alone_and_directed_edges(dataset):
     vectors = rng.normal(size=(GENES, WIDTH)).astype(np.float32)
     given = GeneEmbeddings(vectors, np.ones(GENES, bool), vectors, {})
     split = draw_split("standard", dataset.known.positives, GENES, 0)
-    bench = GTGRNBench(dataset, [split], given, place_as_published(given))
-    data = bench._build(Request(split, published(split), 0, "published"))
+    form = published(split, given)
+    form = dataclasses.replace(form, training=dataclasses.replace(form.training, epochs=5))
+    ground = embedded_splits(dataset, [split], given)
+    [(_, _, fitted)] = ground.fit(Variant(method=form), [split], (0,), "published")
+    data = fitted.data
     assert data.genes.eigenvectors.shape == (GENES + 1, WIDTH)
     assert data.genes.structure.shape == (GENES + 1, 0)
     assert data.genes.edge_features.shape[1] == 0
@@ -50,12 +52,12 @@ def test_the_published_form_sees_eigenvectors_alone_and_directed_edges(dataset):
 
 @pytest.mark.parametrize("name", [KNOWN, NEW])
 def test_each_ablation_changes_its_form(name):
-    form, changed = forms()[name], ablations(name)
+    form, changed = Variant(method=forms()[name]), ablations(name)
     assert all(title.startswith(f"{name}, ") for title in changed)
     assert len({form, *changed.values()}) == 1 + len(changed)
     for settings in changed.values():
-        assert settings.model.new_targets == form.model.new_targets
-        assert settings.training == form.training
-    off = changed[f"{name}, no expression"].model
+        assert settings.method.model.new_targets == form.method.model.new_targets
+        assert settings.method.training == form.method.training
+    off = changed[f"{name}, no expression"].method.model
     assert "expression" not in off.inputs and not off.coexpression
     assert dataclasses.replace(changed[f"{name}, walks permuted"], control=None) == form

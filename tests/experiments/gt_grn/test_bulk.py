@@ -8,14 +8,13 @@ import pytest
 from experiments.gt_grn import bulk
 from experiments.shared import record, studies
 from grnjax.data.bulk import BulkSet
+from grnjax.methods.scregnet import InputConfig, ScRegNetMethod
 from grnjax.models.scregnet import ScRegNetConfig
-from grnjax.tasks.bench import Bench, FitSettings
-from grnjax.tasks.inputs import InputConfig
-from grnjax.tasks.link_prediction import SplitConfig, draw_splits
-from grnjax.training.loop import TrainingConfig
+from grnjax.tasks.split_fits import SplitConfig, draw_splits
+from grnjax.training.pair_objective import TrainingConfig
 from grnjax.types import Dataset, GeneTable, LabelledPairs
 
-QUICK = FitSettings(
+QUICK = ScRegNetMethod(
     model=ScRegNetConfig(mlp_widths=(8,), identity_rank=2),
     inputs=InputConfig(components=4),
     training=TrainingConfig(epochs=10),
@@ -64,10 +63,10 @@ def test_candidates_of_e_coli_are_exactly_the_pairs_that_dream5_scores():
     dataset = bulk.keep_scored_genes(BulkSet.read("ecoli", os.environ["GRNJAX_DATA"]))
     [split] = draw_splits(dataset, SplitConfig())
     parts = (split.train, split.validation, split.test)
-    dealt = np.concatenate([part.pairs for part in parts])
+    listed = np.concatenate([part.pairs for part in parts])
     labels = np.concatenate([part.labels for part in parts])
-    order = np.lexsort(dealt.T[::-1])
-    np.testing.assert_array_equal(dealt[order], dataset.known.pairs)
+    order = np.lexsort(listed.T[::-1])
+    np.testing.assert_array_equal(listed[order], dataset.known.pairs)
     np.testing.assert_array_equal(labels[order], dataset.known.labels)
 
 
@@ -77,10 +76,10 @@ def test_reconstruction_says_which_figures_score_train_edges(make_dataset, tmp_p
     results = record.ResultsFile("study")
     dataset = bulk.keep_scored_genes(make_dataset())
     [split] = splits = draw_splits(dataset, SplitConfig())
-    bench = Bench(dataset, splits, None)
+    ground = studies.Splits(dataset, splits)
     for _ in range(2):  # the second time there is nothing left to do
-        studies.measure_reconstruction(results, "small", bench, split, "model", QUICK, 0)
-        monkeypatch.setattr(bench, "fit_all", None)
+        studies.measure_reconstruction(results, "small", ground, split, "model", QUICK)
+        monkeypatch.setattr(studies.Splits, "fit", None)
     rows = {row["split"].removeprefix("reconstruction, "): row for row in results.rows}
     assert len(rows) == len(results.rows)
     shown = {among: (row["scores_train_edges"], row["positives"]) for among, row in rows.items()}
@@ -100,12 +99,16 @@ def test_the_kernel_factor_model_is_measured_once_and_by_expression_alone(
     results = record.ResultsFile("study")
     dataset = bulk.keep_scored_genes(make_dataset())
     [split] = splits = draw_splits(dataset, SplitConfig(kind="target-disjoint"))
-    bench = Bench(dataset, splits, None)
-    bank = bulk.bank_of_expression(bench)
-    assert set(bank.blocks) == {"expression profile", "expression statistics"}
-    where = {"set": "small", "split": "target-disjoint"}
+    ground = studies.Splits(dataset, splits)
+    where, seen, fit = {"set": "small", "split": "target-disjoint"}, [], studies.fit_factors
+
+    def watch(evidence, *given):
+        seen.extend(item.name for item in evidence)
+        return fit(evidence, *given)
+
+    monkeypatch.setattr(bulk, "fit_factors", watch)
     for _ in range(2):  # the second time there is nothing left to do
-        bulk.measure_kernel_factor(results, where, bench, split, bank)
-        monkeypatch.setattr(bulk, "fit_kernel_factor", None)
+        bulk.measure_kernel_factor(results, where, ground, split)
+    assert seen == ["expression"]
     [row] = results.rows
     assert row["method"] == bulk.KERNEL_FACTOR and 0 < row["auroc"] < 1

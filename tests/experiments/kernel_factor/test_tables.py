@@ -1,61 +1,61 @@
-import json
-
 import pytest
 
+from experiments.kernel_factor import tables
 from experiments.kernel_factor.beeline import LINEAR_DISPERSION, MODEL
-from experiments.kernel_factor.tables import blocks_table, comparison_table, wide_table
-
-
-def row(method, draw, value, **more):
-    figures = ("auroc", "average_precision", "within_tf_auroc", "swap_micro")
-    return {
-        "set": "Specific/mDC/TFs+500",
-        "split": "standard",
-        "method": method,
-        "draw": draw,
-        "seed": 0,
-        **dict.fromkeys(figures, value),
-        **more,
-    }
+from experiments.shared import record
+from experiments.shared.tables import FOUR, load
 
 
 @pytest.fixture
-def write(tmp_path):
-    def write(name, rows):
-        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(x) + "\n" for x in rows))
-        return tmp_path
+def write(tmp_path, monkeypatch):
+    """Writes rows as those of the study on BEELINE's sets."""
+    monkeypatch.setattr(record, "RESULTS", tmp_path)
+    load.cache_clear()
+    yield lambda rows: record.write_rows(tables.STUDY, rows)
+    load.cache_clear()
 
-    return write
+
+def row(method, draw, value, **more):
+    where = {"set": "Specific/mDC/TFs+500", "split": "standard", "method": method, "draw": draw}
+    return {**where, "seed": 0, **dict.fromkeys(FOUR, value), **more}
 
 
 def test_gain_is_over_the_same_draws_and_later_draws_stay_out(write):
     rows = [row("base", 0, 0.5), row("base", 1, 0.6), row(MODEL, 0, 0.6), row(MODEL, 1, 0.8)]
-    folder = write("kernel_factor_beeline", [*rows, row("base", 7, 0.1), row(MODEL, 7, 0.1)])
-    table = comparison_table(folder, "standard", {"base": "base", MODEL: "ours"}, "base")
-    assert "| mDC | .550/.550/.550/.550 | .700/.700/.700/.700 | +.150" in table
-    assert "means over 2 draws" in table
+    write([*rows, row("base", 7, 0.1), row(MODEL, 7, 0.1)])
+    text = str(tables.compare("standard", "base", {}))
+    assert "| mDC, AUROC | .550±.635 | .700±1.271 | +.150±.635 |" in text
+    assert "Mean over 2 draws" in text
+    assert "| mDC, swap | .100 | .100 | +.000 |" in str(
+        tables.compare("standard", "base", {}, tables.FRESH)
+    )
 
 
 def test_a_set_without_the_reference_is_held_against_dispersion(write):
-    rows = [row(LINEAR_DISPERSION, 0, 0.5), row(MODEL, 0, 0.4)]
-    folder = write("kernel_factor_beeline", rows)
-    table = comparison_table(folder, "standard", {"linear": "floor", MODEL: "ours"}, "linear")
-    assert "| mDC | .500/.500/.500/.500 | .400/.400/.400/.400 | -.100" in table
+    write([row(LINEAR_DISPERSION, 0, 0.5), row(MODEL, 0, 0.4)])
+    text = str(tables.compare("standard", tables.LINEAR, {}))
+    assert "| set | linear floor | kernel factor | gain |" in text
+    assert "| mDC, AP | .500 | .400 | -.100 |" in text
 
 
-def test_blocks_stand_by_what_their_loss_costs(write):
-    def block(name, drop):
-        return {"name": name, "drop_average_precision": drop, "drop_swap_micro": drop}
+def test_sources_stand_by_what_their_loss_costs(write):
+    def source(name, drop):
+        return {"name": name, "drop_average_precision": drop, "drop_swap_micro": drop / 2}
 
-    rows = [
-        row(MODEL, draw, 0.5, blocks=[block("small", 0.01), block("large", 0.1 * draw)])
-        for draw in (1, 2)
-    ]
-    table = blocks_table(write("kernel_factor_beeline", rows), "standard").splitlines()
-    assert table[2] == "| large | +.150 +.150 |" and table[3] == "| small | +.010 +.010 |"
+    write(
+        [
+            row(MODEL, draw, 0.5, blocks=[source("small", 0.01), source("large", 0.1 * draw)])
+            for draw in (1, 2)
+        ]
+    )
+    lines = str(tables.sources_table("standard", "swap_micro")).splitlines()
+    assert lines[2] == "| large | +.075 |" and lines[3] == "| small | +.005 |"
 
 
-def test_peak_memory_is_the_largest_of_the_rows(write):
-    rows = [row("a", draw, 0.5, peak_gib=peak) for draw, peak in ((0, 1.2), (1, 2.04))]
-    table = wide_table(write("kernel_factor_genome_wide", rows))
-    assert "Peak memory 2.0 GiB" in table and "mDC, standard" in table
+def test_the_readme_holds_our_model_against_the_best_trivial_row_of_each_figure(write):
+    rows = [row("a", 0, 0.5, swap_micro=0.6), row("b", 0, 0.4, swap_micro=0.7), row(MODEL, 0, 0.8)]
+    write(rows)
+    record.write_rows("gt_grn_beeline", [row("scRegNet", 0, 0.45)])
+    text = str(tables.readme_table())
+    assert "| mDC, AP | .500 | .450 |  | .800 |" in text
+    assert "| mDC, swap | .700 | .450 |  | .800 |" in text

@@ -48,7 +48,7 @@ def test_the_model_of_hesc_has_the_parameters_of_the_published_checkpoint():
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_every_set_is_selected_on_validation_and_scores_additively(name):
     config = published_config(name)
-    assert not config.reference_selection and config.training.select_on == "auroc"
+    assert config.training.select_on == "auroc"
     assert config.model.head == "additive" and config.model.identity_rank == 0
     assert config.inputs.nodes == "profile" and config.inputs.messages == "symmetric"
 

@@ -25,7 +25,7 @@ def draw_configs(count=60, **chosen):
 
 @pytest.mark.parametrize("encoder", ["GCN", "GraphSAGE", "GAT"])
 def test_the_space_is_the_published_one(encoder):
-    drawn = draw_configs(encoder=encoder)
+    drawn = [variant.method for variant in draw_configs(encoder=encoder)]
     widths = [x.model.encoder.widths for x in drawn] + [x.model.mlp_widths for x in drawn]
     assert {len(w) for w in widths} == {1, 2, 3, 4, 5, 6}
     assert all(4 <= width <= 256 for w in widths for width in w)
@@ -53,8 +53,8 @@ def test_a_trial_is_worth_its_validation_score(benchmark_root):
     loaded = sweep.load_set(NAME, sweep.DataConfig(root=str(benchmark_root)))
     split = loaded.standard_splits((0,))[0]
     config = sweep.Config(once=True)
-    small = {"model.encoder": GCNConfig(widths=(4,)), "model.mlp_widths": (4,)}
-    small["training.epochs"] = 10
+    small = {"method.model.encoder": GCNConfig(widths=(4,)), "method.model.mlp_widths": (4,)}
+    small["method.training.epochs"] = 10
     tried = settings.replace(draw_configs(1, once=True)[0], small)
     score, [row] = sweep.run_trial(loaded, split, tried, config, 0)
     assert score != row["auroc"] and row["pairs"] == len(split.test)
@@ -75,7 +75,7 @@ def test_a_search_that_was_cut_off_ends_as_if_it_had_not_been(
         if number == cut_at:
             cut_at = None
             raise CutOff
-        score = -abs(math.log10(tried.training.learning_rate) + 3)
+        score = -abs(math.log10(tried.method.training.learning_rate) + 3)
         return score, [{"method": f"trial {number}", "draw": 0, "seed": 0, "auroc": score}]
 
     def search(folder):

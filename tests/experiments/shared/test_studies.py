@@ -1,6 +1,5 @@
 """The studies on the small set: what was measured is not fitted again, and what is altered."""
 
-import json
 import sys
 
 import jax.numpy as jnp
@@ -12,14 +11,12 @@ from experiments.scregnet.ablation import NoEncoderConfig
 from experiments.scregnet.gnn_comparison import list_encoders
 from experiments.shared import record, studies
 from grnjax.data.expression import DataConfig
+from grnjax.methods.scregnet import InputConfig, ScRegNetMethod
 from grnjax.models.scregnet import ScRegNetConfig
-from grnjax.tasks.bench import Bench
-from grnjax.tasks.inputs import InputConfig
-from grnjax.tasks.link_prediction import LinkPredictionConfig, fit_settings
-from grnjax.training.loop import TrainingConfig
+from grnjax.training.pair_objective import TrainingConfig
 
 NAME = "Perturbed/axolotl/TFs+7"
-QUICK = LinkPredictionConfig(
+QUICK = ScRegNetMethod(
     model=ScRegNetConfig(mlp_widths=(8,), identity_rank=2),
     inputs=InputConfig(components=8),
     training=TrainingConfig(epochs=10),
@@ -40,24 +37,27 @@ def results(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_only_what_was_not_measured_is_fitted(loaded, results, monkeypatch):
     split = loaded.standard_splits((0, 1))[1]
-    bench, where = Bench(loaded.dataset, [split], None), {"set": NAME, "split": split.kind}
-    fitted, fit_all = [], bench.fit_all
+    ground = studies.Splits(loaded.dataset, [split])
+    where, fitted, fit = {"set": NAME, "split": split.kind}, [], studies.Splits.fit
 
-    def count(study, requests):
-        fitted.extend((request.label, request.seed) for request in requests)
-        return fit_all(study, requests)
+    def count(self, variant, wanted, seeds, what):
+        fitted.extend((variant.control, seed) for seed in seeds)
+        return fit(self, variant, wanted, seeds, what)
 
-    monkeypatch.setattr(bench, "fit_all", count)
-    variants = {"a": fit_settings(QUICK)}
-    studies.measure(results, where, bench, split, variants, (0,))
-    variants["b"] = fit_settings(QUICK, "expression-permuted")
-    studies.measure(results, where, bench, split, variants, (0, 3))
-    assert fitted == [("a", 0), ("a", 3), ("b", 0), ("b", 3)]
+    monkeypatch.setattr(studies.Splits, "fit", count)
+    variants = {"a": QUICK}
+    studies.measure(results, where, ground, split, variants, (0,))
+    variants["b"] = studies.Variant(method=QUICK, control="expression-permuted")
+    studies.measure(results, where, ground, split, variants, (0, 3))
+    permuted = "expression-permuted"
+    assert fitted == [(None, 0), (None, 3), (permuted, 0), (permuted, 3)]
     again = record.ResultsFile("study")
-    studies.measure(again, where, bench, split, variants, (0, 3))
+    studies.measure(again, where, ground, split, variants, (0, 3))
     assert len(fitted) == 4
-    rows = [json.loads(line) for line in again.path.read_text().splitlines()]
-    assert [(row["method"], row["seed"]) for row in rows] == fitted
+    rows = record.read_rows("study")
+    named = [("a", 0), ("a", 3), ("b", 0), ("b", 3)]
+    assert [(row["method"], row["seed"]) for row in rows] == named
+    assert len({row["auroc"] for row in rows}) == 4, "another seed or control, another fit"
     assert {row["draw"] for row in rows} == {1}
 
 

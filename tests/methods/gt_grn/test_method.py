@@ -19,7 +19,7 @@ from grnjax.models.graph_transformer import GraphTransformerConfig
 from grnjax.models.gt_grn import GTGRNConfig
 from grnjax.tasks.judging import judge_split
 from grnjax.training.keeper import FitResult
-from grnjax.training.loop import TrainingConfig
+from grnjax.training.pair_objective import TrainingConfig
 from grnjax.training.recorder import FitRecorder
 from grnjax.types import Dataset, GeneTable, LabelledPairs, Part
 

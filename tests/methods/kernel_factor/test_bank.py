@@ -22,7 +22,8 @@ def make_evidence(name, kind, seed, covered_share=1.0):
     alike = rng.random((TFS, TFS)).astype(np.float32)
     return Evidence(
         name,
-        {"kind": kind},
+        kind,
+        {},
         genes=(GeneBlock(name, values, covered, ("rbf", "linear")),),
         pairs=(PairBlock(f"{name} pair", rng.normal(3, 5, size=(TFS, GENES)).astype(np.float32)),),
         similarities=(TfSimilarity(f"{name} partners", alike + alike.T),),
@@ -72,7 +73,7 @@ def test_coverage_tells_which_source_covers_a_gene_but_not_what_was_measured(evi
 def test_sources_that_cover_the_same_genes_have_one_column_of_coverage(evidence):
     motifs = evidence[1]
     twin = GeneBlock("twin", motifs.genes[0].values, motifs.genes[0].covered, ("linear",))
-    once, twice = build([motifs]), build([motifs, Evidence("twin", {"kind": "t"}, genes=(twin,))])
+    once, twice = build([motifs]), build([motifs, Evidence("twin", "t", {}, genes=(twin,))])
     np.testing.assert_array_equal(twice.space.values[-2:], once.space.values[-2:])
     assert twice.blocks[-2:] == (COVERAGE, COVERAGE)
 
@@ -120,4 +121,4 @@ def test_the_control_keeps_the_kernels_and_changes_only_whose_they_are(evidence)
 
 def mark_genes():
     values, every = np.arange(GENES, dtype=np.float32)[:, None], np.ones(GENES, bool)
-    return Evidence("mark", {"kind": "table"}, genes=(GeneBlock("mark", values, every, ()),))
+    return Evidence("mark", "table", {}, genes=(GeneBlock("mark", values, every, ()),))

@@ -34,14 +34,16 @@ def make_evidence():
     covered = np.arange(GENES) % 10 > 0  # of the noise some genes are not
     drivers = Evidence(
         "drivers",
-        {"kind": "table"},
+        "table",
+        {},
         genes=(GeneBlock("planted", values, np.ones(GENES, bool), ("rbf", "linear")),),
         pairs=(PairBlock("planted pairs", own),),
         similarities=(TfSimilarity("planted likeness", alike),),
     )
     others = Evidence(
         "noise",
-        {"kind": "table"},
+        "table",
+        {},
         genes=(GeneBlock("noise", noise * covered[:, None], covered, ("rbf", "linear")),),
         pairs=(PairBlock("noise pairs", own_noise),),
     )

@@ -66,11 +66,11 @@ def network():
     cells = rng.gamma(1, size=(60, GENES)).astype(np.float32) * measured
     table = GeneTable(np.array([f"G{i:03d}" for i in range(GENES)]), AT < TFS, cells, measured)
     sources = {
-        "planted": Evidence("planted", {"kind": "table"}, (uniform_block("planted", planted),)),
-        "noise": Evidence("noise", {"kind": "table"}, (uniform_block("noise", noise),)),
-        "hint": Evidence("hint", {"kind": "curated"}, pairs=(PairBlock("hint", hint),)),
+        "planted": Evidence("planted", "table", {}, (uniform_block("planted", planted),)),
+        "noise": Evidence("noise", "table", {}, (uniform_block("noise", noise),)),
+        "hint": Evidence("hint", "curated", {}, pairs=(PairBlock("hint", hint),)),
         "partners": Evidence(
-            "partners", {"kind": "links"}, similarities=(TfSimilarity("partners", alike),)
+            "partners", "links", {}, similarities=(TfSimilarity("partners", alike),)
         ),
         "expression": describe_expression(table, AT),
     }

@@ -30,10 +30,11 @@ def evidence():
     )
     pair = PairBlock("hits", (rng.random((TFS, GENES)) < 0.3).astype(np.float32))
     return [
-        Evidence("dense", {"kind": "table"}, genes=(block,), pairs=(pair,)),
+        Evidence("dense", "table", {}, genes=(block,), pairs=(pair,)),
         Evidence(
             "sparse",
-            {"kind": "table"},
+            "table",
+            {},
             genes=(GeneBlock("partners", sparse, covered, ("cosine",)),),
         ),
     ]

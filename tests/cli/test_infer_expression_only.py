@@ -1,6 +1,5 @@
 """`grnjax infer` by methods that need expression alone."""
 
-import dataclasses
 import json
 import signal
 import subprocess
@@ -13,22 +12,22 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 import grnjax
-from grnjax.baselines.unsupervised import METHODS
+from grnjax.methods.expression_only import SpearmanMethod
 
 DIES_AFTER_THREE_BLOCKS = """
-import dataclasses, os, signal, sys
-from grnjax.baselines.unsupervised import METHODS
+import os, signal, sys
+from grnjax.methods.expression_only import SpearmanMethod
 from grnjax.cli import main
-method, blocks = METHODS["spearman"], []
+score, blocks = SpearmanMethod.SCORE, []
 
 def score_targets(*given, **named):
     if len(blocks) == 3:
         os.kill(os.getpid(), signal.SIGKILL)
-    blocks.append(method.score_targets(*given, **named))
+    blocks.append(score(*given, **named))
     return blocks[-1]
 
-METHODS["spearman"] = dataclasses.replace(
-    method, score_targets=score_targets, targets_a_block=10)
+SpearmanMethod.SCORE = staticmethod(score_targets)
+SpearmanMethod.TARGETS_A_BLOCK = 10
 main(sys.argv[1:])
 """
 
@@ -43,7 +42,7 @@ def files(small_set):
 @pytest.fixture(scope="module")
 def ranked(cli, files, tmp_path_factory):
     """The folder of a run by Spearman's correlation without known edges, and what it printed."""
-    folder = tmp_path_factory.mktemp("unsupervised") / "run"
+    folder = tmp_path_factory.mktemp("expression-only") / "run"
     outcome = cli("infer", *files, "--method", "spearman", "--out", folder)
     assert outcome.status == 0, outcome.err
     return folder, outcome
@@ -116,13 +115,13 @@ def test_settings_of_the_method_count_and_the_same_command_is_done_already(cli, 
         "infer",
         *files,
         "--method=pidc",
-        "--pidc.states=equal-width",
-        "--pidc.bins=4",
+        "--method.states=equal-width",
+        "--method.bins=4",
         "--out",
         tmp_path / "run",
     ]
     assert cli(*command).status == 0
-    assert json.loads((tmp_path / "run/run.json").read_text())["config"]["pidc"]["bins"] == 4
+    assert json.loads((tmp_path / "run/run.json").read_text())["config"]["method"]["bins"] == 4
     assert "already finished" in cli(*command).err
     other = cli(*command[:-1], tmp_path / "run", "--seed=1")
     assert other.status == 2 and "seed was 0 and is now 1" in other.err
@@ -135,19 +134,16 @@ def test_a_killed_run_goes_on_to_the_same_files(cli, files, ranked, tmp_path, mo
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     assert len(list(tmp_path.rglob("*.block"))) == 3
-    method, parts = METHODS["spearman"], []
+    score, parts = SpearmanMethod.SCORE, []
 
-    def score_targets(genes, targets, config, *, seed):
+    def score_targets(genes, targets, settings, *, seed):
         parts.append(targets)
-        return method.score_targets(genes, targets, config, seed=seed)
+        return score(genes, targets, settings, seed=seed)
 
-    monkeypatch.setitem(
-        METHODS,
-        "spearman",
-        dataclasses.replace(method, score_targets=score_targets, targets_a_block=10),
-    )
+    monkeypatch.setattr(SpearmanMethod, "SCORE", staticmethod(score_targets))
+    monkeypatch.setattr(SpearmanMethod, "TARGETS_A_BLOCK", 10)
     outcome = cli(*command)
-    assert outcome.status == 0 and "going on with an unfinished run" in outcome.err
+    assert outcome.status == 0 and "resuming an unfinished run" in outcome.err
     assert len(parts) == 5 and not set(range(30)) & set(np.concatenate(parts))
     for name in ("edges.tsv", "rankedEdges.csv"):
         assert (tmp_path / "run" / name).read_bytes() == (ranked[0] / name).read_bytes()
@@ -156,34 +152,38 @@ def test_a_killed_run_goes_on_to_the_same_files(cli, files, ranked, tmp_path, mo
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["--method=pearson", "--pidc.bins=4"], "--pidc is no setting of pearson; leave it out"),
-        (["--method=pidc", "--members=3"], "--members is no setting of pidc"),
+        (["--method=pearson", "--method.bins=4"], "grnjax infer has no flag --method.bins"),
+        (["--method=pidc", "--repeats=3"], "--repeats is no setting of pidc"),
         (["--method=pidc", "--devices.model=2"], "--devices is no setting of pidc"),
         (["--method=pidc", "--folds=3"], "--folds is no setting of pidc without --network"),
-        (["--method=pidc", "--training.epochs=5"], "--training is no setting of pidc"),
-        (["--method=pidc", "--blocks", "motifs=x"], "--blocks is no setting of pidc"),
-        (["--method=pidc", "--data.embedding=x.npz"], "--data.embedding is no setting of pidc"),
-        (["--method=pidc", "--pidc.most-genes=5"], "stops at 5 genes"),
+        (["--method=pidc", "--method.training.epochs=5"], "no flag --method.training.epochs"),
+        (
+            ["--method=pidc", "--evidence", "motifs=EXPRESSION"],
+            "pidc does not read --evidence; leave it out, or take a method that does: kernel-",
+        ),
+        (["--method=pidc", "--data.embedding=x.npz"], "pidc does not read --data.embedding; leave"),
+        (["--method=pidc", "--method.most-genes=5"], "stops at 5 genes"),
         (["--method=grnboost3"], "--method cannot be 'grnboost3'"),
         ([], "or rank by expression alone, as with --method=grnboost2"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_one_sentence(cli, files, tmp_path, arguments, message):
+    arguments = [argument.replace("EXPRESSION", str(files[0])) for argument in arguments]
     outcome = cli("infer", *files, *arguments, "--out", tmp_path / "run")
     assert outcome.status == 2 and message in outcome.err.splitlines()[-1]
     assert not (tmp_path / "run").exists()
 
 
-def test_a_method_that_learns_refuses_settings_of_one_that_does_not(cli, small_set, tmp_path):
-    outcome = cli("infer", *small_set.arguments, "--pidc.bins=4", "--out", tmp_path / "run")
+def test_a_method_that_learns_has_no_settings_of_one_that_does_not(cli, small_set, tmp_path):
+    outcome = cli("infer", *small_set.arguments, "--method.bins=4", "--out", tmp_path / "run")
     assert outcome.status == 2
-    assert "--pidc is a setting of pidc, and this run learns from known edges" in outcome.err
+    assert "grnjax infer has no flag --method.bins" in outcome.err
 
 
 def test_python_gives_the_ranking_of_the_command_line(ranked, small_set):
     counts = small_set.counts.sample(frac=1, random_state=3).T.sample(frac=1, random_state=4)
     data = anndata.AnnData(counts.astype(np.float32))
-    edges = grnjax.infer_unsupervised(data, small_set.tfs[::-1], "spearman")
+    edges = grnjax.infer(data, tfs=small_set.tfs[::-1], method="spearman").edges
     written = read(ranked[0]).rename(columns={"TF": "tf"}).astype({"importance": np.float32})
     pd.testing.assert_frame_equal(edges, written, check_exact=True)
 
@@ -191,8 +191,8 @@ def test_python_gives_the_ranking_of_the_command_line(ranked, small_set):
 @pytest.mark.parametrize(
     "settings",
     [
-        ["--method", "grnboost2", "--grnboost2.rounds=30"],
-        ["--method", "genie3", "--genie3.trees=20"],
+        ["--method", "grnboost2", "--method.rounds=30"],
+        ["--method", "genie3", "--method.trees=20"],
     ],
 )
 def test_trees_rank_true_edges_above_others(cli, files, small_set, tmp_path, settings):

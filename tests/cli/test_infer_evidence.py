@@ -1,4 +1,4 @@
-"""`grnjax infer --blocks`: evidence is read, weighed, and told of edge by edge."""
+"""`grnjax infer --evidence`: evidence is read, weighed, and told of edge by edge."""
 
 import json
 
@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from grnjax.tasks import network_inference
-from grnjax.tasks.explanation import FIXED
+from grnjax.methods.kernel_factor.explanation import FIXED
+from grnjax.tasks import judging
 
 GENE_BLOCKS = (
     "expression profile",
@@ -47,17 +47,17 @@ def tables(small_set):
 
 @pytest.fixture(scope="module")
 def infer(cli, small_set, quick_factors, tmp_path_factory):
-    """Runs `infer --explain` with tables as blocks; gives the run folder and the outcome."""
+    """Runs `infer --explain` with tables as evidence; gives the run folder and the outcome."""
 
     def run(tables, *options):
-        folder = tmp_path_factory.mktemp("blocks")
-        (folder / "blocks").mkdir()
+        folder = tmp_path_factory.mktemp("evidence")
+        (folder / "tables").mkdir()
         for name, table in tables.items():
-            table.to_csv(folder / "blocks" / name, index=False)
-        settings = ["--members", 1, "--folds", 2, "--explain", *quick_factors, *options]
+            table.to_csv(folder / "tables" / name, index=False)
+        settings = ["--repeats", 1, "--folds", 2, "--explain", *quick_factors, *options]
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(network_inference, "MOST_TRIVIAL_CANDIDATES", 0)
-            where = ["--blocks", folder / "blocks", "--out", folder / "run"]
+            patch.setattr(judging, "MOST_TRIVIAL_CANDIDATES", 0)
+            where = ["--evidence", folder / "tables", "--out", folder / "run"]
             outcome = cli("infer", *small_set.arguments, *settings, *where)
         return folder / "run", outcome
 
@@ -117,7 +117,7 @@ def test_the_record_tells_of_every_source_and_of_its_worth(record, folder, small
     motifs = record["evidence"]["motifs promoter"]
     assert motifs["found"] == len(small_set.genes) - len(UNSCANNED)
     assert motifs["absent"] == {"count": 2, "first": list(UNSCANNED)}
-    assert motifs["source"].endswith("blocks/motifs_promoter.csv")
+    assert motifs["source"].endswith("tables/motifs_promoter.csv")
     assert {"blocks: motifs promoter", "blocks: network other"} <= set(record["inputs"])
     rows = {row["name"]: row for row in record["blocks"]}
     assert set(GENE_BLOCKS + PAIR_FEATURES) <= set(rows)
@@ -162,8 +162,11 @@ def test_a_copy_of_the_known_network_leaves_nothing_behind(kind, infer, small_se
 
 def test_evidence_that_the_method_does_not_read_is_refused(cli, small_set, tables, tmp_path):
     tables["motifs_promoter.csv"].to_csv(tmp_path / "motifs.csv", index=False)
-    options = ["--method=scRegNet", "--blocks", f"motifs={tmp_path / 'motifs.csv'}"]
+    options = ["--method=scRegNet", "--evidence", f"motifs={tmp_path / 'motifs.csv'}"]
     outcome = cli("infer", *small_set.arguments, *options, "--out", tmp_path / "run")
     assert outcome.status == 2 and not (tmp_path / "run").exists()
     complaint = outcome.err.splitlines()[-1]
-    assert complaint.startswith("grnjax infer: --blocks inform the kernel-factor model")
+    assert complaint == (
+        "grnjax infer: scRegNet does not read --evidence; leave it out, or take a method that "
+        "does: kernel-factor."
+    )
