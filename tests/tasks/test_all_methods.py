@@ -133,14 +133,15 @@ def test_train(name, benchmark_root):
     assert (results.embeddings is None) == (name != "GT-GRN")
 
 
+@pytest.mark.slow
 @every_method
 def test_train_with_each_control(name, genelink_folder):
     method = quick(name)
     controls = tuple(x for x in method.controls() if not x.startswith("embedding-"))
     if name == "GT-GRN":  # whose embeddings are its own
         controls = tuple(method.controls())
-    config = LinkPredictionConfig(controls=controls)
-    results = grnjax.train(genelink_folder(), method=method, config=config)
+    config = LinkPredictionConfig(method=method, controls=controls)
+    results = grnjax.train(genelink_folder(), config=config)
     for control in controls:
         expect_finite(results.rows, f"{name}, {control.replace('-', ' ')}", [0])
     expect_finite(results.rows, name, [0])

@@ -36,8 +36,8 @@ def table(small_set, tmp_path):
 def load(small_set):
     expression, _, network, _, tfs = small_set.arguments
 
-    def run(method, known=network, tfs=tfs):
-        return load_genes_and_edges(make_method(method), expression, known, tfs, DataConfig())
+    def run(method, known=network, tfs=tfs, **data):
+        return load_genes_and_edges(make_method(method), expression, known, tfs, DataConfig(**data))
 
     return run
 
@@ -64,7 +64,7 @@ def test_any_other_ranks_those_of_the_expression_and_edges_only_judge(load, smal
 
 
 def test_without_a_list_every_measured_gene_may_regulate(load):
-    dataset, _ = load("spearman", known=None, tfs=None)
+    dataset, _ = load("spearman", known=None, tfs=None, orientation="genes-by-cells")
     assert dataset.genes.is_tf.all()
     with pytest.raises(GeneMismatchError, match="0 are among"):
         load("spearman", known=None, tfs=["nobody", "else"])
