@@ -19,8 +19,9 @@ from grnjax.graphs.build import build_graph
 from grnjax.methods.scregnet import InputConfig, ScRegNetMethod
 from grnjax.models.encoder import EncoderConfig
 from grnjax.models.scregnet import ScRegNetConfig
-from grnjax.tasks.link_prediction import LinkPredictionConfig, SplitConfig, draw_splits, run_study
+from grnjax.tasks.link_prediction import run_study
 from grnjax.tasks.loading import load_embedded
+from grnjax.tasks.split_fits import LinkPredictionConfig, SplitConfig, draw_splits
 from grnjax.training.pair_objective import TrainingConfig
 
 SIZE = SimulatorConfig(genes=80, tfs=12, master_regulators=4, cells=150, steps=100)

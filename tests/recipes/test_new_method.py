@@ -10,8 +10,8 @@ import pytest
 import grnjax
 from grnjax.errors import ConfigError
 from grnjax.progress import logger
-from grnjax.tasks.link_prediction import LinkPredictionConfig, SplitConfig
 from grnjax.tasks.network_inference import InferenceConfig
+from grnjax.tasks.split_fits import LinkPredictionConfig, SplitConfig
 
 FOLDS = InferenceConfig(repeats=1, folds=3, explain=True)
 
