@@ -14,7 +14,7 @@ class EdgeFormatError(GrnjaxError):
 
 
 class GeneMismatchError(GrnjaxError):
-    """Expression, network and TF list do not speak of the same genes."""
+    """Expression, network and TF list have too few genes in common."""
 
 
 class SplitError(GrnjaxError):

@@ -25,7 +25,8 @@ MOST_LINES, MOST_ROWS = 150, 24
 
 
 def blocks(language: str, text: str = README) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return [code for name, code in found if name == language]
 
 
 def name(path: Path) -> str:
@@ -127,3 +128,25 @@ def test_heads_of_scripts_name_their_module():
     for path in scripts:
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
         assert f"python -m {module}" in path.read_text(), path
+
+
+def test_the_paper_of_every_method_is_cited():
+    references = (ROOT / "CITATION.cff").read_text().split("  - type: article")[1:]
+    methods = grnjax.list_methods().set_index("method")["paper"].drop("kernel-factor")
+    for method, paper in methods.items():
+        author, year = re.split(r"[ ,]", paper)[0], re.search(r"(1[89]|20)\d\d", paper).group()
+        cited = [x for x in references if f"family-names: {author}\n" in x and f"year: {year}" in x]
+        assert len(cited) == 1, f"{method}: {paper}"
+
+
+def test_the_versions_of_the_changelog_and_the_citation_are_those_of_the_package():
+    versions = re.findall(r"^## (\S+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert versions[0] == grnjax.__version__ and versions == sorted(versions, reverse=True)
+    assert f"\nversion: {grnjax.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+
+
+def test_hooks_of_a_commit_are_the_checks_of_ci():
+    hooks = re.findall(r"entry: (\w+(?: \w+)?)", (ROOT / ".pre-commit-config.yaml").read_text())
+    script = (ROOT / ".ci/run").read_text()
+    assert hooks == ["ruff format", "ruff check", "mypy"]
+    assert all(f".venv/bin/{hook}" in script for hook in hooks)

@@ -3,19 +3,10 @@
 Run:     python -m experiments.bench.aggregation
 Cost:    7 min on two busy cores, 9 GiB, most of it the peer's gradient by weights
 Prints:  one JSON line a case: milliseconds of a forward and backward pass, the best of the rounds;
-         ratio = peer / ours
+         ratio = peer / ours; the cases are explained in README.md
 
-Case `<edges>/<peer>` is a directed graph, `.../symmetric` one with every edge both ways. The
-gradient is by the features, and in the info rows `.../weights` by the edge weights too, which
-attention needs. `ours` is compiled before; `compile_s` says what that costs once. Our weights are
-an argument of every pass, those of the sparse matrix are part of it. All sides get the same edges,
-sorted by receiver, run as many threads as there are cores, each in a process of its own, in turn,
-and agree to a relative 1e-4 before anything is timed.
-
-Memory is the peak above what the inputs hold, `prepare_s` the time to bring the edges into a
-side's form, and `floor_ms` the time to move features, sums, their slopes and the edges once at the
-bandwidth measured beside it. The info rows `groups/...`, `rows/...` and `slopes/...` are what the
-constants of `grnjax.graphs` were set from; their peer is the same sum by edge, or in one go.
+All sides get the same edges, sorted by receiver, run as many threads as there are cores, each in a
+process of its own, in turn, and agree to a relative 1e-4 before anything is timed.
 """
 
 import gc
@@ -63,23 +54,20 @@ def measure_case(file: BenchFile, name: str, edges: int, symmetric: bool) -> Non
         best = compare(sides)
         ours, bandwidth = sides["ours"], sides["ours"].ask("bandwidth")
         moved = 4 * 4 * GENES * WIDTH + 2 * 8 * edges * (2 if symmetric else 1)
+        facts = {
+            "compile_s": round(ours.facts["first_s"], 2),
+            "prepare_s": round(ours.facts["prepare_s"], 2),
+            "threads": os.cpu_count(),
+            "floor_ms": round(1000 * moved / bandwidth, 2),
+            "floor": "features, sums, slopes and edges moved once",
+            "bandwidth_gb_s": round(bandwidth / 1e9, 1),
+            **({"info": True} if by_weights else {}),
+        }
         for peer in peers:
-            file.add(
-                f"{name}/{peer}{suffix}" + ("/weights" if by_weights else ""),
-                "ms",
-                best["ours"],
-                best[peer],
-                ours.facts["peak_mib"],
-                peer_peak_mib=round(sides[peer].facts["peak_mib"]),
-                compile_s=round(ours.facts["first_s"], 2),
-                prepare_s=round(ours.facts["prepare_s"], 2),
-                peer_prepare_s=round(sides[peer].facts["prepare_s"], 2),
-                threads=os.cpu_count(),
-                floor_ms=round(1000 * moved / bandwidth, 2),
-                floor="features, sums, slopes and edges moved once",
-                bandwidth_gb_s=round(bandwidth / 1e9, 1),
-                **({"info": True} if by_weights else {}),
-            )
+            case, theirs = f"{name}/{peer}{suffix}" + "/weights" * by_weights, sides[peer].facts
+            facts["peer_peak_mib"] = round(theirs["peak_mib"])
+            facts["peer_prepare_s"] = round(theirs["prepare_s"], 2)
+            file.add(case, "ms", best["ours"], best[peer], ours.facts["peak_mib"], **facts)
         for side in sides.values():
             side.end()
 
@@ -109,9 +97,8 @@ class Side:
     def __init__(self, side: str, edges: int, symmetric: bool, by_weights: bool):
         spawn = multiprocessing.get_context("spawn")
         self.connection, far_end = spawn.Pipe()
-        self.process = spawn.Process(
-            target=serve, args=(far_end, side, edges, symmetric, by_weights), daemon=True
-        )
+        given = (far_end, side, edges, symmetric, by_weights)
+        self.process = spawn.Process(target=serve, args=given, daemon=True)
         self.process.start()
         self.facts = self.connection.recv()
 
@@ -140,13 +127,8 @@ def serve(connection: Connection, side: str, edges: int, symmetric: bool, by_wei
     first = time.perf_counter()
     run()
     steady = time.perf_counter() - first
-    connection.send(
-        {
-            "peak_mib": read_memory("VmHWM") - before,
-            "prepare_s": prepared - start,
-            "first_s": first - prepared - steady,
-        }
-    )
+    peak, first = read_memory("VmHWM") - before, first - prepared - steady
+    connection.send({"peak_mib": peak, "prepare_s": prepared - start, "first_s": first})
     answers = {
         "results": lambda: [np.asarray(array) for array in results],
         "time": lambda: best_milliseconds(run, SECONDS),
@@ -204,11 +186,8 @@ def prepare_scatter(pairs, weights, features, slope, by_weights: bool) -> Callab
     layer, ends = SimpleConv(aggr="sum"), torch.from_numpy(pairs.T.copy())
     weights = torch.from_numpy(weights).requires_grad_(by_weights)
     features = torch.from_numpy(features).requires_grad_()
-    return differentiate_torch(
-        lambda: layer(features, ends, weights),
-        (features, weights) if by_weights else (features,),
-        torch.from_numpy(slope),
-    )
+    wanted, slope = (features, weights)[: 1 + by_weights], torch.from_numpy(slope)
+    return differentiate_torch(lambda: layer(features, ends, weights), wanted, slope)
 
 
 def prepare_csr(pairs, weights, features, slope, by_weights: bool) -> Callable:
@@ -282,20 +261,13 @@ def measure_groups(file: BenchFile) -> None:
         genes, size, real = len(nodes) - 1, len(graph.edges), graph.n_edge[0]
         by_edge = time_jitted(differentiate, sum_by_edge, nodes, graph)
         for members in (4, 8, 16, 32):
-            rows = (
-                group_edges(ends[:real], genes, padded_edges=size, members=members)
-                for ends in (graph.receivers, graph.senders)
-            )
+            ends = (graph.receivers[:real], graph.senders[:real])
+            rows = (group_edges(x, genes, padded_edges=size, members=members) for x in ends)
             grouped = graph._replace(globals=Neighbourhoods(*rows))
-            file.add(
-                f"groups/{describe(nodes, graph)}/{members} members",
-                "ms",
-                time_jitted(differentiate, sum_by_group, nodes, grouped),
-                by_edge,
-                None,
-                chosen=members == choose_members(size, genes),
-                info=True,
-            )
+            case = f"groups/{describe(nodes, graph)}/{members} members"
+            ours = time_jitted(differentiate, sum_by_group, nodes, grouped)
+            chosen = members == choose_members(size, genes)
+            file.add(case, "ms", ours, by_edge, None, chosen=chosen, info=True)
 
 
 def measure_at_once(file: BenchFile) -> None:
@@ -313,15 +285,9 @@ def measure_at_once(file: BenchFile) -> None:
         for name, form in (("rows", sum_groups), ("slopes", find_slopes)):
             whole = time_jitted(form, size, nodes, graph)
             for at_once in (2048, 8192, 32768):
-                file.add(
-                    f"{name}/{describe(nodes, graph)}/{at_once} at once",
-                    "ms",
-                    time_jitted(form, at_once, nodes, graph),
-                    whole,
-                    None,
-                    chosen=at_once == AT_ONCE,
-                    info=True,
-                )
+                case = f"{name}/{describe(nodes, graph)}/{at_once} at once"
+                ours = time_jitted(form, at_once, nodes, graph)
+                file.add(case, "ms", ours, whole, None, chosen=at_once == AT_ONCE, info=True)
 
 
 def draw_graphs() -> Iterator[tuple]:

@@ -37,9 +37,9 @@ class BenchFile:
         self.bench = bench
         self.rows: list[dict] = []
         self.provenance = describe_provenance()
-        self.provenance["versions"] |= {
-            peer: metadata.version(peer) for peer in PEERS if is_installed(peer)
-        }
+        found = {one.metadata["Name"]: one.version for one in metadata.distributions()}
+        peers = {peer: found[peer] for peer in PEERS if peer in found}
+        self.provenance["versions"] |= peers
 
     def add(
         self,
@@ -84,15 +84,6 @@ def run_alone(function: Callable, *args: object) -> Any:
 def peak_mib() -> float:
     """Peak memory of this process so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def is_installed(package: str) -> bool:
-    """Whether the package is there."""
-    try:
-        metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return False
-    return True
 
 
 def round_figure(value: float) -> float:

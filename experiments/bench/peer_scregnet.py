@@ -3,7 +3,7 @@
 The published model and schedule (Kommu et al. 2025): GCN layers with cached normalisation, frozen
 embedding joined, one MLP for TF and target, two-class linear head; the whole graph is encoded for
 every batch of pairs. Tensors are made once and batches are rows of them, which is quicker than the
-authors' data set, that builds each item anew.
+authors' data set, that builds each item again.
 """
 
 import os
@@ -102,9 +102,8 @@ def train_peer(
     labels = torch.tensor(train.labels.astype(np.int64), device=device)
     judged = torch.tensor(validation.pairs.astype(np.int64), device=device)
     model = PeerScRegNet(nodes.shape[1], embedding.shape[1], run, form).to(device)
-    optimizer = OPTIMIZERS[run.optimizer](
-        model.parameters(), lr=run.learning_rate, weight_decay=run.weight_decay
-    )
+    rates = {"lr": run.learning_rate, "weight_decay": run.weight_decay}
+    optimizer = OPTIMIZERS[run.optimizer](model.parameters(), **rates)
     seconds, curve, begun = [], [], time.perf_counter()
     for epoch in range(1, epochs + 1):
         start = time.perf_counter()
@@ -132,9 +131,7 @@ def normalised_matrix(edges: torch.Tensor, genes: int) -> torch.Tensor:
     """D^-1/2 (A + I) D^-1/2 as a sparse CSR matrix."""
     loops = torch.arange(genes, device=edges.device).repeat(2, 1)
     edges = torch.cat([edges, loops], dim=1)
-    degree = torch.zeros(genes, device=edges.device).index_add_(
-        0, edges[1], torch.ones(edges.shape[1], device=edges.device)
-    )
+    degree = torch.bincount(edges[1], minlength=genes).to(torch.float32)
     values = (degree[edges[0]] * degree[edges[1]]).rsqrt()
     matrix = torch.sparse_coo_tensor(edges.flip(0), values, (genes, genes))
     return matrix.to_sparse_csr()

@@ -43,12 +43,8 @@ def make_data(genes: int, tfs: int) -> FitData:
     pairs = np.argwhere(rng.random((tfs, genes)) < TRAINED).astype(np.int32)
     pairs = pairs[pairs[:, 0] != pairs[:, 1]]
     train = LabelledPairs(pairs, (rng.random(len(pairs)) < DENSITY).astype(np.float32))
-    table = GeneTable(
-        names=np.arange(genes).astype(str),
-        is_tf=np.arange(genes) < tfs,
-        expression=np.zeros((1, genes), np.float32),
-        measured=np.ones(genes, bool),
-    )
+    names, is_tf = np.arange(genes).astype(str), np.arange(genes) < tfs
+    table = GeneTable(names, is_tf, np.zeros((1, genes), np.float32), np.ones(genes, bool))
     nodes = rng.normal(size=(genes, 70)).astype(np.float32)
     block = rng.normal(size=(tfs, genes, 2)).astype(np.float32)
     sizes = shared_sizes([train], genes, batch_size=0)
@@ -60,9 +56,9 @@ def count(data: FitData) -> dict:
     """Operations and bytes of one full-batch step, on one device and on all."""
     mesh, nodes, key = make_mesh(), len(data.genes.nodes), jax.random.key(0)
     trainer = make_method_trainer(ScRegNetMethod(), mesh)
-    placed = place_data(data, mesh, batch_size=0)
+    placed = place_data(data, trainer.objective, mesh)
     state = trainer.start(key, placed)
-    split_step = split_batches(trainer.step, mesh)
+    split_step = split_batches(trainer.step, trainer.objective, mesh)
 
     def step(state, data, key):
         return trainer.step(state, data.train, data, key)

@@ -4,20 +4,20 @@ from experiments.shared.record import read_rows, read_runs
 from experiments.shared.tables import Table, write
 
 NEARLY = 0.01  # of average precision
+TIMES = {
+    "grnjax": lambda row: describe(row, "ours"),
+    "peer": lambda row: describe(row, "peer"),
+    "times faster": lambda row: f"{row['ratio']:.3g}",
+}
 
 
 def bench_table(*benches: str) -> Table:
     """Every claim of these benches: our time, the peer's, and how much faster ours is."""
     rows = [row for bench in benches for row in read_rows(f"bench_{bench}") if not row.get("info")]
     compiling = [row["compile_s"] for row in rows if "compile_s" in row]
-    cells = {
-        "grnjax": lambda row: describe(row, "ours"),
-        "peer": lambda row: describe(row, "peer"),
-        "times faster": lambda row: f"{row['ratio']:.3g}",
-    }
     return cases_table(
         rows,
-        cells,
+        TIMES,
         f"{describe_hardware(rows)} Compilation, {min(compiling):.1f} to {max(compiling):.1f} s, "
         "is counted in infer and study alone.",
     )
@@ -29,10 +29,7 @@ def inference_table() -> Table:
         {**row, "extrapolated": row["peer_targets"] < row["genes"]}
         for row in read_rows("bench_unsupervised")
     ]
-    cells = {
-        "grnjax": lambda row: describe(row, "ours"),
-        "peer": lambda row: describe(row, "peer"),
-        "times faster": lambda row: f"{row['ratio']:.3g}",
+    cells = TIMES | {
         "ours-theirs": lambda row: write(row["ours_theirs"]),
         "theirs-theirs": lambda row: write(row["theirs_theirs"]),
     }

@@ -18,14 +18,13 @@ import numpy as np
 from experiments.bench.training import SETTINGS, Problem, load, run_ours
 from experiments.scregnet.published_settings import PUBLISHED, published_form
 from experiments.shared.record import ResultsFile
-from grnjax import config as settings
+from grnjax.methods.scregnet import ScRegNetMethod
 from grnjax.models.encoder import EncoderConfig
 from grnjax.models.gat import GATConfig
 from grnjax.models.gcn import GCNConfig
 from grnjax.models.sage import SAGEConfig
 from grnjax.models.scregnet import faithful
 from grnjax.progress import logger, start_logging
-from grnjax.tasks.split_fits import LinkPredictionConfig
 
 SETS = ("mDC", "hESC")
 BATCHES = (0, 4096, 1024)  # 0: all pairs
@@ -54,38 +53,32 @@ def main() -> None:
                     results.add([where | measure(problem, config)])
 
 
-def schedule(encoder: EncoderConfig, batch_size: int, rate: float) -> LinkPredictionConfig:
+def schedule(encoder: EncoderConfig, batch_size: int, rate: float) -> ScRegNetMethod:
     """The published form with this encoder and schedule."""
-    config = published_form(
-        faithful(encoder, RUN.mlp_widths, RUN.dropout),
-        batch_size=batch_size,
-        optimizer="adam",
-        learning_rate=rate,
-        weight_decay=RUN.weight_decay,
-    )
+    tuned = {"batch_size": batch_size, "optimizer": "adam", "learning_rate": rate}
     every = 1 if batch_size else 5
-    changes = {"select_on": "average_precision", "epochs": 1000, "evaluate_every": every}
-    changes["patience"] = 50 // every
-    return settings.replace(config, {f"training.{name}": x for name, x in changes.items()})
+    tuned |= {"weight_decay": RUN.weight_decay, "select_on": "average_precision", "epochs": 1000}
+    tuned |= {"evaluate_every": every, "patience": 50 // every}
+    return published_form(faithful(encoder, RUN.mlp_widths, RUN.dropout), **tuned)
 
 
-def measure(problem: Problem, config: LinkPredictionConfig) -> dict:
+def measure(problem: Problem, method: ScRegNetMethod) -> dict:
     """Seconds an epoch, the best validation AP, and the curve that led to it."""
-    run, compiling = run_ours(problem, config, most_seconds=MOST_SECONDS)
-    best = int(np.argmax([score for _, score in run.curve]))
-    seconds, score = run.curve[best]
+    run, compiling = run_ours(problem, method, most_seconds=MOST_SECONDS)
+    scores = [score for _, score in run.curve]
+    seconds, score = run.curve[int(np.argmax(scores))]
     logger.info("%.4f after %.2f s of %.1f s", score, seconds, run.curve[-1][0])
-    rising, highest = [], -np.inf
-    for at, value in run.curve:  # every improvement, which is all that a time to quality needs
-        if value > highest:
-            rising.append([round(at, 4), round(value, 5)])
-            highest = value
+    before = [-np.inf, *np.maximum.accumulate(scores)]
     return {
-        "epoch_seconds": float(np.median(run.seconds)) / config.training.evaluate_every,
+        "epoch_seconds": float(np.median(run.seconds)) / method.training.evaluate_every,
         "compile_seconds": compiling,
         "best_validation_ap": score,
         "best_after_seconds": seconds,
-        "curve": rising,
+        "curve": [  # every improvement, which is all that a time to quality needs
+            [round(at, 4), round(x, 5)]
+            for (at, x), highest in zip(run.curve, before, strict=False)
+            if x > highest
+        ],
     }
 
 

@@ -2,20 +2,11 @@
 
 Run:     GRNJAX_DATA=... python -m experiments.bench.unsupervised
 Cost:    5 min on two cores
-Prints:  one JSON line a case: seconds from the expression table to all scores; ratio = peer / ours
+Prints:  one JSON line a case: seconds from the expression table to all scores; ratio = peer / ours;
+         README.md has how they are measured
 
-arboreto itself does not run on today's dask, so its setting is written out: one
-GradientBoostingRegressor a target, dealt to all cores by joblib, whose processes are up before the
-clock starts. `ours` is compiled before; `compile_s` says what that takes once.
-
-- mDC: 821 genes, 383 cells, the 20 TFs that have targets.
-- simulated: 2,000 genes, 200 TFs, 2,000 cells of the embedded simulator, log1p of counts a 10,000.
-  The peer fits a random part of the targets, and its time is multiplied.
-
-Each stops by the improvement on the same cells, as when arboreto was written, and on new ones, as
-scikit-learn reports it since 1.3 (`GRNBoost2Config.improvement`). Ranks are compared pair by pair
-over the targets that the peer fits: `ours_theirs` must not be below `theirs_theirs`, of two seeds
-of the peer, by more than 0.02.
+Ranks are compared pair by pair over the targets that the peer fits: `ours_theirs` must not be below
+`theirs_theirs`, of two seeds of the peer, by more than 0.02.
 """
 
 import dataclasses
@@ -85,23 +76,14 @@ def measure_case(file: BenchFile, name: str, genes: GeneTable, improvement: str)
     }
     if ranks["ours_theirs"] < ranks["theirs_theirs"] - SLACK:
         raise RuntimeError(f"{name}, {improvement}: ours and the peer rank differently, {ranks}")
-    file.add(
-        f"{name}/grnboost2/{improvement}",
-        "s",
-        ours_s,
-        peer_s * len(genes.names) / len(targets),
-        peak,
-        compile_s=round(first - ours_s, 2),
-        with_compilation=round(first, 2),
-        cells=len(genes.expression),
-        genes=len(genes.names),
-        tfs=int(genes.is_tf.sum()),
-        peer_targets=len(targets),
-        peer_processes=os.cpu_count(),
-        rounds=round(float(ours.sum(axis=0).mean()), 1),
-        peer_rounds=round(float(theirs.sum(axis=0).mean()), 1),
-        **{key: round(value, 4) for key, value in ranks.items()},
-    )
+    facts = {"compile_s": round(first - ours_s, 2), "with_compilation": round(first, 2)}
+    facts |= {"cells": len(genes.expression), "genes": len(genes.names), "tfs": len(genes.tfs)}
+    facts |= {"peer_targets": len(targets), "peer_processes": os.cpu_count()}
+    for key, found in (("rounds", ours), ("peer_rounds", theirs)):
+        facts[key] = round(float(found.sum(axis=0).mean()), 1)
+    facts |= {key: round(value, 4) for key, value in ranks.items()}
+    peer_s *= len(genes.names) / len(targets)
+    file.add(f"{name}/grnboost2/{improvement}", "s", ours_s, peer_s, peak, **facts)
 
 
 def correlate(one: np.ndarray, other: np.ndarray) -> float:
@@ -126,17 +108,11 @@ def run_peer(
     genes: GeneTable, targets: np.ndarray, improvement: str, seed: int
 ) -> tuple[float, np.ndarray]:
     """Seconds on all cores, and the scores [tf, target]."""
-    cores = os.cpu_count()
-    with Parallel(n_jobs=cores) as pool:
-        pool(
-            delayed(fit_peer)(genes.expression, genes.tfs, 0, improvement, 0, 1)
-            for _ in range(cores)
-        )
+    fit, given = delayed(fit_peer), (genes.expression, genes.tfs)
+    with Parallel(n_jobs=os.cpu_count()) as pool:
+        pool(fit(*given, 0, improvement, 0, 1) for _ in range(os.cpu_count()))
         start = time.perf_counter()
-        columns = pool(
-            delayed(fit_peer)(genes.expression, genes.tfs, target, improvement, seed, ROUNDS)
-            for target in targets
-        )
+        columns = pool(fit(*given, target, improvement, seed, ROUNDS) for target in targets)
         return time.perf_counter() - start, np.stack(columns, axis=1)
 
 
@@ -145,13 +121,9 @@ def fit_peer(
 ) -> np.ndarray:
     """Scores of all TFs for one target, in arboreto's setting."""
     values = expression[:, target].astype(np.float64)
-    model = GradientBoostingRegressor(
-        learning_rate=0.01,
-        n_estimators=rounds,
-        max_features=0.1,
-        subsample=0.9,
-        random_state=np.random.RandomState([seed, target]),
-    )
+    random = np.random.RandomState([seed, target])
+    setting = {"learning_rate": 0.01, "max_features": 0.1, "subsample": 0.9}
+    model = GradientBoostingRegressor(n_estimators=rounds, random_state=random, **setting)
     candidates = tfs != target
     model.fit(expression[:, tfs[candidates]], values, monitor=EarlyStop(values, improvement))
     scores = np.zeros(len(tfs))

@@ -13,9 +13,14 @@ the whole of the default training on five networks, compilation and held-out los
 
 import time
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from experiments.bench.line import BenchFile, peak_mib
+from grnjax.graphs.walks import InferredNetwork, WalkConfig, build_walk_graph, draw_walks
+from grnjax.training.walk_training import WalkTrainingConfig, fit_walks
+from grnjax.training.walk_vectors import embed_genes
 
 GENES, TFS, EDGES = 20_000, 1_500, 200_000
 WALKERS, LENGTH, ROUNDS = 20_000, 20, 5
@@ -37,11 +42,6 @@ def main() -> None:
 
 def measure_walks(file: BenchFile, p: float, q: float) -> None:
     """The line of one pair of p and q."""
-    import jax
-    import jax.numpy as jnp
-
-    from grnjax.graphs.walks import WalkConfig, build_walk_graph, draw_walks
-
     rng = np.random.default_rng(0)
     network = draw_network(rng, GENES, TFS, EDGES)
     begun = time.perf_counter()
@@ -52,11 +52,8 @@ def measure_walks(file: BenchFile, p: float, q: float) -> None:
     graph = jax.tree.map(jnp.asarray, graph)
     config = WalkConfig(length=LENGTH, p=p, q=q)
     begun = time.perf_counter()
-    draw = (
-        jax.jit(draw_walks, static_argnames="config")
-        .lower(graph, starts, config, jax.random.key(0))
-        .compile()
-    )
+    traced = jax.jit(draw_walks, static_argnames="config")
+    draw = traced.lower(graph, starts, config, jax.random.key(0)).compile()
     compiled = time.perf_counter() - begun
     seconds = []
     for number in range(ROUNDS):
@@ -65,26 +62,13 @@ def measure_walks(file: BenchFile, p: float, q: float) -> None:
         jax.block_until_ready(draw(graph, starts, key))
         seconds.append(time.perf_counter() - begun)
     steps = WALKERS * (LENGTH - 1)
-    file.add(
-        f"walk/p={p:g},q={q:g}",
-        "us",
-        1e6 * min(seconds) / steps,
-        None,
-        peak_mib(),
-        steps_a_second=round(steps / min(seconds)),
-        largest_hub=hub,
-        compile_s=round(compiled, 2),
-        prepare_s=round(prepared, 2),
-        info=True,
-    )
+    facts = {"steps_a_second": round(steps / min(seconds)), "largest_hub": hub, "info": True}
+    facts |= {"compile_s": round(compiled, 2), "prepare_s": round(prepared, 2)}
+    file.add(f"walk/p={p:g},q={q:g}", "us", 1e6 * min(seconds) / steps, None, peak_mib(), **facts)
 
 
 def measure_fit(file: BenchFile, genes: int) -> None:
     """The line of one training with the default settings."""
-    from grnjax.graphs.walks import build_walk_graph
-    from grnjax.training.walk_training import WalkTrainingConfig, fit_walks
-    from grnjax.training.walk_vectors import embed_genes
-
     rng, config = np.random.default_rng(0), WalkTrainingConfig()
     networks = draw_copies(rng, genes)
     graph = build_walk_graph(networks, genes)
@@ -92,24 +76,15 @@ def measure_fit(file: BenchFile, genes: int) -> None:
     fit = fit_walks(graph, genes, config, seed=0)
     fitted = time.perf_counter()
     embed_genes(fit.result.variables, graph, genes, config, seed=0)
-    file.add(
-        f"fit/{genes} genes",
-        "s",
-        fitted - begun,
-        None,
-        peak_mib(),
-        vectors_s=round(time.perf_counter() - fitted, 2),
-        steps=fit.result.epochs * config.evaluate_every,
-        held_out_loss=round(-fit.result.best_score, 3),
-        unigram_entropy=round(fit.unigram_entropy, 3),
-        info=True,
-    )
+    facts = {"vectors_s": round(time.perf_counter() - fitted, 2), "info": True}
+    facts["steps"] = fit.result.epochs * config.evaluate_every
+    facts["held_out_loss"] = round(-fit.result.best_score, 3)
+    facts["unigram_entropy"] = round(fit.unigram_entropy, 3)
+    file.add(f"fit/{genes} genes", "s", fitted - begun, None, peak_mib(), **facts)
 
 
 def draw_network(rng: np.random.Generator, genes: int, tfs: int, edges: int):
     """A random network whose TFs differ much in how many targets they have."""
-    from grnjax.graphs.walks import InferredNetwork
-
     regulators = rng.choice(genes, tfs, replace=False)
     chance = np.arange(1, tfs + 1) ** -HUBS
     drawn = np.zeros((0, 2), np.int64)
@@ -125,8 +100,6 @@ def draw_network(rng: np.random.Generator, genes: int, tfs: int, edges: int):
 
 def draw_copies(rng: np.random.Generator, genes: int) -> list:
     """Networks that share most of their edges, ten a gene, and have random ones for the others."""
-    from grnjax.graphs.walks import InferredNetwork
-
     edges, tfs = 10 * genes, genes // 5
     common = draw_network(rng, genes, tfs, edges)
     copies = []

@@ -1,4 +1,4 @@
-"""Types of blood cells told from GT-GRN's gene embeddings, beside what needs no embedding.
+"""Types of blood cells predicted from GT-GRN's gene embeddings, beside what needs no embedding.
 
 Run:     python -m experiments.gt_grn.pbmc
          python -m experiments.gt_grn.pbmc --sets pbmc68k
@@ -6,30 +6,22 @@ Cost:    6 min of one core: pbmc68k 79 s, pbmc3k 293 s
 Expect:  logistic regression on the expression embedding .83 and .87 accuracy, on as many principal
          components .84 and .93; on the global embedding .71 and .74, on random vectors of its width
          .74 and .76
-
-Both sets hold values on a log scale, none below 0, so that a cell's mean of its genes' vectors can
-be weighted by them. All genes of a set are used (765 and 1,880, chosen by who published the sets);
-the networks that the walks are on go from the TFs of Lambert et al. 2018 that are among them.
-Embeddings are made once a set, from the expression of all its cells and without types; everything
-else is fitted on the train cells of a fold (`grnjax/tasks/cell_type.py`).
 """
 
 import dataclasses
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 
-from experiments.shared.record import ResultsFile
-from grnjax import config as settings
+from experiments.shared.studies import begin
 from grnjax.config import Seeds, Settings
 from grnjax.data.data_set import find_root
 from grnjax.data.expression import DataConfig, Expression
 from grnjax.data.genes import read_tf_list
 from grnjax.data.labelled_cells import CellSet
 from grnjax.methods.gt_grn.embeddings import GeneEmbeddingConfig, embed_dataset
-from grnjax.progress import logger, start_logging
+from grnjax.progress import logger
 from grnjax.tasks.cell_type import CellTypeConfig, GeneVectors, annotate_cells
 from grnjax.tasks.inputs import tabulate_genes
 from grnjax.types import LabelledCells
@@ -54,9 +46,7 @@ class PBMCStudy(Settings):
 
 def main() -> None:
     """Measures what has not been measured yet."""
-    start_logging()
-    study = settings.parse(PBMCStudy, sys.argv[1:], program="gt_grn_pbmc")
-    results = ResultsFile("gt_grn_pbmc")
+    study, results = begin(PBMCStudy, "gt_grn_pbmc")
     root = find_root(study.data.root)
     for name in study.sets:
         begun = time.monotonic()
@@ -66,7 +56,10 @@ def main() -> None:
             for seed in study.seeds:
                 if not results.has(embedding=embedding, seed=seed, **where):
                     rows = annotate_cells(cells, table, study.cell_types, seed=seed)
-                    results.add([name_row(row, embedding) for row in rows], **where)
+                    for row in rows:
+                        method = f"{embedding}, {row['features']}, {row['classifier']}"
+                        row |= {"embedding": embedding, "method": method, "draw": row["fold"]}
+                    results.add(rows, **where)
         logger.info("%s: %.0f s", name, time.monotonic() - begun)
 
 
@@ -82,12 +75,6 @@ def embed_cells(
         "both": np.hstack([made.expression, made.walks]),
     }
     return [(embedding, GeneVectors(genes.names, values)) for embedding, values in vectors.items()]
-
-
-def name_row(row: dict, embedding: str) -> dict:
-    """The row with what names it in a results file: method and draw."""
-    method = f"{embedding}, {row['features']}, {row['classifier']}"
-    return {"embedding": embedding, "method": method, "draw": row["fold"], **row}
 
 
 if __name__ == "__main__":

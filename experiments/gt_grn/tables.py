@@ -4,30 +4,22 @@ import functools
 
 import numpy as np
 
-from experiments.gt_grn.beeline import FORM_OF, MEAN, MODEL, NEW, ablations
+from experiments.gt_grn.beeline import FORM_OF, MODEL, NEW, ablations
 from experiments.gt_grn.bulk import KERNEL_FACTOR, PERMUTED
 from experiments.scregnet.tables import curated_table
+from experiments.shared import tables as st
 from experiments.shared.pictures import plot_methods
 from experiments.shared.record import read_rows
-from experiments.shared.studies import SCREGNET
-from experiments.shared.tables import (
-    FOUR,
-    SHOWN,
-    Table,
-    axis,
-    cross,
-    grid,
-    load,
-    sets,
-    shorten_set,
-    write,
-)
+from experiments.shared.studies import MEAN, SCREGNET
 from grnjax.tasks.cell_type import CLASSIFIERS, COMPONENTS
 
 PUBLISHED_FORM = f"{MODEL}, published form"
-BEELINE, BULK = functools.partial(load, "gt_grn_beeline"), functools.partial(load, "gt_grn_bulk")
+BEELINE, BULK = (
+    functools.partial(st.load, "gt_grn_beeline"),
+    functools.partial(st.load, "gt_grn_bulk"),
+)
 SPLITS = {"standard": "standard", "target-disjoint": "unseen targets"}
-FIGURES = axis("figure", SHOWN)
+FIGURES = st.axis("figure", st.SHOWN)
 REFERENCES = {  # of one fit, of the mean of three
     "standard": ("ID-only rank 4", "ID-only ensemble"),
     "target-disjoint": ("linear expression", "linear expression"),
@@ -39,17 +31,17 @@ CELL_METRICS = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
 BELOW_VECTORS = {COMPONENTS: 1, "expression": 2}
 
 
-def beside_table(split: str) -> Table:
+def beside_table(split: str) -> st.Table:
     """The trivial row to beat, scRegNet, and the forms of GT-GRN, by set."""
     form, trivial = FORM_OF[split], REFERENCES[split][-1]
     methods = {trivial: trivial, SCREGNET: SCREGNET, PUBLISHED_FORM: "published form"}
     methods |= {form: "ours, one fit", form + MEAN: "ours, mean of 3"}
-    rows = cross(sets(BEELINE().sets(split)), FIGURES)
+    rows = st.cross(st.sets(BEELINE().sets(split)), FIGURES)
     note = f"Ours is {form}."
-    return grid(BEELINE(), rows, axis("method", methods), "set", note, split=split)
+    return st.grid(BEELINE(), rows, st.axis("method", methods), "set", note, split=split)
 
 
-def gains_table(split: str) -> Table:
+def gains_table(split: str) -> st.Table:
     """What one fit gains over the first trivial row, and the mean of fits over the last."""
     form, (first, last) = FORM_OF[split], REFERENCES[split]
     pairs = {
@@ -57,24 +49,24 @@ def gains_table(split: str) -> Table:
         "mean of 3": {"method": form + MEAN, "over": last},
     }
     note = f"One fit over {first}, the mean of three over {last}, on the same draws."
-    rows = sets(BEELINE().sets(split))
-    return grid(BEELINE(), rows, cross(FIGURES, pairs), "set", note, split=split)
+    rows = st.sets(BEELINE().sets(split))
+    return st.grid(BEELINE(), rows, st.cross(FIGURES, pairs), "set", note, split=split)
 
 
-def ablation_table(split: str) -> Table:
+def ablation_table(split: str) -> st.Table:
     """By how much a changed GT-GRN exceeds its form, with the same seed on the same draws."""
     form = FORM_OF[split]
-    changes = axis("method", {m: m.removeprefix(f"{form}, ") for m in ablations(form)})
+    changes = st.axis("method", {m: m.removeprefix(f"{form}, ") for m in ablations(form)})
     whole = [name for name in BEELINE().sets(split) if "measured" not in name]
     note = f"{form}, changed, minus the same as it is; one seed."
     same = {"split": split, "over": form, "same_seeds": True}
-    return grid(BEELINE(), cross(changes, FIGURES), sets(whole), "change", note, **same)
+    return st.grid(BEELINE(), st.cross(changes, FIGURES), st.sets(whole), "change", note, **same)
 
 
-def reconstruction_table() -> Table:
+def reconstruction_table() -> st.Table:
     """The whole network by what was shown of it, by set."""
     rows = {
-        f"{shorten_set(name)}, {split.removeprefix(RECONSTRUCTION)}": {
+        f"{st.shorten_set(name)}, {split.removeprefix(RECONSTRUCTION)}": {
             "figures": figures,
             "name": name,
             "split": split,
@@ -85,23 +77,23 @@ def reconstruction_table() -> Table:
         if split.startswith(RECONSTRUCTION)
     }
     note = "The edges of train pairs, which are among all pairs, were shown to the model."
-    return grid(BEELINE(), rows, axis("figure", FOUR), "set, pairs", note)
+    return st.grid(BEELINE(), rows, st.axis("figure", st.FOUR), "set, pairs", note)
 
 
-def bulk_table(split: str, methods: dict[str, str]) -> Table:
+def bulk_table(split: str, methods: dict[str, str]) -> st.Table:
     """GT-GRN on bulk expression beside other rows."""
-    rows, columns = cross(sets(BULK().sets(split)), FIGURES), axis("method", methods)
-    return grid(BULK(), rows, columns, "set", f"GT-GRN is {NEW}, one fit.", split=split)
+    rows, columns = st.cross(st.sets(BULK().sets(split)), FIGURES), st.axis("method", methods)
+    return st.grid(BULK(), rows, columns, "set", f"GT-GRN is {NEW}, one fit.", split=split)
 
 
-def bulk_gains_table(split: str) -> Table:
+def bulk_gains_table(split: str) -> st.Table:
     """What GT-GRN gains in AP over each other row."""
-    rows = axis("over", {other: f"over {other}" for other in (*TRIVIAL, *MODELS)})
+    rows = st.axis("over", {other: f"over {other}" for other in (*TRIVIAL, *MODELS)})
     same = {"split": split, "method": NEW, "figure": "average_precision"}
-    return grid(BULK(), rows, sets(BULK().sets(split)), "AP gained", **same)
+    return st.grid(BULK(), rows, st.sets(BULK().sets(split)), "AP gained", **same)
 
 
-def cell_type_table(name: str) -> Table:
+def cell_type_table(name: str) -> st.Table:
     """Accuracy and macro-F1 of cell types by what stands for a cell."""
     found = read_rows("gt_grn_pbmc", set=name)
     by_features: dict[str, list[dict]] = {}
@@ -112,7 +104,7 @@ def cell_type_table(name: str) -> Table:
     }
     note = "Mean ± standard deviation over 5 folds of 3 seeds; no interval, as folds share cells "
     note += "that they train on."
-    return Table(by_features, columns, write_spread, "a cell is", note)
+    return st.Table(by_features, columns, write_spread, "a cell is", note)
 
 
 def name_features(row: dict) -> str:
@@ -132,10 +124,10 @@ def write_spread(rows: list[dict], column: tuple[str, str]) -> str:
     values = list(of_fold.values())
     if not values:
         return ""
-    return write(np.mean(values), np.std(values, ddof=1) if len(values) > 1 else None)
+    return st.write(np.mean(values), np.std(values, ddof=1) if len(values) > 1 else None)
 
 
-def new_edges_table() -> Table:
+def new_edges_table() -> st.Table:
     """Curated edges among the best new ones, and among edges of the same degrees."""
     rows = read_rows("gt_grn_biological_check", top=1000)
     return curated_table({f"{row['method']}, {row['set']}": row for row in rows})

@@ -1,26 +1,16 @@
-"""The kernel-informed factor model on BEELINE's cell-type-specific networks (README.md).
+"""The kernel factor model on BEELINE's cell-type-specific networks (README.md).
 
 Run:     python -m experiments.kernel_factor.beeline
          python -m experiments.kernel_factor.beeline --sets Specific/mDC/TFs+500 --kinds standard
          python -m experiments.kernel_factor.beeline --draws 5 6 7 --seeds 0     (the fresh draws)
 Cost:    standard split on two idle cores: hESC 161 s, hHEP 144 s, mDC 128 s, mESC 214 s, mHSC-E
          114 s, for 5 draws x (5 seeds + controls); 2 GB memory
-Expect:  AUROC/AP/within-TF/swap, standard split: hESC .901/.672/.771/.747, hHEP
-         .910/.855/.810/.738, mDC .863/.305/.754/.736, mESC .949/.901/.855/.848, mHSC-E
-         .936/.953/.834/.803, above the ID-only ensemble on all; within-TF/swap of unseen targets
-         .634/.685, .713/.690, .675/.705, .795/.750, .788/.756, .5 with the evidence permuted;
-         all in README.md
-
-For each draw of each kind of split: the trivial rows, the model with five seeds, and with the
-first seed the controls: without the labels of other networks, and with all evidence dealt out
-anew over genes and TFs. Validation pairs choose the step that a fit stops at, and nothing else.
-
-Genes are those of the set without spike-ins. Where expression is partial it is used for unseen
-targets only, among the genes that have it (`beeline_evidence.choose_genes`).
+Expect:  AP/swap, standard split: hESC .672/.747, hHEP .855/.738, mDC .305/.736, mESC .901/.848,
+         mHSC-E .953/.803; unseen targets: .586/.685, .757/.690, .235/.705, .841/.750, .934/.756,
+         swap .5 with the evidence permuted
 """
 
 import dataclasses
-import sys
 import time
 
 import numpy as np
@@ -33,29 +23,20 @@ from experiments.shared.beeline_evidence import (
     species_of,
 )
 from experiments.shared.record import ResultsFile
-from grnjax import config as settings
+from experiments.shared.studies import GridConfig, begin, fit_factors
 from grnjax.baselines.controls import scores_at, trivial_rows
 from grnjax.baselines.factors import FactorRidge, fit_factor_model
-from grnjax.config import Seeds, Settings
 from grnjax.data.benchmark import BenchmarkSet
 from grnjax.data.data_set import find_root
-from grnjax.data.expression import DataConfig
 from grnjax.data.label_matrix import label_matrix
-from grnjax.data.sets import find_sets
 from grnjax.evaluation.metrics import evaluate_pairs
 from grnjax.evaluation.splits import SplitKind, draw_split
 from grnjax.evidence.leak_check import check_leaks, drop_copied_columns
 from grnjax.evidence.types import Evidence
 from grnjax.methods.controls import permute_evidence
-from grnjax.methods.kernel_factor.bank import FeatureBank, build_bank
 from grnjax.methods.kernel_factor.explanation import explain_fit, measure_worth
-from grnjax.methods.kernel_factor.fit import (
-    KernelFactorFit,
-    KernelFactorSettings,
-    fit_kernel_factor,
-)
-from grnjax.progress import logger, start_logging
-from grnjax.tasks.loading import load_folder
+from grnjax.methods.kernel_factor.fit import KernelFactorSettings
+from grnjax.progress import logger
 from grnjax.types import Dataset, Split
 
 MODEL = "kernel factor"
@@ -68,91 +49,68 @@ MEASURED_ONLY = ("hESC", "hHEP", "mESC")  # for unseen targets
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class KernelFactorStudy(Settings):
-    """The kernel-informed factor model and the trivial rows on sets of the benchmark root."""
+class KernelFactorStudy(GridConfig):
+    """The kernel factor model and the trivial rows; the model's controls take the first seed."""
 
-    sets: tuple[str, ...] = ("Specific/*/TFs+500",)
-    """Names or patterns of sets."""
     kinds: tuple[SplitKind, ...] = ("standard", "target-disjoint", "tf-disjoint", "both-disjoint")
-    """Kinds of split."""
-    draws: Seeds = (0, 1, 2, 3, 4)
-    seeds: Seeds = (0, 1, 2, 3, 4)
-    """Seeds of the model; its controls take the first."""
-    data: DataConfig = DataConfig(split="draw")
     kernel_factor: KernelFactorSettings = KernelFactorSettings()
 
 
 def main() -> None:
     """Measures what has not been measured yet."""
-    start_logging()
-    study = settings.parse(KernelFactorStudy, sys.argv[1:], program="kernel_factor_beeline")
-    results = ResultsFile("kernel_factor_beeline")
+    study, results = begin(KernelFactorStudy, "kernel_factor_beeline")
     for kind in study.kinds:
-        for pattern in study.sets:
-            for found in find_sets(study.data.root, pattern):
-                begun = time.monotonic()
-                measure_set(found, kind, study, results)
-                logger.info("%s, %s: %.0f s", found.name, kind, time.monotonic() - begun)
+        for found, dataset in study.find():
+            begun = time.monotonic()
+            measure_set(found, dataset, kind, study, results)
+            logger.info("%s, %s: %.0f s", found.name, kind, time.monotonic() - begun)
 
 
 def measure_set(
-    found: BenchmarkSet, kind: SplitKind, study: KernelFactorStudy, results: ResultsFile
+    found: BenchmarkSet,
+    dataset: Dataset,
+    kind: SplitKind,
+    study: KernelFactorStudy,
+    results: ResultsFile,
 ) -> None:
     """The rows of one set and kind of split that are not there yet."""
     where = {"set": found.name, "split": kind}
-    dataset, _ = load_folder(found.labels, study.data)
     is_partial = kind == "target-disjoint" and found.cell in MEASURED_ONLY
     dataset = choose_genes(dataset, measured_only=is_partial)
     tfs = np.unique(dataset.known.positives[:, 0])
     names, root = dataset.genes.names, find_root(study.data.root)
-    read = read_evidence(found, root, names, tfs)
-    evidence = add_expression(dataset, read, tfs)
+    evidence = add_expression(dataset, read_evidence(found, root, names, tfs), tfs)
     splits = [draw_split(kind, dataset.known.positives, len(names), draw) for draw in study.draws]
     check_leaks(evidence, tfs, dataset, splits)
-    is_human = species_of(found.cell) == "human"
-    if is_human:
-        kept = add_expression(
-            dataset, read_evidence(found, root, names, tfs, keep_same_tf=True), tfs
-        )
+    ablated, is_human = kind in ABLATED, species_of(found.cell) == "human"
+    if ablated and is_human:
+        same_tf = read_evidence(found, root, names, tfs, keep_same_tf=True)
+        kept = add_expression(dataset, same_tf, tfs)
     for split in splits:
         if not results.has(method=LINEAR_DISPERSION, draw=split.draw, **where):
             results.add(judge_trivial(dataset, split, tfs, evidence), **where)
         cleared = clear(evidence, split, tfs, names)
-        variants = {MODEL: (cleared, study.seeds)}
-        if kind in ABLATED:
-            without = leave_out(cleared, OTHER_NETWORKS)
-            variants[WITHOUT_NETWORKS] = (without, study.seeds[:1])
-        if kind in ABLATED and is_human:
-            variants[SAME_TF] = (clear(kept, split, tfs, names), study.seeds[:1])
-        variants[PERMUTED] = (permute_evidence(cleared, split.draw), study.seeds[:1])
-        for method, (given, seeds) in variants.items():
-            todo = [
+        variants = {MODEL: cleared}
+        if ablated:
+            variants[WITHOUT_NETWORKS] = [x for x in cleared if x.name != OTHER_NETWORKS]
+        if ablated and is_human:
+            variants[SAME_TF] = clear(kept, split, tfs, names)
+        variants[PERMUTED] = permute_evidence(cleared, split.draw)
+        for method, given in variants.items():
+            seeds = tuple(
                 seed
-                for seed in seeds
+                for seed in (study.seeds if method == MODEL else study.seeds[:1])
                 if not results.has(method=method, draw=split.draw, seed=seed, **where)
-            ]
-            if not todo:
-                continue
-            bank = build_bank(
-                given,
-                tfs,
-                len(names),
-                labelled=tfs,
-                most_genes=study.kernel_factor.most_genes,
             )
-            for seed in todo:
-                fit = fit_kernel_factor(
-                    bank,
-                    split.train,
-                    split.validation,
-                    study.kernel_factor,
-                    seed=seed,
-                    disjoint=kind != "standard",
-                )
+            fits = fit_factors(given, tfs, len(names), split, study.kernel_factor, seeds)
+            for seed, fit, bank in fits:
                 row = judge(method, split, seed, fit.logits(), tfs)
                 row["step"] = int(fit.learned.step)
                 if method == MODEL and seed == study.seeds[0]:
-                    row["blocks"] = describe_blocks(fit, bank, split)
+                    worth = measure_worth(
+                        explain_fit(fit, bank), fit, bank, split.test, seed=split.draw
+                    )
+                    row["blocks"] = worth
                 results.add([row], **where)
 
 
@@ -161,11 +119,6 @@ def clear(
 ) -> list[Evidence]:
     """The evidence without columns that share an experiment with a TF, by train labels."""
     return [drop_copied_columns(item, tfs, names, split.train) for item in evidence]
-
-
-def leave_out(evidence: list[Evidence], name: str) -> list[Evidence]:
-    """The evidence without the source of this name."""
-    return [item for item in evidence if item.name != name]
 
 
 def judge(method: str, split: Split, seed: int, logits: np.ndarray, tfs: np.ndarray) -> dict:
@@ -182,19 +135,11 @@ def judge_trivial(
     scores = trivial_rows(dataset.genes, split.train, split.validation, tfs)
     values = next(item.genes[0].values for item in evidence if item.name == "dispersion")
     spread = values.std(axis=0)
-    scores[LINEAR_DISPERSION] = fit_factor_model(
-        label_matrix(split.train, tfs, len(values)),
-        rank=0,
-        ridge=FactorRidge(),
-        features=(values - values.mean(axis=0)) / np.where(spread > 1e-9, spread, 1),
-        target_bias=False,
-    )
+    scaled = (values - values.mean(axis=0)) / np.where(spread > 1e-9, spread, 1)
+    matrix, how = label_matrix(split.train, tfs, len(values)), {"rank": 0, "target_bias": False}
+    linear = fit_factor_model(matrix, ridge=FactorRidge(), features=scaled, **how)
+    scores[LINEAR_DISPERSION] = linear
     return [judge(name, split, 0, block, tfs) for name, block in scores.items()]
-
-
-def describe_blocks(fit: KernelFactorFit, bank: FeatureBank, split: Split) -> list[dict]:
-    """What each block and pair feature is worth on the test pairs."""
-    return measure_worth(explain_fit(fit, bank), fit, bank, split.test, seed=split.draw)
 
 
 if __name__ == "__main__":

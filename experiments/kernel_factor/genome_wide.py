@@ -13,15 +13,13 @@ that exist genome-wide: no expression. Means are of logits.
 
 import dataclasses
 import resource
-import sys
 import time
 
 import numpy as np
 
 from experiments.kernel_factor.beeline import MODEL, clear, judge
 from experiments.shared.beeline_evidence import add_expression, choose_genes, read_evidence
-from experiments.shared.record import ResultsFile
-from grnjax import config as settings
+from experiments.shared.studies import begin, fit_factors
 from grnjax.baselines.controls import identity_ensemble
 from grnjax.config import Seeds, Settings
 from grnjax.data.benchmark import BenchmarkSet
@@ -35,7 +33,7 @@ from grnjax.evaluation.splits import SplitKind, draw_split
 from grnjax.evidence.types import Evidence
 from grnjax.methods.kernel_factor.bank import build_bank
 from grnjax.methods.kernel_factor.fit import KernelFactorSettings, fit_kernel_factor
-from grnjax.progress import logger, start_logging
+from grnjax.progress import logger
 from grnjax.tasks.loading import load_folder
 from grnjax.types import Dataset, LabelledPairs, Split
 
@@ -74,9 +72,7 @@ class WideSet:
 
 def main() -> None:
     """Measures what has not been measured yet."""
-    start_logging()
-    study = settings.parse(GenomeWideStudy, sys.argv[1:], program="kernel_factor_genome_wide")
-    results = ResultsFile("kernel_factor_genome_wide")
+    study, results = begin(GenomeWideStudy, "kernel_factor_genome_wide")
     for name, network in SETS.items():
         wide = load_wide(find_set(name, study.data.root), network, study)
         genes = len(wide.names)
@@ -87,8 +83,8 @@ def main() -> None:
                     rows = measure(wide, kind, draw, study)
                     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
                     seconds = time.monotonic() - begun
-                    where = {"set": name, "split": kind, "genes": genes}
-                    results.add(rows, **where, peak_gib=round(peak, 2), seconds=round(seconds))
+                    facts = {"genes": genes, "peak_gib": round(peak, 2), "seconds": round(seconds)}
+                    results.add(rows, set=name, split=kind, **facts)
                     logger.info("%s, %s, draw %d: %.0f s", name, kind, draw, seconds)
 
 
@@ -132,43 +128,36 @@ def measure(wide: WideSet, kind: SplitKind, draw: int, study: GenomeWideStudy) -
     genes = wide.dataset.genes.names
     split = draw_split(kind, wide.dataset.known.positives, len(genes), draw)
     given = clear(wide.evidence, split, wide.tfs, genes)
-    bank = build_bank(
-        given, wide.tfs, len(genes), labelled=wide.tfs, most_genes=study.kernel_factor.most_genes
-    )
-    disjoint = kind != "standard"
-    fitted = {"settings": study.kernel_factor, "seed": 0, "disjoint": disjoint}
-    logits = {MODEL: fit_kernel_factor(bank, split.train, split.validation, **fitted).logits()}
+    [(_, fit, _)] = fit_factors(given, wide.tfs, len(genes), split, study.kernel_factor)
+    logits = {MODEL: fit.logits()}
+    fitted = {"settings": study.kernel_factor, "seed": 0, "disjoint": kind != "standard"}
     widened = widen(wide, split)
     more = LabelledPairs(
         np.concatenate([widened.train.pairs, wide.extra.pairs]),
         np.concatenate([widened.train.labels, wide.extra.labels]),
     )
     cleared = clear(wide.wide_evidence, widened, wide.wide_tfs, wide.names)
-    wide_bank = build_bank(
-        cleared, wide.wide_tfs, len(wide.names), labelled=wide.wide_tfs, most_genes=0
-    )
+    tfs, count = wide.wide_tfs, len(wide.names)
+    wide_bank = build_bank(cleared, tfs, count, labelled=tfs, most_genes=0)
     for name, train in ((WIDE, widened.train), (f"{WIDE}, {MORE_LABELS}", more)):
         fit = fit_kernel_factor(wide_bank, train, widened.validation, **fitted)
         logits[name] = fit.logits()[:, wide.place]
     both = (logits[MODEL] + logits[f"{WIDE}, {MORE_LABELS}"]) / 2
     logits[f"mean of {MODEL} and {WIDE}, {MORE_LABELS}"] = both
-    for name, part, tfs, count in (
-        ("ID-only ensemble", split, wide.tfs, len(genes)),
-        (f"ID-only ensemble, {MORE_LABELS}", widened, wide.wide_tfs, len(wide.names)),
-    ):
-        train = part.train if part is split else more
-        block = identity_ensemble(label_matrix(train, tfs, count), part.validation)
-        logits[name] = block if part is split else block[:, wide.place]
+    own = label_matrix(split.train, wide.tfs, len(genes))
+    logits["ID-only ensemble"] = identity_ensemble(own, split.validation)
+    every = identity_ensemble(label_matrix(more, tfs, count), widened.validation)
+    logits[f"ID-only ensemble, {MORE_LABELS}"] = every[:, wide.place]
     return [judge(name, split, 0, block, wide.tfs) for name, block in logits.items()]
 
 
 def widen(wide: WideSet, split: Split) -> Split:
     """The split with gene indices among all genes."""
-    parts = {
-        name: LabelledPairs(wide.place[part.pairs].astype(np.int32), part.labels)
-        for name in ("train", "validation", "test")
-        for part in [getattr(split, name)]
-    }
+
+    def move(part: LabelledPairs) -> LabelledPairs:
+        return LabelledPairs(wide.place[part.pairs].astype(np.int32), part.labels)
+
+    parts = {name: move(getattr(split, name)) for name in ("train", "validation", "test")}
     return dataclasses.replace(split, **parts)
 
 

@@ -3,35 +3,33 @@
 Run:     python -m experiments.kernel_factor.simulated_networks
 Cost:    about 15 min on two cores, 1 GB memory
 Expect:  AP on the standard split: kernel factor .471, on expression alone .419, scRegNet .385 (best
-         trivial row .333); swap on unseen targets .859, .814, .812 (.787); all in the README
-
-Splits: standard and target-disjoint on the whole network, for scRegNet with expression permuted
-beside it, for the kernel factor model with and without the simulated promoter motifs, and with all
-evidence permuted; then `infer` with 60 % of the edges known: held-out known edges against
-unlabelled pairs ("infer, known"), and true edges that were hidden against true non-edges ("infer,
-hidden").
+         trivial row .333); swap on unseen targets .859, .814, .812 (.787)
 """
 
 import dataclasses
-import sys
 
 from experiments.kernel_factor.beeline import MODEL as KERNEL_FACTOR
 from experiments.kernel_factor.beeline import PERMUTED, judge
-from experiments.shared.record import ResultsFile, rename_model
-from experiments.shared.studies import NEWEST, SCREGNET, Splits, measure_trivial
+from experiments.shared.studies import (
+    NEWEST,
+    SCREGNET,
+    Splits,
+    begin,
+    fit_factors,
+    measure_trivial,
+)
 from grnjax import config as settings
 from grnjax.config import Seeds
 from grnjax.data.simulator import EmbeddedConfig
 from grnjax.evidence.gather import gather_evidence
 from grnjax.methods.controls import permute_evidence
-from grnjax.methods.kernel_factor.bank import build_bank
-from grnjax.methods.kernel_factor.fit import KernelFactorSettings, fit_kernel_factor
+from grnjax.methods.kernel_factor.fit import KernelFactorSettings
 from grnjax.methods.kernel_factor.method import KernelFactorMethod
 from grnjax.methods.scregnet import ScRegNetMethod
-from grnjax.progress import logger, start_logging
+from grnjax.progress import logger
 from grnjax.tasks.link_prediction import run_study
 from grnjax.tasks.loading import EmbeddedData, load_embedded
-from grnjax.tasks.network_inference import InferenceConfig, infer, judge_hidden
+from grnjax.tasks.network_inference import InferenceConfig, infer
 from grnjax.tasks.split_fits import LinkPredictionConfig, SplitConfig, draw_splits
 
 MESSAGES = "scRegNet, messages over train edges"
@@ -49,9 +47,7 @@ class Config(LinkPredictionConfig):
 
 def main() -> None:
     """Measures what has not been measured yet."""
-    start_logging()
-    config = settings.parse(Config, sys.argv[1:], program="simulated_networks")
-    results = ResultsFile("kernel_factor_simulated_networks")
+    config, results = begin(Config, "kernel_factor_simulated_networks")
     for simulator_seed in config.simulator_seeds:
         name = f"simulated {simulator_seed}"
         for kind in KINDS:
@@ -65,29 +61,23 @@ def main() -> None:
             if not results.has(method=MESSAGES, **where):
                 rows = run_study(whole.dataset, splits, config).rows
                 with_messages = settings.replace(config, {"method.inputs.messages": "symmetric"})
-                rows += rename_model(
-                    run_study(whole.dataset, splits, with_messages).rows, SCREGNET, MESSAGES
-                )
+                more = run_study(whole.dataset, splits, with_messages).rows
+                rows += [{**x, "method": MESSAGES} for x in more if x["method"] == SCREGNET]
                 results.add(rows, **where)
             if not results.has(method=PERMUTED, **where):
                 results.add(kernel_factor_rows(whole, chosen), **where)
         embedded = load_embedded(EmbeddedConfig(seed=simulator_seed))
         expression = gather_evidence(embedded.dataset)
-        for method, evidence in {
-            SCREGNET: [],
-            NO_MOTIFS: expression,
-            KERNEL_FACTOR: [*expression, embedded.motifs],
-        }.items():
+        both = [*expression, embedded.motifs]
+        for method, given in {SCREGNET: [], NO_MOTIFS: expression, KERNEL_FACTOR: both}.items():
             where = {"set": name, "split": "infer, hidden"}
             if not (results.has(method=method, **where) and results.has(method=NEWEST, **where)):
-                by = KernelFactorMethod() if evidence else ScRegNetMethod()
-                config_of = InferenceConfig(method=by)
-                network = infer(embedded.dataset, config_of, seed=0, evidence=evidence)
-                hidden = judge_hidden(network, embedded.truth)
+                by = InferenceConfig(method=KernelFactorMethod() if given else ScRegNetMethod())
+                network = infer(embedded.dataset, by, seed=0, evidence=given)
+                hidden, names = network.judge_hidden(embedded.truth), {by.method.name(): method}
                 for split, rows in {"infer, known": network.rows, "infer, hidden": hidden}.items():
-                    named = {by.name(): method}
-                    renamed = [{**r, "method": named.get(r["method"], r["method"])} for r in rows]
-                    results.add(renamed, set=name, split=split)
+                    named = [{**x, "method": names.get(x["method"], x["method"])} for x in rows]
+                    results.add(named, set=name, split=split)
         logger.info("%s: done", name)
 
 
@@ -97,28 +87,12 @@ def kernel_factor_rows(embedded: EmbeddedData, config: SplitConfig) -> list[dict
     expression, rows = gather_evidence(dataset), []
     both = [*expression, embedded.motifs]
     for split in draw_splits(dataset, config):
-        for method, evidence in {
-            NO_MOTIFS: expression,
-            KERNEL_FACTOR: both,
-            PERMUTED: permute_evidence(both, split.draw),
-        }.items():
-            settings = KernelFactorSettings()
-            bank = build_bank(
-                evidence,
-                tfs,
-                len(dataset.genes.names),
-                labelled=tfs,
-                most_genes=settings.most_genes,
-            )
-            fit = fit_kernel_factor(
-                bank,
-                split.train,
-                split.validation,
-                settings,
-                seed=0,
-                disjoint=config.kind != "standard",
-            )
-            rows.append(judge(method, split, 0, fit.logits(), tfs))
+        permuted = permute_evidence(both, split.draw)
+        given = {NO_MOTIFS: expression, KERNEL_FACTOR: both, PERMUTED: permuted}
+        for method, evidence in given.items():
+            genes = len(dataset.genes.names)
+            fits = fit_factors(evidence, tfs, genes, split, KernelFactorSettings())
+            rows += [judge(method, split, seed, fit.logits(), tfs) for seed, fit, _ in fits]
     return rows
 
 

@@ -5,7 +5,7 @@ import functools
 
 import numpy as np
 
-from experiments.gt_grn.beeline import KNOWN, MEAN
+from experiments.gt_grn.beeline import KNOWN
 from experiments.kernel_factor.beeline import (
     LINEAR_DISPERSION,
     MODEL,
@@ -13,55 +13,44 @@ from experiments.kernel_factor.beeline import (
     SAME_TF,
     WITHOUT_NETWORKS,
 )
+from experiments.shared import tables as st
 from experiments.shared.pictures import plot_methods
 from experiments.shared.record import read_rows
-from experiments.shared.studies import SCREGNET
-from experiments.shared.tables import (
-    FOUR,
-    METRICS,
-    SHOWN,
-    SIMULATED,
-    Figures,
-    Table,
-    axis,
-    cross,
-    grid,
-    load,
-    sets,
-    write,
-)
+from experiments.shared.studies import MEAN, SCREGNET
 
 STUDY, WIDE = "kernel_factor_beeline", "kernel_factor_genome_wide"
 TUNED_ON, FRESH = range(5), range(5, 10)  # draws
 ENSEMBLE, LINEAR, TARGET_RATE = "ID-only ensemble", "linear expression", "target rate"
 CONTROLS = {WITHOUT_NETWORKS: "no other networks", PERMUTED: "evidence permuted"}
-FIVE = {key: text for key, text in METRICS.items() if key != "matched_auroc"}
+FIVE = {key: text for key, text in st.METRICS.items() if key != "matched_auroc"}
 MOST_SOURCES = 12
 
 
-def compare(split: str, reference: str, methods: dict[str, str], draws: range = TUNED_ON) -> Table:
+def compare(
+    split: str, reference: str, methods: dict[str, str], draws: range = TUNED_ON
+) -> st.Table:
     """The model beside a reference and controls, with its gain over the reference, by set."""
-    figures = load(STUDY, draws)
+    figures = st.load(STUDY, draws)
     first = {reference: "linear floor" if reference == LINEAR else reference}
-    columns = axis("method", first | methods | {MODEL: MODEL})
+    columns = st.axis("method", first | methods | {MODEL: MODEL})
     columns["gain"] = {"method": MODEL, "over": reference}
-    rows = cross(sets(figures.sets(split)), axis("figure", FOUR))
+    rows = st.cross(st.sets(figures.sets(split)), st.axis("figure", st.FOUR))
     note = "Gain: the kernel factor model minus the first column on the same draws."
     same = {"split": split, "instead": {LINEAR: LINEAR_DISPERSION}}
-    return grid(figures, rows, columns, "set", note, **same)
+    return st.grid(figures, rows, columns, "set", note, **same)
 
 
-def same_tf_table() -> Table:
+def same_tf_table() -> st.Table:
     """What keeping the TFs of the run in networks of its species adds, on unseen targets."""
-    figures, split = load(STUDY, TUNED_ON, (0,)), "target-disjoint"
+    figures, split = st.load(STUDY, TUNED_ON, (0,)), "target-disjoint"
     names = [name for name in figures.sets(split) if SAME_TF in figures.methods(name, split)]
-    columns = axis("method", {MODEL: MODEL, SAME_TF: "same TFs kept"})
+    columns = st.axis("method", {MODEL: MODEL, SAME_TF: "same TFs kept"})
     columns["difference"] = {"method": SAME_TF, "over": MODEL}
-    rows = cross(sets(names), axis("figure", FOUR))
-    return grid(figures, rows, columns, "set", "First seed.", split=split)
+    rows = st.cross(st.sets(names), st.axis("figure", st.FOUR))
+    return st.grid(figures, rows, columns, "set", "First seed.", split=split)
 
 
-def sources_table(split: str, figure: str) -> Table:
+def sources_table(split: str, figure: str) -> st.Table:
     """What a figure loses when a source or pair feature is permuted over genes, by set."""
     drops: dict[str, dict[str, list[dict]]] = {}
     rows = [row for row in read_rows(STUDY, split=split) if row["draw"] in TUNED_ON]
@@ -73,58 +62,57 @@ def sources_table(split: str, figure: str) -> Table:
         return np.mean([drop[f"drop_{key}"] for drop in of_set])
 
     def size(source: str) -> float:
-        return sum(lose(of_set, key) for of_set in drops[source].values() for key in SHOWN)
+        return sum(lose(of_set, key) for of_set in drops[source].values() for key in st.SHOWN)
 
     def cell(source: dict, column: dict) -> str:
         of_set = source.get(column["name"])
-        return write(lose(of_set, figure), signed=True) if of_set else ""
+        return st.write(lose(of_set, figure), signed=True) if of_set else ""
 
     largest = sorted(drops, key=size, reverse=True)[:MOST_SOURCES]
-    note = (
-        f"{SHOWN[figure]} lost; the {MOST_SOURCES} largest of {len(drops)}; five draws, one seed."
-    )
-    columns = sets(dict.fromkeys(row["set"] for row in rows))
-    return Table({name: drops[name] for name in largest}, columns, cell, "source", note)
+    note = f"{st.SHOWN[figure]} lost; the {MOST_SOURCES} largest of {len(drops)}; five draws."
+    columns = st.sets(dict.fromkeys(row["set"] for row in rows))
+    return st.Table({name: drops[name] for name in largest}, columns, cell, "source", note)
 
 
-def wide_table() -> Table:
+def wide_table() -> st.Table:
     """Genome-wide training labels, by set and kind of split."""
-    figures = load(WIDE)
-    splits = axis("split", {"standard": "standard", "target-disjoint": "unseen targets"})
-    rows = axis("method", figures.methods(*next(iter(figures.groups))))
+    figures = st.load(WIDE)
+    splits = st.axis("split", {"standard": "standard", "target-disjoint": "unseen targets"})
+    rows = st.axis("method", figures.methods(*next(iter(figures.groups))))
     peak = max(row["peak_gib"] for row in read_rows(WIDE))
-    columns = cross(sets(figures.sets("standard")), splits)
+    columns = st.cross(st.sets(figures.sets("standard")), splits)
     note = f"Peak memory {peak:.1f} GiB."
-    return grid(figures, cross(rows, axis("figure", SHOWN)), columns, "method", note)
+    return st.grid(figures, st.cross(rows, st.axis("figure", st.SHOWN)), columns, "method", note)
 
 
 @functools.cache
-def simulated() -> Figures:
+def simulated() -> st.Figures:
     """The simulated networks, each of which is a draw."""
     rows = read_rows("kernel_factor_simulated_networks")
-    return Figures({**r, "set": SIMULATED, "draw": r["set"], "seed": r["draw"]} for r in rows)
+    return st.Figures({**r, "set": st.SIMULATED, "draw": r["set"], "seed": r["draw"]} for r in rows)
 
 
-def simulated_table(split: str) -> Table:
+def simulated_table(split: str) -> st.Table:
     """All methods on one split of the simulated networks."""
-    rows, columns = axis("method", simulated().methods(SIMULATED, split)), axis("figure", FIVE)
-    return grid(simulated(), rows, columns, "method", name=SIMULATED, split=split)
+    rows = st.axis("method", simulated().methods(st.SIMULATED, split))
+    columns = st.axis("figure", FIVE)
+    return st.grid(simulated(), rows, columns, "method", name=st.SIMULATED, split=split)
 
 
-def readme_table() -> Table:
+def readme_table() -> st.Table:
     """Our model beside the best trivial row, scRegNet and GT-GRN, on the standard split."""
-    own, others, split = load(STUDY, TUNED_ON), load("gt_grn_beeline"), "standard"
-    columns = axis("method", {"": "best trivial row", SCREGNET: SCREGNET, KNOWN + MEAN: "GT-GRN"})
-    for column in list(columns.values())[1:]:
-        column["figures"] = others
-    rows = cross(sets(own.sets(split)), axis("figure", SHOWN))
+    own, others, split = st.load(STUDY, TUNED_ON), st.load("gt_grn_beeline"), "standard"
+    columns = {"best trivial row": {"method": ""}}
+    for title, method in (("scRegNet", SCREGNET), ("GT-GRN", KNOWN + MEAN)):
+        columns[title] = {"method": method, "figures": others}
+    columns[f"**{MODEL}**"] = {"method": MODEL}
+    rows = st.cross(st.sets(own.sets(split)), st.axis("figure", st.SHOWN))
     note = (
         "Best trivial row: the highest by each figure, of rows that know names and base rates or "
         "are linear. GT-GRN: the mean of three fits. Empty: not measured on these draws. On hESC, "
         "scRegNet and GT-GRN were judged with spike-ins among the genes, 3 % of the pairs."
     )
-    columns |= axis("method", {MODEL: f"**{MODEL}**"})
-    made = grid(own, rows, columns, "set", note, split=split)
+    made = st.grid(own, rows, columns, "set", note, split=split)
 
     def cell(row: dict, column: dict) -> str:
         if column["method"]:
@@ -142,7 +130,7 @@ def plot_readme():
     methods = ("TF rate", ENSEMBLE, LINEAR, PERMUTED, MODEL)
     shown = {"average_precision": "average precision", "swap_micro": "swap concordance"}
     title = "Genes never seen as targets"
-    return plot_methods(load(STUDY, TUNED_ON), "target-disjoint", methods, shown, title)
+    return plot_methods(st.load(STUDY, TUNED_ON), "target-disjoint", methods, shown, title)
 
 
 TABLES = {
@@ -162,9 +150,9 @@ TABLES = {
 }
 README = {"BEELINE": readme_table}
 CSV = {
-    STUDY: functools.partial(load, STUDY, TUNED_ON),
-    f"{STUDY}_fresh_draws": functools.partial(load, STUDY, FRESH),
-    WIDE: functools.partial(load, WIDE),
+    STUDY: functools.partial(st.load, STUDY, TUNED_ON),
+    f"{STUDY}_fresh_draws": functools.partial(st.load, STUDY, FRESH),
+    WIDE: functools.partial(st.load, WIDE),
     "kernel_factor_simulated_networks": simulated,
 }
 PICTURES = {"../../docs/unseen_targets.png": plot_readme}

@@ -7,54 +7,34 @@ Cost:    the first about 40 min on two cores, 1.6 GB memory; the second 30 min; 
          schedule 6 min (hESC) to half an hour (hHEP) a set
 Expect:  AUROC/AP of hESC, hHEP, mESC and mHSC-E on the published pairs, TFs+500: additive
          .885/.620, .901/.840, .924/.858, .922/.941; published form .875/.605, .895/.821, .923/.853,
-         .919/.937; ours .886/.629, .906/.850, .944/.894, .925/.944; all in experiments/README.md
-
-Without options: every set of the data folder for which scRegNet published its split, in the
-published form and in ours. Sets are found from the layout of --data.root, so the same command runs
-on sets nobody has seen. With --data.split draw the pairs are drawn by GENELink's rules: on
-Non-Specific, STRING and LOF/GOF networks the balanced one, corrected (--split.protocol), on all
-others the cell-type-specific one, and --split.kind target-disjoint and its kin on all.
-
-The published form has the published settings of the network where there are any, else those of
-another (published_settings.py), but is selected on validation, and has zeros for the foundation
-embedding and the expression that are missing here. Its graph is encoded once a step over all pairs;
-with --reference-schedule for every small batch, as published.
-Ours is chosen on validation among a few options, on each draw anew; without learned gene vectors
-it is the row "scRegNet, no gene vectors" (cell-type-specific networks only).
+         .919/.937; ours .886/.629, .906/.850, .944/.894, .925/.944
 """
 
 import dataclasses
-import functools
 import re
-import sys
 from pathlib import Path
 
-import numpy as np
-
 from experiments.scregnet.published_settings import encode_once, published_config
-from experiments.shared.record import ResultsFile, rename_model
-from experiments.shared.studies import SCREGNET, Splits, measure_trivial
+from experiments.shared.record import ResultsFile
+from experiments.shared.studies import SCREGNET, Splits, begin, measure, measure_trivial
 from grnjax import config as settings
 from grnjax.cli.train import with_option
 from grnjax.config import Seeds, Settings
 from grnjax.data.benchmark import BenchmarkSet
 from grnjax.data.expression import DataConfig
 from grnjax.data.sets import find_sets
-from grnjax.progress import logger, start_logging
+from grnjax.methods.scregnet import ScRegNetMethod
+from grnjax.progress import logger
 from grnjax.tasks.link_prediction import run_study
 from grnjax.tasks.loading import load_embedding, load_folder, load_splits
 from grnjax.tasks.split_fits import LinkPredictionConfig, SplitConfig, draw_splits
-from grnjax.types import Dataset, Split
 
 BALANCED_NETWORKS = ("nonspecific", "string", "lofgof")
 ALL_SEEN = "training.unseen-share=0"
 TOPOLOGY = "model.topology=true"
 UNLABELLED = "inputs.unlabelled-weight=0.05"
 OPTIONS = (f"{ALL_SEEN},model.identity-rank=16",)
-BALANCED_OPTIONS = (
-    f"{ALL_SEEN},{TOPOLOGY}",
-    f"{ALL_SEEN},{TOPOLOGY},{UNLABELLED}",
-)
+BALANCED_OPTIONS = (f"{ALL_SEEN},{TOPOLOGY}", f"{ALL_SEEN},{TOPOLOGY},{UNLABELLED}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -73,29 +53,24 @@ class BeelineStudy(Settings):
 
 def main() -> None:
     """Measures what has not been measured yet."""
-    start_logging()
-    study = settings.parse(BeelineStudy, sys.argv[1:], program="scregnet_beeline")
-    results = ResultsFile("scregnet_beeline")
-    for pattern in study.sets:
-        for found in find_sets(study.data.root, pattern):
-            if has_split(found, study.data.split):
-                measure(found, study, results)
-            else:
-                logger.info("%s: left out, %s has no split of it", found.name, study.data.split)
+    study, results = begin(BeelineStudy, "scregnet_beeline")
+    for found in (x for pattern in study.sets for x in find_sets(study.data.root, pattern)):
+        source = study.data.split
+        sources = {"draw", *found.splits, *(name.split("/")[0] for name in found.splits)}
+        if source in sources or Path(source).is_dir():
+            measure_found(found, study, results)
+        else:
+            logger.info("%s: left out, %s has no split of it", found.name, source)
 
 
-def has_split(found: BenchmarkSet, source: str) -> bool:
-    """Whether the split can be had for this set."""
-    samples = any(name.split("/")[0] == source for name in found.splits)
-    return source in ("draw", *found.splits) or samples or Path(source).is_dir()
-
-
-def measure(found: BenchmarkSet, study: BeelineStudy, results: ResultsFile) -> None:
+def measure_found(found: BenchmarkSet, study: BeelineStudy, results: ResultsFile) -> None:
     """The rows of one set that are not there yet."""
     dataset, beeline = load_folder(found.labels, study.data)
     splits, source = load_splits(beeline, dataset, study.split.protocol), study.data.split
     if splits is None:
-        splits = draw_splits(dataset, split_settings(found, study))
+        by_rule = study.split.kind == "standard" and is_balanced(found)
+        kind = "balanced" if by_rule else study.split.kind
+        splits = draw_splits(dataset, dataclasses.replace(study.split, kind=kind))
         source = splits[0].kind
         logger.info("%s: %s pairs are drawn", found.name, source)
     elif splits[0].kind != "published":
@@ -104,68 +79,31 @@ def measure(found: BenchmarkSet, study: BeelineStudy, results: ResultsFile) -> N
         source = f"{source}, {Path(study.data.embedding).stem}"
     where = {"set": found.name, "split": source}
     last = {"draw": splits[-1].draw, **where}  # what is written at the end of a method
-    embedding = load_embedding(study.data, dataset)
-    published, first = published_config(found.name), study.seeds[:1]
-    fit = functools.partial(
-        add_variant,
-        dataset=dataset,
-        splits=splits,
-        embedding=embedding,
-        where=where,
-        results=results,
-    )
-    if study.reference_schedule:
-        fit("published form and schedule", LinkPredictionConfig(method=published, seeds=first))
-        return
-    ours = LinkPredictionConfig(seeds=study.seeds)
-    tried = BALANCED_OPTIONS if is_balanced(found) else OPTIONS
-    options = {option: with_option(ours.method, option) for option in tried}
-    if results.has(draw=splits[0].draw, **where):  # perhaps before there was the newest trivial row
-        ground = Splits(dataset, splits)
-        for split in splits:
-            measure_trivial(results, where, ground, split)
-    if not results.has(method=SCREGNET, seed=study.seeds[-1], **last):
-        measured = run_study(dataset, splits, ours, embedding=embedding, options=options)
-        rows = [
-            {**row, "chosen": measured.chosen[row["draw"]]}
-            if row["method"].startswith(SCREGNET)
-            else row
-            for row in measured.rows
-        ]
-        results.add(rows, **where)
+    ground = Splits(dataset, splits, load_embedding(study.data, dataset))
+    ours, published, first = ScRegNetMethod(), published_config(found.name), study.seeds[:1]
+    variants = {"published form": encode_once(published)}
     if not is_balanced(found):
-        without = {"method.model.identity_rank": 0, "seeds": first}
-        fit("no gene vectors", settings.replace(ours, without))
-    fit("published form", LinkPredictionConfig(method=encode_once(published), seeds=first))
+        variants["no gene vectors"] = settings.replace(ours, {"model.identity_rank": 0})
+    if study.reference_schedule:
+        variants = {"published form and schedule": published}
+    elif not results.has(method=SCREGNET, seed=study.seeds[-1], **last):
+        tried = BALANCED_OPTIONS if is_balanced(found) else OPTIONS
+        options = {option: with_option(ours, option) for option in tried}
+        config = LinkPredictionConfig(method=ours, seeds=study.seeds)
+        made = run_study(dataset, splits, config, embedding=ground.embedding, options=options)
+        for row in made.rows:
+            is_ours = row["method"].startswith(SCREGNET)
+            results.add([row | ({"chosen": made.chosen[row["draw"]]} if is_ours else {})], **where)
+    for split in splits:
+        if not study.reference_schedule:
+            measure_trivial(results, where, ground, split)
+        named = {f"{SCREGNET}, {name}": variant for name, variant in variants.items()}
+        measure(results, where, ground, split, named, first)
 
 
 def is_balanced(found: BenchmarkSet) -> bool:
     """Whether GENELink's rule balances the train pairs of this kind of network."""
     return re.sub(r"\W", "", found.network).lower() in BALANCED_NETWORKS
-
-
-def split_settings(found: BenchmarkSet, study: BeelineStudy) -> SplitConfig:
-    """How pairs are drawn: by the rule of the network's kind, unless the settings name another."""
-    if study.split.kind == "standard" and is_balanced(found):
-        return dataclasses.replace(study.split, kind="balanced")
-    return study.split
-
-
-def add_variant(
-    name: str,
-    config: LinkPredictionConfig,
-    *,
-    dataset: Dataset,
-    splits: list[Split],
-    embedding: np.ndarray | None,
-    where: dict,
-    results: ResultsFile,
-) -> None:
-    """The rows of other settings of the model, unless they are there."""
-    method = f"{SCREGNET}, {name}"
-    if not results.has(method=method, draw=splits[-1].draw, **where):
-        rows = run_study(dataset, splits, config, embedding=embedding).rows
-        results.add(rename_model(rows, SCREGNET, method), **where)
 
 
 if __name__ == "__main__":

@@ -5,27 +5,13 @@ Cost:    4 min of processor time (7 min beside other work on two cores), 1 GB me
 Expect:  curated edges among the 1,000 best new ones of all TFs, in brackets the control's mean:
          CollecTRI: grnjax 50 (49.1), additive 43 (38.3), |Pearson| 30 (14.4, p = .001)
          TRRUST: grnjax 17 (19.0), additive 13 (9.6, p = .03), |Pearson| 21 (13.6, p = .01)
-
-So grnjax finds 1.0 to 3.8 times as many curated edges as a uniform draw, and no more than its own
-TFs and targets paired at random (p at least .27 in 16 comparisons): what these networks confirm of
-its new edges is base rates. Of co-expression CollecTRI confirms the pairing too, most clearly over
-all TFs. P-values are not corrected for the 48 comparisons, and a control keeps 60 to 66 % of those
-1,000 edges of grnjax, so a small excess would not show.
-
-mDC TFs+500, complete expression, ChIP labels of mouse dendritic cells; the network is inferred
-with default settings, then every known edge is taken out. The curated networks are TRRUST v2
-(mouse, MGI case) and CollecTRI (human). Names are joined in upper case, which takes a human gene
-for the mouse gene of the same symbol: most are orthologues, some are not, and genes whose symbols
-differ (Trp53, TP53) are left out and counted.
 """
 
 import dataclasses
-import sys
 
 import pandas as pd
 
-from experiments.shared.record import ResultsFile
-from grnjax import config as settings
+from experiments.shared.studies import begin
 from grnjax.data.candidates import has_known_targets
 from grnjax.data.data_set import find_root
 from grnjax.data.edges import read_edges
@@ -33,7 +19,6 @@ from grnjax.data.expression import DataConfig
 from grnjax.evaluation.support import measure_support
 from grnjax.methods.method import MethodConfig
 from grnjax.methods.scregnet import ScRegNetMethod
-from grnjax.progress import start_logging
 from grnjax.tasks.loading import load_folder
 from grnjax.tasks.network_inference import InferenceConfig, infer
 from grnjax.tasks.ranked_network import RankedNetwork
@@ -57,9 +42,7 @@ class Config(InferenceConfig):
 
 def main() -> None:
     """Measures what has not been measured yet."""
-    start_logging()
-    config = settings.parse(Config, sys.argv[1:], program="scregnet_biological_check")
-    results = ResultsFile("scregnet_biological_check")
+    config, results = begin(Config, "scregnet_biological_check")
     references = {f"mDC TFs+500, {name}": file for name, file in REFERENCES.items()}
     todo = {
         name: file
@@ -81,14 +64,27 @@ def check(dataset: Dataset, network: RankedNetwork, reference: pd.DataFrame) -> 
     known = pairs[candidates.labels > 0]
     has_targets = has_known_targets(candidates)
     scores = {**network.scores, METHODS[0]: network.scores[network.method]}
+    ranked = pairs.assign(**{method: scores[method] for method in METHODS})
+    rows = list_support("all TFs, ", ranked, METHODS, known, reference)
+    ranked = ranked[has_targets]
+    return rows + list_support("TFs with known targets, ", ranked, METHODS, known, reference)
+
+
+def list_support(
+    begin_of_split: str,
+    ranked: pd.DataFrame,
+    methods: tuple[str, ...],
+    known: pd.DataFrame,
+    reference: pd.DataFrame,
+    counts: tuple[str, ...] = COUNTS,
+) -> list[dict]:
+    """Rows of each method and top; `ranked` has a column of scores for each method."""
     rows = []
-    for tfs, among in (("all TFs", slice(None)), ("TFs with known targets", has_targets)):
-        for method in METHODS:
-            ranked = pairs.assign(importance=scores[method])[among]
-            support = measure_support(ranked, known, reference, seed=SEED, tops=TOPS)
-            where = {"method": method} | {count: support.report[count] for count in COUNTS}
-            for row in support.rows:
-                rows.append({"split": f"{tfs}, top {row['top']}", **where, **row})
+    for method in methods:
+        scored = ranked[["tf", "target"]].assign(importance=ranked[method])
+        support = measure_support(scored, known, reference, seed=SEED, tops=TOPS)
+        where = {"method": method} | {count: support.report[count] for count in counts}
+        rows += [{"split": f"{begin_of_split}top {x['top']}", **where, **x} for x in support.rows]
     return rows
 
 

@@ -6,57 +6,30 @@ Expect:  with --draws 0 1 2 --seeds 0 1 2, AUROC/AP, ours / published form; mDC:
          .741/.132; GraphSAGE .811/.223, .761/.142; GAT .830/.219, .771/.144; no messages .830/.215,
          .810/.171. hESC: all four of ours .887 to .890; GCN .879/.609, GraphSAGE .886/.625, GAT
          .887/.622, no messages .886/.621
-
-Two layers of width 64 and dropout .5 in every encoder (the defaults; GAT has four heads a layer
-and attention dropout .5), one schedule for all of them, messages over the train edges both ways.
-"no messages" is the GCN with its edges cut: what the layers do without a graph. Both the model in
-which TF and target interact and the published form with the published settings of the network,
-encoded once a step instead of once a batch; those of hHEP on mDC, for which none were published.
-Smaller than the paper: two networks of seven, TFs+500, no tuning of each encoder.
 """
 
-import sys
-
-from experiments.shared.record import ResultsFile
-from experiments.shared.studies import (
-    Splits,
-    StudyConfig,
-    load_set,
-    measure,
-    measure_trivial,
-    two_forms,
-)
+from experiments.shared.studies import StudyConfig, begin, load_set, measure_set, two_forms
 from grnjax import config as settings
 from grnjax.methods.scregnet import ScRegNetMethod
 from grnjax.models.gat import GATConfig
 from grnjax.models.gcn import GCNConfig
 from grnjax.models.sage import SAGEConfig
-from grnjax.progress import logger, start_logging
 
 ENCODERS = {"GCN": GCNConfig(), "GraphSAGE": SAGEConfig(), "GAT": GATConfig()}
 
 
 def main() -> None:
     """Measures what has not been measured yet."""
-    start_logging()
-    config = settings.parse(StudyConfig, sys.argv[1:], program="scregnet_gnn_comparison")
-    results = ResultsFile("scregnet_gnn_comparison")
+    config, results = begin(StudyConfig, "scregnet_gnn_comparison")
     for name in config.sets:
         loaded = load_set(name, config.data)
         splits = loaded.standard_splits(config.draws)
-        ground = Splits(loaded.dataset, splits, loaded.embedding)
-        forms = two_forms(name)
-        for split in splits:
-            where = {"set": name, "split": split.kind}
-            measure_trivial(results, where, ground, split)
-            for form, model in forms.items():
-                encoders = list_encoders(form, model)
-                measure(results, where, ground, split, encoders, config.seeds_for(splits))
-            logger.info("%s, draw %d: done", name, split.draw)
+        encoders = [list_encoders(form, model) for form, model in two_forms(name).items()]
+        measure_set(results, loaded, splits, encoders[0] | encoders[1], config.seeds_for(splits))
 
 
 def list_encoders(form: str, method: ScRegNetMethod) -> dict[str, ScRegNetMethod]:
-    """The form with each encoder, and with a GCN that hears nothing, by name of the row."""
+    """The form with each encoder, and with a GCN without messages, by name of the row."""
     changes = {
         name: {"model.encoder": encoder, "inputs.messages": "symmetric"}
         for name, encoder in ENCODERS.items()

@@ -5,31 +5,26 @@ Cost:    about 25 min on two cores, 1.2 GB memory
 Expect:  AUROC/AP at 0 and 5 %, mDC, ten draws: additive .813/.181, .742/.146; ID-only ensemble
          .825/.213, .775/.162; ours .821/.201, .765/.148; published form .775/.139, .728/.121.
          hESC, two draws on a trial run: additive .885/.620, .872/.592; ours .890/.627, .874/.599
-
-At level p a random share p of the train labels and of the validation labels is flipped: both come
-from the same assay, so who has wrong labels has them in both. The graph is made of the flipped
-train positives. Test labels stay clean. Ten draws a level; a draw flips more of the same pairs at
-a higher level. On mDC a draw has its own split too; hESC has the published one. At level 0 on hESC
-draws differ in the seed of the model only. As negatives are many, most flips make false positives:
-at 5 % mDC has more false than true ones. The paper does not state its rule.
-
-Smaller than the paper: two networks of seven, TFs+500, and no GENELink. The published form has the
-published settings of its network (those of hHEP on mDC, which has none), encoded once a step.
 """
 
 import dataclasses
-import sys
 from typing import Annotated
 
 from experiments.shared.record import ResultsFile
-from experiments.shared.studies import LoadedSet, Splits, StudyConfig, load_set, measure, two_forms
-from grnjax import config as settings
+from experiments.shared.studies import (
+    Splits,
+    StudyConfig,
+    begin,
+    load_set,
+    measure,
+    two_forms,
+)
 from grnjax.baselines.controls import identity_ensemble, scores_at
 from grnjax.baselines.factors import FactorRidge, fit_factor_model
 from grnjax.config import Range, Seeds
 from grnjax.data.label_matrix import label_matrix
 from grnjax.evaluation.noise import flip_labels
-from grnjax.progress import logger, start_logging
+from grnjax.progress import logger
 from grnjax.training.recorder import derive_seed
 from grnjax.types import Split
 
@@ -45,12 +40,12 @@ class Config(StudyConfig):
 
 def main() -> None:
     """Measures what has not been measured yet."""
-    start_logging()
-    config = settings.parse(Config, sys.argv[1:], program="scregnet_label_noise")
-    results = ResultsFile("scregnet_label_noise")
+    config, results = begin(Config, "scregnet_label_noise")
     for name in config.sets:
         loaded = load_set(name, config.data)
-        clean = list_splits(loaded, config)
+        clean = loaded.draw_splits("standard", config.draws)
+        if loaded.published is not None:
+            clean = [dataclasses.replace(loaded.published, draw=draw) for draw in config.draws]
         noisy = {level: [flip(split, level) for split in clean] for level in config.levels}
         every = [split for splits in noisy.values() for split in splits]
         ground = Splits(loaded.dataset, every, loaded.embedding)
@@ -63,13 +58,6 @@ def main() -> None:
                 seeds = config.seeds[:1]
                 measure(results, where, ground, split, models, seeds, judged=judged)
             logger.info("%s, %g %% flipped: done", name, 100 * level)
-
-
-def list_splits(loaded: LoadedSet, config: Config) -> list[Split]:
-    """A split for each draw, with clean labels: the published one each time, where there is one."""
-    if loaded.published is None:
-        return loaded.draw_splits("standard", config.draws)
-    return [dataclasses.replace(loaded.published, draw=draw) for draw in config.draws]
 
 
 def flip(split: Split, level: float) -> Split:

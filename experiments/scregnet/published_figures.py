@@ -1,18 +1,16 @@
 """What the scRegNet paper states of scRegNet with Geneformer (Tables 2 and 3): AUROC and AUPRC."""
 
+FIGURES = {  # TFs+500, TFs+1000
+    "hESC": ((0.89, 0.62), (0.88, 0.62)),
+    "hHEP": ((0.90, 0.84), (0.90, 0.84)),
+    "mDC": ((0.81, 0.17), (0.84, 0.17)),
+    "mESC": ((0.93, 0.86), (0.93, 0.87)),
+    "mHSC-E": ((0.92, 0.94), (0.94, 0.95)),
+    "mHSC-GM": ((0.93, 0.94), (0.94, 0.95)),
+    "mHSC-L": ((0.88, 0.88), (0.88, 0.87)),
+}
 PUBLISHED = {
-    "Specific/hESC/TFs+500": (0.89, 0.62),
-    "Specific/hHEP/TFs+500": (0.90, 0.84),
-    "Specific/mDC/TFs+500": (0.81, 0.17),
-    "Specific/mESC/TFs+500": (0.93, 0.86),
-    "Specific/mHSC-E/TFs+500": (0.92, 0.94),
-    "Specific/mHSC-GM/TFs+500": (0.93, 0.94),
-    "Specific/mHSC-L/TFs+500": (0.88, 0.88),
-    "Specific/hESC/TFs+1000": (0.88, 0.62),
-    "Specific/hHEP/TFs+1000": (0.90, 0.84),
-    "Specific/mDC/TFs+1000": (0.84, 0.17),
-    "Specific/mESC/TFs+1000": (0.93, 0.87),
-    "Specific/mHSC-E/TFs+1000": (0.94, 0.95),
-    "Specific/mHSC-GM/TFs+1000": (0.94, 0.95),
-    "Specific/mHSC-L/TFs+1000": (0.88, 0.87),
+    f"Specific/{cell}/{size}": pair
+    for cell, pairs in FIGURES.items()
+    for size, pair in zip(("TFs+500", "TFs+1000"), pairs, strict=True)
 }

@@ -28,39 +28,19 @@ class PublishedRun:
     mlp_widths: tuple[int, ...]
 
 
-PUBLISHED = {
-    "Specific/hESC/TFs+500": PublishedRun(
-        193, "sgd", 1.4411e-3, 1.045e-5, 0.1748, (227, 29, 34), (198,)
-    ),
-    "Specific/hESC/TFs+1000": PublishedRun(
-        46, "adam", 3.4169e-4, 2.510e-5, 0.2827, (129,), (159, 70, 87)
-    ),
-    "Specific/hHEP/TFs+500": PublishedRun(
-        34, "rmsprop", 1.5499e-5, 5.957e-7, 0.6369, (18, 184), (234,)
-    ),
-    "Specific/hHEP/TFs+1000": PublishedRun(186, "sgd", 3.0100e-3, 3.315e-5, 0.2546, (70,), (136,)),
-    "Specific/mESC/TFs+500": PublishedRun(
-        86, "rmsprop", 8.4269e-5, 1.041e-6, 0.5122, (116, 82, 125), (184,)
-    ),
-    "Specific/mESC/TFs+1000": PublishedRun(
-        77, "rmsprop", 3.3839e-5, 2.667e-6, 0.3719, (211,), (196,)
-    ),
-    "Specific/mHSC-E/TFs+500": PublishedRun(
-        133, "rmsprop", 1.2056e-3, 4.621e-7, 0.5096, (88, 227), (195,)
-    ),
-    "Specific/mHSC-E/TFs+1000": PublishedRun(
-        107, "adam", 1.5402e-4, 4.956e-5, 0.5112, (137, 59), (71,)
-    ),
+RUNS = {
+    "hESC/TFs+500": (193, "sgd", 1.4411e-3, 1.045e-5, 0.1748, (227, 29, 34), (198,)),
+    "hESC/TFs+1000": (46, "adam", 3.4169e-4, 2.510e-5, 0.2827, (129,), (159, 70, 87)),
+    "hHEP/TFs+500": (34, "rmsprop", 1.5499e-5, 5.957e-7, 0.6369, (18, 184), (234,)),
+    "hHEP/TFs+1000": (186, "sgd", 3.0100e-3, 3.315e-5, 0.2546, (70,), (136,)),
+    "mESC/TFs+500": (86, "rmsprop", 8.4269e-5, 1.041e-6, 0.5122, (116, 82, 125), (184,)),
+    "mESC/TFs+1000": (77, "rmsprop", 3.3839e-5, 2.667e-6, 0.3719, (211,), (196,)),
+    "mHSC-E/TFs+500": (133, "rmsprop", 1.2056e-3, 4.621e-7, 0.5096, (88, 227), (195,)),
+    "mHSC-E/TFs+1000": (107, "adam", 1.5402e-4, 4.956e-5, 0.5112, (137, 59), (71,)),
 }
-QUICK = {
-    "batch_size": 4096,
-    "optimizer": "adam",
-    "learning_rate": 1e-2,
-    "epochs": 200,
-    "evaluate_every": 1,
-    "patience": 20,
-    "select_on": "average_precision",
-}
+PUBLISHED = {f"Specific/{name}": PublishedRun(*run) for name, run in RUNS.items()}
+QUICK = {"batch_size": 4096, "optimizer": "adam", "learning_rate": 1e-2, "epochs": 200}
+QUICK |= {"evaluate_every": 1, "patience": 20, "select_on": "average_precision"}
 SUSPECT = {"Specific/hHEP/TFs+1000": "the published file of this run names gene set 500"}
 STAND_IN = "Specific/hHEP/TFs+500"  # of the four TFs+500 the best on mDC, by validation AUROC
 ONCE = {"batch_size": 0, "optimizer": "adam", "learning_rate": 3e-3, "epochs": 600}
@@ -82,13 +62,9 @@ def published_config(name: str) -> ScRegNetMethod:
         logger.warning("%s: suspect settings: %s", name, SUSPECT[name])
     run = PUBLISHED.get(name, PUBLISHED[STAND_IN])
     encoder = GCNConfig(widths=run.gcn_widths, dropout=run.dropout)
-    return published_form(
-        faithful(encoder, run.mlp_widths, run.dropout),
-        batch_size=run.batch_size,
-        optimizer=run.optimizer,
-        learning_rate=run.learning_rate,
-        weight_decay=run.weight_decay,
-    )
+    named = ("batch_size", "optimizer", "learning_rate", "weight_decay")
+    tuned = {name: getattr(run, name) for name in named}
+    return published_form(faithful(encoder, run.mlp_widths, run.dropout), **tuned)
 
 
 def published_form(model: ScRegNetConfig, **tuned: object) -> ScRegNetMethod:
@@ -97,18 +73,11 @@ def published_form(model: ScRegNetConfig, **tuned: object) -> ScRegNetMethod:
     Args:
         tuned: the fields of `TrainingConfig` in which they differ.
     """
-    training = TrainingConfig(
-        epochs=300,
-        evaluate_every=5,
-        patience=10,
-        select_on="auroc",
-        edge_folds=0,
-        unseen_share=0.0,
-    )
+    schedule = {"epochs": 300, "evaluate_every": 5, "patience": 10, "select_on": "auroc"}
     return ScRegNetMethod(
         model=model,
         inputs=InputConfig(nodes="profile", messages="symmetric"),
-        training=dataclasses.replace(training, **tuned),
+        training=TrainingConfig(edge_folds=0, unseen_share=0.0, **{**schedule, **tuned}),
     )
 
 

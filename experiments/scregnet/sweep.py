@@ -5,22 +5,10 @@ Cost:    with --once a trial takes 10 to 30 s on two cores (GAT up to 100 s), 1.
          published, once a batch, about 15 min and 50 trials half a day, which was not run
 Expect:  hESC, GCN, --once --trials 6: AUROC/AP .885/.621 of the trial best on validation, .886/.623
          of the one best on test
-
-The published search space for each encoder, 50 trials, TPE. The published code maximised the best
-*test* AUROC of a run; here a trial is worth its best validation score, and `--reference-selection`
-brings the test pairs back as the objective, only to show what that does to the figures. Sampler
-and model get their seed from the number of finished trials, so a search that was cut off goes on
-as if it had not been: run the same command again. A fit that diverges is worth 0.
-
-`--once` encodes the graph once a step over all train pairs and not once a batch. Batch size and
-optimiser are then fixed (all pairs, Adam), and the learning rate is drawn from 1e-4 .. 1e-1
-instead of 1e-5 .. 1e-2, for up to 600 epochs instead of 300: one step takes the place of a
-hundred. All else is as published.
 """
 
 import dataclasses
 import json
-import sys
 from pathlib import Path
 from typing import Literal
 
@@ -29,8 +17,7 @@ from optuna.storages.journal import JournalFileBackend, JournalStorage
 from optuna.trial import TrialState
 
 from experiments.scregnet.published_settings import ONCE, published_form
-from experiments.shared.record import ResultsFile
-from experiments.shared.studies import HESC, LoadedSet, Splits, Variant, load_set
+from experiments.shared.studies import HESC, LoadedSet, Splits, Variant, begin, load_set
 from grnjax import config as settings
 from grnjax.config import Count, Positive, Settings
 from grnjax.data.expression import DataConfig
@@ -40,7 +27,7 @@ from grnjax.models.gat import GATConfig
 from grnjax.models.gcn import GCNConfig
 from grnjax.models.sage import SAGEConfig
 from grnjax.models.scregnet import faithful
-from grnjax.progress import logger, start_logging
+from grnjax.progress import logger
 from grnjax.training.recorder import derive_seed
 from grnjax.types import Split
 
@@ -76,12 +63,10 @@ class Config(Settings):
 
 def main() -> None:
     """Goes on until all trials are finished, then prints the best one's settings."""
-    start_logging()
-    config = settings.parse(Config, sys.argv[1:], program="scregnet_sweep")
+    config, results = begin(Config, "scregnet_sweep")
     loaded = load_set(config.set, config.data)
     split = loaded.standard_splits((0,))[0]
     where = {"set": config.set, "split": split.kind}
-    results = ResultsFile("scregnet_sweep")
     search = open_search(config)
     while (finished := len(search.get_trials(states=[TrialState.COMPLETE]))) < config.trials:
         search.sampler = optuna.samplers.TPESampler(seed=derive_seed(config.seed, finished))
@@ -131,10 +116,8 @@ def suggest(trial: optuna.trial.BaseTrial, config: Config) -> Variant:
     """The settings of a trial, in the published space."""
     dropout = trial.suggest_float("dropout", 0.1, 0.8)
     model = faithful(suggest_encoder(trial, config, dropout), suggest_widths(trial, "mlp"), dropout)
-    tuned = {
-        "weight_decay": trial.suggest_float("weight_decay", 1e-7, 1e-4, log=True),
-        "select_on": config.objective,
-    }
+    decay = trial.suggest_float("weight_decay", 1e-7, 1e-4, log=True)
+    tuned = {"weight_decay": decay, "select_on": config.objective}
     if config.once:
         tuned |= ONCE | {"learning_rate": trial.suggest_float("rate", 1e-4, 1e-1, log=True)}
     else:
@@ -151,10 +134,9 @@ def suggest(trial: optuna.trial.BaseTrial, config: Config) -> Variant:
 def suggest_encoder(trial: optuna.trial.BaseTrial, config: Config, dropout: float) -> EncoderConfig:
     """A graph encoder; the attention dropout of GAT was never tuned."""
     widths = suggest_widths(trial, "gnn")
-    if config.encoder == "GCN":
-        return GCNConfig(widths=widths, dropout=dropout)
-    if config.encoder == "GraphSAGE":
-        return SAGEConfig(widths=widths, dropout=dropout)
+    if config.encoder != "GAT":
+        chosen = GCNConfig if config.encoder == "GCN" else SAGEConfig
+        return chosen(widths=widths, dropout=dropout)
     return GATConfig(
         widths=widths,
         heads=tuple(trial.suggest_int(f"heads_{i}", *HEADS) for i in range(len(widths))),

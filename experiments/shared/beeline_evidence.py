@@ -1,5 +1,5 @@
 """What is known of the genes of a BEELINE set besides its labels: which file of the data folder
-speaks of which species and cell, and which genes and expression a protocol may use.
+is of which species and cell, and which genes and expression a protocol may use.
 
 The motif tables are for non-commercial academic use (every licence is listed in
 experiments/kernel_factor/README.md).
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from experiments.shared.studies import EMBEDDINGS, HESC, keep_genes
 from grnjax.data.benchmark import BenchmarkSet
 from grnjax.data.sets import find_sets
 from grnjax.evidence.curated import read_curated
@@ -21,16 +22,13 @@ from grnjax.evidence.other_networks import merge_networks, read_other_network
 from grnjax.evidence.positions import read_positions
 from grnjax.evidence.types import Evidence
 from grnjax.evidence.vectors import read_vectors
-from grnjax.types import Dataset, GeneTable, LabelledPairs
+from grnjax.types import Dataset
 
 NETWORK = "Specific"
 FULL_NETWORKS = {
     "hESC": "human_hESC-ChIP-seq-filtered-network.csv.gz",
     "hHEP": "human_HepG2-ChIP-seq-network.csv.gz",
     "mDC": "mouse_mDC-ChIP-seq-network.csv.gz",
-}
-GENEFORMER = {
-    "hESC": "foundation_side_files/geneformer_hESC_TFs500_gene_embedding_871x896.npz",
 }
 SITES = {"human": "hg38", "mouse": "mm10"}
 DOROTHEA = {"human": "hs", "mouse": "mm"}
@@ -75,8 +73,8 @@ def read_evidence(
         read_curated(priors / "collectri.csv.gz", *here, name="CollecTRI"),
         read_curated(dorothea, *here, name="DoRothEA A-C"),
     ]
-    if cell in GENEFORMER:
-        evidence.append(read_vectors(root / GENEFORMER[cell], *here, name="Geneformer"))
+    if cell == "hESC":
+        evidence.append(read_vectors(root / EMBEDDINGS[HESC], *here, name="Geneformer"))
     networks = []
     for path, other in other_networks(found, root):
         differs = keep_same_tf or species_of(other) != species
@@ -101,21 +99,15 @@ def choose_genes(dataset: Dataset, *, measured_only: bool) -> Dataset:
     Where expression is partial and the others stay, it goes: which genes were measured was
     chosen by other authors, and says something of their labels.
     """
-    genes = dataset.genes
-    keep = ~np.char.startswith(np.char.upper(genes.names), "ERCC-")
+    keep = ~np.char.startswith(np.char.upper(dataset.genes.names), "ERCC-")
     if measured_only:
-        keep &= genes.measured
-    place = np.cumsum(keep) - 1
-    is_kept = keep[dataset.known.pairs].all(axis=1)
-    pairs = place[dataset.known.pairs[is_kept]].astype(np.int32)
-    expression, measured = genes.expression[:, keep], genes.measured[keep]
-    if not measured.all():
-        expression, measured = expression[:0], np.zeros_like(measured)
-    return dataclasses.replace(
-        dataset,
-        genes=GeneTable(genes.names[keep], genes.is_tf[keep], expression, measured),
-        known=LabelledPairs(pairs, dataset.known.labels[is_kept]),
-    )
+        keep &= dataset.genes.measured
+    dataset = keep_genes(dataset, keep)
+    genes = dataset.genes
+    if genes.measured.all():
+        return dataset
+    without = {"expression": genes.expression[:0], "measured": np.zeros_like(genes.measured)}
+    return dataclasses.replace(dataset, genes=dataclasses.replace(genes, **without))
 
 
 def add_expression(dataset: Dataset, evidence: list[Evidence], tfs: np.ndarray) -> list[Evidence]:

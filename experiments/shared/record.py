@@ -111,11 +111,6 @@ def record_run(provenance: dict) -> str:
     return run
 
 
-def rename_model(rows: list[dict], model: str, name: str) -> list[dict]:
-    """The rows of the model itself under another name, for a variant of its settings."""
-    return [{**row, "method": name} for row in rows if row["method"] == model]
-
-
 def describe_provenance() -> dict:
     """Commit, command, hardware and versions of this measurement."""
     import jax
@@ -124,22 +119,17 @@ def describe_provenance() -> dict:
         return subprocess.run(["git", *words], capture_output=True, text=True).stdout.strip()
 
     changed = "+changes" if git("status", "--porcelain", "grnjax", "experiments/*.py") else ""
+    script, root = Path(sys.argv[0]).resolve(), RESULTS.parents[1]
+    inside = script.relative_to(root) if script.is_relative_to(root) else Path(script.name)
+    module = inside.with_suffix("").parts
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "commit": git("rev-parse", "--short", "HEAD") + changed,
-        "command": " ".join([f"python -m {name_module(Path(sys.argv[0]))}", *sys.argv[1:]]),
+        "command": " ".join([f"python -m {'.'.join(module)}", *sys.argv[1:]]),
         "hardware": f"{os.cpu_count()} cores, {memory:.0f} GiB, {jax.devices()[0].device_kind}",
         "versions": {"python": platform.python_version()}
         | {name: metadata.version(name) for name in ("jax", "flax", "optax")},
     }
-
-
-def name_module(script: Path) -> str:
-    """The name by which `python -m` finds an experiment."""
-    root = RESULTS.parents[1]
-    script = script.resolve()
-    inside = script.relative_to(root) if script.is_relative_to(root) else Path(script.name)
-    return ".".join(inside.with_suffix("").parts)
 
 
 def _follow(head: dict, line: dict | list) -> dict:

@@ -1,23 +1,37 @@
-"""What the studies of the scRegNet paper share: sets, the two forms of the model, single rows."""
+"""What all studies share: their settings, their sets, and the rows of methods on splits."""
 
 import dataclasses
 import functools
 import os
+import sys
 from collections.abc import Iterator, Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
 from experiments.scregnet.published_settings import encode_once, published_config
 from experiments.shared.record import ResultsFile
+from grnjax import config as settings
+from grnjax.baselines.controls import scores_at
 from grnjax.config import Seeds, Settings
+from grnjax.data.benchmark import BenchmarkSet
 from grnjax.data.candidates import list_split_tfs
 from grnjax.data.data_set import find_root
 from grnjax.data.expression import DataConfig
-from grnjax.data.sets import find_set
+from grnjax.data.sets import find_set, find_sets
 from grnjax.evaluation.splits import SplitKind
+from grnjax.evidence.types import Evidence
+from grnjax.methods.expression_only import score_genes
+from grnjax.methods.kernel_factor.bank import FeatureBank, build_bank
+from grnjax.methods.kernel_factor.fit import (
+    KernelFactorFit,
+    KernelFactorSettings,
+    fit_kernel_factor,
+)
 from grnjax.methods.method import MethodConfig, Scorer
 from grnjax.methods.scregnet import ScRegNetMethod
+from grnjax.progress import logger, start_logging
 from grnjax.tasks.judging import judge_split, trivial_scores
 from grnjax.tasks.loading import load_embedding, load_folder, load_splits
 from grnjax.tasks.reconstruction import judge_reconstruction, reconstruct
@@ -30,7 +44,7 @@ from grnjax.tasks.split_fits import (
     list_requests,
 )
 from grnjax.training.recorder import FitRecorder
-from grnjax.types import Dataset, Split
+from grnjax.types import Dataset, GeneTable, LabelledPairs, Split
 
 MDC, HESC = "Specific/mDC/TFs+500", "Specific/hESC/TFs+500"
 SOURCE = "scRegNet"  # whose published pairs are used where there are any
@@ -40,6 +54,8 @@ EMBEDDINGS = {
 SCREGNET = ScRegNetMethod.name()
 PUBLISHED_FORM = f"{SCREGNET}, published form"
 OUTSIDE_TRAIN = "pairs outside train"
+MEAN = ", mean of seeds"
+Config = TypeVar("Config", bound=Settings)
 NEWEST = "co-expressed targets"  # of the trivial rows; studies measured before it lack it
 
 
@@ -61,6 +77,45 @@ class StudyConfig(Settings):
         return self.seeds if len(splits) == 1 else self.seeds[:1]
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GridConfig(StudyConfig):
+    """The study; every setting of it."""
+
+    sets: tuple[str, ...] = ("Specific/*/TFs+500",)
+    """Names or patterns of sets of the benchmark root."""
+    kinds: tuple[SplitKind, ...] = ("standard", "target-disjoint")
+    """Kinds of split."""
+    data: DataConfig = DataConfig(split="draw")
+
+    def find(self) -> Iterator[tuple[BenchmarkSet, Dataset]]:
+        """Each set with its data."""
+        for pattern in self.sets:
+            for found in find_sets(self.data.root, pattern):
+                yield found, load_folder(found.labels, self.data)[0]
+
+    def split(self, dataset: Dataset, kind: SplitKind) -> list[Split]:
+        """A split of this kind for each draw."""
+        return draw_splits(dataset, SplitConfig(kind=kind, draws=self.draws))
+
+
+def begin(config: type[Config], study: str) -> tuple[Config, ResultsFile]:
+    """The settings that the command line gives, and the rows that there are."""
+    start_logging()
+    return settings.parse(config, sys.argv[1:], program=study), ResultsFile(study)
+
+
+def keep_genes(dataset: Dataset, keep: np.ndarray) -> Dataset:
+    """The data set with these genes alone, and the labelled pairs within them."""
+    genes, known = dataset.genes, dataset.known
+    place = np.cumsum(keep, dtype=np.int32) - 1
+    within = known.take(keep[known.pairs].all(axis=1))
+    table = GeneTable(
+        genes.names[keep], genes.is_tf[keep], genes.expression[:, keep], genes.measured[keep]
+    )
+    known = LabelledPairs(place[within.pairs], within.labels)
+    return dataclasses.replace(dataset, genes=table, known=known)
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class LoadedSet:
     """A set with its published pairs and its frozen gene embedding, None where there are none."""
@@ -70,13 +125,13 @@ class LoadedSet:
     published: Split | None
     embedding: np.ndarray | None
 
-    def standard_splits(self, draws: tuple[int, ...]) -> list[Split]:
-        """The published split, or draws of the standard one where none is published."""
-        return [self.published] if self.published else self.draw_splits("standard", draws)
-
     def draw_splits(self, kind: SplitKind, draws: tuple[int, ...]) -> list[Split]:
         """Draws of a kind of split."""
         return draw_splits(self.dataset, SplitConfig(kind=kind, draws=draws))
+
+    def standard_splits(self, draws: tuple[int, ...]) -> list[Split]:
+        """The published split, or draws of the standard one where none is published."""
+        return [self.published] if self.published else self.draw_splits("standard", draws)
 
 
 def load_set(name: str, data: DataConfig) -> LoadedSet:
@@ -164,6 +219,7 @@ def measure(
     seeds: tuple[int, ...],
     *,
     judged: Split | None = None,
+    mean: bool = False,
 ) -> None:
     """Fits every variant with every seed and appends its row, unless it was measured before.
 
@@ -171,18 +227,21 @@ def measure(
         where: what names the rows beside method, draw and seed: their set and split.
         variants: by the name of the method in the rows.
         judged: the split whose labels judge, if not the one that is fitted.
+        mean: whether a row of the mean over seeds follows.
     """
     for name, variant in variants.items():
         variant = Variant(method=variant) if isinstance(variant, MethodConfig) else variant
-        todo = tuple(
-            seed
-            for seed in seeds
-            if not results.has(method=name, draw=split.draw, seed=seed, **where)
-        )
+        last, scores = name + MEAN * mean, []
+        key = {"method": last, "draw": split.draw, **where}
+        row_of = {seed: seeds[0] if mean else seed for seed in seeds}
+        todo = tuple(seed for seed, row in row_of.items() if not results.has(seed=row, **key))
         fits = ground.fit(variant, [split], todo, describe(where)) if todo else ()
         for _, seed, fitted in fits:
-            row = ground.judge(name, judged or split, seed, fitted.scores(split.test))
-            results.add([row], **where)
+            scores.append(fitted.scores(split.test))
+            results.add([ground.judge(name, judged or split, seed, scores[-1])], **where)
+        if mean and todo:
+            found = np.mean(scores, axis=0)
+            results.add([ground.judge(last, judged or split, seeds[0], found)], **where)
 
 
 def describe(where: dict) -> str:
@@ -196,6 +255,29 @@ def measure_trivial(results: ResultsFile, where: dict, ground: Splits, split: Sp
     if not results.has(method=last, draw=split.draw, **where):
         scores = ground.trivial(split)
         results.add([ground.judge(name, split, 0, x) for name, x in scores.items()], **where)
+
+
+def measure_set(
+    results: ResultsFile,
+    loaded: LoadedSet,
+    splits: list[Split],
+    variants: Mapping[str, Variant | MethodConfig],
+    seeds: tuple[int, ...],
+    without: Mapping[str, MethodConfig] | None = None,
+) -> None:
+    """The rows of variants, and the trivial rows, on splits of one kind.
+
+    Args:
+        without: further methods, which do not see the set's embedding.
+    """
+    ground = Splits(loaded.dataset, splits, loaded.embedding)
+    bare = Splits(loaded.dataset, splits)
+    for split in splits:
+        where = {"set": loaded.name, "split": split.kind}
+        measure_trivial(results, where, ground, split)
+        measure(results, where, ground, split, variants, seeds)
+        measure(results, where, bare, split, without or {}, seeds)
+        logger.info("%s, %s, draw %d: done", loaded.name, split.kind, split.draw)
 
 
 def measure_reconstruction(
@@ -220,3 +302,39 @@ def measure_reconstruction(
         among = row.pop("among")
         scored = {"scores_train_edges": among != OUTSIDE_TRAIN}
         results.add([{**row, **scored}], **key, split=f"reconstruction, {among}")
+
+
+def measure_expression_only(
+    results: ResultsFile, name: str, grounds: Mapping[str, Splits], method: str, folder: Path
+) -> None:
+    """Appends the rows of a method that sees no label, on each kind of split.
+
+    Args:
+        folder: keeps its scores.
+    """
+    for kind, ground in grounds.items():
+        genes = ground.dataset.genes
+        scores = score_genes(genes, method, seed=0, folder=folder)
+        rows = [
+            ground.judge(method, split, 0, scores_at(scores, split.test, genes.tfs))
+            for split in ground.splits
+        ]
+        results.add(rows, set=name, split=kind)
+
+
+def fit_factors(
+    evidence: list[Evidence],
+    tfs: np.ndarray,
+    genes: int,
+    split: Split,
+    config: KernelFactorSettings,
+    seeds: tuple[int, ...] = (0,),
+) -> Iterator[tuple[int, KernelFactorFit, FeatureBank]]:
+    """Fits of the kernel factor model to a split, each with its seed and what it rests on."""
+    if not seeds:
+        return
+    bank = build_bank(evidence, tfs, genes, labelled=tfs, most_genes=config.most_genes)
+    disjoint = split.kind != "standard"
+    for seed in seeds:
+        parts = split.train, split.validation
+        yield seed, fit_kernel_factor(bank, *parts, config, seed=seed, disjoint=disjoint), bank

@@ -193,11 +193,7 @@ def csv_text(figures: Figures) -> str:
 
 
 def fill_in(text: str, tables: Mapping[str, Callable[[], object]]) -> str:
-    """The text of a page with every table between its two marks made again.
-
-    Raises:
-        ValueError: the page lacks the marks of a table.
-    """
+    """The text of a page with every table between its two marks made again."""
     for name, make in tables.items():
         begin, end = f"<!-- table: {name} -->", "<!-- end of table -->"
         pattern = re.compile(f"({re.escape(begin)}\n).*?({re.escape(end)})", re.DOTALL)

@@ -32,7 +32,7 @@ class Binned:
 
     def draw(self, seed: int, number: int, plan: Plan) -> Draw:
         """Draws of tree `number`, from the seed and the number alone."""
-        in_bag, tried = plan.draw_bag(seed, number), plan.deal(seed, number)
+        in_bag, tried = plan.draw_bag(seed, number), plan.draw_tfs(seed, number)
         bins = self.bins[:, tried]
         below = find_below(bins[in_bag], dtype=FACTORS)
         histograms = Histograms(np.flatnonzero(in_bag), below)

@@ -7,7 +7,7 @@ the target lowered the squared error by, times the number of trees, so that targ
 explained well weigh more.
 
 All targets are boosted at once and share the draws of a round (`grnjax.baselines.trees`). Two
-things differ from scikit-learn, on which arboreto rests: TFs are dealt out evenly over the rounds,
+things differ from scikit-learn, on which arboreto rests: TFs are spread evenly over the rounds,
 and a node in which none of the TFs tried varies is left whole, where scikit-learn would try more.
 A third does for many cells: cuts are tried between bins (`GRNBoost2Config.cuts`).
 """

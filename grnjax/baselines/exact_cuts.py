@@ -35,7 +35,7 @@ class Presorted:
 
     def draw(self, seed: int, number: int, plan: Plan) -> Draw:
         """Draws of tree `number`, from the seed and the number alone."""
-        in_bag, tried = plan.draw_bag(seed, number), plan.deal(seed, number)
+        in_bag, tried = plan.draw_bag(seed, number), plan.draw_tfs(seed, number)
         order = self.order[tried]
         order = order[in_bag[order]].reshape(len(tried), plan.bag).T
         walk = Walk(order, cuts_after(self.expression[order, tried]))

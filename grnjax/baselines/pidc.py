@@ -1,7 +1,7 @@
 """PIDC: partial information decomposition and context (Chan, Stumpf and Babtie 2017).
 
-Cell Systems 5:251. Of what a gene X tells about a target Y, the part that a third gene Z does not
-tell as well is unique to X. The proportional unique contribution of a pair is the unique share of
+Cell Systems 5:251. Of the information of a gene X on a target Y, the part that a third gene Z does
+not have too is unique to X. The proportional unique contribution of a pair is the unique share of
 their information, summed over all third genes and over both directions:
 
     u(X, Y) = sum over Z of [1 - R_Y(X, Z) / I(X; Y)] + [1 - R_X(Y, Z) / I(X; Y)],
@@ -87,9 +87,9 @@ def unique_contributions(states: States, estimator: Estimator) -> Float[np.ndarr
             of_states[np.arange(len(itself)), itself] = 0  # a target is no source of itself
             information = np.add.reduceat(of_states, about.starts, axis=0)
             redundancy = np.add.reduceat(sum_of_minima(of_states), about.starts, axis=0)
-            tells = information > LEAST_INFORMATION
-            shared = redundancy / np.where(tells, information, 1)
-            directed[places] = np.where(tells, np.maximum(count - 2 - shared, 0), 0)
+            informs = information > LEAST_INFORMATION
+            shared = redundancy / np.where(informs, information, 1)
+            directed[places] = np.where(informs, np.maximum(count - 2 - shared, 0), 0)
             bar.update(len(places))
     np.fill_diagonal(directed, 0)
     return directed + directed.T

@@ -19,7 +19,7 @@ from jaxtyping import Array, Bool, Float, Int
 from grnjax.types import GeneTable
 
 NO_CUT = np.inf
-DECKS = 1  # tells the draws of TFs from those of cells
+ORDERS = 1  # keeps the draws of TFs apart from those of cells
 
 
 def find_varying(genes: GeneTable) -> Bool[np.ndarray, " gene"]:
@@ -50,16 +50,16 @@ class Plan(NamedTuple):
         in_bag[np.random.default_rng([seed, number]).permutation(self.cells)[: self.bag]] = True
         return in_bag
 
-    def deal(self, seed: int, number: int) -> Int[np.ndarray, " slot"]:
+    def draw_tfs(self, seed: int, number: int) -> Int[np.ndarray, " slot"]:
         """The TFs tried at each node: all different within a node, any with the same chance.
 
-        A node's TFs are dealt from one shuffled deck until it is used up. Drawn anew each time,
+        A node's TFs are taken from one random order until it is used up. Drawn each time,
         some would be tried more often than others, and that for all targets alike.
         """
-        trees = self.tfs // self.tried  # from one deck
-        rng = np.random.default_rng([seed, number // trees, DECKS])
-        decks = rng.permuted(np.tile(np.arange(self.tfs), (self.nodes, 1)), axis=1)
-        return np.roll(decks, -self.tried * (number % trees), axis=1)[:, : self.slots].ravel()
+        trees = self.tfs // self.tried  # from one order
+        rng = np.random.default_rng([seed, number // trees, ORDERS])
+        orders = rng.permuted(np.tile(np.arange(self.tfs), (self.nodes, 1)), axis=1)
+        return np.roll(orders, -self.tried * (number % trees), axis=1)[:, : self.slots].ravel()
 
 
 class Split(NamedTuple):

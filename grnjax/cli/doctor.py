@@ -42,7 +42,7 @@ def run(args: list[str]) -> None:
 
 
 def describe_memory() -> str:
-    """Free and total memory of the machine, and of the first device where it tells."""
+    """Free and total memory of the machine, and of the first device where it reports them."""
     import os
 
     import jax

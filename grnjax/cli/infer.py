@@ -172,7 +172,7 @@ def print_results(network: RankedNetwork, metrics: dict, out: Path) -> None:
     unseen = edges["unseen"].value_counts() if learned else {}
     if unseen.get("no", 0) < len(edges) and len(unseen):
         counts = ", ".join(f"{n:,} {what}" for what, n in unseen.items() if what != "no")
-        print(f"\nPairs of what no known edge tells (column unseen): {counts}")
+        print(f"\nPairs with a TF or a target unseen in the known edges (column unseen): {counts}")
     files = "edges.tsv, rankedEdges.csv, network.h5ad, run.json"
     print(f"\n{len(edges):,} ranked pairs in {out}/ ({files})")
 

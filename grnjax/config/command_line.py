@@ -120,8 +120,8 @@ def _spell_switches(args: list[str], settings: list[Setting], program: str) -> l
 def _explain(config: Any, args: list[str], settings: list[Setting], program: str) -> None:
     """Raises one sentence about the first thing wrong with arguments that tyro has refused.
 
-    tyro draws boxes and names its complaints in private classes only, so the words are dealt out
-    once more here, and tyro reads those of one setting at a time.
+    tyro draws boxes and names its complaints in private classes only, so the words are
+    assigned to settings here, and tyro reads those of one setting at a time.
     """
     named = {flag: s for s in settings if not s.is_positional for flag in s.flags}
     unnamed = [setting for setting in settings if setting.is_positional]

@@ -126,7 +126,7 @@ def read_wide_edges(path: Path) -> pd.DataFrame:
         }
     )
     signs = np.sign(matrix.values[target, tf]).astype(np.int8)
-    if (signs < 0).any():  # a table of ones alone says nothing of signs
+    if (signs < 0).any():  # a table of ones alone has no signs
         edges["sign"] = signs
     return clean_edges(edges, str(path))
 

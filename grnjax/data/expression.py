@@ -219,7 +219,7 @@ def find_orientation(
         rows_are_genes = config.orientation == "genes-by-cells"
     elif not known:
         raise ExpressionFormatError(
-            f"{path}: no network or TF list tells the genes from the cells. "
+            f"{path}: no network or TF list shows which axis holds the genes. "
             "Pass --data.orientation=genes-by-cells or --data.orientation=cells-by-genes."
         )
     elif min(in_rows, in_columns) * 10 > max(in_rows, in_columns):
@@ -244,7 +244,7 @@ def find_orientation(
 def describe_mismatch(
     matrix: NamedMatrix, reference: set[str], path: str | Path, report: dict
 ) -> str:
-    """The message for a file that does not speak of the genes of the network."""
+    """The message for a file that has too few genes of the network."""
 
     def describe(names: list[str]) -> str:
         return f"{list_names(names)}: {KIND_WORDS[identifier_kind(names)]}"

@@ -1,7 +1,7 @@
 """Each gene's profile over cells, or over pools of cells where there are too many to keep.
 
 A layer over 200,000 cells is 400 MB for every 512 units, and 20,000 genes by 200,000 cells are
-16 GB. Pools make both small: cells are dealt at random into a few thousand groups of equal size,
+16 GB. Pools make both small: cells are assigned at random to a few thousand groups of equal size,
 and a gene's profile is the sum of its standardised values in each group. Cells are in one pool
 each, so pools share nothing, and products of profiles estimate those over single cells.
 """

@@ -3,8 +3,8 @@
     ROOT/pbmc68k_reduced/        an .h5ad file: raw/X on a log scale, types in obs
     ROOT/pbmc_rna_atac_unpaired/ counts, genes x cells, with barcodes and types in tables beside
 
-In both, the types were told from the expression of the same cells, so they are no measurement of
-their own: what resembles the method that told them has an advantage.
+In both, the types were derived from the expression of the same cells, so they are no measurement of
+their own: what resembles the method that made them has an advantage.
 """
 
 from pathlib import Path

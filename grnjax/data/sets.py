@@ -87,5 +87,9 @@ def describe_missing(name: str, root: Path, listed: dict[str, DataSet]) -> str:
     """The message for a set that is not there, with the names most like it."""
     names = sorted({one.name for one in listed.values()})
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.0)
-    nearest = f"the nearest are {', '.join(near)}" if near else "there are none"
+    nearest = (
+        f"the nearest are {', '.join(near)}"
+        if near
+        else "there are none; a root holds beeline_labels/ or the like"
+    )
     return f"{name}: no such folder, and no such set under {root}; {nearest}."

@@ -36,7 +36,7 @@ def list_split_folders(folder: Path) -> list[Path]:
 
 
 def read_draw(folder: Path) -> int:
-    """The draw that the name of a folder tells: K for sampleK, otherwise 0."""
+    """The draw by the name of a folder: K for sampleK, otherwise 0."""
     sample = SAMPLE.fullmatch(folder.name)
     return int(sample[1]) if sample else 0
 

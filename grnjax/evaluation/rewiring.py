@@ -32,7 +32,7 @@ def trade_targets(label: np.ndarray, rng: np.random.Generator, sweeps: int) -> n
     """The table [tf, target] of 1 (positive), 0 (negative) and -1 (no pair) after the trades.
 
     In a sweep TFs meet in pairs (Carstens, Berger and Strona 2016), pool the targets that just
-    one of the two has, and deal them out anew, as many to each as before.
+    one of the two has, and are assigned them at random, as many to each as before.
     """
     label = label.copy()
     for _ in range(sweeps):

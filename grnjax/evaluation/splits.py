@@ -1,6 +1,6 @@
 """Train, validation and test pairs drawn from a known network, and the checks that nothing leaks.
 
-All kinds but the last deal out the same universe: each TF that has a target, paired with every
+All kinds but the last split the same universe: each TF that has a target, paired with every
 gene but itself. The kinds differ in what a test pair may have in common with the training pairs.
 
     standard          its TF and its target, never the pair: the split of the published tables
@@ -155,7 +155,7 @@ def _assign(
     """The part of each TF or gene; validation and test get at least one."""
     if count < 3:
         raise SplitError(
-            f"{count} {what} cannot be dealt out to train, validation and test: take another kind "
+            f"{count} {what} cannot be assigned to train, validation and test: take another kind "
             "of split or a larger network."
         )
     tested = max(1, round(count * test))

@@ -87,7 +87,7 @@ def measure_top(
     from resampling TFs; 95 % of the controls lie from `expected_low` to `expected_high`. `p_value`
     is the share of controls with at least as much support, the top itself counted among them.
     `kept` is the mean share of the top in a control: at 1 the degrees leave no other pairing, and
-    the comparison says nothing. `uniform_enrichment` compares with all candidates, where base
+    the comparison is void. `uniform_enrichment` compares with all candidates, where base
     rates do count. `ties_left_out` are candidates just as important as the last of the top. None
     stands for a ratio without a denominator.
     """

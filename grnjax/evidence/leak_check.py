@@ -59,12 +59,12 @@ class Agreement:
     """How far label TFs and columns agree over some of the pairs."""
 
     where: str  # "all labels", "the test pairs of draw 0", ...
-    phi: Float[np.ndarray, "tf column"]  # 0 where too few genes tell
+    phi: Float[np.ndarray, "tf column"]  # 0 where too few genes are in common
     telling: Float[np.ndarray, "tf column"]  # the fewer of common targets and common other genes
     common: Float[np.ndarray, "tf column"]  # targets of both
     targets: Float[np.ndarray, "tf column"]  # of the label TF
     listed: Float[np.ndarray, "tf column"]  # of the column
-    genes: Float[np.ndarray, "tf column"]  # that both speak of
+    genes: Float[np.ndarray, "tf column"]  # that both cover
 
 
 def check_leaks(
@@ -297,14 +297,14 @@ def describe_nearest(columns: Columns, every: Agreement, tf_names: np.ndarray) -
     rows = []
     for row, tf in enumerate(tf_names.tolist()):
         at = row, column = row, int(every.phi[row].argmax())
-        tells = every.phi[at] > 0
+        is_known = every.phi[at] > 0
         rows.append(
             {
                 "tf": tf,
-                "phi": float(every.phi[at]) if tells else None,
-                "nearest_tf": str(columns.tfs[column]) if tells else None,
-                "source": str(columns.sources[column]) if tells else None,
-                "common_targets": int(every.common[at]) if tells else 0,
+                "phi": float(every.phi[at]) if is_known else None,
+                "nearest_tf": str(columns.tfs[column]) if is_known else None,
+                "source": str(columns.sources[column]) if is_known else None,
+                "common_targets": int(every.common[at]) if is_known else 0,
             }
         )
     return rows

@@ -50,7 +50,7 @@ def describe_hits(
     if not varies.any():
         raise GeneMismatchError(
             f"{source}: each of the {len(varies):,} columns of motif hits is the same for all "
-            f"{len(profiles):,} covered genes, so nothing tells them apart. Give more genes."
+            f"{len(profiles):,} covered genes, so nothing distinguishes them. Give more genes."
         )
     block = np.zeros((len(names), varies.sum()), np.float32)
     block[covered] = profiles[:, varies]

@@ -37,7 +37,7 @@ def read_other_network(
 
     1 where the TF regulates the gene over there and 0 where it does not, less the share of its
     targets among the covered genes, so that a column sums to 0; 0 where the gene is not covered.
-    So which genes a network is about says nothing, in one network as in several.
+    So which genes a network covers has no effect, in one network as in several.
 
     A TF needs `FEWEST_TARGETS` among the genes of the run, and a gene that is none. In the same
     species the TFs of the run get no column (experiments/kernel_factor/README.md), however their
@@ -148,7 +148,7 @@ def centre_columns(
 def merge_networks(parts: Sequence[Evidence], name: str) -> Evidence:
     """The columns of several networks side by side, and the mean of their pair features.
 
-    One kernel then speaks for all other labels. A TF's row of pair features is the mean over the
+    One kernel then stands for all other labels. A TF's row of pair features is the mean over the
     networks that have the TF.
     """
     columns = {}

@@ -25,7 +25,7 @@ class GeneBlock:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class PairBlock:
-    """One number for each TF and gene, 0 where the source says nothing."""
+    """One number for each TF and gene, 0 where the source has none."""
 
     name: str
     values: Float[np.ndarray, "tf gene"]  # float32

@@ -49,7 +49,7 @@ def attend(
     attention: Float[Array, "edge head"],
     graph: jraph.GraphsTuple,
 ) -> Float[Array, "node head dim"]:
-    """What each head of each gene hears: the sum of its senders' values by attention."""
+    """What each head of each gene receives: the sum of its senders' values by attention."""
     graph = jax.tree.map(jnp.asarray, graph)
     values, attention = values.astype(jnp.float32), attention.astype(jnp.float32)
     if graph.globals is None:
@@ -115,7 +115,7 @@ def sum_features(
     graph: jraph.GraphsTuple,
     nodes: int,
 ) -> Float[Array, "feature node head"]:
-    """What each head of each gene hears of its edges' features: their sum by attention."""
+    """What each head of each gene receives of its edges' features: their sum by attention."""
     sums = [
         jax.ops.segment_sum(
             attention * feature[:, None], graph.receivers, nodes, indices_are_sorted=True

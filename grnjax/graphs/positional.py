@@ -3,7 +3,7 @@
 All are made from known edges, so an edge that is held out must not be among them. Directions count
 for the degrees only: the published eigenvectors are those of a Laplacian that is not symmetric, of
 which the imaginary parts are dropped (Teji et al. 2025, their code), and mean nothing definite.
-Self loops say nothing about a place and are left out.
+Self loops are left out, as they hold no information on a place.
 """
 
 import dataclasses
@@ -155,7 +155,7 @@ def normalised_adjacency(edges: Int[np.ndarray, "edge 2"], genes: int) -> sparse
 def flip_signs(vectors: Float[Array, "node dim"], key: jax.Array) -> Float[Array, "node dim"]:
     """The eigenvectors with random signs: what a model learns must hold for any.
 
-    Dwivedi and Bresson 2021. To be drawn anew at each training step.
+    Dwivedi and Bresson 2021. To be drawn at each training step.
     """
     return vectors * jax.random.rademacher(key, (vectors.shape[1],), vectors.dtype)
 

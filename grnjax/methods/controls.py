@@ -81,7 +81,7 @@ def permute_sources(problem: Problem, seed: int) -> Problem:
 def permute_evidence(evidence: Sequence[Evidence], seed: int) -> list[Evidence]:
     """All sources with their genes permuted, in one way, and their TFs in one.
 
-    What a source says stays as it is; only of whom it says it is wrong. Rows of pair features and
+    The values of a source stay as they are, and stand at the wrong genes. Rows of pair features and
     of similarities follow the TFs, columns of pair features the genes.
     """
     rng = np.random.default_rng(seed)

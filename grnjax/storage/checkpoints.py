@@ -36,7 +36,7 @@ MANIFEST = "manifest.json"
 UNFINISHED = ".partial"  # ends the name of a step being written or deleted
 REPLACED = ".replaced"  # ends the name of a step that a new save of the same step is replacing
 
-NO_STEP, NO_WHOLE_STEP = -1, -2  # what process 0 tells the others in the place of a step
+NO_STEP, NO_WHOLE_STEP = -1, -2  # what process 0 broadcasts in the place of a step
 
 PyTree = Any
 
@@ -157,21 +157,21 @@ class CheckpointStore:
         """The step that every process is to read: the newest one that is whole for process 0."""
         if jax.process_count() == 1:
             return self._find_newest_whole()
-        told = NO_WHOLE_STEP
+        chosen = NO_WHOLE_STEP
         try:
             if _is_first():
                 step = self._find_newest_whole()
-                told = NO_STEP if step is None else step
-        finally:  # the others must hear of a failure, too
-            told = int(multihost_utils.broadcast_one_to_all(np.int32(told)))
-        if told == NO_WHOLE_STEP:
+                chosen = NO_STEP if step is None else step
+        finally:  # a failure reaches the others, too
+            chosen = int(multihost_utils.broadcast_one_to_all(np.int32(chosen)))
+        if chosen == NO_WHOLE_STEP:
             raise CheckpointError(
                 f"{self.folder}: process 0 found no whole step; its message says why."
             )
-        if told == NO_STEP:
+        if chosen == NO_STEP:
             return None
-        self._check_that_all_see(told)
-        return told
+        self._check_that_all_see(chosen)
+        return chosen
 
     def _check_that_all_see(self, step: int) -> None:
         """Raises on every process if one of them does not find what process 0 found.

@@ -23,9 +23,9 @@ def keep_compilations() -> Path | None:
     """The folder where programs are kept from now on; None where they are not.
 
     The variable GRNJAX_COMPILATION_CACHE names the folder, or is `off`, which holds for a cache
-    that JAX was told of too; without it the folder is grnjax/compiled in the user's cache folder.
-    One that cannot be made or is not safe is left out with a warning. Unless it is `off`, a cache
-    that JAX was told of already stays as it is.
+    of JAX's own too; without it the folder is grnjax/compiled in the user's cache folder. One that
+    cannot be made or is not safe is left out with a warning. Unless it is `off`, a cache that JAX
+    has already stays as it is.
     """
     chosen = os.environ.get(VARIABLE, "")
     if chosen == OFF:
@@ -39,7 +39,7 @@ def keep_compilations() -> Path | None:
     problem = find_problem(folder)
     if problem:
         logger.warning(
-            f"{folder}: {problem}, so programs are compiled anew; {VARIABLE} names another folder"
+            f"{folder}: {problem}, so programs are compiled again; {VARIABLE} names another folder"
         )
         return None
     jax.config.update("jax_compilation_cache_dir", str(folder))

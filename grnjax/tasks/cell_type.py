@@ -1,4 +1,4 @@
-"""Cell types told from gene embeddings, beside what needs no embedding.
+"""Cell types predicted from gene embeddings, beside what needs no embedding.
 
 GT-GRN reports annotation of blood cells from learned embeddings; its protocol is not published.
 Here a cell is the mean of its genes' vectors, weighted by their expression in it, and a classifier
@@ -54,7 +54,7 @@ def annotate_cells(
     """One row a fold, features and classifier, with its accuracy and macro-F1.
 
     The features are the cells' means of the vectors; the same of random vectors and of the vectors
-    dealt out anew among their genes, which show what the width and the values alone are worth;
+    permuted among their genes, which show what the width and the values alone are worth;
     as many principal components as a vector is wide; and the expression itself. The vectors'
     features use the genes that have a vector, the other two all genes.
 

@@ -35,7 +35,7 @@ from grnjax.models.autoencoder import (
 )
 from grnjax.storage.checkpoints import CheckpointStore
 from grnjax.training.keeper import FitLog
-from grnjax.training.loop import Trainer, fit, make_trainer
+from grnjax.training.loop import fit, make_trainer
 from grnjax.training.objective import BatchLoss, Objective, Schedule
 
 FEWEST = 10  # genes, and cells or pools, that can be fitted
@@ -90,7 +90,7 @@ class ProfileBatch(NamedTuple):
     noise: Float[Array, "gene dim"]  # that places each code in its distribution
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True)
 class EmbeddingObjective(Objective):
     """The autoencoder, fitted to profiles.
 
@@ -169,14 +169,6 @@ class EmbeddingObjective(Objective):
         return jax.tree.map(lambda x: jnp.pad(x, [(0, missing)] + [(0, 0)] * (x.ndim - 1)), batch)
 
 
-@functools.cache
-def make_embedding_trainer(
-    model: AutoencoderConfig, config: EmbeddingTrainingConfig, mesh: Mesh | None = None
-) -> Trainer:
-    """The trainer of the autoencoder, on one device or on a mesh of them."""
-    return make_trainer(EmbeddingObjective(model, config), mesh)
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
 class ExpressionEmbedding:
     """A vector for each gene whose expression varies."""
@@ -215,7 +207,7 @@ def embed_expression(
         )
     found = found[order_rows(profiles.values[found])]
     data = hold_out(profiles.values[found], config, seed)
-    trainer = make_embedding_trainer(model, config, mesh)
+    trainer = make_trainer(EmbeddingObjective(model, config), mesh)
     result = fit(trainer, data, seed=seed, name="expression embedding", store=store, log=log)
     vectors = np.zeros((len(profiles.covered), model.dim), np.float32)
     vectors[found] = encode(result.variables["params"], data, model=model)

@@ -10,16 +10,9 @@ import jax.numpy as jnp
 
 from grnjax.errors import ConfigError
 from grnjax.storage.checkpoints import CheckpointStore
+from grnjax.training import sharding
 from grnjax.training.keeper import FitLog, FitResult, Keeper, train_to_the_end
 from grnjax.training.objective import Objective, PyTree, Schedule, TrainState
-from grnjax.training.sharding import (
-    check_tables,
-    fetch,
-    place_data,
-    share_work,
-    split_batches,
-    stack_fits,
-)
 from grnjax.training.step import fresh_state, keep_better, train_epoch, train_step
 
 
@@ -38,9 +31,10 @@ class Trainer:
     @functools.cached_property
     def stacked(self) -> list[Callable]:
         """`start` and `chunk` of many fits at once, whose arrays are stacked on a leading axis."""
-        return stack_fits(self.start, self.chunk)
+        return sharding.stack_fits(self.start, self.chunk)
 
 
+@functools.lru_cache(maxsize=8)
 def make_trainer(
     objective: Objective,
     mesh: jax.sharding.Mesh | None = None,
@@ -48,6 +42,8 @@ def make_trainer(
     score: Callable[..., jax.Array] | None = None,
 ) -> Trainer:
     """A trainer; its first fit compiles, and every later one of the same shapes reuses that.
+
+    Equal objectives, as those of equal settings may be, have one trainer.
 
     Args:
         mesh: devices that share each fit (`sharding.make_mesh`); without one, a single device.
@@ -63,7 +59,7 @@ def make_trainer(
             "leave out --method.training.side-by-side."
         )
     step = functools.partial(train_step, objective=objective)
-    batch_step = step if mesh is None else split_batches(step, objective, mesh)
+    batch_step = step if mesh is None else sharding.split_batches(step, objective, mesh)
 
     def start(key, data):
         return fresh_state(objective, key, data)
@@ -93,7 +89,7 @@ def make_trainer(
     if mesh is None:
         start, chunk = jax.jit(start), jax.jit(chunk)
     else:
-        start, chunk = share_work(mesh, objective, start, chunk)
+        start, chunk = sharding.share_work(mesh, objective, start, chunk)
     return Trainer(objective, schedule, mesh, step, start, chunk, score)
 
 
@@ -115,10 +111,10 @@ def fit(
     init_key, train_key = trainer.objective.split_seed(seed)
     keeper, mesh = Keeper(name, store, log), trainer.mesh
     if mesh is not None:
-        data = place_data(data, trainer.objective, mesh)
+        data = sharding.place_data(data, trainer.objective, mesh)
     state = trainer.start(init_key, data)
     if mesh is not None:
-        check_tables(data, state, trainer.objective, mesh)
+        sharding.check_tables(data, state, trainer.objective, mesh)
     # from numpy arrays: arrays restored onto one device would compile the chunk once more
     state = keeper.begin(jax.device_get(state) if mesh is None else state)
     state = train_to_the_end(
@@ -128,4 +124,4 @@ def fit(
         lambda tree: [tree],
         trainer.schedule.checkpoint_seconds,
     )
-    return keeper.finish(fetch(state), trainer.schedule.learning_rate)
+    return keeper.finish(sharding.fetch(state), trainer.schedule.learning_rate)

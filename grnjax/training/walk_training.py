@@ -23,7 +23,7 @@ from grnjax.models.walk_model import WalkModel, WalkModelConfig
 from grnjax.models.walk_tokens import SPECIAL, MaskedWalks, make_sentences, mask_genes
 from grnjax.storage.checkpoints import CheckpointStore
 from grnjax.training.keeper import FitLog, FitResult
-from grnjax.training.loop import Trainer, fit, make_trainer
+from grnjax.training.loop import fit, make_trainer
 from grnjax.training.losses import weighted_mean
 from grnjax.training.objective import BatchLoss, Objective, Schedule
 
@@ -72,7 +72,7 @@ class WalkData(NamedTuple):
     held_out: MaskedWalks  # with a leading axis of batches
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True)
 class WalkObjective(Objective):
     """The language model, fitted to walks; an epoch is the steps between two evaluations."""
 
@@ -139,18 +139,6 @@ class WalkObjective(Objective):
         return self.genes + SPECIAL
 
 
-@functools.cache
-def make_walk_trainer(
-    config: WalkTrainingConfig, genes: int, starts: int, mesh: Mesh | None = None
-) -> Trainer:
-    """The trainer of the language model, on one device or on a mesh of them.
-
-    Args:
-        starts: nodes that walks can start from.
-    """
-    return make_trainer(WalkObjective(config, genes, config.count_epochs(starts)), mesh)
-
-
 class WalkFit(NamedTuple):
     """A fitted language model and what its held-out loss is to be held against."""
 
@@ -177,8 +165,9 @@ def fit_walks(
     Raises:
         NonFiniteError: an update was not finite; the last good state is in `store`.
     """
-    trainer = make_walk_trainer(config, genes, len(graph.starts), mesh)
+    objective = WalkObjective(config, genes, config.count_epochs(len(graph.starts)))
     data, entropy = prepare_walks(graph, genes, config, seed)
+    trainer = make_trainer(objective, mesh)
     return WalkFit(fit(trainer, data, seed=seed, name=name, store=store, log=log), entropy)
 
 

@@ -153,11 +153,11 @@ def test_cuts_lie_between_values_that_differ():
 
 def test_each_tf_is_tried_as_often_as_any_other():
     plan = Plan(depth=3, cells=CELLS, tfs=TFS, bag=99, tried=4, slots=5)
-    tried = np.stack([plan.deal(7, number).reshape(7, 5) for number in range(30)])
+    tried = np.stack([plan.draw_tfs(7, number).reshape(7, 5) for number in range(30)])
     assert all(len(set(slots)) == 5 for slots in tried.reshape(-1, 5))
     for node in range(7):
         assert (np.bincount(tried[:, node, :4].ravel(), minlength=TFS) == 10).all()
-    assert not np.array_equal(tried[0], plan.deal(8, 0).reshape(7, 5))
+    assert not np.array_equal(tried[0], plan.draw_tfs(8, 0).reshape(7, 5))
 
 
 # GRNBoost2

@@ -122,7 +122,7 @@ def test_shares_can_be_chosen(edges):
 def test_networks_that_cannot_be_split_are_refused(edges):
     with pytest.raises(SplitError, match="nothing to split"):
         draw_split("standard", np.array([[3, 3]]), GENES, 0)
-    with pytest.raises(SplitError, match="2 TFs cannot be dealt out"):
+    with pytest.raises(SplitError, match="2 TFs cannot be assigned to"):
         draw_split("tf-disjoint", edges[edges[:, 0] < 2], GENES, 0)
 
 

@@ -14,6 +14,7 @@ from grnjax.baselines import correlation
 from grnjax.baselines.correlation import CorrelationConfig
 from grnjax.baselines.forests import GENIE3Config
 from grnjax.baselines.pidc import PIDCConfig
+from grnjax.config import Settings
 from grnjax.data.expression import DataConfig
 from grnjax.errors import (
     CheckpointError,
@@ -223,7 +224,7 @@ def test_what_cannot_be_ranked_is_refused_in_a_sentence(planted, monkeypatch, tm
     with pytest.raises(GeneMismatchError, match="a network needs a TF and a target"):
         rank(table.assign(TF1=1.0), ["TF1"], "pearson")
     table.to_csv(tmp_path / "expression.csv")
-    with pytest.raises(ExpressionFormatError, match="tells the genes from the cells"):
+    with pytest.raises(ExpressionFormatError, match="shows which axis holds the genes"):
         grnjax.infer(tmp_path / "expression.csv", method="pearson", data=AS_IT_IS)
     with pytest.raises(ConfigError, match="no method 'grnboost3'; choose one of"):
         rank(table, None, "grnboost3")
@@ -278,3 +279,12 @@ def test_all_of_the_table_that_learn_from_no_edge_are_tested_here():
     silent = [x for x in MethodConfig.NAMED if "labels" not in make_method(x).READS]
     assert [method.name() for method in METHODS] == silent
     assert set(silent) == set(typing.get_args(expression_only.ExpressionOnlyName))
+
+
+def test_no_setting_or_step_of_a_method_hides_one_of_what_all_methods_have():
+    """Methods are settings of their own and `MethodConfig` at once."""
+    shared = {name for name in vars(MethodConfig) if not name.startswith("_") and name.islower()}
+    for method in METHODS:
+        for kind in type(method).__mro__:
+            if not issubclass(kind, MethodConfig) and kind is not Settings:
+                assert not shared & set(vars(kind)), kind

@@ -1,4 +1,4 @@
-"""A new data set is a folder in BEELINE's layout, or a class; nothing of grnjax knows of it."""
+"""A new data set is a BEELINE folder, or a class; no file of grnjax has to know of it."""
 
 import json
 

@@ -1,5 +1,7 @@
-"""A new task is a function over any method, run as a module; nothing of grnjax knows of it."""
+"""A new task is a function over any method, and a command; no file of grnjax knows of it."""
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -62,9 +64,10 @@ def test_a_file_of_its_own_is_its_command(recipe, shown, genelink_folder, tmp_pa
     assert wrong.returncode == 2 and wrong.stderr.startswith("python -m my_task: --draws cannot")
 
 
-def test_a_mistake_is_one_sentence(recipe, capsys, tmp_path):
+def test_a_mistake_is_one_sentence(recipe, tmp_path):
     args = [str(tmp_path / "none"), "--out", str(tmp_path / "run")]
-    assert run_command("python -m my_task", recipe.run, args) == 2
-    lines = capsys.readouterr().err.splitlines()
+    with contextlib.redirect_stderr(io.StringIO()) as err:
+        assert run_command("python -m my_task", recipe.run, args) == 2
+    lines = err.getvalue().splitlines()
     assert lines[-1].startswith("python -m my_task: ") and "no such folder" in lines[-1]
     assert not (tmp_path / "run").exists()

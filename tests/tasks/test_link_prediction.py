@@ -11,6 +11,7 @@ from grnjax.data.candidates import choose_like_test
 from grnjax.data.expression import DataConfig
 from grnjax.errors import ConfigError, SplitError
 from grnjax.evidence.gather import gather_evidence
+from grnjax.evidence.types import Evidence
 from grnjax.graphs.walks import InferredNetwork
 from grnjax.methods.expression_only import PearsonMethod
 from grnjax.methods.gt_grn.embeddings import GeneEmbeddingConfig
@@ -289,29 +290,32 @@ def test_gt_grn_does_not_walk_on_a_network_with_a_held_out_edge(dataset, splits,
         prediction.run_study(dataset, splits, config, networks=networks)
 
 
-def test_evidence_is_cleared_of_train_labels_draw_by_draw(dataset, splits):
-    """Expression is no copy of labels, so all draws have one problem."""
-    config = dataclasses.replace(CONFIG, method=KernelFactorMethod())
+def test_expression_is_no_copy_of_labels_so_all_draws_have_one_problem(dataset, splits):
     tfs = prediction.list_split_tfs(splits)
     expression = gather_evidence(dataset, tfs=tfs)
-    problems = prediction.build_problems(dataset, splits, config, evidence=expression)
+    problems = prediction.build_problems(dataset, splits, CONFIG, evidence=expression)
     assert problems[3] is problems[4] and list(problems[3].evidence) == expression
     np.testing.assert_array_equal(problems[3].tfs, tfs)
-    genes, _ = len(dataset.genes.names), None
-    copied = np.zeros((genes, 2), np.float32)
-    copied[:, 1] = np.random.default_rng(0).normal(size=genes)
-    train = splits[0].train
-    of_tf = train.pairs[:, 0] == np.bincount(train.positives[:, 0]).argmax()
-    copied[train.pairs[of_tf, 1], 0] = train.labels[of_tf]
-    block = dataclasses.replace(
-        expression[0].genes[0], name="numbers", values=copied, covered=np.ones(genes, bool)
-    )
-    table = dataclasses.replace(
-        expression[0], name="numbers", report={"kind": "table"}, genes=(block,), pairs=()
-    )
-    problems = prediction.build_problems(dataset, splits, config, evidence=[*expression, table])
-    widths = [problems[draw].evidence[1].genes[0].values.shape[1] for draw in (3, 4)]
-    assert widths == [1, 2]
+
+
+def test_other_evidence_is_cleared_of_the_train_labels_of_each_draw(dataset, splits, monkeypatch):
+    checked, [expression] = [], gather_evidence(dataset)
+    other = Evidence("other", {"kind": "network"})
+
+    def clear(item, tfs, names, train):
+        draw = next(split.draw for split in splits if split.train is train)
+        return dataclasses.replace(item, report=item.report | {"cleared of": draw})
+
+    monkeypatch.setattr(prediction, "drop_copied_columns", clear)
+    monkeypatch.setattr(prediction, "check_leaks", lambda *given: checked.append(given))
+    evidence = [expression, other]
+    problems = prediction.build_problems(dataset, splits, CONFIG, evidence=evidence)
+    [(items, tfs, _, of_splits)] = checked
+    assert items == [other] and of_splits == splits
+    np.testing.assert_array_equal(tfs, prediction.list_split_tfs(splits))
+    for draw in (3, 4):
+        assert [item.report["cleared of"] for item in problems[draw].evidence] == [draw] * 2
+        assert problems[draw].parts is problems[3].parts
 
 
 @pytest.mark.parametrize(

@@ -6,34 +6,56 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
-from grnjax.tasks.bench import Bench, Request
 
+from grnjax.data.candidates import list_split_tfs
 from grnjax.data.expression import DataConfig
 from grnjax.data.simulator import SimulatorConfig, simulate
 from grnjax.errors import ConfigError
+from grnjax.methods.expression_only import GENIE3Method
+from grnjax.methods.gt_grn.method import GTGRNMethod
+from grnjax.methods.kernel_factor.method import KernelFactorMethod
+from grnjax.methods.scregnet import InputConfig, ScRegNetMethod, node_features
 from grnjax.progress import logger
-from grnjax.tasks.inputs import InputConfig, node_features
-from grnjax.tasks.link_prediction import MODEL, fit_settings
 from grnjax.tasks.loading import load_dataset
-from grnjax.tasks.split_fits import LinkPredictionConfig, SplitConfig, draw_splits
-from grnjax.tasks.transfer import give_features, join_genes, transfer, use_split
+from grnjax.tasks.split_fits import (
+    LinkPredictionConfig,
+    SplitConfig,
+    build_problems,
+    draw_splits,
+    fit_requests,
+    list_requests,
+)
+from grnjax.tasks.transfer import describe, join_genes, transfer, use_split
+from grnjax.training.factor_ensemble import EnsembleConfig
 from grnjax.training.keeper import FitResult
+from grnjax.training.kernel_weights import KernelWeightConfig
 from grnjax.training.pair_objective import TrainingConfig
+from grnjax.training.recorder import FitRecorder
 from grnjax.types import Dataset, GeneTable, LabelledPairs
 
 STATISTICS = InputConfig(nodes="statistics")
-CONFIG = LinkPredictionConfig(
-    inputs=STATISTICS, training=TrainingConfig(epochs=100, evaluate_every=20)
+METHOD = ScRegNetMethod(inputs=STATISTICS, training=TrainingConfig(epochs=100, evaluate_every=20))
+CONFIG = LinkPredictionConfig(method=METHOD)
+FACTORS = LinkPredictionConfig(
+    method=KernelFactorMethod(
+        training=EnsembleConfig(steps=60), kernels=KernelWeightConfig(episodes=4)
+    )
 )
+MODEL = METHOD.name()
 PERMUTED = f"{MODEL}, expression permuted"
 
 
 class NoTraining:
-    """Stands for a study: every fit ends before it starts."""
+    """Stands for a recorder: every fit ends before it starts."""
 
     def fit_all(self, trainer, jobs):
         for job in jobs:
             yield FitResult({}, 0, 0.5, 0), job.build()
+
+
+def with_method(**changes):
+    """The settings with these settings of the method."""
+    return dataclasses.replace(CONFIG, method=dataclasses.replace(METHOD, **changes))
 
 
 def rename(dataset, change):
@@ -120,7 +142,7 @@ def test_a_planted_network_transfers_between_cell_populations():
     In the mean over three networks: on one of them, linear statistics of expression may be ahead.
     """
     config = dataclasses.replace(
-        CONFIG, training=TrainingConfig(epochs=200), controls=("expression-permuted",)
+        with_method(training=TrainingConfig(epochs=200)), controls=("expression-permuted",)
     )
     results = [transfer(*two_populations(seed), config).rows for seed in range(3)]
     for group in ("all TFs", "unseen TFs"):
@@ -235,15 +257,19 @@ def test_a_fit_keeps_what_it_learnt_and_is_given_the_features_of_the_target(cont
     trained, judged, _ = join_genes(dataset, target)
     [split] = draw_splits(dataset, SplitConfig())
     used = use_split(split, trained, judged)
-    config = dataclasses.replace(
-        CONFIG, inputs=dataclasses.replace(STATISTICS, messages="symmetric")
-    )
-    request = Request(used, fit_settings(config, control), 0, "model")
+    config = with_method(inputs=dataclasses.replace(STATISTICS, messages="symmetric"))
+    if control:
+        config = dataclasses.replace(config, controls=(control,))
     vectors = np.random.default_rng(0).normal(size=(len(target.genes.names), 3))
-    source_bench = Bench(trained.dataset, [used], trained.place_rows(vectors))
-    target_bench = Bench(judged.dataset, [used], judged.place_rows(vectors))
-    [fitted] = source_bench.fit_all(NoTraining(), [request])
-    moved = give_features(fitted, target_bench, request)
+    source = build_problems(trained.dataset, [used], config, embedding=trained.place_rows(vectors))
+    asked_about = dataclasses.replace(
+        source[0], dataset=judged.dataset, embedding=judged.place_rows(vectors)
+    )
+    *_, (request, fitted) = fit_requests(list_requests([used], source, config), NoTraining())
+    assert request.control == control
+    if control:
+        asked_about = config.method.controls()[control](asked_about, 1)
+    moved = fitted.on(asked_about)
     before, after = fitted.data.genes, moved.data.genes
     np.testing.assert_array_equal(after.seen, before.seen)
     np.testing.assert_array_equal(after.graph.senders, before.graph.senders)
@@ -264,19 +290,89 @@ def test_a_fit_keeps_what_it_learnt_and_is_given_the_features_of_the_target(cont
         assert same.mean() < 0.2  # each data set has a permutation of its own
 
 
+def test_a_control_alters_the_target_by_random_numbers_of_its_own(dataset, monkeypatch):
+    """Each draw of a control is asked for twice, of the source and of the target."""
+    asked = []
+
+    def note(problem, seed):
+        asked.append((problem.dataset.report["source"], seed))
+        return problem
+
+    method = dataclasses.replace(METHOD, training=TrainingConfig(epochs=1, evaluate_every=1))
+    controls = {"expression-permuted": note}
+    monkeypatch.setattr(ScRegNetMethod, "controls", lambda self: controls)
+    config = LinkPredictionConfig(
+        method=method, controls=("expression-permuted",), split=SplitConfig(draws=(0, 5))
+    )
+    target = dataclasses.replace(dataset, report=dataset.report | {"source": "target"})
+    transfer(dataset, target, config)
+    name = dataset.report["source"]
+    assert [(source, seed) for source, seed in asked if source == name] == [(name, 0), (name, 5)]
+    seeds = [seed for source, seed in asked if source == "target"]
+    assert len(set(seeds)) == 2 and not set(seeds) & {0, 5}
+
+
+def test_a_run_folder_keeps_the_fits(dataset, tmp_path):
+    method = dataclasses.replace(METHOD, training=TrainingConfig(epochs=2, evaluate_every=1))
+    config = dataclasses.replace(CONFIG, method=method)
+    first = transfer(dataset, dataset, config, folder=tmp_path)
+    assert (tmp_path / "checkpoints/draw0-model-seed0").is_dir()
+    lines = (tmp_path / "metrics.jsonl").read_bytes()
+    assert transfer(dataset, dataset, config, folder=tmp_path).rows == first.rows
+    assert (tmp_path / "metrics.jsonl").read_bytes() == lines != b""
+
+
+def test_the_kernel_factor_is_told_what_means_the_same_in_other_cells(dataset):
+    [of_all] = describe(dataset, dataset.genes.tfs, FACTORS.method)
+    assert [block.name for block in of_all.genes] == ["expression statistics"] and of_all.pairs
+    assert describe(dataset, dataset.genes.tfs, METHOD) == []
+    assert describe(without_expression(dataset), dataset.genes.tfs, FACTORS.method) == []
+
+
+@pytest.mark.slow
+def test_a_fit_of_the_kernel_factor_keeps_identities_and_reads_the_target(dataset):
+    """To itself it scores as it does at home; under other names only features say something."""
+    [split] = draw_splits(dataset, SplitConfig())
+    results = transfer(dataset, dataset, FACTORS)
+    rows = by_method(results.rows["all TFs"], "auroc")
+    assert rows["kernel-factor"] > 0.8
+    trained, judged, _ = join_genes(dataset, dataset)
+    used = use_split(split, trained, judged)
+    evidence = describe(dataset, list_split_tfs([used]), FACTORS.method)
+    problems = build_problems(dataset, [used], FACTORS, evidence=evidence)
+    requests = list_requests([used], problems, FACTORS)
+    with FitRecorder(None, 1, 1, "fitting") as recorder:
+        [(_, fit)] = fit_requests(requests, recorder)
+    there = fit.on(problems[0]).scores(used.test)
+    np.testing.assert_allclose(there, fit.scores(used.test), atol=2e-3)
+    stranger = rename(dataset, lambda name: f"{name}-other")
+    found = transfer(dataset, stranger, FACTORS).rows["unseen TFs"]
+    figures = by_method(found, "auroc")
+    assert rows["kernel-factor"] > figures["kernel-factor"] > 0.6 > figures["ID-only rank 4"]
+
+
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("config", "message"),
     [
-        ({"inputs": InputConfig()}, "inputs.nodes=statistics"),
-        ({"inputs": InputConfig(nodes="statistics", unlabelled_weight=0.1)}, "unlabelled_weight"),
-        ({"split": SplitConfig(kind="balanced")}, "split.kind=balanced"),
-        ({"reference_selection": True, "bootstrap": 5}, "reference_selection, bootstrap"),
-        ({"controls": ("embedding-zero",)}, "needs an embedding of both"),
+        (with_method(inputs=InputConfig()), "inputs.nodes=statistics"),
+        (
+            with_method(inputs=InputConfig(nodes="statistics", unlabelled_weight=0.1)),
+            "unlabelled_weight",
+        ),
+        (dataclasses.replace(CONFIG, split=SplitConfig(kind="balanced")), "split.kind=balanced"),
+        (
+            dataclasses.replace(CONFIG, reference_selection=True, bootstrap=5),
+            "reference_selection, bootstrap",
+        ),
+        (dataclasses.replace(CONFIG, reconstruct=True), "Transfer cannot have reconstruct"),
+        (dataclasses.replace(CONFIG, controls=("embedding-zero",)), "needs an embedding"),
+        (LinkPredictionConfig(method=GTGRNMethod()), "GT-GRN cannot be transferred"),
+        (LinkPredictionConfig(method=GENIE3Method()), "genie3 learns from no known edge"),
     ],
 )
-def test_settings_that_would_be_ignored_are_refused(settings, message, dataset):
+def test_what_transfer_would_ignore_is_refused(config, message, dataset):
     with pytest.raises(ConfigError, match=message):
-        transfer(dataset, dataset, dataclasses.replace(CONFIG, **settings))
+        transfer(dataset, dataset, config)
 
 
 def test_what_only_one_data_set_has_is_refused(dataset):

@@ -2,6 +2,7 @@
 
 Run: python fits_on_devices.py steps RESULTS
      python fits_on_devices.py scregnet RESULTS
+     python fits_on_devices.py embeddings RESULTS
      python fits_on_devices.py fit FOLDER MODEL CHUNKS [COORDINATOR PROCESSES PROCESS]
      python fits_on_devices.py study RESULTS
 """
@@ -15,14 +16,20 @@ import jax
 import numpy as np
 from conftest import SIZE, TinyModel, make_problem
 
+from grnjax.data.gene_profiles import GeneProfiles
+from grnjax.graphs.walks import InferredNetwork, WalkConfig, build_walk_graph
+from grnjax.models.autoencoder import AutoencoderConfig
 from grnjax.models.scregnet import ScRegNet, ScRegNetConfig
 from grnjax.models.terms import IdentityTerm, TermInputs
+from grnjax.models.walk_model import WalkModelConfig
 from grnjax.training import sharding
 from grnjax.training.cluster import DeviceConfig, join_processes
+from grnjax.training.expression_embedding import EmbeddingTrainingConfig, embed_expression
 from grnjax.training.pair_objective import TrainingConfig, make_pair_trainer
 from grnjax.training.pmap_step import collect, make_pmap_step, spread
 from grnjax.training.recorder import FitRecorder, Job
 from grnjax.training.side_by_side import choose_group_size, choose_mesh
+from grnjax.training.walk_training import WalkTrainingConfig, fit_walks
 
 PAIRS = 449  # a prime, so that no number of devices divides them
 CASES = {"all pairs": 0, "batches of 50": 50}
@@ -138,6 +145,38 @@ def scregnet(path):
     np.savez(path, **results)
 
 
+def embeddings(path):
+    """A fit of the autoencoder and one of the language model of walks, which are never whole.
+
+    Their batches are of 33 genes, which no number of devices divides, and of 32 walks.
+    """
+    mesh = None if jax.device_count() == 1 else sharding.make_mesh()
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(100, 3)) @ rng.normal(size=(3, 40)) + rng.normal(size=(100, 40))
+    profiles = GeneProfiles(values.astype(np.float32), np.ones(100, bool))
+    training = EmbeddingTrainingConfig(epochs=10, warm_up=5, batch_size=33, evaluate_every=5)
+    model = AutoencoderConfig(dim=4, widths=(16,))
+    found = embed_expression(profiles, model, training, seed=0, mesh=mesh)
+    edges = np.argwhere(np.triu(rng.random((40, 40)) < 0.2, 1))
+    network = InferredNetwork(edges, np.ones(len(edges), np.float32))
+    config = WalkTrainingConfig(
+        walks=WalkConfig(length=6),
+        model=WalkModelConfig(layers=1, heads=2, width=16, feed_forward=16),
+        walks_a_node=16,
+        batch_size=32,
+        evaluate_every=10,
+        held_out_walks=64,
+    )
+    walks = fit_walks(build_walk_graph([network], 40), 40, config, seed=0, mesh=mesh)
+    np.savez(
+        path,
+        vectors=found.vectors,
+        held_out=found.held_out,
+        table=walks.result.variables["params"]["table"],
+        loss=walks.result.best_score,
+    )
+
+
 class Cut(Exception):
     """The run is cut off."""
 
@@ -196,4 +235,5 @@ def fit_study(trainer, jobs, way, results):
 if __name__ == "__main__":
     command, *arguments = sys.argv[1:]
     jax.config.update("jax_disable_most_optimizations", command != "scregnet")
-    {"steps": steps, "scregnet": scregnet, "fit": fit, "study": study}[command](*arguments)
+    commands = {"steps": steps, "scregnet": scregnet, "fit": fit, "study": study}
+    (commands | {"embeddings": embeddings})[command](*arguments)

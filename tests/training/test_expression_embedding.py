@@ -17,8 +17,8 @@ from grnjax.training.expression_embedding import (
     encode,
     hold_out,
     kl_weight,
-    make_embedding_trainer,
 )
+from grnjax.training.loop import make_trainer
 from grnjax.training.recorder import FitRecorder, Job
 from grnjax.training.step import keep_better
 
@@ -28,7 +28,7 @@ CONFIG = EmbeddingTrainingConfig(
     epochs=60, batch_size=32, learning_rate=3e-3, warm_up=10, patience=4, checkpoint_seconds=0.0
 )
 FREE = dataclasses.replace(CONFIG, kl_weight=0.01)  # can learn noise by heart
-TRAINER = make_embedding_trainer(MODEL, CONFIG)
+TRAINER = make_trainer(EmbeddingObjective(MODEL, CONFIG))
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -32,7 +32,7 @@ def kill_after(trainer, chunks):
 
 def run(folder, trainer, problem):
     """Two fits of one run; their results by name."""
-    with FitRecorder(folder, 2, trainer.config.epochs, "fitting") as recorder:
+    with FitRecorder(folder, 2, trainer.schedule.epochs, "fitting") as recorder:
         return {
             f"fit{seed}": recorder.fit(trainer, problem.build(split), name=f"fit{seed}", seed=seed)
             for seed, split in enumerate(problem.splits)
@@ -96,8 +96,8 @@ def test_a_killed_run_ends_with_the_same_results_and_the_same_lines(
 def test_lines_beyond_the_last_checkpoint_are_written_once(whole, tiny_trainer, problem, tmp_path):
     """A killed fit without a checkpoint starts again, and the lines of its first attempt go."""
     folder, expected = whole
-    config = dataclasses.replace(tiny_trainer.config, checkpoint_seconds=1e9)
-    rarely = dataclasses.replace(tiny_trainer, config=config)
+    schedule = tiny_trainer.schedule._replace(checkpoint_seconds=1e9)
+    rarely = dataclasses.replace(tiny_trainer, schedule=schedule)
     with pytest.raises(Killed):
         run(tmp_path, kill_after(rarely, 9), problem)
     cut_off = (tmp_path / "metrics.jsonl").read_text().splitlines()

@@ -117,6 +117,15 @@ def test_scregnet_on_eight_devices_is_that_on_one(scregnet_on_one_and_eight, bat
         assert np.abs(eight[name] - one[name]).max() <= EQUAL * np.abs(one[name]).max(), name
 
 
+@pytest.mark.slow
+def test_embeddings_on_eight_devices_are_those_on_one(tmp_path):
+    finish(*(start(count, "embeddings", tmp_path / f"{count}.npz") for count in (1, 8)))
+    one, eight = (dict(np.load(tmp_path / f"{count}.npz")) for count in (1, 8))
+    assert np.abs(one["vectors"]).max() > 0.1 and np.abs(one["table"]).max() > 0.05
+    for name, values in one.items():
+        assert relative(eight[name], values) <= 1e-3, name
+
+
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     """The log of a fit by one device that was not cut off."""

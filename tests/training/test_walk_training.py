@@ -10,11 +10,12 @@ from grnjax.errors import NonFiniteError
 from grnjax.graphs.walks import InferredNetwork, WalkConfig, build_walk_graph
 from grnjax.models.walk_model import WalkModelConfig
 from grnjax.storage.checkpoints import CheckpointStore
+from grnjax.training.loop import make_trainer
 from grnjax.training.recorder import FitRecorder, Job
 from grnjax.training.walk_training import (
+    WalkObjective,
     WalkTrainingConfig,
     fit_walks,
-    make_walk_trainer,
     prepare_walks,
 )
 from grnjax.training.walk_vectors import embed_genes
@@ -90,7 +91,7 @@ def assert_same_bits(one, other):
 
 @pytest.fixture(scope="module")
 def trainer(graph):
-    return make_walk_trainer(CONFIG, GENES, len(graph.starts))
+    return make_trainer(WalkObjective(CONFIG, GENES, CONFIG.count_epochs(len(graph.starts))))
 
 
 @pytest.fixture(scope="module")

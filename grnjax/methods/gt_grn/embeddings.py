@@ -75,7 +75,7 @@ def embed_dataset(
     """Both embeddings of the genes of a run.
 
     Args:
-        folder: keeps scores and checkpoints; the same call goes on from there.
+        folder: keeps scores and checkpoints; the same call resumes from there.
         networks: others to walk on, by name, beside those that are inferred here.
 
     Raises:

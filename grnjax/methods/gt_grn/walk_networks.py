@@ -1,10 +1,10 @@
 """Networks made elsewhere for walks to be on: read, rid of held-out pairs, checked for leaks.
 
 A network that was inferred from expression may hold a held-out edge by merit, but nothing in a
-table tells that from a copy of the known network. So no table with one is taken. Held out is every
-pair of a known TF that is no train pair: the unused ones of a disjoint split too, which would tell
-of TFs and targets that are meant to be unseen. These pairs can be taken out of a table, the
-negative ones too: what is left then says nothing of labels.
+table distinguishes that from a copy of the known network. So no table with one is taken. Held out
+is every pair of a known TF that is no train pair: the unused ones of a disjoint split too, which
+are of TFs and targets that are meant to be unseen. These pairs can be taken out of a table, the
+negative ones too: what is left then holds no label.
 """
 
 import os

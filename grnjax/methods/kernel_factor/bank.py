@@ -26,7 +26,7 @@ class FeatureBank:
     tfs: np.ndarray  # [tf] gene indices, ascending
     labelled: np.ndarray  # rows of the TFs that have labels: the others have nothing to learn from
     genes: int
-    space: KernelSpace | FeatureSpace | None  # None where no source speaks of genes
+    space: KernelSpace | FeatureSpace | None  # None where no source has gene values
     coverage: tuple[str, ...]  # the blocks whose coverage is a column of the block of that name
     pair_names: tuple[str, ...]
     pair_scales: tuple[PairScale, ...]
@@ -94,7 +94,7 @@ def choose_covering(evidence: Sequence[Evidence]) -> tuple[str, ...]:
     """The gene blocks that cover some genes and not others, one of each set of genes.
 
     A gene without a promoter, a partner or a place in other networks is regulated less, or is
-    listed less: that predicts labels, without being biology. Inside a source it says nothing
+    listed less: that predicts labels, without being biology. Inside a source it has no effect
     (`gene_kernels`); as a block of its own it can be seen, and weighed. Expression is left out,
     since which genes were measured may have been chosen by their labels.
     """
@@ -115,9 +115,9 @@ def mark_coverage(blocks: Sequence[GeneBlock], covering: Sequence[str]) -> GeneB
 
 def drop_empty(items: Sequence[TfSource]) -> list[TfSource]:
     """The pair features or similarities that are not zero everywhere; the others are named."""
-    silent = [item.name for item in items if not item.values.any()]
-    if silent:
-        logger.info(f"{len(silent):,} features say nothing of these TFs: {list_names(silent)}")
+    empty = [item.name for item in items if not item.values.any()]
+    if empty:
+        logger.info(f"{len(empty):,} features are 0 for all of these TFs: {list_names(empty)}")
     return [item for item in items if item.values.any()]
 
 

@@ -53,7 +53,7 @@ class KernelFactorFit:
 
     learned: Learned
     grid: PairGrid
-    coordinates: Coordinates | None  # None where no source speaks of genes
+    coordinates: Coordinates | None  # None where no source has gene values
 
     def member_logits(self) -> Float[np.ndarray, "member tf gene"]:
         """Logits of every pair by each member."""

@@ -100,11 +100,15 @@ def test_the_kernel_factor_model_is_measured_once_and_by_expression_alone(
     dataset = bulk.keep_scored_genes(make_dataset())
     [split] = splits = draw_splits(dataset, SplitConfig(kind="target-disjoint"))
     ground = studies.Splits(dataset, splits)
-    bank = bulk.bank_of_expression(ground)
-    assert set(bank.blocks) == {"expression profile", "expression statistics"}
-    where = {"set": "small", "split": "target-disjoint"}
+    where, seen, fit = {"set": "small", "split": "target-disjoint"}, [], studies.fit_factors
+
+    def watch(evidence, *given):
+        seen.extend(item.name for item in evidence)
+        return fit(evidence, *given)
+
+    monkeypatch.setattr(bulk, "fit_factors", watch)
     for _ in range(2):  # the second time there is nothing left to do
-        bulk.measure_kernel_factor(results, where, ground, split, bank)
-        monkeypatch.setattr(bulk, "fit_kernel_factor", None)
+        bulk.measure_kernel_factor(results, where, ground, split)
+    assert seen == ["expression"]
     [row] = results.rows
     assert row["method"] == bulk.KERNEL_FACTOR and 0 < row["auroc"] < 1

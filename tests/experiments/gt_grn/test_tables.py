@@ -1,9 +1,9 @@
 import pytest
 
 from experiments.gt_grn import tables
-from experiments.gt_grn.beeline import KNOWN, MEAN
+from experiments.gt_grn.beeline import KNOWN
 from experiments.shared import record
-from experiments.shared.studies import SCREGNET
+from experiments.shared.studies import MEAN, SCREGNET
 from experiments.shared.tables import FOUR, load
 
 

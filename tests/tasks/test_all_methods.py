@@ -1,0 +1,176 @@
+"""Each design takes each method: scores that are finite, or one sentence that names the method."""
+
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+
+import grnjax
+from grnjax.data.expression import DataConfig
+from grnjax.errors import ConfigError
+from grnjax.methods.expression_only import GENIE3Method, GRNBoost2Method
+from grnjax.methods.gt_grn.embeddings import GeneEmbeddingConfig
+from grnjax.methods.gt_grn.method import GTGRNMethod
+from grnjax.methods.kernel_factor.method import KernelFactorMethod
+from grnjax.methods.method import MethodConfig, make_method
+from grnjax.methods.scregnet import InputConfig, ScRegNetMethod
+from grnjax.models.autoencoder import AutoencoderConfig
+from grnjax.models.graph_transformer import GraphTransformerConfig
+from grnjax.models.gt_grn import GTGRNConfig
+from grnjax.models.scregnet import ScRegNetConfig
+from grnjax.models.walk_model import WalkModelConfig
+from grnjax.tasks.network_inference import InferenceConfig
+from grnjax.tasks.split_fits import LinkPredictionConfig, SplitConfig
+from grnjax.training.expression_embedding import EmbeddingTrainingConfig
+from grnjax.training.factor_ensemble import EnsembleConfig
+from grnjax.training.kernel_weights import KernelWeightConfig
+from grnjax.training.pair_objective import TrainingConfig
+from grnjax.training.walk_training import WalkTrainingConfig
+
+SHORT = TrainingConfig(epochs=10, evaluate_every=5)
+QUICK = {
+    "kernel-factor": KernelFactorMethod(
+        training=EnsembleConfig(steps=60), kernels=KernelWeightConfig(episodes=4)
+    ),
+    "scRegNet": ScRegNetMethod(
+        model=ScRegNetConfig(mlp_widths=(8,), identity_rank=2),
+        inputs=InputConfig(nodes="statistics"),
+        training=SHORT,
+    ),
+    "GT-GRN": GTGRNMethod(
+        model=GTGRNConfig(transformer=GraphTransformerConfig(width=8, heads=2, layers=1)),
+        embeddings=GeneEmbeddingConfig(
+            networks=("pearson",),
+            autoencoder=AutoencoderConfig(dim=6, widths=(16,)),
+            expression=EmbeddingTrainingConfig(epochs=10, warm_up=5),
+            walks=WalkTrainingConfig(
+                model=WalkModelConfig(layers=1, heads=2, width=8, feed_forward=8),
+                walks_a_node=5,
+                evaluate_every=20,
+                held_out_walks=128,
+                vector_walks=2,
+            ),
+        ),
+        training=SHORT,
+    ),
+    "genie3": GENIE3Method(trees=5),
+    "grnboost2": GRNBoost2Method(rounds=10),
+}
+RANKED = ["tf", "target", "importance"]
+CALIBRATED = ["probability", "spread", "low", "high"]
+FIGURES = ("auroc", "average_precision", "swap_micro")
+TRANSFERRED = {"kernel-factor", "scRegNet"}
+
+every_method = pytest.mark.parametrize("name", MethodConfig.NAMED)
+
+
+def quick(name):
+    """The method with settings that make its fits short."""
+    return QUICK.get(name) or make_method(name)
+
+
+def expect_finite(rows, method, draws):
+    """The method has a row a draw, with figures, beside trivial rows of the same pairs."""
+    own = [row for row in rows if row["method"] == method]
+    assert [row["draw"] for row in own] == draws
+    assert {row["method"] for row in rows} > {method, "TF rate"}
+    for row in own:
+        assert all(np.isfinite(row[figure]) for figure in FIGURES)
+        assert 0 < row["auroc"] < 1 and row["positives"] > 0
+
+
+def expect_one_sentence(refusal, name):
+    """What is wrong and the next step, without a line break, about this method."""
+    words = str(refusal.value)
+    assert words.startswith(name) and words.endswith(".") and "\n" not in words
+    assert not re.search(r"\.\s+[A-Z]", words)
+
+
+@every_method
+def test_infer(name, small_set):
+    files, method = small_set.arguments, quick(name)
+    learns = "labels" in method.READS
+    config = InferenceConfig(folds=2, **({"repeats": 1} if learns else {}))
+    explained = dataclasses.replace(config, explain="terms" in method.GIVES)
+    network = grnjax.infer(files[0], files[2], method=method, tfs=files[4], config=explained)
+    assert network.method == name and len(network.edges)
+    promised = [*RANKED, "status"] + (["unseen", *CALIBRATED] if learns else [])
+    assert set(promised) <= set(network.edges)
+    assert ("logit: base" in network.edges) == ("terms" in method.GIVES)
+    assert ("probability" in network.edges) == ("probabilities" in method.GIVES)
+    numbers = network.edges.select_dtypes("number")
+    assert np.isfinite(numbers.to_numpy()).all()
+    assert (np.diff(network.edges["importance"]) <= 0).all()
+    assert network.to_anndata().varp["grn"].nnz == len(network.edges)
+    expect_finite(network.rows, name, [0, 1])
+
+
+@every_method
+def test_infer_without_known_edges(name, small_set):
+    files, method = small_set.arguments, quick(name)
+    if "labels" not in method.READS:
+        network = grnjax.infer(files[0], method=method, tfs=files[4])
+        assert list(network.edges) == RANKED and network.rows == []
+        return
+    with pytest.raises(ConfigError) as refusal:
+        grnjax.infer(files[0], method=method, tfs=files[4])
+    expect_one_sentence(refusal, name)
+
+
+@every_method
+def test_train(name, benchmark_root):
+    data = DataConfig(root=str(benchmark_root))
+    config = LinkPredictionConfig(split=SplitConfig(draws=(3,)), reconstruct=True)
+    results = grnjax.train("Perturbed/axolotl/TFs+7", method=quick(name), config=config, data=data)
+    assert results.method == name
+    expect_finite(results.rows, name, [3])
+    assert [row["among"] for row in results.reconstructions] == [
+        "all pairs",
+        "train pairs",
+        "pairs outside train",
+    ]
+    assert (results.embeddings is None) == (name != "GT-GRN")
+
+
+@pytest.mark.slow
+@every_method
+def test_train_with_each_control(name, genelink_folder):
+    method = quick(name)
+    controls = tuple(x for x in method.controls() if not x.startswith("embedding-"))
+    if name == "GT-GRN":  # whose embeddings are its own
+        controls = tuple(method.controls())
+    config = LinkPredictionConfig(method=method, controls=controls)
+    results = grnjax.train(genelink_folder(), config=config)
+    for control in controls:
+        expect_finite(results.rows, f"{name}, {control.replace('-', ' ')}", [0])
+    expect_finite(results.rows, name, [0])
+
+
+@every_method
+def test_transfer(name, genelink_folder):
+    folder, method = genelink_folder(), quick(name)
+    if name in TRANSFERRED:
+        results = grnjax.transfer(folder, folder, method=method)
+        assert results.method == name and len(results.audit)
+        for group in ("all TFs", "shared TFs"):
+            expect_finite(results.rows[group], name, [0])
+        assert results.rows["unseen TFs"] == []
+        return
+    with pytest.raises(ConfigError) as refusal:
+        grnjax.transfer(folder, folder, method=method)
+    expect_one_sentence(refusal, name)
+
+
+@every_method
+def test_without_expression(name, genelink_folder):
+    """A set of labels alone: what needs expression says so, and the others learn from edges."""
+    folder, method = genelink_folder(expression=False), quick(name)
+    if name == "scRegNet":
+        results = grnjax.train(folder, method=method)
+        expect_finite(results.rows, name, [0])
+        return
+    with pytest.raises(ConfigError, match="expression") as refusal:
+        grnjax.train(folder, method=method)
+    assert name in str(refusal.value).replace(" model", "").replace("kernel factor", name)
+    assert "\n" not in str(refusal.value)
