@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 
 import anndata
 import numpy as np
@@ -11,8 +12,10 @@ from sklearn.metrics import roc_auc_score
 
 import grnjax
 from grnjax.cli.infer import InferCommand, inputs_of
+from grnjax.config.fields import walk
 from grnjax.data.expression import DataConfig
 from grnjax.evaluation.calibration import reliability_error
+from grnjax.methods.method import MethodConfig
 from grnjax.tasks.record import digest_inputs
 
 TRIVIAL_ROWS = {
@@ -246,3 +249,21 @@ def test_scregnet_ranks_the_same_pairs_by_other_scores(cli, edges, small_set, tm
     record = json.loads((tmp_path / "run" / "run.json").read_text())
     assert record["method"] == "scRegNet"
     assert (record["evidence"], record["blocks"], record["label_overlap"]) == ({}, [], [])
+
+
+@pytest.mark.parametrize("command", ["infer", "train", "transfer"])
+@pytest.mark.parametrize("name", MethodConfig.NAMED)
+def test_help_shows_the_settings_of_one_method(cli, command, name):
+    outcome = cli(command, f"--method={name}", "--help")
+    assert outcome.status == 0 and outcome.out.startswith(f"usage: grnjax {command}")
+    lines = [line for line in outcome.out.splitlines() if re.match(r"\W{2}--\w", line)]
+    flags = re.findall(r"--(method\.[a-z0-9.-]+)", "\n".join(lines))
+    assert set(flags) == {
+        flag.replace("--", "method.", 1)
+        for setting in walk(MethodConfig.find(name)())
+        for flag in setting.flags
+    }
+
+
+def test_help_of_infer_is_short(cli):
+    assert cli("infer", "--help").out.count("\n") < 300
