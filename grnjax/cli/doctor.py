@@ -8,9 +8,11 @@ from grnjax import config as settings
 from grnjax.config import Settings
 from grnjax.data.simulator import EmbeddedConfig, SimulatorConfig
 from grnjax.errors import GrnjaxError
+from grnjax.methods.scregnet import ScRegNetMethod
 from grnjax.tasks.link_prediction import run_study
 from grnjax.tasks.loading import load_embedded
 from grnjax.tasks.record import describe_environment
+from grnjax.tasks.split_fits import LinkPredictionConfig, draw_splits
 from grnjax.training.pair_objective import TrainingConfig
 
 SMALL = SimulatorConfig(genes=120, tfs=12, master_regulators=4, cells=200, tfs_per_programme=3)
@@ -60,7 +62,7 @@ def self_test() -> None:
     """Fits a small simulated network and checks that the model has learnt from it."""
     begun = time.monotonic()
     data = load_embedded(EmbeddedConfig(simulator=SMALL, known_share=1.0)).dataset
-    config = LinkPredictionConfig(training=TrainingConfig(epochs=100), split=SplitConfig())
+    config = LinkPredictionConfig(method=ScRegNetMethod(training=TrainingConfig(epochs=100)))
     results = run_study(data, draw_splits(data, config.split), config)
     auroc = results.rows[-1]["auroc"]
     seconds = time.monotonic() - begun

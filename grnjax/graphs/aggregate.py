@@ -127,7 +127,7 @@ def sum_by_group(
 def sum_rows(
     nodes: Float[Array, "node *head dim"],
     ends: Int[Array, " edge"],
-    weights: Float[Array, "edge *head"],
+    weights: Float[Array, "edge *head"],  # noqa: F821, as it could be a product
     groups: Groups,
     at_once: int,
 ) -> Float[Array, "node *head dim"]:
