@@ -61,8 +61,8 @@ def run(args: list[str]) -> None:
     """Runs the command with these arguments."""
     command = settings.parse(InferCommand, translate("infer", args), program="grnjax infer")
     check_inputs(command)
-    run = Run("infer", command, inputs_of(command))
-    if run.has_finished():
+    run = Run("infer", command)
+    if run.has_finished(inputs_of(command)):
         return
     method, data, judged, truth = command.method, command.data, None, None
     if command.expression is None:

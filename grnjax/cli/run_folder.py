@@ -28,12 +28,11 @@ class Run:
     new one. Of several processes, process 0 holds the folder for all.
     """
 
-    def __init__(self, name: str, command: Settings, inputs: dict[str, str | Path | None]):
-        """Joins the other processes of the run, if there are any, and reads its inputs' digests.
+    def __init__(self, name: str, command: Settings):
+        """Joins the other processes of the run, if there are any.
 
         Args:
             command: all settings; has `method`, `out`, the folder, and `devices`.
-            inputs: the files that the run reads, by their roles.
 
         Raises:
             ConfigError: the method would not use the devices, or the processes do not meet.
@@ -47,7 +46,7 @@ class Run:
         self.begun, self.out, self.devices = time.monotonic(), command.out, command.devices
         self.command, values = command, settings.to_json(command)
         identity = {key: value for key, value in values.items() if key not in NO_PART_OF_IT}
-        self.record = {"command": name, "config": identity, "inputs": digest_inputs(inputs)}
+        self.record: dict = {"command": name, "config": identity}
         self.held = contextlib.ExitStack()
         self.before: list[Path] | None = None
 
@@ -56,8 +55,13 @@ class Run:
         """Whether this process writes and prints for all."""
         return is_first()
 
-    def has_finished(self) -> bool:
-        """Whether the folder holds the finished results of this very run; says so if it does."""
+    def has_finished(self, inputs: dict[str, str | Path | None]) -> bool:
+        """Whether the folder holds the finished results of this very run; says so if it does.
+
+        Args:
+            inputs: the files that the run reads, by their roles; their digests identify it, too.
+        """
+        self.record["inputs"] = digest_inputs(inputs)
         if not agree((self.out / "run.json").exists()):
             return False
         self.open()  # refuses a folder of another run

@@ -66,9 +66,9 @@ def run(args: list[str]) -> None:
     """Runs the command with these arguments."""
     command = settings.parse(TrainCommand, translate("train", args), program="grnjax train")
     options = {option: with_option(command.method, option) for option in command.choose}
+    run = Run("train", command)
     dataset, found = load_folder(command.folder, command.data)
-    run = Run("train", command, inputs_of(command, found))
-    if run.has_finished():
+    if run.has_finished(inputs_of(command, found)):
         return
     splits = load_splits(found, dataset, command.split.protocol)
     if splits is None:

@@ -44,6 +44,7 @@ class TransferCommand(LinkPredictionConfig):
 def run(args: list[str]) -> None:
     """Runs the command with these arguments."""
     command = settings.parse(TransferCommand, args, program="grnjax transfer")
+    run = Run("transfer", command)
     target_data = dataclasses.replace(command.data, embedding=command.target_embedding)
     source, source_folder = load_folder(command.source, command.data)
     target, target_folder = load_folder(command.target, target_data)
@@ -51,8 +52,7 @@ def run(args: list[str]) -> None:
     target_files = inputs_of_set(target_folder, target_data)
     files = {f"source/{role}": path for role, path in source_files.items()}
     files |= {f"target/{role}": path for role, path in target_files.items()}
-    run = Run("transfer", command, files)
-    if run.has_finished():
+    if run.has_finished(files):
         return
     mesh = run.choose_mesh(command.method, len(command.split.draws) * len(command.seeds))
     with run:
