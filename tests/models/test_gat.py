@@ -126,9 +126,9 @@ def test_only_attention_is_dropped_in_training(nodes):
     "settings, message",
     [
         ({"widths": (), "heads": ()}, "one or more positive"),
-        ({"widths": (8, 0)}, "one or more positive"),
+        ({"widths": (8, 0)}, "widths must be at least 1, got 0"),
         ({"heads": (2,)}, r"each of the 2 widths, got \(2,\)"),
-        ({"heads": (2, 0)}, r"each of the 2 widths, got \(2, 0\)"),
+        ({"heads": (2, 0)}, "heads must be at least 1, got 0"),
         ({"attention_dropout": 1.0}, r"\[0, 1\), got 1.0"),
     ],
 )

@@ -93,7 +93,7 @@ def test_dropout_is_random_in_training_only_and_spares_the_last_layer(variables,
     "settings, message",
     [
         ({"widths": ()}, "one or more positive"),
-        ({"widths": (8, 0)}, "one or more positive"),
+        ({"widths": (8, 0)}, "widths must be at least 1, got 0"),
         ({"dropout": 1.0}, r"\[0, 1\), got 1.0"),
     ],
 )

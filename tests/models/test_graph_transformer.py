@@ -285,8 +285,8 @@ def test_a_genome_of_20_000_genes_and_2_million_edges_keeps_no_vector_an_edge():
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"layers": 0}, "at least 1, got 64, 4 and 0"),
-        ({"width": 30}, "30 cannot be shared out to 4 heads"),
+        ({"layers": 0}, "layers must be at least 1, got 0"),
+        ({"width": 30}, "30 cannot be divided among 4 heads"),
         ({"dropout": 1.0}, r"\[0, 1\), got 1.0"),
     ],
 )

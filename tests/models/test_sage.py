@@ -88,7 +88,7 @@ def test_a_layer_by_itself_counts_a_self_loop_as_a_neighbour(nodes):
     "settings, message",
     [
         ({"widths": ()}, "one or more positive"),
-        ({"widths": (8, 0)}, "one or more positive"),
+        ({"widths": (8, 0)}, "widths must be at least 1, got 0"),
         ({"dropout": 1.0}, r"\[0, 1\), got 1.0"),
     ],
 )
