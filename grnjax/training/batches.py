@@ -14,7 +14,7 @@ from grnjax.types import GeneBatch, GeneTable, LabelledPairs, PairBatch
 
 TOPOLOGY_FOLDS = 3
 """Parts of the pairs whose topology comes from the train edges of the others. A gene's degree over
-the other folds still tells a little of its pairs in this one, the more the smaller a fold is."""
+the other folds still reveals a little of its pairs in this one, the more the smaller a fold is."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
