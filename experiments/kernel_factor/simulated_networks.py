@@ -29,7 +29,7 @@ from grnjax.methods.scregnet import ScRegNetMethod
 from grnjax.progress import logger
 from grnjax.tasks.link_prediction import run_study
 from grnjax.tasks.loading import EmbeddedData, load_embedded
-from grnjax.tasks.network_inference import InferenceConfig, infer
+from grnjax.tasks.network_inference import InferenceConfig, infer, judge_hidden
 from grnjax.tasks.split_fits import LinkPredictionConfig, SplitConfig, draw_splits
 
 MESSAGES = "scRegNet, messages over train edges"
@@ -74,7 +74,7 @@ def main() -> None:
             if not (results.has(method=method, **where) and results.has(method=NEWEST, **where)):
                 by = InferenceConfig(method=KernelFactorMethod() if given else ScRegNetMethod())
                 network = infer(embedded.dataset, by, seed=0, evidence=given)
-                hidden, names = network.judge_hidden(embedded.truth), {by.method.name(): method}
+                hidden, names = judge_hidden(network, embedded.truth), {by.method.name(): method}
                 for split, rows in {"infer, known": network.rows, "infer, hidden": hidden}.items():
                     named = [{**x, "method": names.get(x["method"], x["method"])} for x in rows]
                     results.add(named, set=name, split=split)

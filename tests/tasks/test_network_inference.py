@@ -12,7 +12,8 @@ from grnjax.errors import ConfigError
 from grnjax.methods.method import make_method
 from grnjax.methods.scregnet import InputConfig, ScRegNetMethod
 from grnjax.tasks import network_inference as inference
-from grnjax.tasks.cross_fitting import CrossFit
+from grnjax.tasks.cross_fitting import CrossFit, assign_folds
+from grnjax.tasks.ranked_network import RankedNetwork
 from grnjax.training.pair_objective import TrainingConfig
 
 CONFIG = inference.InferenceConfig(repeats=2, folds=3)
@@ -165,7 +166,14 @@ def test_a_setting_of_the_design_that_the_method_would_not_read_is_refused(
     ],
 )
 def test_settings_that_the_method_reads_are_taken(method, setting):
-    inference.check_settings(inference.InferenceConfig(method=make_method(method), **setting))
+    config = inference.InferenceConfig(method=make_method(method), **setting)
+    inference.check_settings(config, has_known=True)
+
+
+def test_folds_are_no_setting_of_a_ranking_that_no_known_edge_judges():
+    config = inference.InferenceConfig(method=make_method("pearson"), folds=3)
+    with pytest.raises(ConfigError, match="^--folds is no setting of pearson without --network"):
+        inference.check_settings(config, has_known=False)
 
 
 def test_known_edges_alone_are_ranked_by_scregnet(small_set, monkeypatch):
@@ -217,3 +225,26 @@ def test_tfs_that_some_fold_cannot_learn_from_are_counted_and_named(dataset, cap
     first, second = dataset.genes.names[known[:2]]
     assert f"2 of {len(known)} TFs have too few known edges" in caplog.text
     assert f"{first}, {second}" in caplog.text
+
+
+def test_hidden_edges_are_judged_among_new_pairs_only(dataset, candidates, small_set):
+    folds = list(assign_folds(candidates, CONFIG, seed=0))
+    names = pd.MultiIndex.from_arrays(dataset.genes.names[candidates.pairs].T)
+    is_true = names.isin(pd.MultiIndex.from_frame(small_set.truth))
+    is_hidden = is_true & (candidates.labels == 0)
+    scores = {"knows": is_hidden * 1.0, "knows the known": candidates.labels * 1.0}
+    network = RankedNetwork(
+        method="scRegNet",
+        genes=dataset.genes,
+        edges=pd.DataFrame(),
+        rows=[],
+        candidates=candidates,
+        scores=scores,
+        folds=folds,
+    )
+    rows = pd.DataFrame(inference.judge_hidden(network, small_set.truth))
+    assert rows.groupby("method")["positives"].sum().tolist() == [is_hidden.sum()] * 2
+    new = int((candidates.labels == 0).sum())
+    assert rows.groupby("method")["pairs"].sum().tolist() == [new] * 2
+    assert (rows.loc[rows["method"] == "knows", "auroc"] == 1).all()
+    assert (rows.loc[rows["method"] == "knows the known", "auroc"] == 0.5).all()

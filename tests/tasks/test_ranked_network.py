@@ -1,4 +1,4 @@
-"""A ranked network: hidden edges judge it, and AnnData keeps the direction of regulation."""
+"""A ranked network as AnnData keeps the direction of regulation."""
 
 import anndata
 import numpy as np
@@ -6,7 +6,6 @@ import pandas as pd
 import pytest
 
 from grnjax.errors import ConfigError
-from grnjax.tasks.cross_fitting import CrossFitConfig, assign_folds
 from grnjax.tasks.ranked_network import RankedNetwork
 from grnjax.types import GeneTable
 
@@ -58,26 +57,3 @@ def test_cells_without_genes_of_the_network_are_refused():
     cells.var_names = ["A", "B"]
     with pytest.raises(ConfigError, match=r"1 of 3 genes of the network are not in \.var_names .C"):
         NETWORK.to_anndata(cells)
-
-
-def test_hidden_edges_are_judged_among_new_pairs_only(dataset, candidates, small_set):
-    folds = list(assign_folds(candidates, CrossFitConfig(repeats=2, folds=3), seed=0))
-    names = pd.MultiIndex.from_arrays(dataset.genes.names[candidates.pairs].T)
-    is_true = names.isin(pd.MultiIndex.from_frame(small_set.truth))
-    is_hidden = is_true & (candidates.labels == 0)
-    scores = {"knows": is_hidden * 1.0, "knows the known": candidates.labels * 1.0}
-    network = RankedNetwork(
-        method="scRegNet",
-        genes=dataset.genes,
-        edges=pd.DataFrame(),
-        rows=[],
-        candidates=candidates,
-        scores=scores,
-        folds=folds,
-    )
-    rows = pd.DataFrame(network.judge_hidden(small_set.truth))
-    assert rows.groupby("method")["positives"].sum().tolist() == [is_hidden.sum()] * 2
-    new = int((candidates.labels == 0).sum())
-    assert rows.groupby("method")["pairs"].sum().tolist() == [new] * 2
-    assert (rows.loc[rows["method"] == "knows", "auroc"] == 1).all()
-    assert (rows.loc[rows["method"] == "knows the known", "auroc"] == 0.5).all()
