@@ -8,6 +8,7 @@ import anndata
 import pandas as pd
 import pytest
 
+import grnjax
 from experiments.shared.record import RESULTS
 from experiments.shared.tables import MOST_COLUMNS, ROOT
 from experiments.tables import PAGES, PAPERS, make_texts

@@ -36,7 +36,7 @@ class SparseProduct(nn.Module):
 
 
 class PeerScRegNet(nn.Module):
-    """The published model; `form` says how neighbours are summed."""
+    """The published model; `form` is how neighbours are summed."""
 
     def __init__(self, cells: int, embedding: int, run: PublishedRun, form: str):
         super().__init__()

@@ -68,17 +68,15 @@ def measure(problem: Problem, method: ScRegNetMethod) -> dict:
     scores = [score for _, score in run.curve]
     seconds, score = run.curve[int(np.argmax(scores))]
     logger.info("%.4f after %.2f s of %.1f s", score, seconds, run.curve[-1][0])
-    before = [-np.inf, *np.maximum.accumulate(scores)]
+    before = [-np.inf, *np.maximum.accumulate(scores)[:-1]]
+    steps = zip(run.curve, before, strict=True)
     return {
         "epoch_seconds": float(np.median(run.seconds)) / method.training.evaluate_every,
         "compile_seconds": compiling,
         "best_validation_ap": score,
         "best_after_seconds": seconds,
-        "curve": [  # every improvement, which is all that a time to quality needs
-            [round(at, 4), round(x, 5)]
-            for (at, x), highest in zip(run.curve, before, strict=False)
-            if x > highest
-        ],
+        # every improvement, which is all that a time to quality needs
+        "curve": [[round(at, 4), round(x, 5)] for (at, x), highest in steps if x > highest],
     }
 
 

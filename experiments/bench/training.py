@@ -129,7 +129,7 @@ def run_ours(
 ) -> tuple[Run, float]:
     """One fit of ours on draw 0, and the seconds to compile.
 
-    It goes on until a validation AP is reached or `most_seconds` have passed, where given, else for
+    It runs until a validation AP is reached or `most_seconds` have passed, where given, else for
     as many epochs as the peer's; then its first chunk is timed again until `at_least` so many
     seconds have passed.
     """

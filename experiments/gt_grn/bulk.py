@@ -79,7 +79,9 @@ def measure_set(name: str, dataset: Dataset, study: BulkStudy, results: ResultsF
     """The rows of one set that are not there yet."""
     folder = study.work / name
     grounds = {kind: Splits(dataset, study.split(dataset, kind)) for kind in study.kinds}
-    log_sizes(name, dataset)
+    edges, genes = dataset.known.positives, len(dataset.genes.names)
+    sizes = (len(dataset.genes.expression), genes, len(np.unique(edges[:, 0])), len(edges))
+    logger.info("%s: %d arrays, %d scored genes, %d TFs with a target, %d edges", name, *sizes)
     for method in study.methods:
         if method != "genie3" or name not in study.without_genie3:
             begun = time.monotonic()
@@ -102,15 +104,6 @@ def measure_kernel_factor(results: ResultsFile, where: dict, ground: Splits, spl
     for seed, fit, _ in fit_factors(evidence, ground.tfs, genes, split, KernelFactorSettings()):
         scores = scores_at(fit.logits(), split.test, ground.tfs)
         results.add([ground.judge(KERNEL_FACTOR, split, seed, scores)], **where)
-
-
-def log_sizes(name: str, dataset: Dataset) -> None:
-    """Logs how large a set is, as its candidate pairs go."""
-    edges, genes = dataset.known.positives, len(dataset.genes.names)
-    tfs = len(np.unique(edges[:, 0]))
-    said = "%s: %d arrays, %d genes in the gold standard, %d TFs with a target, %d pairs, %d edges"
-    arrays = len(dataset.genes.expression)
-    logger.info(said, name, arrays, genes, tfs, tfs * (genes - 1), len(edges))
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def published_config(name: str) -> ScRegNetMethod:
 
     Epochs are chosen on validation AUROC; the published code chose them on test AUROC, which
     `reference_selection` of a study would bring back. A set without published settings gets
-    those of hHEP TFs+500, and the log says so.
+    those of hHEP TFs+500, which is logged.
 
     Args:
         name: such as Specific/hESC/TFs+500.

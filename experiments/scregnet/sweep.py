@@ -36,10 +36,10 @@ LAYERS, WIDTHS, HEADS = (1, 6), (4, 256), (1, 8)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config(Settings):
-    """The search; the same command goes on with one that was cut off."""
+    """The search; the same command resumes one that was cut off."""
 
     out: Path = Path("scregnet-sweep")
-    """Folder of the search's journal, from which it goes on."""
+    """Folder of the search's journal, from which it resumes."""
     data: DataConfig = DataConfig()
     set: str = HESC
     """Set of the benchmark root."""

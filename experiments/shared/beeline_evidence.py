@@ -94,10 +94,10 @@ def other_networks(found: BenchmarkSet, root: Path) -> list[tuple[Path, str]]:
 
 
 def choose_genes(dataset: Dataset, *, measured_only: bool) -> Dataset:
-    """The data set without spike-ins, and of the measured genes alone where it says so.
+    """The data set without spike-ins, and of the measured genes alone where asked for.
 
     Where expression is partial and the others stay, it goes: which genes were measured was
-    chosen by other authors, and says something of their labels.
+    chosen by other authors, and depends on their labels.
     """
     keep = ~np.char.startswith(np.char.upper(dataset.genes.names), "ERCC-")
     if measured_only:

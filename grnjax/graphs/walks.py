@@ -136,7 +136,7 @@ def draw_walks(
     """The nodes of a walk from each start, by the probabilities above, up to float32's rounding.
 
     A walk from a node without neighbours ends after its start, one from `ENDED` before it. Walkers
-    do not wait for each other: one that was refused a step draws again while the others go on.
+    do not wait for each other: one that was refused a step draws again while the others continue.
     """
     steps = jnp.arange(config.length)[:, None]
     count = graph.first[starts + 1] - graph.first[starts]

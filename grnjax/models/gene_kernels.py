@@ -1,4 +1,4 @@
-"""Gene kernels: how alike genes are by each block of features (flagship, stage 0).
+"""Gene kernels: how alike genes are by each block of features (kernel factor model, stage 0).
 
 Every kernel is centred over the genes that its source covers and has a mean of 1 on their
 diagonal; a gene that a source does not cover is like no other there, so that being covered says

@@ -1,4 +1,4 @@
-"""The kernel-informed factor model, grnjax's own (flagship, stage 2).
+"""The kernel-informed factor model, grnjax's own (stage 2).
 
     logit(i, j) = m + a_i + (b_j + beta . z_j) + U_i . (V_j + B z_j) + (gamma + delta_i) . x_ij
 

@@ -33,7 +33,7 @@ def standardise_pairs(
 
 
 def attend_to_tfs(similarity: TfSimilarity, train: LabelMatrix) -> Float[np.ndarray, "tf gene"]:
-    """What the train labels of similar TFs say of a pair (flagship, section 4).
+    """What the train labels of similar TFs say of a pair.
 
     sum over i' != i of s(i, i') (y_i'j - p_i'), with s centred for each TF. The TF's own row is
     left out, so that no label feeds its own prediction. Only TFs with train pairs count.

@@ -98,7 +98,7 @@ class CheckpointStore:
         if _is_first():
             self._sign(written, {"step": step, "meta": meta, "arrays": _describe(arrays)})
             self._publish(step, written)
-        _wait_for_all("go on")
+        _wait_for_all("continue")
 
     def _tidy_up(self) -> None:
         """Undoes what a kill left half-done."""

@@ -1,4 +1,4 @@
-"""Kernel weights learned on genes held out of the train genes (flagship, stage 1).
+"""Kernel weights learned on genes held out of the train genes (kernel factor model, stage 1).
 
 Each episode hides a quarter of the train genes as targets and predicts their labels from those
 of the others in closed form: is this gene like the known targets of the TF, and of TFs like it?
