@@ -257,7 +257,7 @@ def test_help_shows_the_settings_of_one_method(cli, command, name):
     outcome = cli(command, f"--method={name}", "--help")
     assert outcome.status == 0 and outcome.out.startswith(f"usage: grnjax {command}")
     lines = [line for line in outcome.out.splitlines() if re.match(r"\W{2}--\w", line)]
-    flags = re.findall(r"--(method\.[a-z0-9.-]+)", "\n".join(lines))
+    flags = re.findall(r"--(method\.[a-z0-9.-]+)(?=[ ,]|$)", "\n".join(lines))
     assert set(flags) == {
         flag.replace("--", "method.", 1)
         for setting in walk(MethodConfig.find(name)())
