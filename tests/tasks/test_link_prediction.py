@@ -6,43 +6,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from grnjax.config import from_json, to_json
 from grnjax.data.candidates import choose_like_test
 from grnjax.data.expression import DataConfig
 from grnjax.errors import ConfigError, SplitError
-from grnjax.evidence.gather import gather_evidence
-from grnjax.evidence.types import Evidence
 from grnjax.graphs.walks import InferredNetwork
 from grnjax.methods.expression_only import PearsonMethod
 from grnjax.methods.gt_grn.embeddings import GeneEmbeddingConfig
 from grnjax.methods.gt_grn.method import GTGRNMethod
-from grnjax.methods.kernel_factor.method import KernelFactorMethod
 from grnjax.methods.pair_models import PairScorer
 from grnjax.methods.scregnet import InputConfig, ScRegNetMethod
-from grnjax.models.gt_grn import GTGRNConfig
 from grnjax.models.scregnet import ScRegNetConfig
 from grnjax.tasks import link_prediction as prediction
+from grnjax.tasks import split_fits
 from grnjax.tasks.loading import load_folder
-from grnjax.training.keeper import FitResult
 from grnjax.training.pair_objective import TrainingConfig
 
 METHOD = ScRegNetMethod()
-CONFIG = prediction.LinkPredictionConfig()
-
-
-class NoTraining:
-    """Stands for a recorder: keeps the names and the data of the fits; scores are given."""
-
-    def __init__(self, scores=(0.5,)):
-        self.names, self.data, self.scores, self.groups = [], [], list(scores), []
-
-    def fit_all(self, trainer, jobs):
-        self.groups.append(len(jobs))
-        for job in jobs:
-            score = self.scores[len(self.names) % len(self.scores)]
-            self.names.append(job.name)
-            self.data.append(job.build())
-            yield FitResult({}, 10, score, 20), self.data[-1]
+CONFIG = split_fits.LinkPredictionConfig()
 
 
 @pytest.fixture
@@ -62,35 +42,11 @@ def dataset(genelink_folder):
 
 @pytest.fixture
 def splits(dataset):
-    return prediction.draw_splits(dataset, prediction.SplitConfig(draws=(3, 4)))
-
-
-def with_method(**changes):
-    """The settings with these settings of the method."""
-    return dataclasses.replace(CONFIG, method=dataclasses.replace(METHOD, **changes))
-
-
-def pairs_in(batch):
-    weighed = batch.weights > 0
-    return set(map(tuple, np.asarray(batch.pairs)[weighed].tolist()))
-
-
-def edges_in(graph):
-    """Sender and receiver of the edges that carry messages between two genes."""
-    ends = np.stack([graph.senders, graph.receivers], axis=1)[graph.edges > 0]
-    return {(tf, target) for tf, target in ends.tolist() if tf != target}
-
-
-def fit(dataset, splits, config):
-    """Has each split and control fitted; what stood for training."""
-    problems, recorder = prediction.build_problems(dataset, splits, config), NoTraining()
-    requests = prediction.list_requests(splits, problems, config)
-    assert len(list(prediction.fit_requests(requests, recorder))) == len(requests)
-    return recorder
+    return split_fits.draw_splits(dataset, split_fits.SplitConfig(draws=(3, 4)))
 
 
 def choose(dataset, splits, config, options, recorder):
-    problems = prediction.build_problems(dataset, splits, config)
+    problems = split_fits.build_problems(dataset, splits, config)
     return prediction.choose_on_validation(splits, problems, config, options, recorder, None)
 
 
@@ -98,64 +54,10 @@ def as_set(pairs):
     return set(map(tuple, pairs.tolist()))
 
 
-@pytest.mark.parametrize("messages", ["symmetric", "directed", "none"])
-def test_a_fit_learns_from_train_and_is_selected_on_validation(messages, dataset, splits):
-    found = fit(dataset, splits, with_method(inputs=InputConfig(messages=messages)))
-    for split, data in zip(splits, found.data, strict=True):
-        assert pairs_in(data.train) == as_set(split.train.pairs)
-        assert pairs_in(data.validation) == as_set(split.validation.pairs)
-        positives = as_set(split.train.positives)
-        expected = {
-            "symmetric": positives | {(target, tf) for tf, target in positives},
-            "directed": positives,
-            "none": set(),
-        }
-        assert edges_in(data.genes.graph) == expected[messages]
-    assert found.names == ["draw3-model-seed0", "draw4-model-seed0"]
-
-
-def test_reference_selection_puts_the_test_pairs_in_the_place_of_validation(dataset, splits):
-    config = dataclasses.replace(CONFIG, reference_selection=True)
-    [data] = fit(dataset, splits[:1], config).data
-    assert pairs_in(data.validation) == as_set(splits[0].test.pairs)
-
-
-def test_rewired_labels_keep_the_degrees_and_the_test_pairs_are_untouched(dataset, splits):
-    config = dataclasses.replace(CONFIG, controls=("labels-rewired",), seeds=(0, 1))
-    found = fit(dataset, splits[:1], config)
-    assert found.names[2:] == [f"draw3-labels-rewired-seed{seed}" for seed in (0, 1)]
-    true, _, *shuffled = (data.train for data in found.data)
-    for batch in shuffled:
-        np.testing.assert_array_equal(true.pairs, batch.pairs)
-        assert (true.labels != batch.labels).any()
-        for end in (0, 1):
-            degrees = [np.bincount(x.pairs[:, end], x.labels) for x in (true, batch)]
-            np.testing.assert_array_equal(*degrees)
-    assert (shuffled[0].labels != shuffled[1].labels).any()  # each seed has a draw of its own
-    problems = prediction.build_problems(dataset, splits[:1], config)
-    *_, request = prediction.list_requests(splits[:1], problems, config)
-    assert request.part.split.test is splits[0].test
-
-
-def test_every_fit_of_a_run_has_the_same_shapes(dataset):
-    import jax
-
-    config = prediction.SplitConfig(kind="both-disjoint", draws=(0, 1, 2))
-    splits = prediction.draw_splits(dataset, config)
-    assert len({len(split.train) for split in splits}) > 1
-    found = fit(dataset, splits, CONFIG)
-    shapes = {str(jax.tree.map(np.shape, data)) for data in found.data}
-    assert len(shapes) == 1
-
-
-def test_draws_and_seeds_of_one_problem_are_asked_for_together(dataset, splits):
-    """So that they may be fitted side by side; a control has a problem of its own each draw."""
-    config = dataclasses.replace(CONFIG, seeds=(7, 8), controls=("features-one-hot",))
-    assert fit(dataset, splits, config).groups == [4, 2, 2]
-
-
-def test_a_study_asks_for_all_draws_of_a_method_together(dataset, splits, oracle, monkeypatch):
-    recorder = NoTraining()
+def test_a_study_asks_for_all_draws_of_a_method_together(
+    dataset, splits, oracle, monkeypatch, no_training
+):
+    recorder = no_training()
     monkeypatch.setattr(prediction.FitRecorder, "fit_all", recorder.fit_all)
     config = dataclasses.replace(CONFIG, seeds=(7, 8))
     results = prediction.run_study(dataset, splits, config)
@@ -164,7 +66,9 @@ def test_a_study_asks_for_all_draws_of_a_method_together(dataset, splits, oracle
 
 
 @pytest.mark.parametrize("winner", [0, 1, 2])
-def test_the_option_with_the_best_validation_score_is_chosen(winner, dataset, splits, oracle):
+def test_the_option_with_the_best_validation_score_is_chosen(
+    winner, dataset, splits, oracle, no_training
+):
     """In the second draw the next option is the best."""
     scores = np.full((3, 2), 0.4)
     scores[winner, 0] = scores[(winner + 1) % 3, 1] = 0.6
@@ -172,7 +76,7 @@ def test_the_option_with_the_best_validation_score_is_chosen(winner, dataset, sp
         "folds": dataclasses.replace(METHOD, training=TrainingConfig(edge_folds=2)),
         "additive": dataclasses.replace(METHOD, model=ScRegNetConfig(head="additive")),
     }
-    config, recorder = dataclasses.replace(CONFIG, seeds=(7, 8)), NoTraining(scores.ravel())
+    config, recorder = dataclasses.replace(CONFIG, seeds=(7, 8)), no_training(scores.ravel())
     chosen = choose(dataset, splits, config, options, recorder)
     every = {"as given": METHOD, **options}
     assert list(chosen) == [3, 4]
@@ -182,28 +86,9 @@ def test_the_option_with_the_best_validation_score_is_chosen(winner, dataset, sp
     assert recorder.names == [f"draw{draw}-option{i}-seed7" for i in range(3) for draw in (3, 4)]
 
 
-def test_every_draw_is_fitted_with_the_option_chosen_for_it(dataset, splits):
-    other = dataclasses.replace(METHOD, inputs=InputConfig(negative_weight=0.2))
-    config = dataclasses.replace(CONFIG, controls=("labels-rewired",), seeds=(7, 8))
-    chosen = {3: ("as given", METHOD), 4: ("other", other)}
-    problems = prediction.build_problems(dataset, splits, config)
-    requests = prediction.list_requests(splits, problems, config, chosen)
-    assert [request.part.name for request in requests] == [
-        f"draw{draw}-{label}-seed{seed}"
-        for label in ("model", "labels-rewired")
-        for draw in (3, 4)
-        for seed in (7, 8)
-    ]
-    for request in requests:
-        weight = 1 if request.split.draw == 3 else 0.2
-        assert request.method.inputs.negative_weight == weight
-        assert request.part.seed == prediction.seed_of(request.split.draw, request.seed)
-        assert request.part.split.draw == request.split.draw
-
-
 def test_on_balanced_splits_options_are_chosen_among_all_that_is_unlabelled(dataset):
-    config = prediction.SplitConfig(kind="balanced", draws=(0,))
-    [split] = prediction.draw_splits(dataset, config)
+    config = split_fits.SplitConfig(kind="balanced", draws=(0,))
+    [split] = split_fits.draw_splits(dataset, config)
     pairs = choose_like_test(split, dataset.genes.tfs, len(dataset.genes.names))
     assert as_set(pairs.positives) == as_set(split.validation.positives)
     negatives = as_set(pairs.pairs[pairs.labels == 0])
@@ -217,9 +102,9 @@ def test_on_other_splits_options_are_chosen_on_the_validation_pairs(dataset, spl
     assert choose_like_test(splits[0], dataset.genes.tfs, genes) is splits[0].validation
 
 
-def test_a_tie_keeps_the_settings_as_given(dataset, splits, oracle):
+def test_a_tie_keeps_the_settings_as_given(dataset, splits, oracle, no_training):
     options = {"folds": dataclasses.replace(METHOD, training=TrainingConfig(edge_folds=2))}
-    chosen = choose(dataset, splits, CONFIG, options, NoTraining([0.6]))
+    chosen = choose(dataset, splits, CONFIG, options, no_training([0.6]))
     assert list(chosen.values()) == [("as given", METHOD)] * 2
 
 
@@ -244,17 +129,6 @@ def test_what_is_not_available_is_refused_before_any_fit(dataset, splits, no_fit
     ):
         with pytest.raises(ConfigError, match=words):
             prediction.run_study(dataset, splits, config, options=options)
-
-
-def test_a_control_that_the_method_lacks_is_refused_with_those_it_has():
-    for method, control, words in (
-        (METHOD, "evidence-permuted", "scRegNet has no control evidence-permuted; choose among ex"),
-        (GTGRNMethod(), "features-random", "GT-GRN has no control features-random; choose among"),
-        (PearsonMethod(), "labels-rewired", "pearson has no control .* among expression-permuted"),
-        (KernelFactorMethod(), "embedding-zero", "kernel-factor has no control embedding-zero"),
-    ):
-        with pytest.raises(ConfigError, match=words):
-            prediction.LinkPredictionConfig(method=method, controls=(control,))
 
 
 def test_inputs_that_the_method_does_not_read_are_refused(dataset, splits, no_fit):
@@ -290,53 +164,9 @@ def test_gt_grn_does_not_walk_on_a_network_with_a_held_out_edge(dataset, splits,
         prediction.run_study(dataset, splits, config, networks=networks)
 
 
-def test_expression_is_no_copy_of_labels_so_all_draws_have_one_problem(dataset, splits):
-    tfs = prediction.list_split_tfs(splits)
-    expression = gather_evidence(dataset, tfs=tfs)
-    problems = prediction.build_problems(dataset, splits, CONFIG, evidence=expression)
-    assert problems[3] is problems[4] and list(problems[3].evidence) == expression
-    np.testing.assert_array_equal(problems[3].tfs, tfs)
-
-
-def test_other_evidence_is_cleared_of_the_train_labels_of_each_draw(dataset, splits, monkeypatch):
-    checked, [expression] = [], gather_evidence(dataset)
-    other = Evidence("other", {"kind": "network"})
-
-    def clear(item, tfs, names, train):
-        draw = next(split.draw for split in splits if split.train is train)
-        return dataclasses.replace(item, report=item.report | {"cleared of": draw})
-
-    monkeypatch.setattr(prediction, "drop_copied_columns", clear)
-    monkeypatch.setattr(prediction, "check_leaks", lambda *given: checked.append(given))
-    evidence = [expression, other]
-    problems = prediction.build_problems(dataset, splits, CONFIG, evidence=evidence)
-    [(items, tfs, _, of_splits)] = checked
-    assert items == [other] and of_splits == splits
-    np.testing.assert_array_equal(tfs, prediction.list_split_tfs(splits))
-    for draw in (3, 4):
-        assert [item.report["cleared of"] for item in problems[draw].evidence] == [draw] * 2
-        assert problems[draw].parts is problems[3].parts
-
-
-@pytest.mark.parametrize(
-    "method",
-    [
-        ScRegNetMethod(model=ScRegNetConfig(identity_rank=3)),
-        GTGRNMethod(model=GTGRNConfig(fusion="gate")),
-        KernelFactorMethod(most_genes=9),
-        PearsonMethod(),
-    ],
-    ids=lambda method: method.name(),
-)
-def test_settings_go_to_json_and_back_with_any_method(method):
-    config = dataclasses.replace(CONFIG, method=method)
-    written = to_json(config)
-    assert from_json(prediction.LinkPredictionConfig, written) == config
-
-
 def test_a_control_keeps_what_it_makes_in_a_folder_of_its_own(dataset, splits, tmp_path):
     """Blocks of scores by permuted expression are no blocks of the run itself; it is resumed."""
-    config = prediction.LinkPredictionConfig(
+    config = split_fits.LinkPredictionConfig(
         method=PearsonMethod(), controls=("expression-permuted",)
     )
     first = prediction.run_study(dataset, splits, config, folder=tmp_path)
