@@ -115,7 +115,7 @@ def test_a_run_that_process_0_cannot_enter_ends_for_both(genelink_folder, tmp_pa
     first, second = run_two("train", genelink_folder(), "--out", tmp_path / "run")
     assert (first[0], second[0]) == (2, 2)
     assert "is not a run of grnjax" in first[2]
-    assert "process 0 could not go on" in second[2]
+    assert "process 0 failed; its message says why" in second[2]
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_a_run_that_process_0_cannot_enter_ends_for_both(genelink_folder, tmp_pa
         (["--devices.coordinator", "auto", "--devices.process", 0], "need a coordinator"),
         (["--devices.coordinator", "auto"], "the processes cannot find each other"),
         (["--devices.model", 0], "model must be at least 1, got 0"),
-        (["--devices.model", 3], "1 devices cannot be dealt out 3 to a table"),
+        (["--devices.model", 3], "1 devices cannot be assigned 3 to a table"),
         (
             ["--devices.model", 2, "--method.training.side-by-side", "True"],
             "--devices.model 2 splits the tables of a fit over devices, and",
