@@ -39,7 +39,8 @@ def mark_all(seed):
     covered = np.random.default_rng(seed).random(GENES) < 0.8
     return Evidence(
         f"source {seed}",
-        {"kind": "table"},
+        "table",
+        {},
         genes=(GeneBlock("g", gene[:, None], covered, ("rbf",)),),
         pairs=(PairBlock("p", tf[:, None] * 100 + gene),),
         similarities=(TfSimilarity("s", np.add.outer(tf, tf)),),

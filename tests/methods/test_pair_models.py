@@ -11,7 +11,7 @@ from grnjax.errors import ConfigError
 from grnjax.evaluation.splits import draw_split
 from grnjax.methods import pair_models
 from grnjax.methods.method import Problem
-from grnjax.methods.pair_models import PairInputConfig, PairMethod, PairScorer, make_pair_trainer
+from grnjax.methods.pair_models import PairInputConfig, PairMethod, PairScorer, make_method_trainer
 from grnjax.methods.scregnet import InputConfig, ScRegNetMethod
 from grnjax.models.scregnet import ScRegNetConfig
 from grnjax.tasks.cross_fitting import CrossFitConfig, assign_folds, cross_fit
@@ -158,9 +158,9 @@ def test_no_more_pairs_are_scored_at_once_than_memory_has_room_for(dataset, spli
 
 
 def test_one_trainer_serves_all_fits_of_equal_settings():
-    assert make_pair_trainer(SMALL, None) is make_pair_trainer(dataclasses.replace(SMALL), None)
+    assert make_method_trainer(SMALL, None) is make_method_trainer(dataclasses.replace(SMALL), None)
     other = dataclasses.replace(SMALL, training=TrainingConfig(epochs=11))
-    assert make_pair_trainer(other, None) is not make_pair_trainer(SMALL, None)
+    assert make_method_trainer(other, None) is not make_method_trainer(SMALL, None)
 
 
 def test_a_method_that_leaves_something_out_says_which_one_it_is(dataset):
