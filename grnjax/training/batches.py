@@ -7,6 +7,7 @@ import jraph
 import numpy as np
 from jaxtyping import Float, Int
 
+from grnjax.data.candidates import list_other_pairs
 from grnjax.graphs.build import build_gene_batch, build_graph, pad_rows, padded_size
 from grnjax.graphs.topology import topology_block
 from grnjax.training.pair_objective import FitData
@@ -118,17 +119,6 @@ def left_out_topology(
         block = topology_block(edges[edge_fold != left_out], inputs.tfs, genes)
         rows[here] = block[np.searchsorted(inputs.tfs, pairs[here, 0]), pairs[here, 1]]
     return rows
-
-
-def list_other_pairs(
-    pairs: Int[np.ndarray, "pair 2"], tfs: Int[np.ndarray, " tf"], genes: int
-) -> Int[np.ndarray, "pair 2"]:
-    """Every pair of a TF with another gene that is none of the given ones."""
-    free = np.ones((len(tfs), genes), bool)
-    free[np.arange(len(tfs)), tfs] = False
-    free[np.searchsorted(tfs, pairs[:, 0]), pairs[:, 1]] = False
-    row, target = np.nonzero(free)
-    return np.stack([tfs[row], target], axis=1).astype(np.int32)
 
 
 def train_graph(inputs: ModelInputs, train: LabelledPairs) -> jraph.GraphsTuple:
