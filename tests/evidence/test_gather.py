@@ -16,8 +16,8 @@ from grnjax.types import Dataset, GeneTable, LabelledPairs
 
 @pytest.fixture(scope="module")
 def splits(candidates):
-    folds = assign_folds(candidates, CrossFitConfig(members=1, folds=3), seed=0)
-    return [fold.split for fold in folds]
+    folds = assign_folds(candidates, CrossFitConfig(repeats=1, folds=3), seed=0)
+    return [fold.part.split for fold in folds]
 
 
 @pytest.fixture
