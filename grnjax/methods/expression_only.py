@@ -62,6 +62,7 @@ class ExpressionOnlyMethod(MethodConfig):
         return own(**{field.name: getattr(self, field.name) for field in dataclasses.fields(own)})
 
     def check(self, problem: Problem) -> None:
+        """Refuses what it does not read, and a data set without expression."""
         super().check(problem)
         if not problem.dataset.genes.measured.any():
             raise ConfigError(
@@ -70,6 +71,7 @@ class ExpressionOnlyMethod(MethodConfig):
             )
 
     def controls(self) -> Mapping[str, Control]:
+        """Expression permuted over genes."""
         return {"expression-permuted": permute_expression}
 
     def fit_all(
@@ -96,6 +98,7 @@ class PearsonMethod(ExpressionOnlyMethod):
 
     @property
     def settings(self) -> CorrelationConfig:
+        """The coefficient."""
         return CorrelationConfig()
 
 
@@ -107,6 +110,7 @@ class SpearmanMethod(ExpressionOnlyMethod):
 
     @property
     def settings(self) -> CorrelationConfig:
+        """The coefficient."""
         return CorrelationConfig(coefficient="spearman")
 
 

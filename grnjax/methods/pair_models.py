@@ -63,6 +63,7 @@ class PairMethod(MethodConfig):
 
     @property
     def engine(self) -> TrainingConfig:
+        """How its model is trained."""
         return self.training
 
     def make_module(self) -> Model:
@@ -157,6 +158,7 @@ class PairScorer(Scorer):
     size: int  # pairs that are scored at once, padded to it so that scoring compiles once
 
     def logits(self, pairs: LabelledPairs) -> Float[np.ndarray, "1 pair"]:
+        """Logits of the selected model, in blocks of one size."""
         scores, key, score = [], jax.random.key(self.seed), self.trainer.score
         assert score is not None  # a pair trainer's always scores
         for start in range(0, len(pairs), self.size):
@@ -167,4 +169,5 @@ class PairScorer(Scorer):
         return np.concatenate(scores)[None]
 
     def on(self, problem: Problem) -> "PairScorer":
+        """The fit with another data set's features, as its method transfers it."""
         return self.method.transfer(self, problem)

@@ -58,6 +58,7 @@ class ScRegNetMethod(PairMethod):
     inputs: InputConfig = InputConfig()
 
     def make_module(self) -> ScRegNet:
+        """Encoder, fusion with the frozen embedding, MLP and head."""
         return ScRegNet(self.model)
 
     def check(self, problem: Problem) -> None:
@@ -81,6 +82,7 @@ class ScRegNetMethod(PairMethod):
             )
 
     def controls(self) -> Mapping[str, Control]:
+        """Expression, features or the embedding altered, and labels rewired."""
         return {
             "expression-permuted": permute_expression,
             "features-random": functools.partial(self.replace_features, one_hot=False),

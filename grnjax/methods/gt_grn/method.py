@@ -53,9 +53,11 @@ class GTGRNMethod(PairMethod):
     """Of genes among train edges."""
 
     def make_module(self) -> GTGRN:
+        """The graph transformer with its inputs and decoder."""
         return GTGRN(self.model)
 
     def check(self, problem: Problem) -> None:
+        """Refuses a data set without expression, or nothing to walk on."""
         super().check(problem)
         if not problem.dataset.genes.measured.any():
             raise ConfigError(
@@ -69,6 +71,7 @@ class GTGRNMethod(PairMethod):
             )
 
     def prepare(self, problem: Problem) -> Problem:
+        """The problem with both embeddings of its genes."""
         splits = [part.split for part in problem.parts]
         check_networks(problem.networks, splits, problem.dataset)
         genes = problem.dataset.genes
@@ -83,6 +86,7 @@ class GTGRNMethod(PairMethod):
         return dataclasses.replace(problem, prepared=prepared)
 
     def controls(self) -> Mapping[str, Control]:
+        """Each input permuted over genes, and labels rewired."""
         both = ("expression", "global")
         return {
             "expression-permuted": functools.partial(permute_prepared, what=both[:1]),
@@ -93,6 +97,7 @@ class GTGRNMethod(PairMethod):
         }
 
     def make_inputs(self, problem: Problem, sizes: Sizes) -> GTGRNModelInputs:
+        """Embeddings, statistics and co-expression, permuted as a control says."""
         genes, prepared = problem.dataset.genes, problem.prepared
         given, profile = prepared.embeddings, prepared.profile
         permuted = dataclasses.replace(genes, expression=genes.expression[:, profile])

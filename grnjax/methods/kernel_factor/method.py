@@ -41,9 +41,11 @@ class KernelFactorMethod(KernelFactorSettings, MethodConfig):
     TRAINS_ON_ALL_PAIRS: ClassVar[bool] = True
 
     def controls(self) -> Mapping[str, Control]:
+        """All evidence permuted, and labels rewired."""
         return {"evidence-permuted": permute_sources, "labels-rewired": rewire}
 
     def check(self, problem: Problem) -> None:
+        """Refuses a problem without any evidence."""
         super().check(problem)
         if not problem.evidence:
             raise ConfigError(
@@ -112,19 +114,24 @@ class KernelFactorScorer(Scorer):
         return explain_fit(self.fit, self.bank)
 
     def logits(self, pairs: LabelledPairs) -> Float[np.ndarray, "member pair"]:
+        """Logits by each member of the ensemble."""
         return self.member_logits[:, *places_of(pairs, self.bank.tfs, self.bank.genes)]
 
     def terms(self, pairs: LabelledPairs) -> dict[str, Float[np.ndarray, " pair"]]:
+        """Base rates, identity, and a term for each source of evidence."""
         values = self.explanation.at(*places_of(pairs, self.bank.tfs, self.bank.genes))
         return dict(zip(self.explanation.names, values, strict=True))
 
     def worth(self, pairs: LabelledPairs, *, seed: int) -> list[dict]:
+        """What AP and swap lose when a source is permuted (`measure_worth`)."""
         return measure_worth(self.explanation, self.fit, self.bank, pairs, seed=seed)
 
     def notes(self) -> dict:
+        """The step that validation chose."""
         return {"step": int(self.fit.learned.step)}
 
     def on(self, problem: Problem) -> "KernelFactorScorer":
+        """The fit with the evidence of another data set; identities stay as learned."""
         return KernelFactorScorer(give_features(self.fit, self.bank, problem.evidence), self.bank)
 
 
