@@ -34,13 +34,6 @@ def read(parity_folder):
     return read
 
 
-@pytest.fixture(scope="module", autouse=True)
-def full_precision():
-    """Products in float32 on accelerators too."""
-    with jax.default_matmul_precision("highest"):
-        yield
-
-
 def pad(array):
     """One row of zeros for the padding node."""
     return np.pad(array.astype(np.float32), [(0, 1), (0, 0)])

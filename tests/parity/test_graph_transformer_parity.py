@@ -38,13 +38,6 @@ def read(parity_folder):
     return read
 
 
-@pytest.fixture(scope="module", autouse=True)
-def full_precision():
-    """Products in float32 on accelerators too."""
-    with jax.default_matmul_precision("highest"):
-        yield
-
-
 @pytest.fixture(scope="module", params=["edges", "groups"])
 def graph(read, request):
     """The directed graph of the layers' fixtures, with the loops that it has."""

@@ -1,0 +1,1 @@
+"""Single-cell foundation models: their published files read, converted and run in Flax."""
