@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from experiments.shared.record import describe_provenance, record_run, write_rows
 
-PEERS = ("torch", "torch_geometric", "scikit-learn")
+PEERS = ("torch", "torch_geometric", "scikit-learn", "lightmotif", "decoupler")
 
 
 class Run(NamedTuple):

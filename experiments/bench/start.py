@@ -23,16 +23,16 @@ WATCHED = """
 import sys, time
 from grnjax.cli import load_command, main
 load_command("infer")
-from grnjax.tasks import kernel_factor
+from grnjax.methods.kernel_factor import fit
 
-train = kernel_factor.train_members
+train = fit.train_members
 
 def train_and_tell(*args):
     members = train(*args)  # comes back when they begin to compute
     print(time.monotonic(), flush=True)
     return members
 
-kernel_factor.train_members = train_and_tell
+fit.train_members = train_and_tell
 sys.exit(main())
 """
 

@@ -57,6 +57,18 @@ def walks_table() -> Table:
     return cases_table(rows, cells, f"Loss and entropy in nats. {describe_hardware(rows)}")
 
 
+def joint_step_table() -> Table:
+    """Seconds and memory of a step of GRNFormer by its size."""
+    rows = read_rows("bench_joint_step")
+    cells = {
+        "million parameters": lambda row: f"{row['parameters'] / 1e6:.1f}",
+        "cells a step": lambda row: f"{row['cells']}",
+        "time": lambda row: describe(row, "ours"),
+        "peak memory": lambda row: f"{row['peak_mib'] / 1024:.1f} GiB",
+    }
+    return cases_table(rows, cells, describe_hardware(rows))
+
+
 def cases_table(rows: list[dict], cells: dict, note: str) -> Table:
     """A line a case."""
     by_case = {row["case"]: row for row in rows}
@@ -103,9 +115,10 @@ def describe_hardware(rows: list[dict]) -> str:
 TABLES = {
     "speed of inference": inference_table,
     "speed of walks": walks_table,
+    "joint step": joint_step_table,
     "schedules, mDC": lambda: schedule_table("mDC"),
     "schedules, hESC": lambda: schedule_table("hESC"),
 }
-SPEED = {"speed": lambda: bench_table("training", "aggregation", "start")}
+SPEED = {"speed": lambda: bench_table("training", "aggregation", "start", "motif_scan", "activity")}
 CSV: dict = {}
 PICTURES: dict = {}

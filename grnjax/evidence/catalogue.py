@@ -90,17 +90,23 @@ class Source:
     name: str
 
 
-def read_blocks(entries: Sequence[str], names: np.ndarray, tfs: np.ndarray) -> list[Evidence]:
+def read_blocks(
+    entries: Sequence[str], names: np.ndarray, tfs: np.ndarray, *, keep_own: bool = False
+) -> list[Evidence]:
     """The evidence that the entries name, in their order; several networks merged, and last.
 
     `report["licence_file"]` is the LICENSE or README in or beside a source, None without one.
+
+    Args:
+        keep_own: whether networks of the species keep the lists of `tfs` (`read_other_network`).
     """
     networks, evidence, sources = [], [], list_sources(entries)
     if sources:
         logger.info(f"{FLAG}: {len(sources):,} sources: {', '.join(s.name for s in sources)}")
     for source in sources:
         reader = find_reader(source.kind)
-        read = reader.read(**source.files, names=names, tfs=tfs, name=source.name)
+        kept = {"keep_own": keep_own} if source.kind == "network" else {}
+        read = reader.read(**source.files, names=names, tfs=tfs, name=source.name, **kept)
         report = read.report | {"licence_file": find_licence(source.path)}
         read = dataclasses.replace(read, report=report)
         (networks if read.kind == "network" else evidence).append(read)

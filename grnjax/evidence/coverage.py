@@ -9,6 +9,7 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from grnjax.data.names import count_names, identifier_kind, list_names, match_names
+from grnjax.data.rewritings import warn_of_dates
 from grnjax.errors import ConfigError, GeneMismatchError
 
 
@@ -59,6 +60,8 @@ def cover_genes(
         "case_rule": match.rule,
         "case_ambiguous": count_names(sorted(match.ambiguous)),
     }
+    report |= match.report(path)
+    warn_of_dates(in_source, path)
     return Coverage(covered, match.positions, index, report)
 
 

@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from grnjax.data.edges import read_annotated_edges, read_edge_table, take_edges
+from grnjax.data.annotated import ANNOTATED
+from grnjax.data.edges import read_edge_table, read_edges, take_edges
 from grnjax.data.names import list_names
-from grnjax.data.tables import ANNOTATED
-from grnjax.errors import ConfigError
+from grnjax.data.sniff import identify
+from grnjax.errors import ConfigError, EdgeFormatError
 from grnjax.evidence.edge_rows import fill_pairs, fill_rows, place_listed
 from grnjax.evidence.types import Evidence, GeneBlock, PairBlock
 from grnjax.progress import logger
@@ -58,8 +59,8 @@ def read_curated(
 
 def read_levels(path: str | Path) -> tuple[pd.DataFrame, dict]:
     """The edges of the `LEVELS`, and how many rows have each level; all edges without levels."""
-    if Path(path).suffix in ANNOTATED:
-        return read_annotated_edges(path), {}
+    if identify(path, EdgeFormatError).kind in ANNOTATED:
+        return read_edges(path), {}
     table = read_edge_table(path)
     columns = [str(column).strip().lower() for column in table]
     if LEVEL_HEADING not in columns:

@@ -27,6 +27,7 @@ def gather_evidence(
     embedding: str | None = None,
     *,
     tfs: np.ndarray | None = None,
+    keep_own: bool = False,
 ) -> list[Evidence]:
     """Expression if there is any, frozen gene vectors if given, and the blocks that are named.
 
@@ -34,13 +35,14 @@ def gather_evidence(
         entries: a folder, or KIND=PATH each, as `read_blocks` takes them.
         embedding: file of frozen gene vectors.
         tfs: gene indices of the TFs, in whose order the arrays come back; by default all.
+        keep_own: whether networks of the species keep the lists of these TFs.
     """
     genes = dataset.genes
     tfs = genes.tfs if tfs is None else tfs
     evidence = [describe_expression(genes, tfs)] if genes.measured.any() else []
     if embedding is not None:
         evidence.append(read_vectors(embedding, genes.names, tfs, name="embedding"))
-    return evidence + read_blocks(entries, genes.names, tfs)
+    return evidence + read_blocks(entries, genes.names, tfs, keep_own=keep_own)
 
 
 def clear_evidence(

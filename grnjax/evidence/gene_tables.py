@@ -8,6 +8,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from grnjax.data.names import list_names
+from grnjax.data.safe_text import hold_rows
 from grnjax.data.tables import (
     MISSING,
     check_matrix_names,
@@ -23,6 +24,7 @@ from grnjax.progress import logger
 P_VALUE_WORDS = ("pval", "padj")  # found in VGAMpValue, p_value, p.adj, pvals_adj
 SMALLEST_P = 1e-300
 WIDE_DECADES = 2
+MOST_COLUMNS = 10_000  # of a table; each is parsed by itself
 
 
 def read_gene_table(
@@ -76,11 +78,16 @@ def read_frame(path: str | Path) -> pd.DataFrame:
         frame.columns = frame.columns.astype(str)
     else:
         (_, *headings), lines = read_table_rows(path, ConfigError)
-        rows = list(lines)
+        rows = hold_rows(lines, path, ConfigError)
         genes = [fields[0].strip() for fields in rows]
         frame = pd.DataFrame([fields[1:] for fields in rows], index=genes, columns=headings)
     if frame.empty:
         raise ConfigError(f"{path}: no table found: one line or one column only.")
+    if len(frame.columns) > MOST_COLUMNS:
+        raise ConfigError(
+            f"{path}: {len(frame.columns):,} columns of numbers for each gene; a table may have "
+            f"{MOST_COLUMNS:,}. Give an embedding of so many as vectors."
+        )
     repeated = frame.columns[frame.columns.duplicated()]
     if len(repeated):
         raise ConfigError(f"{path}: several columns are called {repeated[0]}. Rename them.")

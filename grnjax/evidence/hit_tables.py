@@ -1,6 +1,7 @@
 """Tables of promoters or peaks x TFs, read into one row of motif hits a gene."""
 
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +19,7 @@ from grnjax.data.tables import (
 )
 from grnjax.errors import EdgeFormatError
 
-GENE_HEADINGS = ("gene_short_name", "gene", "target", "symbol")
+GENE_HEADINGS = ("gene_short_name", "gene", "target", "symbol", "gene_name", "gene_symbol", "genes")
 PLACE_HEADINGS = {"", "index", "unnamed: 0", "__index_level_0__", "peak_id", "peak"}
 PLACE_HEADINGS |= {"chr", "chrom", "chromosome", "start", "end", "strand"}
 COLUMNS_AT_ONCE = 64
@@ -86,7 +87,8 @@ def read_text_hits(path: str | Path) -> HitRows:
         raise EdgeFormatError(f"{path}: a header and no motif hits below it.")
     is_numeric = [is_number(field) or field.strip().lower() in MISSING for field in first]
     gene, columns, ignored = choose_columns(headings, is_numeric, path)
-    gene_place, places = headings.index(gene), [headings.index(column) for column in columns]
+    place_of = {heading: place for place, heading in enumerate(headings)}
+    gene_place, places = headings.index(gene), [place_of[column] for column in columns]
     genes, values = [], []
     for number, fields in enumerate(itertools.chain([first], lines), start=1):
         row = fields[gene_place].strip()
@@ -121,7 +123,7 @@ def choose_columns(
             f"{path}: beside {gene}, none of its {len(headings):,} columns "
             f"({list_names(headings)}) holds motif hits. Give a column of numbers a TF."
         )
-    repeated = sorted({column for column in columns if columns.count(column) > 1})
+    repeated = sorted(column for column, count in Counter(columns).items() if count > 1)
     if repeated:
         raise EdgeFormatError(
             f"{path}: {len(repeated):,} TF columns stand there more than once "

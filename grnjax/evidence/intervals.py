@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from grnjax.data.genome_places import PEAK_NAME, plain_chromosome
 from grnjax.data.names import list_names
-from grnjax.data.tables import read_rows, read_table_rows
+from grnjax.data.tables import is_position, read_rows, read_table_rows
 from grnjax.errors import EdgeFormatError
+from grnjax.progress import logger
 
 NOT_INTERVALS = ("#", "track", "browser")
-PEAK_NAME = r"^(?P<chromosome>.+)[_:-](?P<start>\d+)[_-](?P<end>\d+)$"
 
 
 def read_bed(path: str | Path) -> pd.DataFrame:
@@ -24,7 +25,7 @@ def read_bed(path: str | Path) -> pd.DataFrame:
     """
     rows = read_interval_rows(path)
     first = next(rows, [])
-    if is_interval(first):
+    if any(field.strip().isdecimal() for field in first[1:3]):  # no headings
         rows = itertools.chain([first], rows)
     columns = {"chromosome": [], "start": [], "end": [], "name": []}
     for number, fields in enumerate(rows, start=1):
@@ -51,7 +52,7 @@ def read_interval_rows(path: str | Path) -> Iterator[list[str]]:
 
 def is_interval(fields: list[str]) -> bool:
     """Whether a line starts with a chromosome, a start and an end that is not before it."""
-    if len(fields) < 3 or not all(field.strip().isdecimal() for field in fields[1:3]):
+    if len(fields) < 3 or not all(map(is_position, fields[1:3])):
         return False
     return int(fields[1]) <= int(fields[2])
 
@@ -120,6 +121,38 @@ def name_peaks(intervals: pd.DataFrame) -> pd.Series:
     """One spelling of each interval: chr_start_end."""
     start, end = intervals["start"].astype(str), intervals["end"].astype(str)
     return intervals["chromosome"] + "_" + start + "_" + end
+
+
+def meet_chromosomes(ours: pd.DataFrame, theirs: pd.DataFrame, source: object) -> pd.DataFrame:
+    """Our intervals with chromosomes as theirs are called, where only chr before them differs."""
+    own, other = set(ours["chromosome"]), set(theirs["chromosome"])
+    plain = {plain_chromosome(name): name for name in other}
+    renamed = {name: plain.get(plain_chromosome(name), name) for name in own}
+    if own & other or not other.intersection(renamed.values()):
+        return ours
+    shown = list_names(f"{name} as {new}" for name, new in sorted(renamed.items()) if name != new)
+    logger.warning(f"{source}: chromosomes are called otherwise in the other file; read {shown}")
+    ours = ours.assign(chromosome=ours["chromosome"].map(renamed))
+    return ours.assign(peak=name_peaks(ours)) if "peak" in ours else ours
+
+
+def shift_starts(ours: pd.DataFrame, theirs: pd.DataFrame, source: object) -> pd.DataFrame:
+    """Our peaks, starts counted as in theirs if no peak is one of theirs but most so would be."""
+    known = set(theirs["peak"])
+    if ours["peak"].isin(known).any():
+        return ours
+    for step in (-1, 1):
+        shifted = ours.assign(start=ours["start"] + step)
+        shifted["peak"] = name_peaks(shifted)
+        fitting = int(shifted["peak"].isin(known).sum())
+        if 2 * fitting > len(ours):
+            logger.warning(
+                f"{source}: no peak is named as in the other file, but {fitting:,} of "
+                f"{len(ours):,} would be with starts {'lower' if step < 0 else 'higher'} by 1, for "
+                "one file counts from 0 and the other from 1; they are joined so"
+            )
+            return shifted
+    return ours
 
 
 def join_overlaps(left: pd.DataFrame, right: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

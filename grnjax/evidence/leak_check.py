@@ -24,6 +24,7 @@ from jaxtyping import Bool, Float
 
 from grnjax.data.label_matrix import LabelMatrix, label_matrix
 from grnjax.data.names import list_names
+from grnjax.data.rewritings import strip_names
 from grnjax.errors import ConfigError, SplitError
 from grnjax.evidence.label_audit import (
     FEWEST_IN_COMMON,
@@ -96,7 +97,7 @@ def check_leaks(
         tfs: the gene indices for which it was read.
         dataset: all labels of the run; a pair that is not known counts as 0.
         splits: what will be trained and judged on, one at least.
-        allow: sources to use whatever their labels are, by path or by its last part.
+        allow: sources to use whatever their labels are, by path or name (`names_of`).
 
     Raises:
         SplitError: a source is a copy, and not allowed.
@@ -107,11 +108,11 @@ def check_leaks(
     names, label_tfs = dataset.genes.names, np.unique(dataset.known.positives[:, 0])
     columns = take_columns(evidence, names[tfs])
     sources = [] if columns is None else np.unique(columns.sources).tolist()
-    unknown = sorted(set(allow) - {name for x in sources for name in (x, Path(x).name)})
+    unknown = sorted(set(allow) - {name for x in sources for name in names_of(x)})
     if unknown:
         raise ConfigError(
             f"{list_names(unknown)}: allowed, but no source with labels has that name; there are "
-            f"{list_names(Path(x).name for x in sources) or 'none'}."
+            f"{list_names(names_of(x)[0] for x in sources) or 'none'}."
         )
     if columns is None:
         return []
@@ -169,7 +170,7 @@ def drop_copied_columns(
         source: columns.tfs[~is_dropped & (columns.sources == source)].tolist()
         for source in evidence.report["columns"]
     }
-    has_copy = np.isin(np.char.upper(names[tfs]), np.char.upper(columns.tfs[is_dropped]))
+    has_copy = np.isin(plain(names[tfs]), plain(columns.tfs[is_dropped]))
     genes = [
         dataclasses.replace(block, values=block.values[:, ~is_dropped]) for block in evidence.genes
     ]
@@ -215,8 +216,18 @@ def take_columns(evidence: Sequence[Evidence], tf_names: np.ndarray) -> Columns 
 
 
 def find_allowed(columns: Columns, allow: Collection[str]) -> Bool[np.ndarray, " column"]:
-    """The columns of sources that are allowed, by path or by its last part."""
-    return np.array([bool({x, Path(x).name} & set(allow)) for x in columns.sources])
+    """The columns of sources that are allowed, by path or name."""
+    return np.array([bool({*names_of(x)} & set(allow)) for x in columns.sources])
+
+
+def names_of(source: str) -> tuple[str, str, str]:
+    """What a source is called: by its folder too where that names the cells, last name, path.
+
+    The folders of one benchmark are all called TFs+500 or TFs+1000; the cells are one above.
+    """
+    path = Path(source)
+    is_benchmark = path.name.startswith("TFs+")
+    return (f"{path.parent.name}/{path.name}" if is_benchmark else path.name), path.name, source
 
 
 def compare_pairs(columns: Columns, pairs: LabelledPairs, tfs: np.ndarray, where: str) -> Agreement:
@@ -260,7 +271,7 @@ def refuse_copies(
                 f"{part.where}, the labels of {copied.sum():,} ({list_names(tf_names[copied])}) "
                 f"stand in it, by these or other names, with a phi of at least {COPY} or in part",
             )
-    is_own = np.char.upper(tf_names)[:, None] == np.char.upper(columns.tfs)
+    is_own = plain(tf_names)[:, None] == plain(columns.tfs)
     says_otherwise = (train.targets >= FEWEST_OF_ONE) & (train.phi < UNLIKE)
     is_missed = is_copy & (part.telling >= FEWEST_OF_ONE) & (is_own | says_otherwise)
     is_missed &= is_asked & ~find_shared(columns, train)
@@ -277,7 +288,7 @@ def refuse_copies(
 
 def refusal(source: str, reason: str) -> SplitError:
     """The error about a source, with what a user can do."""
-    way_out = f"Leave the file out, or allow {Path(source).name} by name."
+    way_out = f"Leave the file out, or allow {names_of(source)[0]} by name."
     return SplitError(f"{source}: {reason}. {way_out}")
 
 
@@ -313,7 +324,7 @@ def describe_nearest(columns: Columns, every: Agreement, tf_names: np.ndarray) -
 def warn_of_likeness(rows: Sequence[dict]) -> None:
     """Names the TFs whose labels another source shares an experiment with, but does not copy."""
     suspects = [
-        f"{row['tf']} ({row['nearest_tf']} of {row['source']} {row['phi']:.2f})"
+        f"{row['tf']} ({row['nearest_tf']} of {names_of(row['source'])[0]} {row['phi']:.2f})"
         for row in rows
         if row["phi"] is not None and row["phi"] > SAME_EXPERIMENT
     ]
@@ -322,3 +333,8 @@ def warn_of_likeness(rows: Sequence[dict]) -> None:
             f"labels of {len(suspects):,} TFs agree with those of other sources beyond a phi of "
             f"{SAME_EXPERIMENT}, as from one experiment: {list_names(suspects)}"
         )
+
+
+def plain(names: np.ndarray) -> np.ndarray:
+    """The names without what exporters do to them, to be compared."""
+    return np.array(strip_names(names.tolist()), dtype=str)

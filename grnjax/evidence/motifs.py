@@ -57,6 +57,7 @@ def describe_hits(
 
     tf_names = names[tfs]
     columns = match_names(tf_names.tolist(), hits.columns.tolist())
+    columns.report(f"{source}, columns")
     has_column = columns.positions >= 0
     own_columns = columns.positions[has_column]
     own = np.zeros((len(tfs), len(names)), np.float32)

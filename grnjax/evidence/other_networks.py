@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float
 from grnjax.data.beeline import read_folder
 from grnjax.data.edges import read_edges
 from grnjax.data.names import count_names, list_names, match_names
+from grnjax.data.rewritings import strip_names
 from grnjax.errors import ConfigError, GeneMismatchError
 from grnjax.evidence.coverage import cover_genes
 from grnjax.evidence.types import Evidence, GeneBlock, PairBlock
@@ -31,6 +32,7 @@ def read_other_network(
     tfs: np.ndarray,
     *,
     species_differs: bool = False,
+    keep_own: bool = False,
     name: str = "other network",
 ) -> Evidence:
     """The targets of another network's TFs as gene values, one column a TF.
@@ -41,8 +43,8 @@ def read_other_network(
 
     A TF needs `FEWEST_TARGETS` among the genes of the run, and a gene that is none. In the same
     species the TFs of the run get no column (experiments/kernel_factor/README.md), however their
-    names are spelled. In another species they keep theirs, which are pair features besides: what
-    the TF of the same name does over there.
+    names are spelled. In another species, or where they are to be kept, they have theirs, which are
+    pair features besides: what the TF of the same name does over there.
 
     `report["columns"]` has the names of the columns by file, as `leak_check` needs them.
 
@@ -51,10 +53,15 @@ def read_other_network(
             GENELink folder, which is about those of its Target.csv.
         tfs: indices of its TFs: at least all that have labels.
         species_differs: whether the network is of another species than the run.
+        keep_own: whether lists of TFs of the run count in the same species, too: not in a
+            benchmark, where one experiment may stand under both labels, but to a user they are the
+            best evidence there is. `leak_check` still drops and refuses copies.
     """
+    keeps_own = species_differs or keep_own
     listed, genes = load_network(path)
-    own_names = np.char.upper(names[tfs])
-    is_own_row = listed["tf"].str.upper().isin(own_names) & (not species_differs)
+    own_names = strip_names(names[tfs].tolist())
+    spelled = pd.Series(strip_names(listed["tf"].tolist()), index=listed.index)
+    is_own_row = spelled.isin(own_names) & (not keeps_own)
     kept = listed[~is_own_row]
     coverage = cover_genes(genes or name_genes(kept, path), names, tfs, path)
     covered = coverage.covered
@@ -74,14 +81,14 @@ def read_other_network(
     values = centre_columns(targets[:, says_something], covered)
     columns = regulators[says_something]
     pairs = ()
-    if species_differs:
+    if keeps_own:
         same = same_tf_rows(values, columns, names[tfs])
         pairs = (PairBlock(f"{name}: same TF", same),) if same.any() else ()
     report = coverage.report | {
         "species_differs": species_differs,
         "edges": listed.attrs["report"],
         "columns": {str(path): columns.tolist()},
-        "tfs_found": int(np.isin(own_names, listed["tf"].str.upper()).sum()),
+        "tfs_found": int(np.isin(own_names, spelled).sum()),
         "dropped_same_tf": count_names(dropped),
         "dropped_uninformative": count_names(too_few),
     }

@@ -12,9 +12,11 @@ from grnjax.evidence.hit_tables import GENE_HEADINGS, check_scores
 from grnjax.evidence.intervals import (
     has_intervals,
     join_overlaps,
+    meet_chromosomes,
     name_peaks,
     read_bed,
     read_named_peaks,
+    shift_starts,
 )
 from grnjax.evidence.motifs import describe_hits
 from grnjax.evidence.types import Evidence
@@ -73,6 +75,7 @@ def read_hits(path: str | Path, listed: pd.DataFrame) -> tuple[pd.DataFrame, dic
     """The hits inside the listed peaks, as `peak`, `motif` and `score`, and counts of all."""
     if has_intervals(path):
         scanned = read_bed(path).rename(columns={"name": "motif"})
+        scanned = meet_chromosomes(scanned, listed, path)
         unique = listed.drop_duplicates("peak")
         hit, peak = join_overlaps(scanned, unique)
         hits = pd.DataFrame({"peak": unique["peak"].to_numpy()[peak]})
@@ -88,6 +91,7 @@ def read_hits(path: str | Path, listed: pd.DataFrame) -> tuple[pd.DataFrame, dic
         text = scanned["score"] if "score" in scanned else np.ones(len(scanned))
         scores = np.float32(pd.to_numeric(text, errors="coerce"))
         check_scores(scores, str(path))
+        scanned = shift_starts(meet_chromosomes(scanned, listed, path), listed, path)
         is_inside = scanned["peak"].isin(listed["peak"])
         hits = scanned.assign(score=scores).loc[is_inside, ["peak", "motif", "score"]]
         inside = len(hits)
@@ -119,7 +123,7 @@ def assign_genes(
         owners = listed[is_owned]
     else:
         sites = read_bed(tss)
-        sites = sites[sites["name"] != ""]
+        sites = meet_chromosomes(sites[sites["name"] != ""], listed, tss)
         known = set(sites["name"])
         in_run = match_names(listed["name"].unique().tolist(), names.tolist()).positions >= 0
         known.update(listed["name"].unique()[in_run])

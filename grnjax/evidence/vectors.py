@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
+from grnjax.data.annotated import read_h5ad
 from grnjax.data.names import list_names
+from grnjax.data.safe_arrays import read_npz, translate
 from grnjax.data.tables import (
-    read_h5ad,
     read_parquet_matrix,
     read_text_matrix,
     round_once,
@@ -71,13 +71,13 @@ def load_vectors(path: str, key: str | None) -> tuple[Sequence[str], np.ndarray]
 
 def load_arrays(path: str) -> tuple[list[str], np.ndarray]:
     """The arrays `genes` and `embedding` of an .npz file."""
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            genes, table = arrays["genes"], to_dense(arrays["embedding"])
-    except KeyError as problem:
-        raise ConfigError(f"{path}: {problem}; arrays genes and embedding are needed.") from None
-    except (OSError, ValueError, TypeError, EOFError, BadZipFile) as problem:
-        raise ConfigError(f"{path}: not a readable .npz file ({problem}).") from problem
+    genes, table = read_npz(path, ("genes", "embedding"), ConfigError)
+    if genes.ndim != 1 or table.dtype.kind not in "biuf":
+        raise ConfigError(
+            f"{path}: genes is {genes.dtype} of shape {genes.shape} and embedding {table.dtype} of "
+            f"shape {table.shape}; save a name a gene, and numbers of shape [gene, dimension]."
+        )
     if genes.dtype.kind == "S":
-        genes = np.char.decode(genes, "utf-8")
-    return genes.astype(str).tolist(), table
+        with translate(path, "list of genes in UTF-8", ConfigError):
+            genes = np.char.decode(genes, "utf-8")
+    return genes.astype(str).tolist(), to_dense(table)

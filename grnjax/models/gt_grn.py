@@ -75,10 +75,10 @@ class GTGRNConfig(PairModelConfig):
     """Whether five statistics stand beside the embedding of a gene's expression: profiles are
     standardised before they are embedded, and mean and detection rate are lost there."""
     new_targets: bool = False
-    """For targets without train pairs, whose identity says nothing: their part of the identity term
-    is also mapped from their vectors, their expression has linear weights for each TF, and what is
-    known of co-expressed targets is a feature of the pair. On targets with train pairs that may
-    cost precision in single cells, and it gains much in bacteria (experiments/gt_grn/README.md)."""
+    """For targets without train pairs, whose identity is not learned: their part of the identity
+    term is also mapped from their vectors, their expression has linear weights for each TF, and
+    what is known of co-expressed targets is a feature of the pair. On targets with train pairs that
+    may cost precision in single cells; it gains much in bacteria (experiments/gt_grn/README.md)."""
     linear_ridge: Weight = 30.0
     """Ridge of the linear weights, per summed loss."""
 
@@ -94,7 +94,7 @@ class GTGRNConfig(PairModelConfig):
 def faithful(width: int = 80, heads: int = 4, layers: int = 6) -> GTGRNConfig:
     """The model of the published code, in its sizes by default.
 
-    It is meant for a directed graph with self loops. The positions of that code are not to be had:
+    It is meant for a directed graph with self loops. The positions of that code are not available:
     its Laplacian is not symmetric (`grnjax.graphs.positional`).
     """
     transformer = GraphTransformerConfig(

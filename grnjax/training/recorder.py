@@ -9,7 +9,7 @@ import numpy as np
 
 from grnjax.progress import logger, progress_bar
 from grnjax.storage.checkpoints import CheckpointStore
-from grnjax.storage.files import JsonLines, read_json_lines, write_atomic
+from grnjax.storage.files import JsonLines, read_json_lines, read_run_digest, write_atomic
 from grnjax.training.cluster import is_first
 from grnjax.training.keeper import FitResult, Keeper
 from grnjax.training.loop import Trainer, fit
@@ -48,7 +48,9 @@ class FitRecorder:
     def __init__(self, folder: Path | None, fits: int, epochs: int, description: str):
         self.folder = folder
         self.epochs = epochs
-        self.bar = progress_bar(fits * epochs, description, unit="epoch", hidden=not is_first())
+        self.run = None if folder is None else read_run_digest(folder)
+        unit = "epoch" if epochs > 1 else "fit"
+        self.bar = progress_bar(fits * epochs, description, unit=unit, hidden=not is_first())
         self.lines = None
         if folder is not None and is_first():
             folder.mkdir(parents=True, exist_ok=True)
@@ -117,7 +119,10 @@ class FitRecorder:
 
     def open_store(self, name: str) -> CheckpointStore | None:
         """The checkpoints of the fit called `name`; None without a run folder."""
-        return None if self.folder is None else CheckpointStore(self.folder / "checkpoints" / name)
+        if self.folder is None:
+            return None
+        owner = {"run": self.run, "fit": name}
+        return CheckpointStore(self.folder / "checkpoints" / name, owner=owner)
 
     def __enter__(self) -> "FitRecorder":
         return self

@@ -58,7 +58,8 @@ def test_one_line_of_headings_over_bed_is_allowed(tmp_path):
     [
         ("chr1\t10\t20\nchr1\t30\t20\n", "interval 2 .chr1, 30, 20. is not chromosome"),
         ("chr1\t10\t20\nchr1\n", "interval 2 .chr1. is not chromosome"),
-        ("# nothing\n", "no intervals"),
+        ("# nothing\n", "the file is empty"),
+        ("track x\n", "no intervals"),
     ],
 )
 def test_what_is_not_bed_is_refused(text, message, tmp_path):

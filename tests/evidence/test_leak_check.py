@@ -11,7 +11,7 @@ from grnjax.data.expression import DataConfig
 from grnjax.errors import ConfigError, SplitError
 from grnjax.evaluation.splits import draw_split
 from grnjax.evidence.curated import read_curated
-from grnjax.evidence.leak_check import check_leaks, drop_copied_columns
+from grnjax.evidence.leak_check import check_leaks, drop_copied_columns, names_of
 from grnjax.evidence.other_networks import merge_networks, read_other_network
 from grnjax.evidence.types import Evidence, PairBlock
 from grnjax.progress import logger
@@ -244,3 +244,8 @@ def test_a_name_that_is_allowed_must_be_that_of_a_source(offer):
         check_leaks([evidence], TFS, DATASET, [SPLITS["standard"]], allow=["others.csv"])
     with pytest.raises(ConfigError, match="there are none"):
         check_leaks([], TFS, DATASET, [SPLITS["standard"]], allow=["others.csv"])
+
+
+def test_networks_of_a_benchmark_are_called_by_their_cells():
+    assert names_of("/sets/Specific/hESC/TFs+1000")[0] == "hESC/TFs+1000"
+    assert names_of("/tables/other.csv")[:2] == ("other.csv", "other.csv")

@@ -181,5 +181,8 @@ def test_the_same_tf_of_a_published_network_of_the_species_is_dropped():
     tfs = np.flatnonzero(np.isin(names, ["CBX7", "HCFC1"]))
     path = f"{folders[1]}/TFs+1000"
     same = columns_of(read_other_network(path, names, tfs))
-    other = columns_of(read_other_network(path, names, tfs, species_differs=True))
-    assert other.keys() - same.keys() == {"CBX7", "HCFC1"}
+    for kept in ({"species_differs": True}, {"keep_own": True}):
+        read = read_other_network(path, names, tfs, **kept)
+        assert columns_of(read).keys() - same.keys() == {"CBX7", "HCFC1"}
+        [pair] = read.pairs
+        assert pair.values.shape == (2, len(names)) and pair.values.any(axis=1).all()

@@ -136,9 +136,9 @@ def test_motifs_become_their_factors(read):
     [
         ({"peaks": "chr1\t1\t9\n"}, GeneMismatchError, "none of its 1 peaks .chr1_1_9. names a"),
         (
-            {"peaks": "1\t1000\t2000\n", "tss": SITES},
+            {"peaks": "9\t1000\t2000\n", "tss": SITES},
             GeneMismatchError,
-            "none of its 1 peaks .1_1000_2000. lies near a site",
+            "none of its 1 peaks .9_1000_2000. lies near a site",
         ),
         ({"hits": "chr9\t1\t9\tFos\n"}, GeneMismatchError, "none of its 1 hits .chr9_1_9. names"),
         ({"hits": "chr1\t1500\t1509\n"}, GeneMismatchError, "none of its 1 hits"),

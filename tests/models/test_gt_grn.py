@@ -39,12 +39,7 @@ EDGES = ALL_PAIRS[np.random.default_rng(0).random(len(ALL_PAIRS)) < 0.3]
 NAMES = np.arange(GENES)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def compile_quickly():
-    """What these tests ask of a program holds at any optimisation, and they compile many."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+pytestmark = pytest.mark.usefixtures("compile_quickly")
 
 
 def make_genes(edges=EDGES, names=NAMES, *, padded_edges=96, place_by=None):

@@ -27,12 +27,7 @@ WALKS = np.random.default_rng(0).integers(0, GENES, (7, STEPS))
 WALKS[2, 3:] = WALKS[5, 1:] = -1  # one that ended early, one isolated gene
 
 
-@pytest.fixture(scope="module", autouse=True)
-def compile_quickly():
-    """What these tests ask of a program holds at any optimisation."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+pytestmark = pytest.mark.usefixtures("compile_quickly")
 
 
 def say(walks, genes=GENES):

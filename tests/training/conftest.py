@@ -3,7 +3,6 @@
 import dataclasses
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -37,11 +36,8 @@ class Problem:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def compile_quickly():
+def compile_quickly(compile_quickly):
     """What these tests ask of a program holds at any optimisation, and they compile many."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture(scope="session")

@@ -31,14 +31,6 @@ FREE = dataclasses.replace(CONFIG, kl_weight=0.01)  # can learn noise by heart
 TRAINER = make_trainer(EmbeddingObjective(MODEL, CONFIG))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def compile_quickly():
-    """What these tests ask of a program holds at any optimisation, and they compile many."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 def standard(values):
     values = values - values.mean(axis=1, keepdims=True)
     return (values / values.std(axis=1, keepdims=True)).astype(np.float32)

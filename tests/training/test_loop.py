@@ -12,25 +12,9 @@ from grnjax.storage.checkpoints import CheckpointStore
 from grnjax.training.batches import build_pair_batch
 from grnjax.training.loop import fit
 from grnjax.training.pair_objective import TrainingConfig, make_pair_trainer
+from tests.training.logs import Killed, Lines
 
 INIT_KEY, TRAIN_KEY = jax.random.split(jax.random.key(0))  # of seed 0
-
-
-class Killed(Exception):
-    """Stands for the end of the process."""
-
-
-class Lines:
-    """A FitLog that keeps its lines."""
-
-    def __init__(self):
-        self.started, self.metrics = [], []
-
-    def start(self, epoch):
-        self.started.append(epoch)
-
-    def write(self, metrics):
-        self.metrics.append(metrics)
 
 
 def kill_after(trainer, chunks):

@@ -19,6 +19,7 @@ from grnjax.training.walk_training import (
     prepare_walks,
 )
 from grnjax.training.walk_vectors import embed_genes
+from tests.training.logs import Killed, Lines
 
 GROUPS, SIZE = 4, 8
 GENES = GROUPS * SIZE + 2
@@ -34,25 +35,6 @@ CONFIG = WalkTrainingConfig(
     patience=3,
     checkpoint_seconds=0.0,
 )
-
-
-class Killed(Exception):
-    """Stands for the end of the process."""
-
-
-class Lines:
-    """A FitLog that keeps its lines, and kills the fit after some lines if asked to."""
-
-    def __init__(self, last=None):
-        self.started, self.metrics, self.last = [], [], last
-
-    def start(self, epoch):
-        self.started.append(epoch)
-
-    def write(self, metrics):
-        self.metrics.append(metrics)
-        if len(self.metrics) == self.last:
-            raise Killed
 
 
 @pytest.fixture(scope="module")

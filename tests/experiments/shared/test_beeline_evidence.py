@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -35,6 +37,24 @@ def test_partial_expression_goes_where_all_genes_stay():
     assert kept.genes.names.tolist() == ["A", "B", "C", "D"]
     assert not kept.genes.measured.any() and kept.genes.expression.shape == (0, 4)
     assert add_expression(kept, [], np.array([0, 1])) == []
+
+
+def test_a_few_genes_without_expression_do_not_take_it_from_the_others(caplog):
+    whole = make_dataset([True] * 5)
+    names = np.array([f"G{i:03d}" for i in range(560)])
+    measured = np.arange(560) != 7
+    values = np.random.default_rng(0).normal(size=(30, 560)).astype(np.float32) * measured
+    genes = GeneTable(names, np.arange(560) < 2, values, measured)
+    kept = choose_genes(dataclasses.replace(whole, genes=genes), measured_only=False)
+    assert kept.genes.measured.sum() == 559
+    np.testing.assert_array_equal(kept.genes.expression, values)
+    [expression] = add_expression(kept, [], np.array([0, 1]))
+    assert expression.report["found"] == 559 and not caplog.text
+
+
+def test_expression_that_goes_is_announced(caplog):
+    choose_genes(make_dataset([True, True, False, True, True]), measured_only=False)
+    assert "expression goes: 3 of 4 genes have it" in caplog.text
 
 
 def test_measured_genes_alone_keep_their_expression():

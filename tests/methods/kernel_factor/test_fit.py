@@ -1,6 +1,5 @@
 import dataclasses
 
-import jax
 import numpy as np
 import pytest
 
@@ -26,12 +25,7 @@ def uniform_block(name, values):
     return GeneBlock(name, values.astype(np.float32), np.ones(GENES, bool), ("rbf", "linear"))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def compile_quickly():
-    """What these tests ask of a program holds at any optimisation, and they compile many."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+pytestmark = pytest.mark.usefixtures("compile_quickly")
 
 
 @dataclasses.dataclass(frozen=True)

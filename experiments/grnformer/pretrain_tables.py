@@ -1,0 +1,61 @@
+"""The tables of what networks add to masked-expression training, from the rows of the study."""
+
+import functools
+from collections.abc import Callable
+
+from experiments.grnformer.pretrain import CONDITIONS, STUDY
+from experiments.grnformer.tables import average
+from experiments.shared import tables as st
+from experiments.shared.record import read_rows
+
+SETS = ("SNARE-seq", "PBMC 3k", "PBMC 68k", "simulated")
+MEANS = ("gene mean in type",)
+RANDOM = "random network"
+
+
+@functools.cache
+def find(size: str) -> dict[tuple[str, str], dict[int, dict]]:
+    """The rows of models of a size by condition and set, then by seed."""
+    found: dict[tuple[str, str], dict[int, dict]] = {}
+    for row in read_rows(STUDY, split=size):
+        found.setdefault((row["method"], row["set"]), {})[row["seed"]] = row
+    return found
+
+
+def list_measured(size: str) -> dict[str, str]:
+    """The conditions that have a row, in their order."""
+    there = {method for method, _ in find(size)}
+    return {name: name for name in (*MEANS, *CONDITIONS) if name in there}
+
+
+def explained_table(size: str) -> st.Table:
+    """The share of the gene mean's loss that each condition explains."""
+
+    def cell(method: str, name: str) -> str:
+        return average([row["explained"] for row in find(size).get((method, name), {}).values()])
+
+    seeds = max(len(rows) for rows in find(size).values())
+    note = (
+        f"Share of the squared error of gene means that is gone; mean of up to {seeds} seeds, "
+        "± half the 95 % t interval where there are several."
+    )
+    return st.Table(list_measured(size), {x: x for x in SETS}, cell, "explained", note)
+
+
+def beyond_table(size: str) -> st.Table:
+    """By how much more than the random network of the same seed."""
+
+    def cell(method: str, name: str) -> str:
+        found, random = (find(size).get((x, name), {}) for x in (method, RANDOM))
+        both = sorted({*found} & {*random})
+        return average([found[seed]["explained"] - random[seed]["explained"] for seed in both])
+
+    rows = {x: x for x in list_measured(size) if x not in (*MEANS, RANDOM)}
+    note = "Explained share less that with random networks of equal degrees, seed by seed."
+    return st.Table(rows, {x: x for x in SETS}, cell, "beyond random networks", note)
+
+
+TABLES: dict[str, Callable[[], object]] = {
+    "explained, half": functools.partial(explained_table, "half"),
+    "beyond, half": functools.partial(beyond_table, "half"),
+}

@@ -1,0 +1,1 @@
+"""Enhancer-driven networks from expression, accessibility and motifs."""

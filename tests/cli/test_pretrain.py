@@ -1,0 +1,143 @@
+"""`grnjax pretrain` end to end: cells with networks, controls, what is written and refused."""
+
+import json
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+import grnjax
+from grnjax.data.expression import DataConfig
+from grnjax.tasks.pretraining_study import PretrainingStudy, embed_cells, load_cells, run_study
+
+GENES = [f"G{i:03d}" for i in range(120)]
+QUICK = (
+    "--training.model.backbone.width=16",
+    "--training.model.backbone.heads=2",
+    "--training.model.backbone.layers=2",
+    "--training.model.backbone.feed-forward=16",
+    "--training.model.structure.fan-out=4",
+    "--training.masked-zeros=0.3",
+    "--training.epochs=3",
+    "--tokens=60",
+)
+
+
+@pytest.fixture(scope="module")
+def cells():
+    """Counts of cells of two types with regulons of their own, whose activity was called."""
+    rng = np.random.default_rng(0)
+    kind = rng.permutation(np.repeat(["a", "b"], 60))
+    rate = rng.gamma(0.5, 1.0, 120) * np.ones((120, 1))
+    rate[np.ix_(kind == "a", np.arange(2, 16))] += 6
+    rate[np.ix_(kind == "b", np.arange(16, 30))] += 6
+    adata = anndata.AnnData(
+        sparse.csr_matrix(rng.poisson(rate).astype(np.float32)),
+        obs=pd.DataFrame({"kind": kind}, index=[f"c{i}" for i in range(120)]),
+        var=pd.DataFrame(index=GENES),
+    )
+    sets = {"G000": GENES[2:16], "G001": GENES[16:30]}
+    edges = pd.DataFrame([(tf, x) for tf, targets in sets.items() for x in targets])
+    edges.columns = ["source", "target"]
+    return grnjax.activity(adata, edges, groups="kind").to_anndata()
+
+
+@pytest.fixture(scope="module")
+def written(cells, tmp_path_factory, cli):
+    folder = tmp_path_factory.mktemp("pretrain")
+    cells.write_h5ad(folder / "active.h5ad")
+    words = ["pretrain", folder / "active.h5ad", "--groups", "kind", *QUICK]
+    words += ["--controls", "random-network", "no-network", "--out", folder / "run"]
+    outcome = cli(*words)
+    assert outcome.status == 0, outcome.err
+    return folder, words, outcome
+
+
+def test_the_model_stands_beside_its_controls_and_means(written):
+    folder, _, outcome = written
+    record = json.loads((folder / "run" / "run.json").read_text())
+    names = [row["model"] for row in record["rows"]]
+    assert names == ["GRNFormer", "random-network", "no-network", "gene mean", "gene mean in type"]
+    loss = {row["model"]: row["masked_loss"] for row in record["rows"]}
+    assert len({loss[name] for name in names[:3]}) == 3
+    assert loss["gene mean in type"] < loss["gene mean"]
+    gain = loss["random-network"] - loss["GRNFormer"]
+    assert f"Beyond random networks of equal degrees: {gain:+.4f}" in outcome.out
+    assert record["tokens"]["tokens"] == 60 and record["data"]["normalised"]
+
+
+def test_cells_keep_their_names_and_get_vectors(written, cells):
+    table = anndata.read_h5ad(written[0] / "run" / "cells.h5ad")
+    assert table.obs_names.tolist() == cells.obs_names.tolist()
+    assert table.obs["part"].value_counts().to_dict() == {"train": 84, "test": 24, "validation": 12}
+    assert table.obsm["X_grnformer"].shape == (120, 16)
+    assert np.isfinite(table.obsm["X_grnformer"]).all()
+    counts = cells[:, table.var_names].X.toarray()
+    np.testing.assert_array_equal(np.asarray(table.X) > 0, counts > 0)
+
+
+def test_again_it_is_finished_and_without_results_it_ends_alike(written, cli):
+    folder, words, _ = written
+    again = cli(*words)
+    assert again.status == 0 and "already finished" in again.err
+    before = json.loads((folder / "run" / "run.json").read_text())
+    (folder / "run" / "cells.h5ad").unlink()
+    assert cli(*words).status == 0
+    after = json.loads((folder / "run" / "run.json").read_text())
+    assert after["rows"] == before["rows"]
+    assert (folder / "run" / "cells.h5ad").exists()
+
+
+def test_the_order_of_genes_changes_no_value(cells):
+    """Values are joined with networks by name, in the log scale that a dense reader makes."""
+    order = np.random.default_rng(1).permutation(120)
+    found, turned = (load_cells(x, "kind", DataConfig()) for x in (cells, cells[:, order].copy()))
+    place = [turned.genes.tolist().index(gene) for gene in found.genes]
+    np.testing.assert_allclose(
+        found.expression.toarray(), turned.expression[:, place].toarray(), rtol=1e-6
+    )
+    counts = cells.X.toarray().astype(np.float64)
+    expected = np.log1p(1e4 * counts / counts.sum(axis=1, keepdims=True))
+    np.testing.assert_allclose(found.expression.toarray(), expected, rtol=1e-5)
+
+
+def test_a_vector_does_not_depend_on_the_cells_after_it(cells):
+    found = load_cells(cells, "kind", DataConfig())
+    study = PretrainingStudy(controls=(), tokens=60)
+    study = grnjax.config.parse(study, [*QUICK[:-2], "--training.epochs=1"], program="test")
+    fitted, rows = run_study(found, study)
+    assert [row["model"] for row in rows] == ["GRNFormer", "gene mean", "gene mean in type"]
+    data = fitted.data
+    fewer = data._replace(expression=data.expression[:40], active=data.active[:40])
+    vectors = embed_cells(fitted)
+    some = embed_cells(type(fitted)(**{**vars(fitted), "data": fewer}))
+    np.testing.assert_allclose(vectors[:32], some[:32], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--groups", "type"), r"no column 'type' for --groups"),
+        (("--groups", "other"), r"60 of 120 cells have no type with a network"),
+        (("--groups", "kind", "--data.split", "draw"), "reads one file of cells"),
+        (("--groups", "kind", "--controls", "random"), "controls"),
+        (("--groups", "kind", "--test-share", "0.999"), "too few"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_sentence(cells, tmp_path, cli, words, sentence):
+    adata = cells.copy()
+    adata.obs["other"] = np.where(adata.obs["kind"] == "a", "a", "c")
+    adata.write_h5ad(tmp_path / "active.h5ad")
+    outcome = cli("pretrain", tmp_path / "active.h5ad", *words, "--out", tmp_path / "run")
+    assert outcome.status == 2 and sentence.replace("\\", "") in outcome.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_cells_without_activity_are_told_what_makes_it(cells, tmp_path, cli):
+    bare = anndata.AnnData(cells.X, cells.obs, cells.var)
+    bare.write_h5ad(tmp_path / "cells.h5ad")
+    words = "--groups", "kind", "--out", tmp_path / "run"
+    outcome = cli("pretrain", tmp_path / "cells.h5ad", *words)
+    assert outcome.status == 2 and "grnjax activity CELLS --regulons TABLE" in outcome.err
