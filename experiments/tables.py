@@ -10,6 +10,9 @@ from pathlib import Path
 
 from experiments.bench import tables as bench
 from experiments.expression_only import tables as expression_only
+from experiments.grnformer import label_free_tables as label_free
+from experiments.grnformer import pretrain_tables as pretrain
+from experiments.grnformer import tables as grnformer
 from experiments.gt_grn import tables as gt_grn
 from experiments.kernel_factor import tables as kernel_factor
 from experiments.scregnet import tables as scregnet
@@ -19,10 +22,12 @@ from grnjax.storage.files import write_atomic
 
 FOLDER = ROOT / "experiments"
 PAPERS = {"scregnet": scregnet, "gt_grn": gt_grn, "kernel_factor": kernel_factor}
-PAPERS |= {"expression_only": expression_only, "bench": bench}
+PAPERS |= {"grnformer": grnformer, "expression_only": expression_only, "bench": bench}
 PAGES: dict[Path, dict[str, Callable[[], object]]] = {
     ROOT / "README.md": kernel_factor.README,
     ROOT / "docs/speed.md": bench.SPEED,
+    FOLDER / "grnformer/label_free.md": label_free.TABLES,
+    FOLDER / "grnformer/pretrain.md": pretrain.TABLES,
     **{FOLDER / name / "README.md": paper.TABLES for name, paper in PAPERS.items()},
 }
 

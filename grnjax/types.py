@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 import jraph
 import numpy as np
+import pandas as pd
 from beartype import beartype
 from jaxtyping import Array, Bool, Float, Int, Int32, jaxtyped
 
@@ -35,6 +36,7 @@ class GeneTable:
     is_tf: Bool[np.ndarray, " gene"]
     expression: Float[np.ndarray, "cell gene"]  # float32, log scale unless the user said otherwise
     measured: Bool[np.ndarray, " gene"]
+    cells: pd.DataFrame | None = None  # names of the cells, the index, and what is known of them
 
     @property
     def tfs(self) -> Int32[np.ndarray, " tf"]:

@@ -5,6 +5,7 @@ import dataclasses
 import io
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,20 +15,69 @@ import pandas as pd
 import pytest
 
 GOLDEN = Path(__file__).parent / "golden"
-QUICK_FACTORS = ("--method.training.steps=60", "--method.kernels.episodes=4")
+QUICK_METHODS = {
+    "kernel-factor": ("training.steps=60", "kernels.episodes=4"),
+    "scRegNet": (
+        "training.epochs=10",
+        "training.evaluate-every=5",
+        "model.mlp-widths=8",
+        "model.identity-rank=2",
+        "inputs.nodes=statistics",
+    ),
+    "GT-GRN": (
+        "training.epochs=10",
+        "training.evaluate-every=5",
+        "model.transformer.width=8",
+        "model.transformer.heads=2",
+        "model.transformer.layers=1",
+        "embeddings.networks=pearson",
+        "embeddings.autoencoder.dim=6",
+        "embeddings.autoencoder.widths=16",
+        "embeddings.expression.epochs=10",
+        "embeddings.expression.warm-up=5",
+        "embeddings.walks.model.layers=1",
+        "embeddings.walks.model.heads=2",
+        "embeddings.walks.model.width=8",
+        "embeddings.walks.model.feed-forward=8",
+        "embeddings.walks.walks-a-node=5",
+        "embeddings.walks.evaluate-every=20",
+        "embeddings.walks.held-out-walks=128",
+        "embeddings.walks.vector-walks=2",
+    ),
+    "genie3": ("trees=5",),
+    "grnboost2": ("rounds=10",),
+    "enhancer": ("tf-gene.importance=ridge",),
+}
+QUICK_FACTORS = tuple(f"--method.{item}" for item in QUICK_METHODS["kernel-factor"])
+MOST_MAPPINGS = 20_000
 SPLIT = {"Train": (0, 0.62), "Validation": (0.62, 0.75), "Test": (0.75, 1)}
 
 
 def pytest_configure(config):
     """Lets every test and every process it starts reuse what another one has compiled.
 
-    Each of pytest-xdist's workers has a folder of its own: jax reads while another process writes.
+    The workers of pytest-xdist share the folder. What jax reads while another process writes it,
+    it finds to be truncated, says so, and compiles.
     """
+    if hasattr(config, "workerinput"):
+        return
     folder = tempfile.mkdtemp(prefix="grnjax-compiled-")
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_mappings():
+    """Drops compiled programs before they take all the mappings that Linux grants a process.
+
+    There are 65,530; the whole suite in one process asks for more, and the interpreter dies.
+    """
+    yield
+    maps, jax = Path("/proc/self/maps"), sys.modules.get("jax")
+    if jax is not None and maps.exists() and maps.read_bytes().count(b"\n") > MOST_MAPPINGS:
+        jax.clear_caches()
 
 
 @pytest.fixture(scope="session")
@@ -123,6 +173,22 @@ def small_set(tmp_path_factory) -> SmallSet:
     (folder / "tfs.txt").write_text("\n".join(data.tfs))
     truth = data.edges[["tf", "target"]]
     return SmallSet(folder, counts, known, truth, data.genes.tolist(), data.tfs.tolist())
+
+
+@pytest.fixture(scope="module")
+def compile_quickly():
+    """For tests that compile much, and ask nothing that depends on how far it is optimised."""
+    import jax
+
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture(scope="session")
+def quick_methods() -> dict[str, tuple[str, ...]]:
+    """Settings that make the fits of a method short; tests that share them share what compiles."""
+    return QUICK_METHODS
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ def test_gaps_and_repeats_are_counted(
     (tmp_path / "tfs.txt").write_text("TF01\nTF02\nTF03\nTF05\nTF06\nTF07\nTF08\nNANOG")
     out = tmp_path / "run"
     files = [small_set.folder / "expression.csv", "--network", tmp_path / "network.csv"]
-    files += ["--tfs", tmp_path / "tfs.txt"]
+    files += ["--tfs", tmp_path / "tfs.txt", "--genes", "all"]
     quick = ["--repeats", 1, "--folds", 2, *quick_factors]
     outcome = cli("infer", *files, *quick, "--out", out)
     assert outcome.status == 0, outcome.err

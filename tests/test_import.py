@@ -43,7 +43,16 @@ def test_importing_every_command_initialises_no_device():
         [
             *(
                 f"import grnjax.cli.{name}"
-                for name in ("infer", "train", "transfer", "evaluate", "doctor")
+                for name in (
+                    "infer",
+                    "train",
+                    "transfer",
+                    "activity",
+                    "convert",
+                    "embed",
+                    "evaluate",
+                    "doctor",
+                )
             ),
             "from jax._src import xla_bridge",
             "assert not xla_bridge.backends_are_initialized()",

@@ -67,7 +67,7 @@ def list_wrong(hint: Any) -> list:
         count = 2 if options[-1] is Ellipsis else len(options)
         wrong = [(value,) * count for value in list_wrong(options[0])]
         items = [mark for mark in marks if isinstance(mark, Items)]
-        wrong += [()] * len(items)
+        wrong += [() for mark in items if not mark.empty]
         wrong += [(first_of(options[0]),) * (count - 1)] * (options[-1] is not Ellipsis)
         return wrong + [(first_of(options[0]),) * 2 for mark in items if mark.different]
     wrong = [WORD] * (typing.get_origin(hint) is Literal or hint in (int, float, bool))
@@ -92,7 +92,8 @@ def make(kind: type) -> Any:
     for setting in list_fields(kind):
         if setting.value is MISSING:
             hint = (*typing.get_args(setting.hint), setting.hint)[0]
-            given[setting.key] = hint("x") if hint in (str, Path) else make(hint)
+            simplest = {str: "x", Path: "x", int: 1, float: 1}
+            given[setting.key] = hint(simplest[hint]) if hint in simplest else make(hint)
     return kind(**given)
 
 

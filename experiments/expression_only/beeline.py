@@ -19,6 +19,7 @@ from experiments.shared.studies import (
     begin,
     measure_expression_only,
     measure_trivial,
+    run_program,
 )
 from grnjax.methods.expression_only import ExpressionOnlyName
 from grnjax.progress import logger
@@ -53,4 +54,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -26,6 +26,7 @@ from experiments.shared.studies import (
     measure,
     measure_reconstruction,
     measure_trivial,
+    run_program,
 )
 from grnjax.config import Seeds
 from grnjax.graphs.positional import PositionConfig
@@ -162,4 +163,4 @@ def published(split: Split, embeddings: GeneEmbeddings) -> GTGRNMethod:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -7,6 +7,7 @@ Expect:  curated edges among the 1,000 best new ones, in brackets the control's 
 """
 
 import dataclasses
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +15,14 @@ import pandas as pd
 
 from experiments.gt_grn.beeline import KNOWN, MODEL, embedded_splits, forms
 from experiments.scregnet.biological_check import REFERENCES, list_support
-from experiments.shared.studies import MDC, Variant, begin
+from experiments.shared.studies import MDC, Variant, begin, run_program
 from grnjax.config import Settings
 from grnjax.data.candidates import has_known_targets, list_candidates
 from grnjax.data.data_set import find_root
 from grnjax.data.edges import read_edges
 from grnjax.data.expression import DataConfig
 from grnjax.methods.gt_grn.embeddings import GeneEmbeddingConfig, embed_dataset
-from grnjax.tasks.cross_fitting import CrossFitConfig, assign_folds, list_trainable
+from grnjax.tasks.cross_fitting import CrossFitConfig, assign_folds
 from grnjax.tasks.loading import load_folder
 from grnjax.types import Dataset
 
@@ -73,9 +74,10 @@ def rank_pairs(dataset: Dataset, config: Config) -> pd.DataFrame:
         found = {**ground.trivial(splits[number]), MODEL: np.mean(own, axis=0)}
         for method in (MODEL, *TRIVIAL):
             ranked.loc[fold.held_out, method] = found[method]
-    trainable = list_trainable([fold.part for fold in folds])
-    return ranked[np.isin(candidates.pairs[:, 0], trainable)]
+    learned = [np.unique(split.train.positives[:, 0]) for split in splits]
+    in_all_folds = functools.reduce(np.intersect1d, learned)
+    return ranked[np.isin(candidates.pairs[:, 0], in_all_folds)]
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

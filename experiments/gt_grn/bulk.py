@@ -27,6 +27,7 @@ from experiments.shared.studies import (
     fit_factors,
     keep_genes,
     measure_expression_only,
+    run_program,
 )
 from grnjax.baselines.controls import scores_at
 from grnjax.data.bulk import BulkSet
@@ -107,4 +108,4 @@ def measure_kernel_factor(results: ResultsFile, where: dict, ground: Splits, spl
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.shared.studies import begin
+from experiments.shared.studies import begin, run_program
 from grnjax.config import Seeds, Settings
 from grnjax.data.data_set import find_root
 from grnjax.data.expression import DataConfig, Expression
-from grnjax.data.genes import read_tf_list
 from grnjax.data.labelled_cells import CellSet
+from grnjax.data.tf_lists import read_tf_list
 from grnjax.methods.gt_grn.embeddings import GeneEmbeddingConfig, embed_dataset
 from grnjax.progress import logger
 from grnjax.tasks.cell_type import CellTypeConfig, GeneVectors, annotate_cells
@@ -78,4 +78,4 @@ def embed_cells(
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

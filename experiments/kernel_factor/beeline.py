@@ -23,7 +23,7 @@ from experiments.shared.beeline_evidence import (
     species_of,
 )
 from experiments.shared.record import ResultsFile
-from experiments.shared.studies import GridConfig, begin, fit_factors
+from experiments.shared.studies import GridConfig, begin, fit_factors, run_program
 from grnjax.baselines.controls import scores_at, trivial_rows
 from grnjax.baselines.factors import FactorRidge, fit_factor_model
 from grnjax.data.benchmark import BenchmarkSet
@@ -143,4 +143,4 @@ def judge_trivial(
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

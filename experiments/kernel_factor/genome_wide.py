@@ -19,7 +19,7 @@ import numpy as np
 
 from experiments.kernel_factor.beeline import MODEL, clear, judge
 from experiments.shared.beeline_evidence import add_expression, choose_genes, read_evidence
-from experiments.shared.studies import begin, fit_factors
+from experiments.shared.studies import begin, fit_factors, run_program
 from grnjax.baselines.controls import identity_ensemble
 from grnjax.config import Seeds, Settings
 from grnjax.data.benchmark import BenchmarkSet
@@ -162,4 +162,4 @@ def widen(wide: WideSet, split: Split) -> Split:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

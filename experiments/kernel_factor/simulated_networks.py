@@ -17,6 +17,7 @@ from experiments.shared.studies import (
     begin,
     fit_factors,
     measure_trivial,
+    run_program,
 )
 from grnjax import config as settings
 from grnjax.config import Seeds
@@ -97,4 +98,4 @@ def kernel_factor_rows(embedded: EmbeddedData, config: SplitConfig) -> list[dict
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

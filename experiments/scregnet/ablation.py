@@ -19,6 +19,7 @@ from experiments.shared.studies import (
     begin,
     load_set,
     measure_set,
+    run_program,
     two_forms,
 )
 from grnjax import config as settings
@@ -89,4 +90,4 @@ def list_variants(form: str, method: ScRegNetMethod) -> dict[str, Variant]:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -16,7 +16,14 @@ from pathlib import Path
 
 from experiments.scregnet.published_settings import encode_once, published_config
 from experiments.shared.record import ResultsFile
-from experiments.shared.studies import SCREGNET, Splits, begin, measure, measure_trivial
+from experiments.shared.studies import (
+    SCREGNET,
+    Splits,
+    begin,
+    measure,
+    measure_trivial,
+    run_program,
+)
 from grnjax import config as settings
 from grnjax.cli.train import with_option
 from grnjax.config import Seeds, Settings
@@ -107,4 +114,4 @@ def is_balanced(found: BenchmarkSet) -> bool:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

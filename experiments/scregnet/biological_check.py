@@ -11,7 +11,7 @@ import dataclasses
 
 import pandas as pd
 
-from experiments.shared.studies import begin
+from experiments.shared.studies import begin, run_program
 from grnjax.data.candidates import has_known_targets
 from grnjax.data.data_set import find_root
 from grnjax.data.edges import read_edges
@@ -89,4 +89,4 @@ def list_support(
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

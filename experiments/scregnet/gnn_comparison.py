@@ -8,7 +8,14 @@ Expect:  with --draws 0 1 2 --seeds 0 1 2, AUROC/AP, ours / published form; mDC:
          .887/.622, no messages .886/.621
 """
 
-from experiments.shared.studies import StudyConfig, begin, load_set, measure_set, two_forms
+from experiments.shared.studies import (
+    StudyConfig,
+    begin,
+    load_set,
+    measure_set,
+    run_program,
+    two_forms,
+)
 from grnjax import config as settings
 from grnjax.methods.scregnet import ScRegNetMethod
 from grnjax.models.gat import GATConfig
@@ -39,4 +46,4 @@ def list_encoders(form: str, method: ScRegNetMethod) -> dict[str, ScRegNetMethod
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -17,6 +17,7 @@ from experiments.shared.studies import (
     begin,
     load_set,
     measure,
+    run_program,
     two_forms,
 )
 from grnjax.baselines.controls import identity_ensemble, scores_at
@@ -85,4 +86,4 @@ def measure_labels_only(
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

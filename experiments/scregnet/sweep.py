@@ -17,7 +17,15 @@ from optuna.storages.journal import JournalFileBackend, JournalStorage
 from optuna.trial import TrialState
 
 from experiments.scregnet.published_settings import ONCE, published_form
-from experiments.shared.studies import HESC, LoadedSet, Splits, Variant, begin, load_set
+from experiments.shared.studies import (
+    HESC,
+    LoadedSet,
+    Splits,
+    Variant,
+    begin,
+    load_set,
+    run_program,
+)
 from grnjax import config as settings
 from grnjax.config import Count, Positive, Settings
 from grnjax.data.expression import DataConfig
@@ -152,4 +160,4 @@ def suggest_widths(trial: optuna.trial.BaseTrial, part: str) -> tuple[int, ...]:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -9,7 +9,7 @@ Expect:  unseen TFs, AUROC/swap of scRegNet (its expression permuted): mESC to m
 
 import dataclasses
 
-from experiments.shared.studies import begin, keep_genes
+from experiments.shared.studies import begin, keep_genes, run_program
 from grnjax.data.expression import DataConfig
 from grnjax.methods.method import MethodConfig
 from grnjax.methods.scregnet import InputConfig, ScRegNetMethod
@@ -52,4 +52,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -122,10 +122,11 @@ def describe_provenance() -> dict:
     script, root = Path(sys.argv[0]).resolve(), RESULTS.parents[1]
     inside = script.relative_to(root) if script.is_relative_to(root) else Path(script.name)
     module = inside.with_suffix("").parts
+    words = [Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:]]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "commit": git("rev-parse", "--short", "HEAD") + changed,
-        "command": " ".join([f"python -m {'.'.join(module)}", *sys.argv[1:]]),
+        "command": " ".join([f"python -m {'.'.join(module)}", *words]),
         "hardware": f"{os.cpu_count()} cores, {memory:.0f} GiB, {jax.devices()[0].device_kind}",
         "versions": {"python": platform.python_version()}
         | {name: metadata.version(name) for name in ("jax", "flax", "optax")},

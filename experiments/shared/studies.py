@@ -4,9 +4,9 @@ import dataclasses
 import functools
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
@@ -14,12 +14,14 @@ from experiments.scregnet.published_settings import encode_once, published_confi
 from experiments.shared.record import ResultsFile
 from grnjax import config as settings
 from grnjax.baselines.controls import scores_at
+from grnjax.cli import run_command
 from grnjax.config import Seeds, Settings
 from grnjax.data.benchmark import BenchmarkSet
 from grnjax.data.candidates import list_split_tfs
 from grnjax.data.data_set import find_root
 from grnjax.data.expression import DataConfig
 from grnjax.data.sets import find_set, find_sets
+from grnjax.errors import ConfigError
 from grnjax.evaluation.splits import SplitKind
 from grnjax.evidence.types import Evidence
 from grnjax.methods.expression_only import score_genes
@@ -91,6 +93,11 @@ class GridConfig(StudyConfig):
         """Each set with its data."""
         for pattern in self.sets:
             for found in find_sets(self.data.root, pattern):
+                if not isinstance(found, BenchmarkSet):
+                    raise ConfigError(
+                        f"{found.name} is not laid out as BEELINE's sets are, which this study "
+                        "takes: --sets Specific/mDC/TFs+500."
+                    )
                 yield found, load_folder(found.labels, self.data)[0]
 
     def split(self, dataset: Dataset, kind: SplitKind) -> list[Split]:
@@ -98,10 +105,21 @@ class GridConfig(StudyConfig):
         return draw_splits(dataset, SplitConfig(kind=kind, draws=self.draws))
 
 
+def run_program(main: Callable[[], None]) -> NoReturn:
+    """Runs a study and ends the process; a mistake of the user's is one sentence and status 2."""
+    sys.exit(run_command(name_program(), lambda args: main(), sys.argv[1:]))
+
+
+def name_program() -> str:
+    """What the user typed to run this process."""
+    spec = sys.modules["__main__"].__spec__
+    return f"python -m {spec.name.removesuffix('.__main__')}" if spec else sys.argv[0]
+
+
 def begin(config: type[Config], study: str) -> tuple[Config, ResultsFile]:
     """The settings that the command line gives, and the rows that there are."""
     start_logging()
-    return settings.parse(config, sys.argv[1:], program=study), ResultsFile(study)
+    return settings.parse(config, sys.argv[1:], program=name_program()), ResultsFile(study)
 
 
 def keep_genes(dataset: Dataset, keep: np.ndarray) -> Dataset:

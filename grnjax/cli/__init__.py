@@ -1,28 +1,40 @@
-"""The command line: `grnjax infer | train | transfer | evaluate | data | doctor`.
+"""The command line: `grnjax infer | train | transfer | activity | convert | embed | ...`.
 
-This file stays light, so that `grnjax --help` answers at once; each command is a file of its own.
+This file stays light, so that `grnjax --help` answers at once, and signals are answered before
+anything else is imported; each command is a file of its own.
 """
 
-import difflib
 import gc
 import importlib
+import io
 import sys
 from collections.abc import Callable
 from types import ModuleType
+
+from grnjax.cli.stopping import answer_signals
 
 COMMANDS = {
     "infer": "rank every TF-gene pair from expression and known regulation",
     "train": "fit and evaluate on a benchmark set, beside the trivial rows",
     "transfer": "train on one benchmark set, judge on another",
+    "activity": "score regulons in cells: on or off, networks of cells and types",
+    "pretrain": "fit GRNFormer to cells with networks, beside random networks",
+    "convert": "published single-cell models: weights for PyTorch into checkpoints, and back",
+    "embed": "cells and genes as vectors, by a converted single-cell model",
     "evaluate": "judge any program's network file against a true network",
-    "data": "list, fetch and build public data sets; convert network files",
+    "data": "list, fetch and build public data sets; convert networks; scan for motifs",
     "doctor": "versions, devices, memory and a self-test",
 }
 
 
 def main(args: list[str] | None = None) -> int:
-    """Runs a command and returns its exit status: 0, or 2 after a mistake of the user's."""
-    args = sys.argv[1:] if args is None else args
+    """Runs a command and returns its exit status: 0, or 2 after a mistake of the user's.
+
+    Without `args` it is this process's own command, and signals end it (`stopping.py`).
+    """
+    if args is None:
+        args = sys.argv[1:]
+        answer_signals(" ".join(["grnjax", *(name for name in args[:1] if name in COMMANDS)]))
     if not args or args[0] in ("-h", "--help"):
         print(describe_commands())
         return 0
@@ -33,6 +45,8 @@ def main(args: list[str] | None = None) -> int:
         return 0
     name, *rest = args
     if name not in COMMANDS:
+        import difflib
+
         near = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.0)[0]
         print(f"grnjax has no command {name}; did you mean {near}?", file=sys.stderr)
         return 2
@@ -43,16 +57,23 @@ def main(args: list[str] | None = None) -> int:
 def run_command(program: str, run: Callable[[list[str]], None], args: list[str]) -> int:
     """Runs a command of grnjax, or of a file of your own, and returns its exit status.
 
-    A mistake of the user's, or a file that cannot be read, ends in one sentence and status 2.
+    A mistake of the user's, or a file that cannot be read or written, ends in one sentence and
+    status 2. Signals are answered where `args` are those of this process.
 
     Args:
         program: what the user typed to call it, such as "grnjax infer" or "python -m my_task".
     """
-    from grnjax.errors import GrnjaxError
+    from grnjax.errors import GrnjaxError, printable
     from grnjax.progress import start_logging
     from grnjax.storage.compilation import keep_compilations
+    from grnjax.storage.files import FULL
 
-    start_logging()
+    if args and args == sys.argv[1:]:
+        answer_signals(program)
+    for stream in (sys.stdout, sys.stderr):  # a terminal may lack a letter, such as ± in ASCII
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    start_logging(printable)
     keep_compilations()
     try:
         run(args)
@@ -63,7 +84,10 @@ def run_command(program: str, run: Callable[[list[str]], None], args: list[str])
         return 2
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        print(f"{program}: {where}{error.strerror or error}.", file=sys.stderr)
+        full = error.errno in FULL
+        remedy = "; make room, and the same command goes on from here" if full else ""
+        problem = printable(f"{where}{error.strerror or error}{remedy}")
+        print(f"{program}: {problem}.", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"{program}: stopped; the same command resumes from here.", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""`grnjax data`: public data sets listed, fetched and built, and network files converted."""
+"""`grnjax data`: data sets listed, fetched, built; network files converted; motifs scanned for."""
 
 import dataclasses
 import itertools
@@ -8,29 +8,36 @@ from collections import Counter
 from pathlib import Path
 from typing import Literal
 
+import pandas as pd
 from tyro.conf import Positional
 
 from grnjax import config as settings
+from grnjax.cli.file_record import has_finished, write_record
 from grnjax.config import Settings
 from grnjax.data.beeline_archive import build_sets
 from grnjax.data.data_set import ROOT_VARIABLE, DataSet
 from grnjax.data.download import CATALOGUE, ZENODO, fetch_archives
-from grnjax.data.edges import read_edges
+from grnjax.data.edges import offer_weights, read_edges
 from grnjax.data.layouts import write_layout
 from grnjax.data.sets import find_sets
 from grnjax.errors import ConfigError
+from grnjax.evidence.motif_hits import MotifHitsConfig, check_files, scan_files
+from grnjax.progress import logger
+from grnjax.tasks.record import digest_inputs
 
-HELP = """grnjax data: public data sets by name, and network files of other programs.
+HELP = """grnjax data: public data sets by name, network files of other programs, motif hits.
 
 usage: grnjax data list [PATTERN] [--root DIR]
        grnjax data fetch NAME [--out DIR] [--archive FILE.zip ...]
        grnjax data convert SOURCE TARGET [--layout scenic|beeline|decoupler|genernib]
+       grnjax data motifs --sequences FASTA --motifs JASPAR --out HITS.tsv
 
   list      the sets under a root by name, with their sizes, and the public ones to fetch
   fetch     download and verify a set, or take its archives from a disk, and build it
   convert   a network file into that of another program
+  motifs    hits of motifs (JASPAR, MEME) in peaks or promoters, for evidence and --method=enhancer
 
-grnjax data fetch --help and grnjax data convert --help list their settings."""
+grnjax data fetch --help, convert --help and motifs --help list their settings."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -71,7 +78,8 @@ class FetchCommand(Settings):
 class ConvertCommand(Settings):
     """Write a network file in the layout that another program reads.
 
-    SOURCE is whatever `grnjax evaluate` reads: text (gzip too), .parquet, .h5ad or .zarr. The
+    SOURCE is whatever `grnjax evaluate` reads: text (gzip too), .parquet, .h5ad or .zarr; tables,
+    SIF and matrices. The
     suffix of TARGET decides the kind of file: .tsv, .csv (both also .gz), .parquet, or .h5ad for
     geneRNIB. What is left out on the way is counted.
     """
@@ -84,15 +92,41 @@ class ConvertCommand(Settings):
     """Headings: TF, target, importance (scenic); Gene1, Gene2, EdgeWeight, always tab separated
     (beeline); source, target, weight (decoupler); the same in .uns (genernib); auto takes
     genernib for .h5ad, else scenic."""
+    weight_column: str | None = None
+    """Heading of the weights where it is not weight or importance; in an .h5ad or .zarr, the key
+    of the network in .varp or .uns."""
+    only: str | None = None
+    """COLUMN=VALUE of the rows to take, where a table holds several networks."""
     dataset_id: str = "unknown"
     """What geneRNIB calls the data set."""
     method_id: str = "unknown"
     """What geneRNIB calls the method."""
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MotifsCommand(MotifHitsConfig):
+    """Write the hits of motifs in peaks or promoters, both strands, as a table.
+
+    Give --sequences, or --genome and --peaks. The table is what `--evidence peaks=PEAKS,HITS` and
+    `--method=enhancer --method.motifs HITS` read; beside it, HITS.tsv.json has the settings and
+    what was counted. The same command on a finished table verifies it and does nothing.
+    """
+
+    motifs: Path
+    """Motifs: JASPAR (JSON or text) or MEME format, plain or gzipped."""
+    out: Path
+    """Table to write: .tsv or .tsv.gz."""
+    sequences: Path | None = None
+    """FASTA of peaks (named chr1_100_200 or chr1:100-200) or of promoters (named by genes)."""
+    genome: Path | None = None
+    """FASTA of chromosomes."""
+    peaks: Path | None = None
+    """BED of the peaks in the genome."""
+
+
 def run(args: list[str]) -> None:
     """Runs the command with these arguments."""
-    actions = {"list": list_sets, "fetch": fetch, "convert": convert}
+    actions = {"list": list_sets, "fetch": fetch, "convert": convert, "motifs": scan_motifs}
     if not args or args[0] in ("-h", "--help"):
         print(HELP)
         return
@@ -159,7 +193,13 @@ def convert(args: list[str]) -> None:
     layout = command.layout
     if layout == "auto":
         layout = "genernib" if command.target.suffix == ".h5ad" else "scenic"
-    edges = read_edges(command.source)
+    edges = read_edges(command.source, weight_column=command.weight_column, only=command.only)
+    offer = offer_weights(edges)
+    if "weight" not in edges:
+        offer = f"no column of weights, so each edge weighs 1{'; ' * bool(offer)}{offer}"
+    if offer and command.weight_column is None:
+        logger.info(f"{command.source}: {offer}")
+    say_signs(edges, layout, command.source)
     write_layout(
         edges,
         command.target,
@@ -171,3 +211,40 @@ def convert(args: list[str]) -> None:
         count = edges.attrs["report"][what]
         if count:
             print(f"{count:,} {what.replace('_', ' ')} of {command.source} dropped")
+
+
+def say_signs(edges: pd.DataFrame, layout: str, source: Path) -> None:
+    """Says which signs are left out or not known, where the layout has a place for them."""
+    is_signed = "sign" in edges or ("weight" in edges and (edges["weight"] < 0).any())
+    if layout == "scenic" and is_signed:
+        logger.info(f"{source}: scenic has no signs; --layout decoupler keeps them in the weights")
+    unknown = int((edges["sign"] == 0).sum()) if "sign" in edges else len(edges)
+    if layout == "decoupler" and unknown and (not is_signed or "sign" in edges):
+        logger.info(
+            f"{source}: the sign of {unknown:,} of {len(edges):,} edges is unknown; decoupler "
+            "reads their weights, above 0, as activation"
+        )
+
+
+def scan_motifs(args: list[str]) -> None:
+    """Scans for motifs, unless the table is there already."""
+    command = settings.parse(MotifsCommand, args, program="grnjax data motifs")
+    files = {role: getattr(command, role) for role in ("sequences", "genome", "peaks")}
+    check_files(*files.values())
+    beside = command.out.with_name(f"{command.out.name}.json")
+    values = settings.to_json(command)
+    chosen = {field.name: values[field.name] for field in dataclasses.fields(MotifHitsConfig)}
+    inputs = digest_inputs({**files, "motifs": command.motifs})
+    about = {"command": "data motifs", "config": chosen, "inputs": inputs}
+    if has_finished(beside, about, [command.out]):
+        return
+    counts = scan_files(
+        files["sequences"],
+        command.motifs,
+        command.out,
+        MotifHitsConfig(**{name: getattr(command, name) for name in chosen}),
+        genome=command.genome,
+        peaks=command.peaks,
+    )
+    write_record(beside, about, [command.out], report=counts)
+    print(f"{counts['hits']:,} hits in {counts['sequences']:,} sequences written to {command.out}")

@@ -7,7 +7,8 @@ from tyro.conf import Positional
 
 from grnjax import config as settings
 from grnjax.config import Settings
-from grnjax.storage.files import lock_run, open_run, write_json
+from grnjax.progress import logger
+from grnjax.storage.files import encode_json, lock_run, open_run, write_atomic
 from grnjax.tasks.evaluation import Evaluation, evaluate
 from grnjax.tasks.record import digest_inputs
 
@@ -22,13 +23,16 @@ class EvaluateCommand(Settings):
     """
 
     edges: Positional[Path]
-    """Network: TF, target and weight in text or .parquet; .h5ad or .zarr with .varp['grn']."""
+    """Network: TF, target and weight in text or .parquet; SIF; a matrix; .h5ad or .zarr."""
     truth: Path
     """True network."""
     train: Path | None = None
     """Edges (or labelled pairs) the network was trained on; they make the trivial rows."""
     tfs: Path | None = None
     """TFs whose pairs are candidates; by default those of the truth."""
+    weight_column: str | None = None
+    """Heading of the weights in EDGES where it is not weight or importance; in an .h5ad or .zarr,
+    the key of the network in .varp or .uns."""
     out: Path | None = None
     """Folder for evaluation.json."""
 
@@ -36,7 +40,13 @@ class EvaluateCommand(Settings):
 def run(args: list[str]) -> None:
     """Runs the command with these arguments."""
     command = settings.parse(EvaluateCommand, args, program="grnjax evaluate")
-    found = evaluate(command.edges, command.truth, train=command.train, tfs=command.tfs)
+    found = evaluate(
+        command.edges,
+        command.truth,
+        train=command.train,
+        tfs=command.tfs,
+        weight_column=command.weight_column,
+    )
     print(f"\n{found}")
     if found.beeline is None:
         print("\nBEELINE's own figures are left out: they know no trained pairs.")
@@ -51,8 +61,13 @@ def write_evaluation(command: EvaluateCommand, found: Evaluation) -> None:
     """evaluation.json in the folder that was asked for."""
     paths = {name: getattr(command, name) for name in ("edges", "truth", "train", "tfs")}
     record = {"command": "evaluate", "inputs": digest_inputs(paths)}
+    if command.weight_column is not None:
+        record["weight_column"] = command.weight_column
     with lock_run(command.out):
-        open_run(command.out, record)
-        path = command.out / "evaluation.json"
-        write_json(path, {**record, "rows": found.rows, "beeline": found.beeline})
+        again, path = open_run(command.out, record), command.out / "evaluation.json"
+        contents = encode_json({**record, "rows": found.rows, "beeline": found.beeline})
+        whole = path.is_file() and not path.is_symlink() and path.read_bytes() == contents
+        if again and not whole:
+            logger.warning("%s is not as this command writes it, and is written again", path)
+        write_atomic(path, contents)
     print(f"Written to {path}")

@@ -10,14 +10,16 @@ from grnjax.cli.old_flags import translate
 from grnjax.cli.run_folder import Run
 from grnjax.data.expression import DataConfig
 from grnjax.data.simulator import EmbeddedConfig
-from grnjax.errors import ConfigError
+from grnjax.data.sniff import identify
+from grnjax.data.tenx import list_files
+from grnjax.errors import ConfigError, ExpressionFormatError
 from grnjax.evaluation.report import format_table, summarise
 from grnjax.evidence.catalogue import digest_entries
 from grnjax.evidence.vectors import split_embedding
 from grnjax.methods.kernel_factor.explanation import summarise_worth
 from grnjax.tasks import network_inference
 from grnjax.tasks.inputs import load_extras, load_genes_and_edges
-from grnjax.tasks.loading import load_embedded
+from grnjax.tasks.loading import GeneScope, load_embedded
 from grnjax.tasks.network_inference import InferenceConfig
 from grnjax.tasks.ranked_network import RankedNetwork
 from grnjax.tasks.record import write_network
@@ -36,11 +38,15 @@ class InferCommand(InferenceConfig):
     """
 
     expression: Positional[str | None] = None
-    """Expression with names on both axes, either way round: .h5ad, .zarr, .parquet or text."""
+    """Expression with names on both axes, either way round: .h5ad, .h5mu, .zarr, loom, a folder
+    or .h5 of 10x, .parquet or text."""
     network: str | None = None
     """Known edges: TF and target columns, perhaps labels or signs."""
     tfs: str | None = None
-    """TF list; by default the sources of the network, or all genes by a method without one."""
+    """TF list; by default the sources of the network or, by a method that needs none, the list of
+    human or mouse TFs that comes with grnjax; all is every gene."""
+    genes: GeneScope = "measured"
+    """What is ranked: genes that were measured, or all of the network, too."""
     evidence: tuple[str, ...] = ()
     """Further evidence: a folder, or KIND=PATH each; kinds are motifs, peaks, positions,
     interactions, curated, table, vectors, network and network-other-species."""
@@ -70,7 +76,7 @@ def run(args: list[str]) -> None:
         dataset, truth = embedded.dataset, embedded.truth
     else:
         files = command.expression, command.network, command.tfs
-        dataset, judged = load_genes_and_edges(method, *files, data)
+        dataset, judged = load_genes_and_edges(method, *files, data, genes=command.genes)
     extras = load_extras(
         method,
         dataset,
@@ -105,6 +111,7 @@ def run(args: list[str]) -> None:
             "blocks": summarise_worth(network.worth),
             "metrics": metrics,
         }
+        results |= {"found": network.report} if network.report else {}
         run.finish(results, lambda about: write_network(command.out, network, about))
     if run.is_first:
         print_results(network, metrics, command.out)
@@ -123,10 +130,14 @@ def check_inputs(command: InferCommand) -> None:
         raise ConfigError(
             "--network and --tfs need an expression file: grnjax infer EXPRESSION --network EDGES."
         )
+    if command.expression is not None:
+        identify(command.expression, ExpressionFormatError)  # before all of a folder is digested
     if command.expression is not None and command.embedded != EmbeddedConfig():
         raise ConfigError(
             "--embedded settings describe the simulated data set; drop them or the expression file."
         )
+    if command.expression is None and command.genes != "measured":
+        raise ConfigError("--genes needs an expression file; the embedded data set brings its own.")
     if command.expression is None and command.evidence:
         raise ConfigError(
             "--evidence needs an expression file; the embedded data set brings its own."
@@ -136,13 +147,14 @@ def check_inputs(command: InferCommand) -> None:
 def inputs_of(command: InferCommand) -> dict[str, str | Path | None]:
     """The files the run reads, by their roles."""
     return {
-        "expression": command.expression,
+        **list_files(command.expression),
         "network": command.network,
         "tfs": command.tfs,
         "embedding": command.data.embedding and split_embedding(command.data.embedding)[0],
         "gene_names": command.data.gene_names,
         **{f"networks/{path}": path for path in command.walk_on},
         **digest_entries(command.evidence),
+        **{f"method/{key}": path for key, path in command.method.files().items()},
     }
 
 
@@ -173,7 +185,8 @@ def print_results(network: RankedNetwork, metrics: dict, out: Path) -> None:
     if unseen.get("no", 0) < len(edges) and len(unseen):
         counts = ", ".join(f"{n:,} {what}" for what, n in unseen.items() if what != "no")
         print(f"\nPairs with a TF or a target unseen in the known edges (column unseen): {counts}")
-    files = "edges.tsv, rankedEdges.csv, network.h5ad, run.json"
+    names = ["edges.tsv", "rankedEdges.csv", "network.h5ad", *(f"{x}.tsv" for x in network.tables)]
+    files = ", ".join([*names, "run.json"])
     print(f"\n{len(edges):,} ranked pairs in {out}/ ({files})")
 
 

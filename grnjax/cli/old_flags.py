@@ -65,7 +65,10 @@ def translate_record(record: dict, command: Settings) -> dict:
         record: what makes a run this run, as `record.json` has it.
         command: the settings of the run that is to resume; has `out`, the folder.
     """
-    values = dict(record.get("config", {}))
+    values = record.get("config")
+    if not isinstance(values, dict) or not hasattr(command, "method"):
+        return record
+    values = dict(values)
     if values.get("class") != type(command).__name__ or isinstance(values.get("method"), dict):
         return record
     print(

@@ -1,6 +1,7 @@
 """Run folders as the commands use them: begun, resumed, found finished, or left as they were."""
 
 import contextlib
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +14,9 @@ from grnjax.config import Settings
 from grnjax.errors import ConfigError, GrnjaxError
 from grnjax.methods.method import MethodConfig
 from grnjax.progress import logger
-from grnjax.storage.files import lock_run, open_run, write_json
-from grnjax.tasks.record import describe_environment, digest_inputs
+from grnjax.storage.files import lock_run, open_run
+from grnjax.storage.outputs import CHECKPOINTS, LOG, RESULT, find_damage, write_result
+from grnjax.tasks.record import describe_environment, digest_inputs, identify
 from grnjax.training.cluster import DeviceConfig, agree, do_first, is_first, join_processes
 from grnjax.training.side_by_side import choose_mesh
 
@@ -32,14 +34,15 @@ class Run:
         """Joins the other processes of the run, if there are any.
 
         Args:
-            command: all settings; has `method`, `out`, the folder, and `devices`.
+            command: all settings; has `out`, the folder, `devices` and, if any, `method`.
 
         Raises:
             ConfigError: the method would not use the devices, or the processes do not meet.
         """
-        if "labels" not in command.method.READS and command.devices != DeviceConfig():
+        method: MethodConfig | None = getattr(command, "method", None)
+        if method and "labels" not in method.READS and command.devices != DeviceConfig():
             raise ConfigError(
-                f"--devices is no setting of {command.method.name()}, which computes without; "
+                f"--devices is no setting of {method.name()}, which computes without; "
                 "leave it out or choose another --method."
             )
         join_processes(command.devices)
@@ -56,21 +59,47 @@ class Run:
         return is_first()
 
     def has_finished(self, inputs: dict[str, str | Path | None]) -> bool:
-        """Whether the folder holds the finished results of this very run; says so if it does.
+        """Whether the folder holds the finished results of this run, whole; says so if it does.
+
+        Otherwise what is missing or damaged is named, and the run is to go on from its checkpoints.
 
         Args:
             inputs: the files that the run reads, by their roles; their digests identify it, too.
+
+        Raises:
+            ConfigError: the folder holds another run, or its log is damaged.
         """
         self.record["inputs"] = digest_inputs(inputs)
-        if not agree((self.out / "run.json").exists()):
+        if not agree(os.path.lexists(self.out / RESULT)):
             return False
         self.open()  # refuses a folder of another run
-        logger.info("%s: this run has already finished; nothing to do.", self.out)
+        said = do_first(self.verify)
+        if not agree(said is not None):
+            return False
+        logger.info("%s: this run has already finished%s; nothing to do.", self.out, said)
         return True
+
+    def verify(self) -> str | None:
+        """What to say of a finished run that is whole; None, and what is wrong, if it is not."""
+        damage = find_damage(self.out)
+        if damage is None:
+            return " by an earlier version, without digests to verify it by"
+        if LOG in damage:
+            raise ConfigError(
+                f"{self.out / LOG}: {damage[LOG]}, and only training writes it; put a copy back, "
+                f"or delete {self.out} to train again."
+            )
+        if not (self.out / CHECKPOINTS).exists() and all(x.startswith(CHECKPOINTS) for x in damage):
+            return ", and its results are whole, but its checkpoints are gone" if damage else ""
+        for name, problem in damage.items():
+            logger.warning("%s: %s; it is made again from here", self.out / name, problem)
+        return None if damage else ""
 
     def open(self) -> bool:
         """True if the folder already holds this run, also one of version 0.1.0 (`open_run`)."""
-        return open_run(self.out, self.record, lambda there: translate_record(there, self.command))
+        return open_run(
+            self.out, self.record, lambda x: identify(translate_record(x, self.command))
+        )
 
     def choose_mesh(self, method: MethodConfig, fits: int) -> Mesh | None:
         """The devices that share each of so many fits; None where each has one for itself."""
@@ -104,7 +133,7 @@ class Run:
             about = {**self.record, **describe_environment()}
             write(about)
             seconds = time.monotonic() - self.begun
-            write_json(self.out / "run.json", {**about, **results, "seconds": seconds})
+            write_result(self.out, {**about, **results, "seconds": seconds})
 
         do_first(write_all)
 

@@ -111,6 +111,7 @@ def inputs_of(command: TrainCommand, found: LoadedSet) -> dict[str, str | Path |
     """The files the run reads, by their roles."""
     return {
         **inputs_of_set(found, command.data),
+        **{f"method/{key}": path for key, path in command.method.files().items()},
         **{f"networks/{path}": path for path in command.walk_on},
         **digest_entries(command.evidence),
     }

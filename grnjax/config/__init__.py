@@ -26,7 +26,7 @@ from grnjax.config.annotations import (
     Widths,
 )
 from grnjax.config.command_line import parse
-from grnjax.config.fields import Settings, import_named
+from grnjax.config.fields import Settings, import_named, renamed
 from grnjax.config.records import from_json, replace, to_json
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "from_json",
     "import_named",
     "parse",
+    "renamed",
     "replace",
     "to_json",
 ]

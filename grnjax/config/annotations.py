@@ -59,13 +59,16 @@ class Items:
     """One item or more, as a mark of the annotation of a tuple of any length."""
 
     different: bool = False
+    empty: bool = False  # whether none will do, too
 
     def holds(self, value: tuple) -> bool:
         """Whether a tuple is so."""
-        return bool(value) and not (self.different and len(set(value)) < len(value))
+        repeats = self.different and len(set(value)) < len(value)
+        return not repeats and (bool(value) or self.empty)
 
     def __str__(self) -> str:
-        return f"one or more {'different ' * self.different}values"
+        number = "any number of" if self.empty else "one or more"
+        return f"{number} {'different ' * self.different}values"
 
 
 Positive = Annotated[int, Range(1)]

@@ -4,8 +4,9 @@ import dataclasses
 import difflib
 import functools
 import importlib
+import sys
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar, Self, TypeVar
 
 import tyro
@@ -67,6 +68,26 @@ class Settings:
         made = [known for known in subclasses(cls) if not known.__subclasses__()]
         others = [k for k in made if f"{k.__module__}:{k.__qualname__}" not in paths]
         return [*cls.NAMED, *(known.__name__.removesuffix("Config") for known in others)]
+
+
+def renamed(**old: str) -> Callable[[type[Kind]], type[Kind]]:
+    """A config class that takes settings by former names too, for one version: old=new."""
+
+    def accept(kind: type[Kind]) -> type[Kind]:
+        make = kind.__init__
+
+        @functools.wraps(make)
+        def __init__(self, **settings):
+            for name in old.keys() & settings.keys():
+                new = old[name]
+                print(f"{kind.__name__}({name}=...) is now {new}=....", file=sys.stderr)
+                settings[new] = settings.pop(name)
+            make(self, **settings)
+
+        kind.__init__ = __init__  # type: ignore[method-assign]
+        return kind
+
+    return accept
 
 
 def import_named(path: str, *, below: type | None = None) -> Any:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from grnjax.data.edges import read_edges
 from grnjax.data.names import list_names
-from grnjax.data.tables import read_rows
+from grnjax.data.tables import is_position, read_rows
 from grnjax.errors import EdgeFormatError
 from grnjax.progress import logger
 
@@ -91,7 +91,7 @@ def read_numbered_genes(path: Path, heading: str) -> dict[int, str]:
     name, number = headings.index(heading), headings.index("index")
     pairs = []
     for fields in rows:
-        if len(fields) != len(headings) or not fields[number].isdecimal():
+        if len(fields) != len(headings) or not is_position(fields[number]):
             line = f"row {len(pairs) + 1} ({','.join(fields)})"
             raise EdgeFormatError(f"{path}: {line} has no gene number.")
         pairs.append((int(fields[number]), fields[name]))

@@ -11,7 +11,6 @@ import shutil
 import stat
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,10 +19,12 @@ import pandas as pd
 from grnjax.data.benchmark import EXPRESSION, LABELS
 from grnjax.data.download import remove_abandoned
 from grnjax.data.edges import read_edges
-from grnjax.data.genes import read_tf_list
 from grnjax.data.names import list_names
+from grnjax.data.safe_arrays import translate
+from grnjax.data.safe_text import most_inflated
 from grnjax.data.selection import filter_network, read_ordering, select_genes
 from grnjax.data.tables import read_rows
+from grnjax.data.tf_lists import read_tf_list
 from grnjax.errors import ExpressionFormatError, GeneMismatchError, GrnjaxError
 from grnjax.progress import logger
 from grnjax.storage.files import PARTIAL, digest_file, flush, replace_whole, write_json
@@ -78,11 +79,8 @@ class Archives:
         self._members: list[tuple[list[str], Path, zipfile.ZipInfo]] = []
         self._read: dict[str, object] = {}
         for path in paths:
-            try:
-                with zipfile.ZipFile(path) as archive:
-                    files = [info for info in archive.infolist() if not info.is_dir()]
-            except zipfile.BadZipFile as problem:
-                raise GrnjaxError(f"{path}: not a readable zip archive ({problem}).") from problem
+            with translate(path, "zip archive", GrnjaxError), zipfile.ZipFile(path) as archive:
+                files = [info for info in archive.infolist() if not info.is_dir()]
             self._members += [(split_path(info.filename), path, info) for info in files]
 
     def unpack(self, name: str) -> Path | None:
@@ -114,16 +112,17 @@ def unpack_member(archive: Path, info: zipfile.ZipInfo, path: Path) -> Path:
     """Writes one member to `path`, which it returns; never more bytes than the archive states."""
     if stat.S_ISLNK(info.external_attr >> 16):
         raise GrnjaxError(f"{archive}: {info.filename} is a link, and links are not followed.")
-    if info.file_size > LARGEST:
+    most = min(LARGEST, most_inflated(info.compress_size))
+    if info.file_size > most:
         raise GrnjaxError(
-            f"{archive}: {info.filename} would unpack to {info.file_size:,} bytes; at most "
-            f"{LARGEST:,} are taken."
+            f"{archive}: {info.filename} would unpack to {info.file_size:,} bytes from "
+            f"{info.compress_size:,}; at most {most:,} are taken."
         )
     try:
         with zipfile.ZipFile(archive) as opened, opened.open(info) as member:
             with open(path, "wb") as file:
                 shutil.copyfileobj(member, file)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as problem:
+    except Exception as problem:  # of any class: the formats inside bring their own
         raise GrnjaxError(
             f"{archive}: {info.filename} cannot be unpacked ({problem})."
         ) from problem

@@ -4,7 +4,8 @@
     ROOT/yeast_networks/            the same, but the expression is the user's own
     ROOT/ecoli_stress_timeseries/   three time courses in the ids of DREAM5's network 3
     ROOT/dream5_goldstandard/       its labelled pairs and its TFs
-    ROOT/dream4_size100/            simulated experiments and labelled pairs of three networks
+    ROOT/dream4_size100/            simulated experiments and labelled pairs of its networks
+    ROOT/NAME/                      a set of your own, laid out as that of B. subtilis
 
 A set's genes are those with expression. Edges of others cannot be inferred from these data; the
 report counts them as `unknown`.
@@ -21,13 +22,16 @@ from grnjax.data.beeline import find_file
 from grnjax.data.data_set import Published, PublishedSet
 from grnjax.data.edges import clean_edges, read_edges
 from grnjax.data.expression import DataConfig, Expression, read_expression
-from grnjax.data.genes import build_dataset, read_tf_list
+from grnjax.data.genes import build_dataset
 from grnjax.data.tables import check_widths, parse_numbers, read_rows, read_text_matrix
+from grnjax.data.tf_lists import read_tf_list
 from grnjax.errors import ConfigError, EdgeFormatError, ExpressionFormatError
 from grnjax.types import Dataset
 
 STRESSES = ("cold", "heat", "oxidative")
 EXPERIMENTS = ("knockouts", "knockdowns", "timeseries")
+COMPENDIUM = ("expression.tsv", "gold_standard.tsv", "tf_names.tsv")
+DREAM4 = "dream4_size100"
 
 
 def load_bsubtilis(root: Path) -> Dataset:
@@ -45,6 +49,11 @@ def load_yeast(root: Path) -> Dataset:
             "on a log scale, there under that name."
         )
     return load_compendium(folder, "yeast")
+
+
+def load_own(root: Path, name: str) -> Dataset:
+    """A set of the user's own in a folder that is laid out as B. subtilis has it."""
+    return load_compendium(root / name, name)
 
 
 def load_compendium(folder: Path, source: str) -> Dataset:
@@ -70,9 +79,9 @@ def load_ecoli(root: Path) -> Dataset:
     return join_measured(take_samples(np.log2(1 + samples), edges), edges, tfs, "ecoli")
 
 
-def load_dream4(root: Path, network: int) -> Dataset:
+def load_dream4(root: Path, network: int | str) -> Dataset:
     """A network of 100 genes: knockouts, knockdowns and time series; any gene may regulate."""
-    folder, stem = root / "dream4_size100", f"insilico_size100_{network}"
+    folder, stem = root / DREAM4, f"insilico_size100_{network}"
     paths = {kind: require_file(folder, f"{stem}_{kind}.tsv") for kind in EXPERIMENTS}
     edges = read_edges(require_file(folder, f"{stem}_goldstandard.tsv"))
     expression = take_samples(stack_samples(paths, numbered=None), edges)
@@ -96,13 +105,33 @@ class BulkSet(PublishedSet):
         **{
             f"dream4-{network}": Published(
                 functools.partial(load_dream4, network=network),
-                "dream4_size100",
+                DREAM4,
                 f"410 simulated arrays, 100 genes, {edges} edges",
             )
             for network, edges in ((1, 176), (2, 249), (3, 195))
         },
         "yeast": Published(load_yeast, "yeast_networks", "a gold standard; bring your own arrays"),
     }
+
+    @classmethod
+    def list_published(cls, root: Path) -> dict[str, Published]:
+        """The sets above, and those of the root that are laid out like them."""
+        found = dict(cls.SETS)
+        if cls.SETS is not BulkSet.SETS or not root.is_dir():
+            return found
+        for path in sorted((root / DREAM4).glob("insilico_size100_*_goldstandard.tsv*")):
+            network = path.name.split("_")[2]
+            read, size = functools.partial(load_dream4, network=network), "simulated, 100 genes"
+            found.setdefault(f"dream4-{network}", Published(read, DREAM4, size))
+        known = {one.folder for one in cls.SETS.values()}
+        for folder in sorted(root.iterdir()):
+            if folder.name not in known and all(find_file(folder, x) for x in COMPENDIUM):
+                read, size = (
+                    functools.partial(load_own, name=folder.name),
+                    "laid out like bsubtilis",
+                )
+                found.setdefault(folder.name, Published(read, folder.name, size))
+        return found
 
 
 def require_file(folder: Path, name: str) -> Path:

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 
 from grnjax.data.names import count_names
 
@@ -38,11 +39,21 @@ def drop_repeated_genes(
     return values[:, ~is_dropped], genes[~is_dropped], report
 
 
-def sort_axes(values: np.ndarray, genes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The matrix with genes sorted by name and cells by content."""
+def sort_axes(
+    values: np.ndarray, genes: np.ndarray, cells: pd.DataFrame
+) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
+    """The matrix with genes sorted by name and cells by content, and the table of the cells.
+
+    Cells of the same content stand in the order of their names, the index of the table.
+    """
     order = np.argsort(genes)
     values = np.ascontiguousarray(values[:, order])
-    return values[order_rows(values)], genes[order]
+    rows = order_rows(values)
+    values = values[rows]
+    follows_equal = (values[1:] == values[:-1]).all(axis=1)
+    content = np.cumsum(np.append(True, ~follows_equal))
+    rows = rows[np.lexsort((cells.index.to_numpy(str)[rows], content))]
+    return values, genes[order], cells.iloc[rows]
 
 
 def order_rows(values: np.ndarray) -> np.ndarray:

@@ -96,19 +96,25 @@ class PublishedSet(DataSet):
     @classmethod
     def list_sets(cls, root: Path | None) -> list[DataSet]:
         """Those whose folders are there."""
-        names = cls.SETS if root else ()
-        return [cls(name=x, root=root) for x in names if (root / cls.SETS[x].folder).is_dir()]
+        sets = cls.list_published(root) if root else {}
+        return [cls(name=x, root=root) for x in sets if (root / sets[x].folder).is_dir()]
+
+    @classmethod
+    def list_published(cls, root: Path) -> dict[str, Published]:
+        """The sets by name; a subclass may find more of them in the root by their layout."""
+        return cls.SETS
 
     @classmethod
     def read(cls, name: str, root: str | Path) -> Dataset | LabelledCells:
         """What the set of this name holds, from the folder that holds the folders of the sets."""
-        if name not in cls.SETS:
-            raise ConfigError(f"{name}: no such set; there are {', '.join(cls.SETS)}.")
-        return cls.SETS[name].read(Path(root))
+        sets = cls.list_published(Path(root))
+        if name not in sets:
+            raise ConfigError(f"{name}: no such set; there are {', '.join(sets)}.")
+        return sets[name].read(Path(root))
 
     def describe(self) -> str:
         """Its size in words."""
-        return self.SETS[self.name].size
+        return self.list_published(self.root)[self.name].size
 
     def load(self, config: DataConfig) -> LoadedSet:
         """Reads it; of the settings only root, embedding and split=draw mean anything to it."""
@@ -118,7 +124,7 @@ class PublishedSet(DataSet):
                 f"{self.name} is read as it was published: of the settings --data, only root, "
                 "embedding and split=draw apply. Leave the others out, or give files in a folder."
             )
-        _, folder, _, expression = self.SETS[self.name]
+        _, folder, _, expression = self.list_published(self.root)[self.name]
         return LoadedSet(
             name=self.name,
             data=self.read(self.name, self.root),

@@ -1,7 +1,8 @@
 """Public data sets by name: what they are, and their archives fetched and verified.
 
-No checksum stands in this file. The record of a set states those of its files when it is read,
-and registry.json keeps the SHA-256 of what came, by which the next fetch knows its files again.
+A checksum in the catalogue is the one that counts. For an archive that has none there, the record
+of the set states one, asked for over https each time, and registry.json keeps what came first: that
+shows any later change, and cannot show who wrote the first file.
 """
 
 import dataclasses
@@ -12,14 +13,16 @@ import tempfile
 import time
 from pathlib import Path
 
+from grnjax.data.https import fetch
 from grnjax.errors import GrnjaxError
 from grnjax.progress import logger
 from grnjax.storage.files import PARTIAL, digest_file, replace_whole, write_json
 
 ZENODO = "https://zenodo.org"
 REGISTRY = "registry.json"
-CHUNK = 1 << 16  # bytes
-TIMEOUT = 60  # seconds without an answer
+MB = 1_000_000
+RECORD_SIZE = 5 * MB  # of the text of a record, at most
+SECONDS = 3600.0  # that a file, or a record, may take
 ABANDONED = 3600  # seconds after which nobody writes to a partial file any more
 ALGORITHMS = ("md5", "sha256", "sha512")
 
@@ -33,6 +36,7 @@ class PublicSet:
     holds: str
     licence: str
     source: str
+    sha256: dict[str, str] = dataclasses.field(default_factory=dict)  # of files, where known
 
 
 CATALOGUE = {
@@ -51,7 +55,7 @@ CATALOGUE = {
 
 @dataclasses.dataclass(frozen=True)
 class StatedFile:
-    """What a record says of one of its files."""
+    """What a record, or the catalogue, says of a file."""
 
     size: int  # bytes
     algorithm: str
@@ -63,26 +67,48 @@ class StatedFile:
             return hashlib.file_digest(file, self.algorithm).hexdigest() == self.checksum
 
 
-def fetch_archives(public: PublicSet, folder: Path, server: str = ZENODO) -> list[Path]:
+def fetch_archives(
+    public: PublicSet, folder: Path, server: str = ZENODO, *, seconds: float = SECONDS
+) -> list[Path]:
     """The archives of a set in `folder`, whole and verified; only what is not there is fetched.
 
     Args:
         public: the set.
         folder: where the archives and registry.json lie.
-        server: where the record is; a mirror needs the paths of Zenodo.
+        server: where the record is; a mirror needs the paths of Zenodo, and https unless it is on
+            this very machine.
+        seconds: that each file may take.
+
+    Raises:
+        GrnjaxError: something was refused; no part of it is left.
     """
     folder.mkdir(parents=True, exist_ok=True)
     remove_abandoned(folder)
     registry = read_registry(folder / REGISTRY)
-    wanted = [name for name in public.files if not is_known(folder / name, registry.get(name))]
-    if wanted:
-        server = server.rstrip("/")
-        stated = read_record(public, server)
-        for name in wanted:
-            path = folder / name
-            url = f"{server}/records/{public.record}/files/{name}?download=1"
-            if not (path.is_file() and stated[name].describes(path)):
-                fetch_file(url, path, stated[name])
+    if all(has_digest(folder / name, public.sha256.get(name)) for name in public.files):
+        return [folder / name for name in public.files]
+    server = server.rstrip("/")
+    try:
+        stated = read_record(public, server, seconds)
+    except Unreachable as problem:
+        kept = {name: registry.get(name, {}).get("sha256") for name in public.files}
+        if all(has_digest(folder / name, public.sha256.get(name, kept[name])) for name in kept):
+            logger.warning(
+                "%s Taken are the files in %s that %s knows, which shows that they have not "
+                "changed since, if nobody has changed that file, too.",
+                problem,
+                folder,
+                REGISTRY,
+            )
+            return [folder / name for name in public.files]
+        raise
+    for name in public.files:
+        path, entry = folder / name, registry.get(name, {})
+        check_first_use(name, stated[name], entry, folder / REGISTRY)
+        url = f"{server}/records/{public.record}/files/{name}?download=1"
+        if not is_known(path, stated[name], entry):
+            fetch_file(url, path, stated[name], entry.get("sha256"), seconds)
+        if not has_digest(path, entry.get("sha256")):
             registry[name] = {
                 "url": url,
                 stated[name].algorithm: stated[name].checksum,
@@ -90,7 +116,21 @@ def fetch_archives(public: PublicSet, folder: Path, server: str = ZENODO) -> lis
                 "bytes": path.stat().st_size,
             }
             write_json(folder / REGISTRY, registry)
+            logger.info(
+                "%s: SHA-256 %s, %s", name, registry[name]["sha256"], describe_trust(public, name)
+            )
     return [folder / name for name in public.files]
+
+
+def describe_trust(public: PublicSet, name: str) -> str:
+    """What the checksum of a file that has come rests on."""
+    if name in public.sha256:
+        return "as the catalogue has it"
+    return "taken on first use: no checksum of it stands in the catalogue, only one in its record"
+
+
+class Unreachable(GrnjaxError):
+    """A server that gives no record."""
 
 
 def remove_abandoned(folder: Path) -> None:
@@ -108,29 +148,50 @@ def read_registry(path: Path) -> dict[str, dict]:
     if not path.exists():
         return {}
     try:
-        return dict(json.loads(path.read_bytes()))
-    except (ValueError, TypeError) as problem:
+        return {name: dict(entry) for name, entry in json.loads(path.read_bytes()).items()}
+    except (ValueError, TypeError, AttributeError, RecursionError) as problem:
         raise GrnjaxError(
-            f"{path} is damaged ({problem}); delete it, and the files are verified by their record."
+            f"{path} is damaged ({type(problem).__name__} in it); delete it, and the files are "
+            "verified by their record."
         ) from problem
 
 
-def is_known(path: Path, entry: dict | None) -> bool:
-    """Whether the file is the one that an earlier fetch wrote."""
-    if entry is None or not path.is_file():
+def has_digest(path: Path, sha256: str | None) -> bool:
+    """Whether there is such a file with such a digest."""
+    return sha256 is not None and path.is_file() and digest_file(path) == sha256
+
+
+def is_known(path: Path, stated: StatedFile, entry: dict) -> bool:
+    """Whether the file is there already, as its record and an earlier fetch describe it."""
+    if not path.is_file():
         return False
-    if digest_file(path) == entry.get("sha256"):
+    if stated.describes(path) and ("sha256" not in entry or has_digest(path, entry["sha256"])):
         return True
-    logger.warning("%s has changed since it was fetched, and is fetched again", path)
+    if entry:
+        logger.warning("%s has changed since it was fetched, and is fetched again", path)
     return False
 
 
-def read_record(public: PublicSet, server: str) -> dict[str, StatedFile]:
-    """What the record states of the files of the set."""
+def check_first_use(name: str, stated: StatedFile, entry: dict, registry: Path) -> None:
+    """Raises if the record states another checksum than it did when the file was first fetched."""
+    before = entry.get(stated.algorithm, stated.checksum)
+    if before != stated.checksum:
+        raise GrnjaxError(
+            f"{name} is to have the {stated.algorithm} {stated.checksum}, and by {registry} it had "
+            f"{str(before)[:128]} when it was first fetched, though files of a record never change;"
+            " find out which is right, and delete that file to trust the record again."
+        )
+
+
+def read_record(public: PublicSet, server: str, seconds: float) -> dict[str, StatedFile]:
+    """What is stated of the files of the set: by its record, and before that by the catalogue."""
     url = f"{server}/api/records/{public.record}"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "record.json"
-        download(url, path)
+        try:
+            fetch(url, path, size=RECORD_SIZE, seconds=seconds)
+        except GrnjaxError as problem:
+            raise Unreachable(str(problem)) from problem
         content = path.read_bytes()
     try:
         record = json.loads(content)
@@ -139,53 +200,49 @@ def read_record(public: PublicSet, server: str) -> dict[str, StatedFile]:
             algorithm, _, checksum = file["checksum"].partition(":")
             stated[file["key"]] = StatedFile(int(file["size"]), algorithm, checksum.lower())
         licence = record.get("metadata", {}).get("license", {}).get("id", "none stated")
-    except (ValueError, KeyError, TypeError, AttributeError) as problem:
-        raise GrnjaxError(f"{url} is not a record of Zenodo ({problem!r}).") from problem
-    for name in public.files:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
+        raise GrnjaxError(
+            f"{url} is not a record of Zenodo ({type(problem).__name__} in it)."
+        ) from problem
+    for name, size in public.files.items():
         if name not in stated:
-            raise GrnjaxError(f"{url} lists no file {name}; it has {', '.join(stated) or 'none'}.")
+            there = ascii(", ".join(map(str, stated)) or "none")[1:200].rstrip("'")
+            raise GrnjaxError(f"{url} lists no file {name}; it has {there}.")
         if stated[name].algorithm not in ALGORITHMS:
             raise GrnjaxError(
-                f"{url} gives {name} a checksum of the kind {stated[name].algorithm!r}, which is "
-                f"none of {', '.join(ALGORITHMS)}, so the file could not be verified."
+                f"{url} gives {name} a checksum of the kind {stated[name].algorithm[:40]!r}, which "
+                f"is none of {', '.join(ALGORITHMS)}, so the file could not be verified."
             )
-    logger.info("Record %d, licence: %s", public.record, licence)
+        most = int(1.1 * (size + 1) * MB)
+        if not 0 <= stated[name].size <= most:
+            raise GrnjaxError(
+                f"{url} states {stated[name].size:,} bytes for {name}, which has about {size:,} MB "
+                "by the catalogue; nothing was fetched."
+            )
+        if name in public.sha256:
+            pinned = StatedFile(stated[name].size, "sha256", public.sha256[name])
+            stated[name] = pinned
+    logger.info("Record %d, licence: %s", public.record, ascii(str(licence)[:80])[1:-1])
     return {name: stated[name] for name in public.files}
 
 
-def fetch_file(url: str, path: Path, stated: StatedFile) -> None:
-    """Downloads a file, which appears under its name only if it has the checksum stated."""
+def fetch_file(url: str, path: Path, stated: StatedFile, first: str | None, seconds: float) -> None:
+    """Downloads a file, which appears under its name only if it is the one that was stated.
+
+    Args:
+        first: SHA-256 of what came at the first fetch, if there was one.
+    """
     logger.info("Fetching %s (%s MB)", url, f"{stated.size / 1e6:,.1f}")
     with replace_whole(path) as partial:
-        download(url, partial, stated.size)
+        fetch(url, partial, size=stated.size, seconds=seconds, bar=True)
+        came = f"{url}: the {partial.stat().st_size:,} bytes that came do not have the"
         if not stated.describes(partial):
             raise GrnjaxError(
-                f"{url}: the {partial.stat().st_size:,} bytes that came do not have the "
-                f"{stated.algorithm} that the record states for its {stated.size:,} bytes "
+                f"{came} {stated.algorithm} that the record states for its {stated.size:,} bytes "
                 f"({stated.checksum}), so nothing was kept. Run the command again."
             )
-
-
-def download(url: str, path: Path, size: int | None = None) -> None:
-    """Writes what lies at `url` to `path`; with a size, a bar shows on a terminal."""
-    import pooch
-    from tqdm import tqdm
-
-    bar = False
-    if size:
-        bar = tqdm(total=size, desc=path.name, unit="B", unit_scale=True, leave=False, disable=None)
-    try:
-        fetch = pooch.HTTPDownloader(progressbar=bar, chunk_size=CHUNK, timeout=TIMEOUT)
-        fetch(url, str(path), None)
-    except OSError as problem:  # what requests raises is of this class
-        answer = getattr(problem, "response", None)
-        reason = problem.strerror or type(problem).__name__
-        if answer is not None:
-            reason = f"{answer.status_code} {answer.reason}"
-        raise GrnjaxError(
-            f"{url} cannot be fetched ({reason}). Run the command again, or get the files of the "
-            "record in another way and name them with --archive."
-        ) from problem
-    finally:
-        if bar is not False:
-            bar.close()
+        if first is not None and not has_digest(partial, first):
+            raise GrnjaxError(
+                f"{came} SHA-256 that {path.with_name(REGISTRY)} has of the first fetch "
+                f"({str(first)[:64]}), so nothing was kept; delete that file to trust the record."
+            )

@@ -4,128 +4,209 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
-from grnjax.data.names import list_names
-from grnjax.data.tables import ANNOTATED, is_number, read_annotated, read_parquet, read_rows
-from grnjax.errors import EdgeFormatError
+from grnjax.data.annotated import ANNOTATED
+from grnjax.data.edge_forms import find_annotated, is_network, name_columns, name_frame
+from grnjax.data.headings import (
+    NEUTRAL,
+    SIGNS,
+    SMALL_IS_BETTER,
+    UNKNOWN_SIGNS,
+    WORDS,
+    find_by_content,
+    find_columns,
+    hold_numbers,
+    plain,
+)
+from grnjax.data.names import check_genes, list_names
+from grnjax.data.rewritings import REGULON, warn_of_dates
+from grnjax.data.safe_text import hold_rows
+from grnjax.data.sniff import identify
+from grnjax.data.tables import is_number, read_parquet, read_rows
+from grnjax.errors import ConfigError, EdgeFormatError
+from grnjax.progress import logger
 from grnjax.storage.files import write_atomic
 
-HEADINGS = {
-    "tf": ("tf", "gene1", "source", "regulator"),
-    "target": ("target", "gene2", "gene"),
-    "label": ("label",),
-    "sign": ("sign", "type", "mode", "mor"),
-    "weight": ("weight", "importance", "edgeweight", "score"),
-}
-SIGNS = {"+": 1, "activation": 1, "activator": 1, "-": -1, "repression": -1, "repressor": -1}
-UNKNOWN_SIGNS = {"", "?", "unknown"}
+NETWORKS = 50  # most values of a column that tells networks apart
 
 
-def read_edges(path: str | Path) -> pd.DataFrame:
+def read_edges(
+    path: str | Path, *, weight_column: str | None = None, only: str | None = None
+) -> pd.DataFrame:
     """One row a TF-target pair: `tf`, `target` and, where the file has them, more columns.
 
     `label` is 0 or 1; `sign` is +1, -1, or 0 where it is unknown or the file contradicts itself;
     `weight` is a float. Without a header the first two columns are TF and target, and a third
     one is a label if it holds only 0 and 1, a sign if it holds only words such as + or
-    Activation, and a weight otherwise. A parquet table needs headings. An .h5ad file or a .zarr
-    folder brings its edges as `.varp['grn']` or, as geneRNIB has them, as `.uns['prediction']`.
+    Activation, and a weight otherwise. SIF, matrices of TFs and genes, and AnnData are read too
+    (`edge_forms`). A parquet table needs headings.
 
-    `frame.attrs["report"]` counts what was dropped on the way.
+    `frame.attrs["report"]` counts what was dropped on the way, and names what was not read.
+
+    Args:
+        weight_column: heading of the weights, or the key of a network in AnnData.
+        only: COLUMN=VALUE of the rows to read, where a table holds several networks.
     """
-    if Path(path).suffix in ANNOTATED:
-        return read_annotated_edges(path)
-    return take_edges(read_edge_table(path), str(path))
+    if identify(path, EdgeFormatError).kind in ANNOTATED:
+        table, is_matrix = find_annotated(path, weight_column)
+        if is_matrix:
+            weight = parse_weights(table["weight"].reset_index(drop=True), path)
+            return clean_edges(table.assign(weight=weight), str(path))
+        weight_column = weight_column if weight_column in table else None
+    else:
+        table = read_edge_table(path)
+    return take_edges(table, str(path), weight_column=weight_column, only=only)
 
 
-def take_network(network: pd.DataFrame | str | Path, name: str) -> tuple[pd.DataFrame, str]:
+def take_network(
+    network: pd.DataFrame | str | Path, name: str, *, weight_column: str | None = None
+) -> tuple[pd.DataFrame, str]:
     """The edges of a table in memory or of a file, and what to call it: `name` or its path."""
     if isinstance(network, pd.DataFrame):
-        return take_edges(network, name), name
-    return read_edges(network), str(network)
+        return take_edges(network, name, weight_column=weight_column), name
+    return read_edges(network, weight_column=weight_column), str(network)
 
 
 def read_edge_table(path: str | Path) -> pd.DataFrame:
     """The text or parquet table of a network with all its columns, under headings in any case."""
-    if Path(path).suffix == ".parquet":
+    if identify(path, EdgeFormatError).kind == "parquet":
         frame = read_parquet(path, EdgeFormatError)
         has_names = not isinstance(frame.index, pd.RangeIndex)
         return frame.reset_index() if has_names else frame
-    headings, table = read_table(path)
-    if headings is None:
-        third = [classify(table[2])] if len(table.columns) > 2 else []
-        further = [f"column {position + 1}" for position in table]
-        headings = ["tf", "target", *third, *further[3:]]
-    return table.set_axis(headings, axis=1)
+    rows = hold_rows(read_rows(path, EdgeFormatError), path, EdgeFormatError)
+    return name_columns(rows, path)
 
 
-def take_edges(frame: pd.DataFrame, source: str) -> pd.DataFrame:
-    """A network in memory as `read_edges` gives that of a file: same headings, same checks."""
+def take_edges(
+    frame: pd.DataFrame,
+    source: str,
+    *,
+    weight_column: str | None = None,
+    only: str | None = None,
+    keep_loops: bool = False,
+) -> pd.DataFrame:
+    """A network in memory as `read_edges` gives that of a file: same headings, same checks.
+
+    Args:
+        keep_loops: whether a TF may be its own target.
+    """
+    if not is_network(frame.columns):
+        frame = name_frame(frame, source)
     headings = list(map(str, frame.columns))
     columns = find_columns(headings)
-    if "tf" not in columns or "target" not in columns:
-        raise lack_of_columns(headings, source)
+    if only is not None:
+        frame = keep_rows(frame, only, source)
+    for role in ("sign", "weight"):
+        place = find_by_content(headings, frame, role) if role not in columns else None
+        if place is not None:
+            columns[role] = place
+    if weight_column is not None:
+        columns["weight"] = find_heading(weight_column, headings, source)
     roles = {}
     for role, place in columns.items():
         column = frame.iloc[:, place].reset_index(drop=True).astype(object)
         text = column.where(column.notna(), "").astype(str).str.strip()
         roles[role] = PARSERS[role](text, source) if role in PARSERS else text
-    edges = clean_edges(pd.DataFrame(roles), source)
-    used = columns.values()
-    ignored = [name for place, name in enumerate(headings) if place not in used and name]
-    edges.attrs["report"]["ignored_columns"] = ignored
+    table = strip_regulons(pd.DataFrame(roles), source)
+    warn_of_dates(pd.unique(table[["tf", "target"]].to_numpy().ravel()).tolist(), source)
+    others = [
+        place for place, name in enumerate(headings) if place not in columns.values() and name
+    ]
+    if table.duplicated(["tf", "target"]).any():
+        find_networks(table, frame.iloc[:, others], source)
+    edges = clean_edges(table, source, keep_loops=keep_loops)
+    say_unread(edges.attrs["report"], frame.iloc[:, others], headings, columns)
     return edges
 
 
-def read_table(path: str | Path) -> tuple[list[str] | None, pd.DataFrame]:
-    """The headings (None for a file that starts with an edge) and the text of every column."""
-    first, *body = read_rows(path, EdgeFormatError)
-    columns = find_columns(first)
-    headings = first if "tf" in columns and "target" in columns else None
-    if headings is None:
-        if columns or not 2 <= len(first) <= 4:
-            raise lack_of_columns(first, path)
-        body = [first, *body]
-    elif body and len(body[0]) == len(first) + 1:  # R writes no heading over the row names
-        headings = ["", *first]
-    if not body:
-        raise EdgeFormatError(f"{path}: a header and no edges.")
-    width = len(headings or first)
-    for number, fields in enumerate(body, start=1):
-        if len(fields) != width:
-            raise EdgeFormatError(
-                f"{path}: row {number} has {len(fields):,} fields where {width:,} are expected."
-            )
-    table = pd.DataFrame(body, dtype=object)
-    return headings, table.apply(lambda column: column.str.strip())
+def keep_rows(frame: pd.DataFrame, only: str, source: str) -> pd.DataFrame:
+    """The rows that have the value in the column of COLUMN=VALUE."""
+    heading, _, value = only.partition("=")
+    headings = list(map(str, frame.columns))
+    column = frame.iloc[:, find_heading(heading, headings, source)].astype(str).str.strip()
+    if value not in set(column):
+        raise ConfigError(
+            f"{source}: no row has {value!r} in column {heading}; it has "
+            f"{list_names(column.unique())}."
+        )
+    logger.info(f"{source}: {(column == value).sum():,} of {len(frame):,} rows have {only}")
+    return frame[(column == value).to_numpy()]
 
 
-def find_columns(headings: list[str]) -> dict[str, int]:
-    """The position of each role among the headings, for the roles that are there."""
-    headings = [heading.strip().lower() for heading in headings]
-    return {
-        role: next(headings.index(name) for name in known if name in headings)
-        for role, known in HEADINGS.items()
-        if not set(known).isdisjoint(headings)
-    }
+def find_heading(heading: str, headings: list[str], source: str) -> int:
+    """The position of a column that the user names."""
+    if heading not in headings:
+        raise ConfigError(f"{source}: no column {heading!r}; it has {', '.join(headings)}.")
+    if plain(heading) in SMALL_IS_BETTER:
+        raise ConfigError(
+            f"{source}: small values are good ones in a column {heading!r}, and the largest "
+            "weights rank first; give a column of which that is true, such as -log10 of it."
+        )
+    return headings.index(heading)
 
 
-def lack_of_columns(headings: list[str], source: str | Path) -> EdgeFormatError:
-    """The error about a table whose headings name no TF and target."""
-    return EdgeFormatError(
-        f"{source}: no TF and target among its {len(headings):,} columns "
-        f"({list_names(headings)}). Name them TF and target (or Gene1 and Gene2)."
+def strip_regulons(table: pd.DataFrame, source: str) -> pd.DataFrame:
+    """The table with TFs in the place of regulons such as GATA1(+), which tell a sign."""
+    regulons = {name: found for name in table["tf"].unique() if (found := REGULON.search(name))}
+    if not regulons:
+        return table
+    tfs = {name: name[: found.start()] for name, found in regulons.items()}
+    shown = list_names(f"{name} as {tf}" for name, tf in tfs.items())
+    logger.info(f"{source}: {len(tfs):,} regulons are read as their TFs: {shown}")
+    if "sign" not in table:
+        signs = {name: SIGNS.get(found["sign"], 0) for name, found in regulons.items()}
+        table = table.assign(sign=table["tf"].map(signs).fillna(0).astype(np.int8))
+    return table.assign(tf=table["tf"].replace(tfs))
+
+
+def say_unread(
+    report: dict, others: pd.DataFrame, headings: list[str], columns: dict[str, int]
+) -> None:
+    """Says which columns are not read, and which are under other headings than the usual ones."""
+    report["ignored_columns"] = list(map(str, others.columns))
+    report["columns_of_numbers"] = [str(x) for x, column in others.items() if hold_numbers(column)]
+    parts = [
+        f"{role}s are those of {headings[columns[role]]}"
+        for role in ("weight", "sign")
+        if role in columns and plain(headings[columns[role]]) not in WORDS[role]
+    ]
+    if report["ignored_columns"]:
+        parts.insert(0, f"columns not read: {', '.join(report['ignored_columns'][:20])}")
+    if parts:
+        logger.info(f"{report['source']}: {'; '.join(parts)}")
+
+
+def offer_weights(edges: pd.DataFrame) -> str:
+    """Which columns that were not read hold numbers, and how to take one for the weights."""
+    columns = edges.attrs["report"].get("columns_of_numbers")
+    small = [name for name in columns or () if plain(name) in SMALL_IS_BETTER]
+    large = [name for name in columns or () if name not in small]
+    if not large:
+        return ""
+    unfit = f" (not {list_names(small)}, where small values are good ones)" if small else ""
+    return (
+        f"--weight-column=NAME (weight_column in Python) takes {list_names(large)} as the "
+        f"weights{unfit}"
     )
 
 
-def classify(third: pd.Series) -> str:
-    """What the third column of a file without header is: "label", "sign" or "weight"."""
-    values = set(third.str.lower())
-    if values <= {"0", "1"}:
-        return "label"
-    if values <= SIGNS.keys() | UNKNOWN_SIGNS:
-        return "sign"
-    return "weight"
+def find_networks(table: pd.DataFrame, others: pd.DataFrame, source: str) -> None:
+    """Warns where a column tells the rows of a pair apart: several networks, as by cell type."""
+    pairs = table[["tf", "target"]].reset_index(drop=True)
+    repeats = int(pairs.duplicated().sum())
+    for heading, column in others.items():
+        values = column.astype(str).reset_index(drop=True)
+        names = values.unique()
+        is_measure = (pd.to_numeric(values, errors="coerce") % 1).gt(0).any()
+        if is_measure or not 1 < len(names) <= min(NETWORKS, len(pairs) - repeats):
+            continue
+        if not pairs.assign(value=values).duplicated().any():
+            logger.warning(
+                f"{source}: {repeats:,} of {len(pairs):,} rows repeat a pair, once for each "
+                f"{heading} ({len(names):,}: {list_names(names)}): {heading} is not read, and the "
+                f"largest weight of a pair counts. For one network: grnjax data convert {source} "
+                f"one.tsv --only '{heading}={names[0]}'"
+            )
 
 
 def parse_labels(text: pd.Series, path: str | Path) -> pd.Series:
@@ -142,8 +223,14 @@ def parse_labels(text: pd.Series, path: str | Path) -> pd.Series:
 
 def parse_signs(text: pd.Series, path: str | Path) -> pd.Series:
     """Signs as integers: +1, -1, or 0 for a word that names neither."""
-    numbers = np.sign(pd.to_numeric(text, errors="coerce"))
-    return text.str.lower().map(SIGNS).fillna(numbers).fillna(0).astype(np.int8)
+    words, numbers = text.str.lower(), pd.to_numeric(text, errors="coerce")
+    unknown = text[~words.isin(SIGNS.keys() | UNKNOWN_SIGNS | NEUTRAL) & numbers.isna()]
+    if len(unknown):
+        logger.warning(
+            f"{path}: {len(unknown):,} of {len(text):,} signs are words that tell none "
+            f"({list_names(unknown.unique())}); they count as unknown"
+        )
+    return words.map(SIGNS).fillna(np.sign(numbers)).fillna(0).astype(np.int8)
 
 
 def parse_weights(text: pd.Series, path: str | Path) -> pd.Series:
@@ -161,32 +248,8 @@ def parse_weights(text: pd.Series, path: str | Path) -> pd.Series:
 PARSERS = {"label": parse_labels, "sign": parse_signs, "weight": parse_weights}
 
 
-def read_annotated_edges(path: str | Path) -> pd.DataFrame:
-    """The edges of an AnnData file, as `.varp['grn']`, [tf, target], or as geneRNIB keeps them."""
-    data = read_annotated(path, EdgeFormatError)
-    if "grn" in data.varp:
-        return clean_edges(take_matrix(data.varp["grn"], data.var_names, path), str(path))
-    if isinstance(data.uns.get("prediction"), pd.DataFrame):
-        return take_edges(data.uns["prediction"], str(path))
-    raise EdgeFormatError(
-        f"{path}: no network: .varp holds {list_names(data.varp) or 'nothing'}, not 'grn', and "
-        f".uns {list_names(data.uns) or 'nothing'}, not the table 'prediction'."
-    )
-
-
-def take_matrix(matrix, genes: pd.Index, path: str | Path) -> pd.DataFrame:
-    """The non-zero entries of a matrix of weights, [tf, target]."""
-    weights = sparse.coo_array(matrix)
-    weights.eliminate_zeros()
-    names = np.asarray(genes, dtype=object)
-    tf, target = weights.coords
-    frame = pd.DataFrame({"tf": names[tf], "target": names[target]})
-    frame["weight"] = parse_weights(pd.Series(weights.data), path)
-    return frame
-
-
-def clean_edges(frame: pd.DataFrame, source: str) -> pd.DataFrame:
-    """The same edges once each, without self loops; `attrs["report"]` counts what went.
+def clean_edges(frame: pd.DataFrame, source: str, *, keep_loops: bool = False) -> pd.DataFrame:
+    """The same edges once each, without self loops or with; `attrs["report"]` counts what went.
 
     Rows that repeat a pair with another weight or sign become one: the largest absolute weight
     stays, as in BEELINE's evaluation, and a contradicted sign becomes 0. Weights of +1 and -1
@@ -196,7 +259,7 @@ def clean_edges(frame: pd.DataFrame, source: str) -> pd.DataFrame:
     if "weight" in frame and "sign" not in frame and set(frame["weight"]) == {1, -1}:
         frame = frame.assign(sign=frame["weight"].astype(np.int8))
     report = {"source": source, "rows": len(frame)}
-    is_loop = frame["tf"] == frame["target"]
+    is_loop = (frame["tf"] == frame["target"]) & (not keep_loops)
     report["self_loops"] = int(is_loop.sum())
     frame = frame[~is_loop]
     is_copy = frame.duplicated()
@@ -233,7 +296,11 @@ def check_names(frame: pd.DataFrame, source: str) -> None:
         if "" in names:
             row = int(np.flatnonzero(frame[role] == "")[0]) + 1
             raise EdgeFormatError(f"{source}: row {row} has no {role}.")
-        if all(map(is_number, names)) and not all(float(name).is_integer() for name in names):
+        check_genes(names, source, EdgeFormatError)
+        others = frame["target" if role == "tf" else "tf"].unique()
+        are_whole = all(is_number(name) and float(name).is_integer() for name in names)
+        are_ids = are_whole and any(map(is_number, others))  # Entrez ids
+        if all(map(is_number, names)) and not are_ids:
             raise EdgeFormatError(
                 f"{source}: the {role} column holds numbers ({list_names(names)}), not gene "
                 "names. Is this an expression file?"

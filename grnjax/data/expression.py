@@ -7,9 +7,10 @@ transposing or re-encoding a file changes no bit of what a model sees.
 import dataclasses
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
+import pandas as pd
 
 from grnjax.config import Settings
 from grnjax.data.canonical import (
@@ -18,23 +19,17 @@ from grnjax.data.canonical import (
     normalise_counts,
     sort_axes,
 )
-from grnjax.data.names import ENSEMBL, identifier_kind, list_names
-from grnjax.data.tables import (
-    ANNOTATED,
-    NamedMatrix,
-    read_annotated,
-    read_parquet_matrix,
-    read_rows,
-    read_text_matrix,
-    to_dense,
-)
+from grnjax.data.expression_matrix import are_summaries, drop_others, load_matrix
+from grnjax.data.names import check_genes, count_known, identifier_kind, list_names
+from grnjax.data.rewritings import warn_of_dates
+from grnjax.data.tables import NamedMatrix
 from grnjax.errors import ConfigError, ExpressionFormatError, GeneMismatchError
 from grnjax.progress import logger
 
-if TYPE_CHECKING:  # its import costs half a second
-    from anndata import AnnData
-
 LEAST_COUNT_MAXIMUM = 10  # whole numbers that stay below this may be something else than counts
+FEWEST_HINTS = 2  # names that must be found for hints to count
+LARGEST_LOG = 50  # no logarithm of expression comes to this
+EQUAL_TOTALS = 1e-3  # distance of the logs of totals from a power of ten, for TPM or CPM
 ERCC = re.compile(r"ERCC-\d+", re.IGNORECASE)
 KIND_WORDS = {"ensembl": "Ensembl ids", "entrez": "Entrez ids", "symbol": "symbols"}
 
@@ -44,7 +39,8 @@ class DataConfig(Settings):
     """What to read and how to understand it."""
 
     expression: str | None = None
-    """Expression matrix with names on both axes: .h5ad, .zarr, .parquet, or text (gzip too)."""
+    """Expression matrix with names on both axes: .h5ad, .h5mu, .zarr, loom, a folder or .h5 of
+    10x, .parquet, or text (gzip too)."""
     root: str | None = None
     """Folder of benchmark sets: beeline_labels/, beeline_expression/ and beeline_splits/; the
     environment variable GRNJAX_DATA names it otherwise."""
@@ -54,11 +50,12 @@ class DataConfig(Settings):
     orientation: Literal["auto", "cells-by-genes", "genes-by-cells"] = "auto"
     """What the rows and columns of the file are; auto asks which axis names the known genes."""
     gene_column: str | None = None
-    """Column of .var, in an .h5ad or .zarr, that holds the gene symbols."""
+    """Column of .var, in an .h5ad or .zarr, that holds the gene names; by default the one that has
+    the known genes, if the index has not."""
     gene_names: str | None = None
     """Table of two columns, identifier and name, by which genes are renamed."""
     layer: str | None = None
-    """Layer of an .h5ad or .zarr to read in the place of X."""
+    """Layer of an .h5ad or .zarr to read in the place of X; raw is .raw."""
     scaled: bool = False
     """The values are scaled: negative ones are allowed and nothing is normalised."""
     normalise: Literal["auto", "always", "never"] = "auto"
@@ -82,36 +79,56 @@ class Expression:
     values: np.ndarray  # [cell, gene] float32
     genes: np.ndarray  # [gene] str, sorted, unique
     report: dict
+    cells: pd.DataFrame | None = None  # their names, the index, and .obs of AnnData; row by row
 
 
 def read_expression(
-    source: "str | Path | AnnData", config: DataConfig, reference: set[str]
+    source, config: DataConfig, reference: set[str], *, hints: set[str] | None = None
 ) -> Expression:
     """The expression matrix as float32 [cell, gene] on a log scale.
 
     Args:
-        source: an .h5ad file, a .zarr folder, a parquet or text table, or an AnnData object.
+        source: the path of a file or folder of any kind that `sniff.identify` knows, an AnnData or
+            MuData object, or a data frame.
         config: how to understand it.
         reference: gene names of the network and the TF list; they tell genes from cells.
+        hints: names that genes often have, which tell where there is no reference, if they can.
     """
-    matrix, report = load_matrix(source, config)
+    matrix, report = load_matrix(source, config, reference or hints or set())
     path = report["source"]
+    if not reference and hints and config.orientation == "auto":
+        config = follow_hints(matrix, config, hints, path)
     rows_are_genes = find_orientation(matrix, config, reference, path, report)
     values = matrix.values.T if rows_are_genes else matrix.values
     genes, cells = matrix.rows, matrix.columns
     if not rows_are_genes:
         genes, cells = cells, genes
     check_values(values, genes, cells, config, path)
+    warn_of_dates(genes, path)
+    about = matrix.about if matrix.about is not None and not rows_are_genes else pd.DataFrame()
+    about = pd.DataFrame({name: column.array for name, column in about.items()}, index=list(cells))
 
+    is_summary = are_summaries(cells)
+    if is_summary.any() and not is_summary.all():
+        names = list_names(np.array(cells)[is_summary])
+        logger.warning(
+            f"{path}: left out: {is_summary.sum():,} sums by their names, no cells: {names}"
+        )
+        values, about = values[~is_summary], about[~is_summary]
     is_expressed = values.any(axis=1)
     report["zero_cells"] = int((~is_expressed).sum())
     if not is_expressed.any():
         raise ExpressionFormatError(f"{path}: all {len(cells):,} cells are zero everywhere.")
-    values, genes = values[is_expressed], np.array(genes, dtype=str)
+    values, about = values[is_expressed], about[is_expressed]
+    genes = np.array(genes, dtype=str)
+    values, genes = drop_others(values, genes, path, report)
+    check_genes(genes.tolist(), path, ExpressionFormatError)
     values, genes, report["duplicate_genes"] = drop_repeated_genes(values, genes)
-    values, genes = sort_axes(values, genes)
+    values, genes, about = sort_axes(values, genes, about)
     report["whole_numbers"] = bool((values == np.rint(values)).all())
     report["raw_counts"] = report["whole_numbers"] and bool(values.max() >= LEAST_COUNT_MAXIMUM)
+    report["largest"] = float(values.max())
+    report["totals_are_equal"] = have_equal_totals(values)
     report["normalised"] = config.normalise == "always" or (
         config.normalise == "auto" and report["raw_counts"] and not config.scaled
     )
@@ -123,85 +140,31 @@ def read_expression(
         "identifiers": identifier_kind(genes),
         "ercc_spike_ins": sum(ERCC.fullmatch(gene) is not None for gene in genes),
     }
-    log_report(path, report)
-    return Expression(values, genes, report)
+    log_report(path, report, config)
+    return Expression(values, genes, report, about)
 
 
-def load_matrix(source: "str | Path | AnnData", config: DataConfig) -> tuple[NamedMatrix, dict]:
-    """The matrix as it was given, its names translated as the settings ask, and a report."""
-    path = str(source) if isinstance(source, (str, Path)) else "AnnData object"
-    suffix = Path(path).suffix
-    report = {"source": path}
-    if not isinstance(source, (str, Path)):
-        matrix = take_annotated_matrix(source, config, path)
-        report["format"] = "h5ad"
-    elif suffix in ANNOTATED:
-        data = read_annotated(path, ExpressionFormatError)
-        matrix = take_annotated_matrix(data, config, path)
-        report["format"] = suffix.removeprefix(".")
-    else:
-        for setting in ("gene_column", "layer"):
-            if getattr(config, setting):
-                raise ConfigError(
-                    f"--data.{setting.replace('_', '-')} applies to .h5ad files and .zarr "
-                    f"folders; {path} is neither."
-                )
-        is_parquet = suffix == ".parquet"
-        read = read_parquet_matrix if is_parquet else read_text_matrix
-        matrix = read(path, ExpressionFormatError)
-        report["format"] = "parquet" if is_parquet else "text"
-    if config.gene_names:
-        matrix, report["renamed"] = rename_genes(matrix, config.gene_names, path)
-    return matrix, report
+def have_equal_totals(values: np.ndarray) -> bool:
+    """Whether all cells add up to about the same power of ten, as those of TPM or CPM do."""
+    totals = values.sum(axis=1, dtype=np.float64)
+    if len(totals) < 2 or totals.min() <= 0:
+        return False
+    powers = np.log10(totals)
+    return bool((np.abs(powers - np.rint(powers[0])) < EQUAL_TOTALS).all())
 
 
-def take_annotated_matrix(data: "AnnData", config: DataConfig, path: str) -> NamedMatrix:
-    """The X or the layer of an AnnData object; rows are its obs, columns its var."""
-    layers = [name for name in data.layers if name]
-    if config.layer and config.layer not in layers:
-        raise ExpressionFormatError(
-            f"{path}: no layer {config.layer!r}; it has {list_names(layers) or 'none'}."
-        )
-    values = data.layers[config.layer] if config.layer else data.X
-    if values is None:
-        raise ExpressionFormatError(
-            f"{path}: X is empty. Name a layer with --data.layer: {list_names(layers)}."
-        )
-    if values.dtype.kind not in "biuf":
-        raise ExpressionFormatError(f"{path}: X holds {values.dtype}, not numbers.")
-    columns = list(data.var_names)
-    if config.gene_column:
-        if config.gene_column not in data.var:
-            raise ExpressionFormatError(
-                f"{path}: .var has no column {config.gene_column!r}; "
-                f"it has {', '.join(map(str, data.var.columns)) or 'none'}."
-            )
-        symbols = data.var[config.gene_column].astype(object)
-        columns = list(symbols.where(symbols.notna(), data.var_names).astype(str))
-    return NamedMatrix(to_dense(values), list(data.obs_names), columns)
-
-
-def rename_genes(matrix: NamedMatrix, table: str, path: str | Path) -> tuple[NamedMatrix, int]:
-    """The matrix with the names found in the table replaced, and how many there were.
-
-    The version of an Ensembl id (the .3 of ENSG00000000003.3) need not stand in the table.
-    """
-    rows = read_rows(table, GeneMismatchError)
-    names = {fields[0]: fields[1] for fields in rows if len(fields) > 1 and fields[1]}
-
-    def rename(old: str) -> str:
-        plain = old.partition(".")[0] if ENSEMBL.fullmatch(old) else old
-        return names.get(old) or names.get(plain, old)
-
-    rows, columns = list(map(rename, matrix.rows)), list(map(rename, matrix.columns))
-    before, after = [*matrix.rows, *matrix.columns], [*rows, *columns]
-    count = sum(old != new for old, new in zip(before, after, strict=True))
-    if not count:
-        raise GeneMismatchError(
-            f"{table} names none of the genes of {path}. Its first column ({list_names(names)}) "
-            "must hold the identifiers of the expression file."
-        )
-    return NamedMatrix(matrix.values, rows, columns), count
+def follow_hints(
+    matrix: NamedMatrix, config: DataConfig, hints: set[str], path: str | Path
+) -> DataConfig:
+    """The settings with the orientation that the hints tell, if they do."""
+    in_rows, in_columns = (count_known(hints, names) for names in (matrix.rows, matrix.columns))
+    if max(in_rows, in_columns) < FEWEST_HINTS or min(in_rows, in_columns) * 10 > max(
+        in_rows, in_columns
+    ):
+        return config
+    orientation = "genes-by-cells" if in_rows > in_columns else "cells-by-genes"
+    logger.info(f"{path}: {orientation} by {max(in_rows, in_columns):,} names of well-known TFs")
+    return dataclasses.replace(config, orientation=orientation)
 
 
 def find_orientation(
@@ -212,11 +175,12 @@ def find_orientation(
     An axis is the one of the genes if it shares at least ten times as many names as the other.
     """
     known = {name.upper() for name in reference}
-    in_rows = len(known & {name.upper() for name in matrix.rows})
-    in_columns = len(known & {name.upper() for name in matrix.columns})
+    in_rows, in_columns = (count_known(reference, names) for names in (matrix.rows, matrix.columns))
     report["known_names"] = {"of": len(known), "in_rows": in_rows, "in_columns": in_columns}
     if config.orientation != "auto":
         rows_are_genes = config.orientation == "genes-by-cells"
+    elif not known and report["format"] not in ("text", "parquet"):
+        rows_are_genes = False  # as in every AnnData object
     elif not known:
         raise ExpressionFormatError(
             f"{path}: no network or TF list shows which axis holds the genes. "
@@ -268,6 +232,11 @@ def check_values(
     values: np.ndarray, genes: list[str], cells: list[str], config: DataConfig, path: str | Path
 ) -> None:
     """Refuses missing, infinite and (unless scaled) negative values; says where the first is."""
+    if not values.size:
+        raise ExpressionFormatError(
+            f"{path}: {len(cells):,} cells and {len(genes):,} genes, so there is no expression. "
+            "Check the filter that wrote the file."
+        )
 
     def place(wrong: np.ndarray) -> str:
         cell, gene = np.unravel_index(np.argmax(wrong), wrong.shape)
@@ -294,7 +263,7 @@ def check_values(
         )
 
 
-def log_report(path: str | Path, report: dict) -> None:
+def log_report(path: str | Path, report: dict, config: DataConfig) -> None:
     """Says what was found in the file and what was done to it."""
     kind = KIND_WORDS[report["identifiers"]]
     logger.info(
@@ -314,6 +283,13 @@ def log_report(path: str | Path, report: dict) -> None:
             f"{path}: whole numbers, taken as they are (--data.normalise=always treats them as "
             "counts)"
         )
+    elif config.normalise == "auto" and not config.scaled:
+        warn_of_no_logs(path, report)
+    if report["ercc_spike_ins"]:
+        logger.warning(
+            f"{path}: {report['ercc_spike_ins']:,} ERCC spike-ins count as genes, in the totals of "
+            "cells too; take them out of the file if that is not meant"
+        )
     if report["zero_cells"]:
         logger.warning(f"{path}: {report['zero_cells']:,} cells without any expression dropped")
     for how, action in (("identical", "equal ones merged"), ("different", "highest total kept")):
@@ -321,3 +297,18 @@ def log_report(path: str | Path, report: dict) -> None:
         if repeated["count"]:
             names = ", ".join(repeated["first"])
             logger.warning(f"{path}: {repeated['count']:,} repeated genes ({names}): {action}")
+
+
+def warn_of_no_logs(path: str | Path, report: dict) -> None:
+    """Says that values which are taken for logs are none, by their size or what they add up to."""
+    if report["totals_are_equal"]:
+        unit = "TPM, CPM or shares, since every cell adds up to the same power of ten"
+    elif report["largest"] > LARGEST_LOG:
+        unit = "TPM, FPKM or estimated counts"
+    else:
+        return
+    logger.warning(
+        f"{path}: values up to {report['largest']:,.6g} are no logs but look like {unit}; taken as "
+        "they are (--data.normalise=always scales each cell and takes logs, "
+        "--data.normalise=never says they are meant so)"
+    )

@@ -14,7 +14,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import sparse
 
+from grnjax.data.annotated import open_hdf5
 from grnjax.data.canonical import normalise_counts
+from grnjax.data.safe_arrays import translate
 from grnjax.data.tables import to_dense
 from grnjax.errors import ExpressionFormatError
 from grnjax.types import GeneTable
@@ -111,14 +113,14 @@ def stream_cells(path: str | Path, *, counts: bool) -> CellStream:
     import anndata
     import h5py
 
-    try:
-        with h5py.File(path) as file:
-            genes = anndata.io.read_elem(file["var"]).index.to_numpy(str)
-            is_sparse = isinstance(file["X"], h5py.Group)
-            matrix = anndata.io.sparse_dataset(file["X"]) if is_sparse else file["X"]
-            cells, by_gene = matrix.shape[0], is_sparse and matrix.format == "csc"
-    except (OSError, KeyError, ValueError) as problem:
-        raise ExpressionFormatError(f"{path}: not a readable .h5ad file ({problem}).") from problem
+    error = ExpressionFormatError
+    with translate(path, ".h5ad file", error), open_hdf5(path, error) as file:
+        genes = anndata.io.read_elem(file["var"]).index.to_numpy(str)
+        is_sparse = isinstance(file["X"], h5py.Group)
+        matrix = anndata.io.sparse_dataset(file["X"]) if is_sparse else file["X"]
+        cells, by_gene = matrix.shape[0], is_sparse and matrix.format == "csc"
+        if matrix.shape[1] != len(genes):
+            raise error(f"{path}: X has {matrix.shape[1]:,} columns and var {len(genes):,} genes.")
     repeated = len(genes) - len(np.unique(genes))
     if repeated:
         raise ExpressionFormatError(f"{path}: {repeated:,} gene names stand repeatedly in var.")
@@ -135,7 +137,8 @@ def read_blocks(path: str | Path, counts: bool) -> Iterator[np.ndarray]:
     import anndata
     import h5py
 
-    with h5py.File(path) as file:
+    error = ExpressionFormatError
+    with translate(path, ".h5ad file", error), open_hdf5(path, error) as file:
         matrix = file["X"]
         if isinstance(matrix, h5py.Group):
             matrix = anndata.io.sparse_dataset(matrix)

@@ -1,34 +1,16 @@
 """Expression, network and TF list joined by gene name into the data set that a task works on."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
 from grnjax.data.edges import clean_edges
 from grnjax.data.expression import Expression
 from grnjax.data.names import count_names, identifier_kind, list_names, match_names
-from grnjax.data.tables import read_rows
-from grnjax.errors import EdgeFormatError, GeneMismatchError
+from grnjax.errors import GeneMismatchError
 from grnjax.progress import logger
 from grnjax.types import Dataset, GeneTable, LabelledPairs
 
-TF_HEADINGS = ("tf", "tfs", "gene", "genes", "symbol", "gene_symbol", "name")
 FEWEST_EDGES = 2
-
-
-def read_tf_list(path: str | Path) -> list[str]:
-    """The names of a TF list, each once: one a line, or a table with a TF or gene column."""
-    rows = list(read_rows(path, EdgeFormatError))
-    headings = [field.strip().lower() for field in rows[0]]
-    known = [heading for heading in TF_HEADINGS if heading in headings]
-    column = headings.index(known[0]) if known else 0
-    body = rows[1:] if known else rows
-    names = [fields[column].strip() for fields in body if len(fields) > column]
-    names = list(dict.fromkeys(filter(None, names)))
-    if not names:
-        raise EdgeFormatError(f"{path}: a header and no names below it.")
-    return names
 
 
 def build_dataset(
@@ -58,7 +40,7 @@ def build_dataset(
         "measured": int(is_measured.sum()),
         "unmeasured": count_names(names[~is_measured]),
     }
-    pairs = place_edges(edges, names, report)
+    pairs = place_edges(edges, names, report, has_list=universe is not None)
     is_tf = mark_tfs(tfs, pairs, names, source, report)
     known = select_known(edges, pairs, is_tf, report)
     if len(known.positives) < FEWEST_EDGES:
@@ -74,7 +56,8 @@ def build_dataset(
             f"({list_names(expression.genes)}). Check the identifiers of both."
         )
     log_report(report)
-    return Dataset(GeneTable(names, is_tf, values, is_measured), known, report)
+    cells = None if expression is None else expression.cells
+    return Dataset(GeneTable(names, is_tf, values, is_measured, cells), known, report)
 
 
 def choose_genes(
@@ -88,6 +71,9 @@ def choose_genes(
     in_network = sorted(set(edges["tf"]) | set(edges["target"]))
     wanted = in_network if universe is None else universe
     match = match_names(wanted, in_file)
+    if expression is not None:
+        of = "network" if universe is None else "gene list"
+        report |= match.report(f"{report['source']}, {of}")
     names = {
         in_file[place] if place >= 0 else name
         for name, place in zip(wanted, match.positions, strict=True)
@@ -123,10 +109,14 @@ def place_columns(
     return values, is_measured
 
 
-def place_edges(edges: pd.DataFrame, names: np.ndarray, report: dict) -> np.ndarray:
+def place_edges(
+    edges: pd.DataFrame, names: np.ndarray, report: dict, *, has_list: bool
+) -> np.ndarray:
     """The gene indices [edge, 2] of TF and target, -1 for a name outside the gene list."""
     in_network = sorted(set(edges["tf"]) | set(edges["target"]))
     match = match_names(in_network, names.tolist())
+    if has_list:
+        report |= match.report(f"{report['source']}, network")
     place = dict(zip(in_network, match.positions.tolist(), strict=True))
     report["unknown_genes"] = count_names(name for name in in_network if place[name] < 0)
     if match.rule != "exact":
@@ -142,7 +132,9 @@ def mark_tfs(
     if tfs is None:
         is_tf[pairs[(pairs >= 0).all(axis=1), 0]] = True
     else:
-        places = match_names(tfs, names.tolist()).positions
+        match = match_names(tfs, names.tolist())
+        match.report(f"{source}, TF list")
+        places = match.positions
         is_tf[places[places >= 0]] = True
         absent = [tf for tf, place in zip(tfs, places, strict=True) if place < 0]
         report["tfs_not_found"] = count_names(absent)

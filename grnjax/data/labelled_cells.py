@@ -12,9 +12,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from grnjax.data.annotated import open_hdf5, read_h5ad
 from grnjax.data.canonical import drop_repeated_genes, normalise_counts
 from grnjax.data.data_set import Published, PublishedSet
-from grnjax.data.tables import read_h5ad, read_rows, round_once, to_dense
+from grnjax.data.safe_arrays import translate
+from grnjax.data.tables import read_rows, round_once, to_dense
 from grnjax.errors import ExpressionFormatError
 from grnjax.types import LabelledCells
 
@@ -31,17 +33,13 @@ def load_pbmc68k(root: Path) -> LabelledCells:
 
 def load_pbmc3k(root: Path) -> LabelledCells:
     """2,638 blood cells of 10x Genomics, 9 types; counts scaled to 10,000 a cell and logged."""
-    import h5py
-
     folder = root / "pbmc_rna_atac_unpaired"
     path = folder / "exprs_rna.h5"
-    try:
-        with h5py.File(path) as file:
-            counts = round_once(file["matrix/data"][()].T)
-            genes = file["matrix/features"].asstr()[()]
-            barcodes = file["matrix/barcodes"].asstr()[()]
-    except (OSError, KeyError) as problem:
-        raise ExpressionFormatError(f"{path}: not a readable matrix ({problem}).") from problem
+    error = ExpressionFormatError
+    with translate(path, "matrix", error), open_hdf5(path, error) as file:
+        counts = round_once(file["matrix/data"][()].T)
+        genes = file["matrix/features"].asstr()[()]
+        barcodes = file["matrix/barcodes"].asstr()[()]
     named, types = (read_column(folder / f"{name}.csv") for name in ("rna_cell", "celltype_rna"))
     type_of = dict(zip(named, types, strict=False))
     unknown = [barcode for barcode in barcodes if barcode not in type_of]

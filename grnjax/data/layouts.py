@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from grnjax.data.h5ad_output import write_h5ad
 from grnjax.data.tables import NEEDS_PYARROW
 from grnjax.errors import ConfigError
 from grnjax.progress import logger
@@ -114,5 +115,4 @@ def write_genernib(table: pd.DataFrame, path: Path, names: dict[str, str]) -> No
     import anndata
 
     table = table.assign(weight=table["weight"].map(repr).astype(object))
-    with replace_whole(path) as partial:
-        anndata.AnnData(uns={**names, "prediction": table}).write_h5ad(partial)
+    write_h5ad(anndata.AnnData(uns={**names, "prediction": table}), path)

@@ -108,17 +108,34 @@ class EmbeddedConfig(Settings):
         return data, data.edges.iloc[np.sort(known)].reset_index(drop=True)
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class SimulatedLevels:
+    """What is in the cells before they are sequenced."""
+
+    mrna: np.ndarray  # [cell, gene] float32
+    half: np.ndarray  # [tf], the level of each TF at which it does half of what it can
+    cell_types: np.ndarray  # [cell] int
+    genes: np.ndarray  # [gene] str: TF001 .. then G001 ..
+    edges: pd.DataFrame  # columns tf, target, sign
+
+
 def simulate(config: SimulatorConfig, *, seed: int) -> SimulatedData:
     """Counts of `config.cells` cells under a random signed network; same seed, same bytes."""
     rng = np.random.default_rng(seed)
+    levels = simulate_levels(config, rng)
+    counts, tfs = sequence(config, rng, levels.mrna), levels.genes[: config.tfs]
+    motifs = simulate_motifs(levels.edges, levels.genes, tfs, seed=seed)
+    return SimulatedData(counts, levels.genes, tfs, levels.cell_types, levels.edges, motifs)
+
+
+def simulate_levels(config: SimulatorConfig, rng: np.random.Generator) -> SimulatedLevels:
+    """A random signed network, and mRNA of cells under it."""
     adjacency, sign = draw_network(config, rng)
     strength = sign * rng.uniform(*config.strength, size=adjacency.shape) * adjacency
     cell_types = np.sort(rng.integers(config.cell_types, size=config.cells))
     basal = draw_basal_rates(config, rng)
     steady, half = mean_field(config, strength, basal)
     mrna = run_kinetics(config, rng, strength, basal[cell_types], steady[cell_types], half)
-    counts = sequence(config, rng, mrna)
-
     width = len(str(config.genes))
     names = np.array(
         [f"TF{i + 1:0{width}d}" for i in range(config.tfs)]
@@ -126,9 +143,7 @@ def simulate(config: SimulatorConfig, *, seed: int) -> SimulatedData:
     )
     tf, target = np.nonzero(adjacency)
     edges = pd.DataFrame({"tf": names[tf], "target": names[target], "sign": sign[tf, target]})
-    tfs = names[: config.tfs]
-    motifs = simulate_motifs(edges, names, tfs, seed=seed)
-    return SimulatedData(counts, names, tfs, cell_types, edges, motifs)
+    return SimulatedLevels(mrna, half, cell_types, names, edges)
 
 
 def draw_network(config: SimulatorConfig, rng: np.random.Generator) -> tuple:

@@ -1,17 +1,12 @@
-"""Files opened: text tables, plain or gzipped, parquet tables, .h5ad files and .zarr folders.
+"""Files opened: text tables, plain or gzipped, and parquet tables.
 
 Every complaint names the file and is of the class that the caller passes as `error`, because
 only the caller knows whether the file was meant to be a network or an expression matrix.
 """
 
 import contextlib
-import csv
 import dataclasses
-import gzip
-import io
 import itertools
-import os
-import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -19,48 +14,33 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from grnjax.data.dialect import is_number, split_lines
+from grnjax.data.safe_arrays import check_parquet, translate
+from grnjax.data.safe_hdf5 import limit_memory
+from grnjax.data.safe_sparse import check_memory
+from grnjax.data.safe_text import read_lines, tell_unreadable
+from grnjax.data.sniff import check_text
 from grnjax.errors import GrnjaxError
 
-ANNOTATED = (".h5ad", ".zarr")
 NEEDS_PYARROW = "parquet files need pyarrow, which pip install 'grnjax[formats]' brings."
 MISSING = {"", "na", "n/a", "nan", "null", "none", "<na>"}
 
 
 def read_rows(path: str | Path, error: type[GrnjaxError]) -> Iterator[list[str]]:
-    """Yields the fields of each line that is not blank.
+    """Yields the fields of each line that is neither blank nor a comment.
 
-    Tab, comma or blanks separate the fields, whichever the first line has, and gzip is
+    `dialect.split_lines` sees from the first lines what separates the fields, and gzip is
     recognised by its first bytes: neither depends on the name of the file.
     """
     is_empty = True
-    try:
+    with tell_unreadable(path, error):
+        check_text(path, error)
         with open(path, "rb") as raw:
-            is_gzip = raw.read(2) == b"\x1f\x8b"
-            raw.seek(0)
-            stream = gzip.GzipFile(fileobj=raw) if is_gzip else raw
-            for fields in split_lines(io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")):
+            for fields in split_lines(read_lines(raw, path, error), path):
                 is_empty = False
                 yield fields
-    except (EOFError, zlib.error, gzip.BadGzipFile) as problem:
-        raise error(f"{path}: the gzip file is truncated or damaged ({problem}).") from problem
-    except (UnicodeDecodeError, csv.Error) as problem:
-        raise error(f"{path}: not a text table ({problem}).") from problem
-    except OSError as problem:
-        raise error(f"{path}: cannot be read ({problem.strerror}).") from problem
     if is_empty:
-        raise error(f"{path}: the file is empty.")
-
-
-def split_lines(lines: Iterator[str]) -> Iterator[list[str]]:
-    """Yields the fields of each line that is not blank, without their quotes."""
-    first = next((line for line in lines if line.strip()), "")
-    delimiter = next((mark for mark in "\t," if mark in first), None)
-    lines = itertools.chain([first], lines)
-    if delimiter is None:
-        rows = ([field.strip('"') for field in line.split()] for line in lines)
-    else:
-        rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
-    return (fields for fields in rows if any(fields))
+        raise error(f"{path}: the file is empty, blank lines and comments aside.")
 
 
 def read_table_rows(
@@ -99,23 +79,33 @@ class NamedMatrix:
     values: np.ndarray  # [row, column] float32
     rows: list[str]
     columns: list[str]
+    corner: str = ""  # what a text table has above the names of its rows
+    about: pd.DataFrame | None = None  # what else is known of the rows: .obs of AnnData
 
 
-def read_text_matrix(path: str | Path, error: type[GrnjaxError]) -> NamedMatrix:
+def read_text_matrix(
+    path: str | Path, error: type[GrnjaxError], *, rows_have_names: bool = True
+) -> NamedMatrix:
     """The numbers of a text table whose first line and first column hold names.
 
     Each number is parsed in float64 and rounded once, so that a text file and an .h5ad file of
     the same values give the same bits. Missing entries become NaN.
+
+    Args:
+        rows_have_names: whether numbers that can be no names are refused in the first column.
     """
-    (_, *columns), lines = read_table_rows(path, error)
+    (corner, *columns), lines = read_table_rows(path, error)
     rows, values = [], []
     for fields in lines:
         rows.append(fields[0].strip())
         values.append(parse_numbers(fields[1:], path, rows[-1], columns, error))
     if not values or not columns:
         raise error(f"{path}: no matrix found: one line or one column only.")
-    check_matrix_names(rows, columns, path, error)
-    return NamedMatrix(np.stack(values), rows, columns)
+    check_matrix_names(rows if rows_have_names else [""], columns, path, error)
+    matrix = np.empty((len(rows), len(columns)), np.float32)
+    for row in reversed(range(len(rows))):
+        matrix[row] = values.pop()  # each is freed as it goes, so that none is held twice
+    return NamedMatrix(matrix, rows, columns, corner)
 
 
 def check_matrix_names(
@@ -153,13 +143,9 @@ def round_once(numbers: np.ndarray) -> np.ndarray:
         return numbers.astype(np.float32) + np.float32(0)
 
 
-def is_number(field: str) -> bool:
-    """Whether the text reads as a number."""
-    try:
-        float(field)
-    except ValueError:
-        return False
-    return True
+def is_position(text: str) -> bool:
+    """Whether the text is a whole number of at most 15 digits, as no place or index exceeds."""
+    return len(text.strip()) <= 15 and text.strip().isdecimal()
 
 
 def hold_measurements(names: list[str]) -> bool:
@@ -179,16 +165,17 @@ def read_parquet(path: str | Path, error: type[GrnjaxError]) -> pd.DataFrame:
 def open_parquet(path: str | Path, error: type[GrnjaxError]):
     """A `pyarrow.parquet.ParquetFile`; what fails while it is open is a complaint of the path."""
     try:
-        import pyarrow
         from pyarrow import parquet
     except ImportError as problem:
         raise error(f"{path}: {NEEDS_PYARROW}") from problem
     try:
-        with open(path, "rb") as stream:
-            yield parquet.ParquetFile(stream)
-    except (pyarrow.ArrowException, OSError) as problem:
-        reason = getattr(problem, "strerror", None) or f"not a readable parquet file: {problem}"
-        raise error(f"{path}: {reason}.") from problem
+        stream = open(path, "rb")
+    except OSError as problem:
+        raise error(f"{path}: {problem.strerror}.") from problem
+    with stream, translate(path, "parquet file", error), limit_memory(path):
+        file = parquet.ParquetFile(stream)
+        check_parquet(file, path, error)
+        yield file
 
 
 def read_parquet_matrix(path: str | Path, error: type[GrnjaxError]) -> NamedMatrix:
@@ -196,7 +183,11 @@ def read_parquet_matrix(path: str | Path, error: type[GrnjaxError]) -> NamedMatr
 
     Without either, the rows go by their running numbers: cells need no names.
     """
-    frame = read_parquet(path, error)
+    return name_frame(read_parquet(path, error), path, error)
+
+
+def name_frame(frame: pd.DataFrame, path: str | Path, error: type[GrnjaxError]) -> NamedMatrix:
+    """The numbers of a data frame, named as `read_parquet_matrix` says."""
     if isinstance(frame.index, pd.RangeIndex) and len(frame.columns):
         first = frame.iloc[:, 0]
         if not pd.api.types.is_numeric_dtype(first):
@@ -211,53 +202,9 @@ def read_parquet_matrix(path: str | Path, error: type[GrnjaxError]) -> NamedMatr
     return NamedMatrix(round_once(frame.to_numpy(np.float64, na_value=np.nan)), rows, columns)
 
 
-def read_annotated(path: str | Path, error: type[GrnjaxError]):
-    """The AnnData object of an .h5ad file or a .zarr folder."""
-    return (read_zarr if Path(path).suffix == ".zarr" else read_h5ad)(path, error)
-
-
-def read_h5ad(path: str | Path, error: type[GrnjaxError]):
-    """The AnnData object of an .h5ad file."""
-    import anndata
-    import h5py
-
-    if not os.path.isfile(path):
-        raise error(f"{path}: no such file.")
-    try:
-        with h5py.File(path) as file:
-            is_annotated = "obs" in file and "var" in file
-        if is_annotated:
-            return anndata.read_h5ad(path)
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as problem:
-        raise error(f"{path}: not a readable .h5ad file ({problem}).") from problem
-    raise error(f"{path}: not an .h5ad file: it is HDF5, but without obs and var.")
-
-
-def read_zarr(path: str | Path, error: type[GrnjaxError]):
-    """The AnnData object of a .zarr folder.
-
-    Of all that zarr can hold, only pickled arrays may execute code when read; they are refused.
-    """
-    import anndata
-    import zarr
-
-    if not os.path.isdir(path):
-        raise error(f"{path}: no such folder.")
-    try:
-        store = zarr.open_group(str(path), mode="r")
-        for name, array in store.members(max_depth=None):
-            metadata = array.metadata.to_dict()
-            codecs = [metadata.get(key) for key in ("filters", "compressor", "codecs")]
-            if "pickle" in str(codecs).lower():
-                raise error(f"{path}: {name} is pickled, so reading it could execute code.")
-        if "obs" in store and "var" in store:
-            return anndata.io.read_zarr(store)
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as problem:
-        raise error(f"{path}: not a readable .zarr folder ({problem}).") from problem
-    raise error(f"{path}: not an AnnData folder: it is zarr, but without obs and var.")
-
-
 def to_dense(values) -> np.ndarray:
     """A sparse or dense matrix of any number type as dense float32."""
-    values = values.toarray() if sparse.issparse(values) else np.asarray(values)
-    return round_once(values)
+    if sparse.issparse(values):
+        check_memory(values.shape)
+        values = values.toarray()
+    return round_once(np.asarray(values))

@@ -25,7 +25,7 @@ from grnjax.config import Settings
 from grnjax.data.names import list_names
 from grnjax.errors import ConfigError, NonFiniteError
 from grnjax.methods.controls import permute_expression
-from grnjax.methods.method import Control, MethodConfig, Problem, Scorer, make_method
+from grnjax.methods.method import Control, Cost, MethodConfig, Problem, Scorer, make_method
 from grnjax.methods.score_blocks import digest_run, read_block, write_block
 from grnjax.progress import progress_bar
 from grnjax.training.recorder import FitRecorder
@@ -64,11 +64,7 @@ class ExpressionOnlyMethod(MethodConfig):
     def check(self, problem: Problem) -> None:
         """Refuses what it does not read, and a data set without expression."""
         super().check(problem)
-        if not problem.dataset.genes.measured.any():
-            raise ConfigError(
-                f"{self.name()} ranks by expression, and there is none here: give "
-                "--data.expression."
-            )
+        check_expression(problem, self)
 
     def controls(self) -> Mapping[str, Control]:
         """Expression permuted over genes."""
@@ -136,7 +132,12 @@ class GENIE3Method(GENIE3Config, ExpressionOnlyMethod):
 
     PAPER: ClassVar[str] = "Huynh-Thu et al. 2010, PLoS ONE 5:e12776"
     SCORE: ClassVar[Callable] = staticmethod(forests.score_targets)
-    TARGETS_A_BLOCK: ClassVar[int | None] = 128
+    TARGETS_A_BLOCK: ClassVar[int | None] = 16
+
+    def estimate(self, tfs: int, genes: int, cells: int, fits: int) -> Cost:
+        """By eight targets of 2,638 cells and 176 TFs."""
+        seconds = 8e-8 * genes * self.trees * cells * tfs**0.5
+        return Cost(seconds, 5e8 + BYTES_A_PAIR * tfs * genes)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -146,6 +147,10 @@ class GRNBoost2Method(GRNBoost2Config, ExpressionOnlyMethod):
     PAPER: ClassVar[str] = "Moerman et al. 2019, Bioinformatics 35:2159"
     SCORE: ClassVar[Callable] = staticmethod(boosting.score_targets)
     TARGETS_A_BLOCK: ClassVar[int | None] = 1024
+
+    def estimate(self, tfs: int, genes: int, cells: int, fits: int) -> Cost:
+        """By 383 to 2,638 cells (experiments/bench/unsupervised.py)."""
+        return Cost(5 + genes * (1.5e-3 + 3e-8 * tfs * cells), 8e8 + BYTES_A_PAIR * tfs * genes)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -158,6 +163,14 @@ class MatrixScorer(Scorer):
     def logits(self, pairs: LabelledPairs) -> Float[np.ndarray, "1 pair"]:
         """The scores, which are no logits but rank as such."""
         return scores_at(self.matrix, pairs, self.tfs)[None]
+
+
+def check_expression(problem: Problem, method: MethodConfig) -> None:
+    """Refuses a data set without expression."""
+    if not problem.dataset.genes.measured.any():
+        raise ConfigError(
+            f"{method.name()} ranks by expression, and there is none here: give --data.expression."
+        )
 
 
 def mark(problem: Problem) -> np.ndarray:

@@ -8,9 +8,10 @@ file with a `MethodConfig` in it, and a line in `NAMED`, or `--method=package.mo
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+import pandas as pd
 from jax.sharding import Mesh
 from jaxtyping import Float, Int
 
@@ -39,13 +40,20 @@ class Problem:
     dataset: Dataset
     parts: Sequence[Part]  # every fit of the run, also those that are asked for elsewhere
     tfs: Int[np.ndarray, " tf"]  # gene indices of the TFs whose pairs are scored, ascending
-    trainable: Int[np.ndarray, " tf"]  # those of them that every part can learn from
+    trainable: Int[np.ndarray, " tf"]  # those of them that have known targets
     evidence: Sequence[Evidence] = ()  # in the order of the data set's genes and of `tfs`
     embedding: Float[np.ndarray, "gene dim"] | None = None  # frozen gene vectors
     networks: Mapping[str, InferredNetwork] = dataclasses.field(default_factory=dict)
     seed: int = 0  # of what is drawn once for all parts
     folder: Path | None = None  # keeps what is made once for all parts
     prepared: Any = None  # what the method made of it (`MethodConfig.prepare`)
+
+
+class Cost(NamedTuple):
+    """What a run takes, by measurements on two cores (experiments/bench)."""
+
+    seconds: float
+    bytes: float
 
 
 class Scorer:
@@ -71,6 +79,14 @@ class Scorer:
         """What is worth a place in a results row, such as the step that was chosen."""
         return {}
 
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """What else was found, such as regulons: tables that `infer` writes as NAME.tsv."""
+        return {}
+
+    def report(self) -> dict:
+        """What was counted and dropped on the way, for run.json."""
+        return {}
+
     def on(self, problem: Problem) -> "Scorer":
         """The same fit with the features of another data set over the same genes.
 
@@ -93,6 +109,7 @@ class MethodConfig(Settings):
         "pidc": "grnjax.methods.expression_only:PIDCMethod",
         "genie3": "grnjax.methods.expression_only:GENIE3Method",
         "grnboost2": "grnjax.methods.expression_only:GRNBoost2Method",
+        "enhancer": "grnjax.methods.enhancer.method:EnhancerMethod",
     }
     PAPER: ClassVar[str] = ""
     """Who published it, and where."""
@@ -100,9 +117,6 @@ class MethodConfig(Settings):
     """Which of labels, expression, evidence, embedding and networks it reads."""
     GIVES: ClassVar[frozenset[str]] = frozenset()
     """Which of probabilities and terms there are beside a ranking."""
-    TRAINS_ON_COMMON_TFS: ClassVar[bool] = False
-    """Whether a TF without train edges in some fold is left to no fold: its pairs would be scored
-    with a rate of their own in some and without in others, by where its edges happened to fall."""
     TRAINS_ON_ALL_PAIRS: ClassVar[bool] = False
     """Whether a fit takes all pairs at once, and none are left out for their number."""
 
@@ -116,6 +130,14 @@ class MethodConfig(Settings):
     @property
     def engine(self) -> TrainingConfig | None:
         """How its fits are trained, where the training loop does; None for a method without one."""
+        return None
+
+    def files(self) -> dict[str, str | None]:
+        """The files that it reads itself, by the settings that name them; None where none is."""
+        return {}
+
+    def estimate(self, tfs: int, genes: int, cells: int, fits: int) -> Cost | None:
+        """What so many fits cost on two cores, roughly; None where that was not measured."""
         return None
 
     def controls(self) -> Mapping[str, Control]:
@@ -186,8 +208,6 @@ def list_methods():
     Returns:
         A data frame, one row a method, in the order of `MethodConfig.NAMED`.
     """
-    import pandas as pd
-
     methods = {name: MethodConfig.find(name) for name in MethodConfig.NAMED}
     return pd.DataFrame(
         {

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from grnjax.data.safe_arrays import translate
 from grnjax.errors import CheckpointError
 from grnjax.storage.files import write_atomic
 from grnjax.types import GeneTable
@@ -36,10 +37,12 @@ def read_block(path: Path, targets: np.ndarray, key: str) -> np.ndarray:
     """The scores [tf, target] that `write_block` kept; refuses damaged ones and those of others."""
     raw = path.read_bytes()
     digest, content = raw[:DIGEST_BYTES], raw[DIGEST_BYTES:]
-    if hashlib.sha256(content).digest() != digest:
-        raise CheckpointError(f"{path} is damaged; delete it, and its targets are scored again.")
-    with np.load(io.BytesIO(content), allow_pickle=False) as file:
-        block, of_targets, of_key = file["scores"], file["targets"], str(file["key"])
+    if path.is_symlink() or hashlib.sha256(content).digest() != digest:
+        what = "a link" if path.is_symlink() else "damaged"
+        raise CheckpointError(f"{path} is {what}; delete it, and its targets are scored again.")
+    with translate(path, "block of scores", CheckpointError):
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            block, of_targets, of_key = file["scores"], file["targets"], str(file["key"])
     if of_key != key or not np.array_equal(of_targets, targets):
         raise CheckpointError(
             f"{path} was computed from other expression, TFs, settings or targets; choose another "

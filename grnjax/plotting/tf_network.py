@@ -1,5 +1,7 @@
 """A network around one TF: its best targets on rings, and who else regulates them."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 from matplotlib.lines import Line2D
@@ -26,20 +28,28 @@ LETTER, HALF_HEIGHT = 0.036, 0.13  # inches that half a letter's width and half 
 FULL_SIZE = 9  # letters; a longer name is written smaller
 
 
-def plot_tf_network(edges: pd.DataFrame, tf: str, *, top: int = 30) -> Figure:
+COLUMNS = {  # as edges.tsv, rankedEdges.csv and network files of other programs call them
+    "tf": ("tf", "gene1", "source", "regulator"),
+    "target": ("target", "gene2"),
+    "importance": ("importance", "edgeweight", "weight", "score"),
+    "status": ("status",),
+}
+
+
+def plot_tf_network(edges: pd.DataFrame | str | Path, tf: str, *, top: int = 30) -> Figure:
     """The TF in the middle, its `top` best targets around it, clockwise by rank from the top.
 
     The inner ring holds the ten best. Width is score; a solid edge is known, a dashed one new.
-    The squares outside are the TFs with most known edges to the targets shown.
+    The squares outside are the TFs with most known edges to the targets shown. Where nothing is
+    known all edges are solid and no squares drawn.
 
     Args:
-        edges: tf, target, importance, status ("known" or "new").
+        edges: TF, target, importance and perhaps status ("known" or "new"), as a table or as a
+            file that `grnjax infer` writes, edges.tsv or rankedEdges.csv.
         tf: its name as in `edges`.
         top: how many targets, at most 60.
     """
-    missing = [n for n in ("tf", "target", "importance", "status") if n not in edges]
-    if missing:
-        raise EdgeFormatError(f"edges: no column {' or '.join(missing)} to draw a network of.")
+    edges = name_columns(edges)
     own = edges[edges["tf"] == tf].sort_values("importance", ascending=False, kind="stable")
     if own.empty:
         names = ", ".join(map(str, edges["tf"].unique()[:5]))
@@ -59,7 +69,7 @@ def plot_tf_network(edges: pd.DataFrame, tf: str, *, top: int = 30) -> Figure:
     low, high = shown["importance"].min(), shown["importance"].max()
     for target, score, status in shown[["target", "importance", "status"]].to_numpy():
         width = THINNEST + (WIDEST - THINNEST) * (score - low) / max(high - low, 1e-12)
-        draw_arrow(axes, place[target], target, width, "-" if status == "known" else DASHED)
+        draw_arrow(axes, place[target], target, width, DASHED if status == "new" else "-")
     for target, where in place.items():
         draw_name(axes, where, target, TARGET_COLOUR, "round,pad=0.3")
     for other, where in outside.items():
@@ -68,13 +78,30 @@ def plot_tf_network(edges: pd.DataFrame, tf: str, *, top: int = 30) -> Figure:
 
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
     axes.axis("off")
+    is_told = bool((shown["status"] != "").any())
     known = int((shown["status"] == "known").sum())
-    note = f"{len(shown):,} of {len(own):,} scored targets, by rank clockwise from the top; "
-    note += f"{known} known, {len(shown) - known} new"
+    note = f"{len(shown):,} of {len(own):,} scored targets, by rank clockwise from the top"
+    note += f"; {known} known, {len(shown) - known} new" if is_told else ""
     set_title(axes, f"The best targets of {tf}", note)
     shared = f"known edge of another TF ({len(outside)} of {sharing:,} drawn)"
-    draw_legend(figure, low, high, shared if outside else None)
+    draw_legend(figure, (low, high), shared if outside else None, is_told=is_told)
     return figure
+
+
+def name_columns(edges: pd.DataFrame | str | Path) -> pd.DataFrame:
+    """The columns tf, target, importance and status, "" where the table has no status."""
+    if not isinstance(edges, pd.DataFrame):
+        edges = pd.read_csv(edges, sep="\t", keep_default_na=False)
+    lower = {str(heading).lower(): heading for heading in reversed(edges.columns)}
+    found = {
+        name: next((lower[word] for word in words if word in lower), None)
+        for name, words in COLUMNS.items()
+    }
+    missing = [name for name, heading in found.items() if heading is None and name != "status"]
+    if missing:
+        raise EdgeFormatError(f"edges: no column {' or '.join(missing)} to draw a network of.")
+    columns = {name: edges[heading] for name, heading in found.items() if heading is not None}
+    return pd.DataFrame({"status": "", **columns})
 
 
 def find_others(edges: pd.DataFrame, shown: pd.DataFrame, tf: str) -> tuple[pd.DataFrame, int]:
@@ -146,11 +173,17 @@ def draw_name(axes, where, name, colour, box, size=SMALL) -> None:
     )
 
 
-def draw_legend(figure: Figure, low: float, high: float, shared: str | None) -> None:
+def draw_legend(
+    figure: Figure, scores: tuple[float, float], shared: str | None, *, is_told: bool
+) -> None:
     """What lines and boxes mean."""
-    entries = [
+    low, high = scores
+    told = [
         Line2D([], [], color=INK, linewidth=2, label="known edge"),
         Line2D([], [], color=INK, linewidth=2, linestyle=DASHED, label="new edge"),
+    ]
+    entries = [
+        *(told if is_told else []),
         Line2D([], [], color=INK, linewidth=WIDEST, label=f"score {high:.2g}"),
         Line2D([], [], color=INK, linewidth=THINNEST, label=f"score {low:.2g}"),
     ]

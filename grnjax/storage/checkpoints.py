@@ -3,7 +3,8 @@
 A store is a folder with one subfolder a step:
 
     120/state/...       the arrays, as Orbax writes them
-    120/manifest.json   step, meta, every array's dtype and shape, every file's size and SHA-256
+    120/manifest.json   owner, step, meta, every array's dtype and shape, every file's size and
+                        SHA-256
 
 The manifest is written last and carries its own digest; the folder gets its number in one rename.
 So a kill leaves the old steps or the new one, and a flipped bit, a file too many or too few, or a
@@ -16,9 +17,9 @@ to be read, and digests its files. They need a folder that all of them see.
 
 import contextlib
 import dataclasses
-import hashlib
-import json
+import functools
 import logging
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,9 +31,18 @@ from jax.experimental import multihost_utils
 
 from grnjax.errors import CheckpointError
 from grnjax.progress import logger
-from grnjax.storage.files import digest_file, flush
+from grnjax.storage.files import FULL, flush
+from grnjax.storage.manifest import (
+    MANIFEST,
+    compare_files,
+    digest,
+    digest_files,
+    encode_manifest,
+    list_files,
+    read_manifest,
+    refuse_links,
+)
 
-MANIFEST = "manifest.json"
 UNFINISHED = ".partial"  # ends the name of a step being written or deleted
 REPLACED = ".replaced"  # ends the name of a step that a new save of the same step is replacing
 
@@ -56,13 +66,17 @@ class CheckpointStore:
     Args:
         folder: Created by the first save.
         keep: How many of the newest steps stay on the disk, at least 1.
+        owner: Whose they are, such as a run and a fit in it, in words by their role. Steps of
+            another owner are refused; of a step that names none, one warning is given. None asks
+            nothing.
     """
 
-    def __init__(self, folder: str | Path, keep: int = 2):
+    def __init__(self, folder: str | Path, keep: int = 2, owner: dict[str, str] | None = None):
         if keep < 1:
             raise ValueError(f"keep must be at least 1, got {keep}")
         self.folder = Path(folder)
         self.keep = keep
+        self.owner = owner
         if _is_first():
             self._tidy_up()
         _wait_for_all("open")
@@ -92,11 +106,13 @@ class CheckpointStore:
         import orbax.checkpoint as ocp  # slow to import, and most of a start does without it
 
         args = ocp.args.StandardSave({name: _own(x) for name, x in arrays.items() if x.size})
-        with _quiet_orbax(), ocp.Checkpointer(ocp.StandardCheckpointHandler()) as orbax:
-            orbax.save((written / "state").absolute(), args=args)
+        with _quiet_orbax(), _one_sentence(written):
+            with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as orbax:
+                orbax.save((written / "state").absolute(), args=args)
         _wait_for_all("sign")
         if _is_first():
-            self._sign(written, {"step": step, "meta": meta, "arrays": _describe(arrays)})
+            contents = {"step": step, "meta": meta, "arrays": _describe(arrays)}
+            self._sign(written, contents | ({"owner": self.owner} if self.owner else {}))
             self._publish(step, written)
         _wait_for_all("continue")
 
@@ -112,8 +128,8 @@ class CheckpointStore:
 
     def _sign(self, written: Path, contents: dict) -> None:
         """Writes the manifest of a step and forces all of it to the disk."""
-        contents = {**contents, "files": _digest_files(written)}
-        (written / MANIFEST).write_bytes(_encode_manifest(contents))
+        contents = {**contents, "files": digest_files(written)}
+        (written / MANIFEST).write_bytes(encode_manifest(contents))
         for path in (written, *written.rglob("*")):
             flush(path)
 
@@ -128,9 +144,16 @@ class CheckpointStore:
 
         kept = [other for other in self.steps() if other <= step][-self.keep :]
         for other in set(self._folders()) - set(kept):
-            doomed = self._path(other, UNFINISHED)
-            self._path(other).rename(doomed)
-            shutil.rmtree(doomed)
+            self._delete(other)
+
+    def _delete(self, step: int) -> None:
+        """Deletes a step; what a kill leaves of it is no step any more."""
+        if self._path(step).is_symlink():
+            self._path(step).unlink()
+            return
+        doomed = self._path(step, UNFINISHED)
+        self._path(step).rename(doomed)
+        shutil.rmtree(doomed)
 
     def latest(self, target: PyTree) -> Restored | None:
         """The newest step that is whole, or None in an empty store.
@@ -143,13 +166,14 @@ class CheckpointStore:
                 where it has a numpy array, a numpy array.
 
         Raises:
-            CheckpointError: If no step is whole, or the newest whole one holds other arrays than
-                `target` (names, shapes or dtypes), or another process does not find it.
+            CheckpointError: If no step is whole, or one belongs to another owner, or the newest
+                whole one holds other arrays than `target` (names, shapes or dtypes), or another
+                process does not find it.
         """
         step = self._choose()
         if step is None:
             return None
-        contents = _read_manifest(self._path(step) / MANIFEST)
+        contents = read_manifest(self._path(step) / MANIFEST)
         self._compare(step, contents["arrays"], _describe(_name_leaves(target)))
         return Restored(step, self._restore(step, target), contents["meta"])
 
@@ -180,9 +204,9 @@ class CheckpointStore:
         """
         folder, seen, problem = self._path(step), np.zeros(32, np.uint8), "it is whole here"
         try:
-            contents = _read_manifest(folder / MANIFEST)
-            self._check_files(step, contents["files"], _list_files(folder), ("size",))
-            seen = np.frombuffer(bytes.fromhex(_digest(folder / MANIFEST)), np.uint8)
+            contents = read_manifest(folder / MANIFEST)
+            compare_files(folder, contents["files"], list_files(folder), ("size",))
+            seen = np.frombuffer(bytes.fromhex(digest(folder / MANIFEST)), np.uint8)
         except CheckpointError as error:
             problem = str(error)
         seen_by = multihost_utils.process_allgather(seen)
@@ -195,23 +219,48 @@ class CheckpointStore:
             )
 
     def _find_newest_whole(self) -> int | None:
-        """The newest step whose files agree with its manifest; None in an empty store."""
-        problems = []
+        """The newest step whose files agree with its manifest; None in an empty store.
+
+        A damaged step before it is of no use to anyone, and is deleted with a warning.
+        """
+        problems, whole = [], None
         for step in reversed(self._folders()):
             try:
                 self._verify(step)
             except CheckpointError as error:
-                problems.append(str(error))
+                if whole is None:
+                    problems.append(str(error))
+                    continue
+                logger.warning("%s; it is deleted, as step %d is whole", error, whole)
+                self._delete(step)
                 continue
-            for problem in problems:
-                logger.warning("%s; using step %d instead", problem, step)
-            return step
-        if problems:
+            self._check_owner(step)
+            whole = step if whole is None else whole
+        if problems and whole is None:
             raise CheckpointError(
                 f"{problems[0]}; no other step in {self.folder} is whole, so delete that folder to "
                 "start again."
             )
-        return None
+        for problem in problems:
+            logger.warning("%s; using step %d instead", problem, whole)
+        return whole
+
+    def _check_owner(self, step: int) -> None:
+        """Raises if a whole step says that it belongs to another owner."""
+        if self.owner is None:
+            return
+        there = read_manifest(self._path(step) / MANIFEST).get("owner")
+        if there is None:
+            _warn_of_unowned(self.folder.parent)
+            return
+        differing = [what for what in self.owner if there.get(what) != self.owner[what]]
+        if differing:
+            what = differing[-1]
+            raise CheckpointError(
+                f"{self._path(step)} is a checkpoint of another {what} ({there.get(what)}, not "
+                f"{self.owner[what]}) and is not used; move {self.folder} away to train this fit "
+                "anew, or put the checkpoints back where they were written."
+            )
 
     def _path(self, step: int, suffix: str = "") -> Path:
         return self.folder / f"{step}{suffix}"
@@ -221,24 +270,13 @@ class CheckpointStore:
         return sorted(int(path.name) for path in self.folder.glob("*") if path.name.isdecimal())
 
     def _verify(self, step: int) -> None:
-        """Raises unless every file of the step agrees with its manifest."""
+        """Raises unless every file of the step is one, and agrees with its manifest."""
         folder = self._path(step)
-        contents = _read_manifest(folder / MANIFEST)
+        refuse_links(self.folder, folder, *folder.rglob("*"))
+        contents = read_manifest(folder / MANIFEST)
         if contents["step"] != step:
             raise CheckpointError(f"{folder}: its manifest is of step {contents['step']}")
-        self._check_files(step, contents["files"], _digest_files(folder), ("size", "digest"))
-
-    def _check_files(self, step: int, there: dict, here: dict, compared: tuple[str, ...]) -> None:
-        """Raises unless these are the files of the manifest, alike in what is compared."""
-        folder = self._path(step)
-        for name in sorted({*there, *here}):
-            if name not in here:
-                raise CheckpointError(f"{folder / name}: missing")
-            if name not in there:
-                raise CheckpointError(f"{folder / name}: not in the manifest")
-            for what in compared:
-                if here[name][what] != there[name][what]:
-                    raise CheckpointError(f"{folder / name}: {what} differs from the manifest")
+        compare_files(folder, contents["files"], digest_files(folder), ("size", "digest"))
 
     def _compare(self, step: int, there: dict[str, str], here: dict[str, str]) -> None:
         """Raises unless the arrays are the same; Orbax alone would cast dtypes in silence."""
@@ -319,55 +357,35 @@ def _place(leaf: Any) -> Any:
 
 @contextlib.contextmanager
 def _quiet_orbax() -> Iterator[None]:
-    """Holds Orbax's progress notes back; its errors still come through."""
+    """Holds back what Orbax logs, which says of its errors no more than what it then raises."""
     orbax_logger = logging.getLogger("absl")
     before = orbax_logger.level
-    orbax_logger.setLevel(logging.ERROR)
+    orbax_logger.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
         orbax_logger.setLevel(before)
 
 
-def _list_files(folder: Path) -> dict[str, dict]:
-    """Size of every file under `folder` but the manifest, by its path in it."""
-    return {
-        path.relative_to(folder).as_posix(): {"size": path.stat().st_size}
-        for path in folder.rglob("*")
-        if path.is_file() and path != folder / MANIFEST
-    }
-
-
-def _digest_files(folder: Path) -> dict[str, dict]:
-    """Size and SHA-256 of those files."""
-    files = _list_files(folder)
-    return {name: {**file, "digest": _digest(folder / name)} for name, file in files.items()}
-
-
-def _digest(path: Path) -> str:
+@contextlib.contextmanager
+def _one_sentence(folder: Path) -> Iterator[None]:
+    """What Orbax raises where it cannot write, such as on a full disk, in one sentence."""
     try:
-        return digest_file(path)
-    except OSError as error:
-        raise CheckpointError(f"{path}: {error.strerror}") from error
+        yield
+    except (OSError, ValueError, RuntimeError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        full = next((os.strerror(x) for x in FULL if os.strerror(x) in str(error)), first)
+        raise CheckpointError(
+            f"{folder} cannot be written ({full}); make room and run the "
+            "same command again, which goes on from the checkpoint before."
+        ) from error
 
 
-def _encode_manifest(contents: dict) -> bytes:
-    """The one way to write these contents: sorted keys, and the digest of what it says."""
-    contents = json.loads(json.dumps(contents))
-    digest = hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
-    manifest = {"contents": contents, "digest": digest}
-    return json.dumps(manifest, sort_keys=True, indent=1).encode() + b"\n"
-
-
-def _read_manifest(path: Path) -> dict:
-    """A manifest's contents, if its bytes are exactly those that `save` would write."""
-    try:
-        written = path.read_bytes()
-        contents = json.loads(written)["contents"]
-    except OSError as error:
-        raise CheckpointError(f"{path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{path}: not a manifest") from error
-    if written != _encode_manifest(contents):
-        raise CheckpointError(f"{path}: its own digest differs")
-    return contents
+@functools.cache
+def _warn_of_unowned(folder: Path) -> None:
+    """Says once that checkpoints in a folder cannot be told from those of other runs."""
+    logger.warning(
+        "%s: written by an earlier version, which does not say of which run; they are used as they "
+        "are",
+        folder,
+    )

@@ -4,6 +4,7 @@ Nothing here imports jax or orbax, so that the command line starts fast.
 """
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -16,8 +17,11 @@ from grnjax.errors import ConfigError, GrnjaxError
 from grnjax.progress import logger
 
 RECORD = "record.json"
+RUN = "run"  # in the record, the digest of what makes this run
 LOCK = ".lock"
 PARTIAL = ".partial-"  # begins the name of a file that is still being written
+FULL = (errno.ENOSPC, errno.EDQUOT)
+WRITING: set[Path] = set()  # such files of this process, for whoever ends it at once
 
 
 # Whole files
@@ -28,6 +32,8 @@ def flush(path: str | Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         os.close(handle)
 
@@ -41,12 +47,19 @@ def replace_whole(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     beside = path.with_name(f"{PARTIAL}{os.getpid()}-{path.name}")
+    WRITING.add(beside)
     try:
         yield beside
         flush(beside)
         os.replace(beside, path)
+    except (OSError, RuntimeError) as error:  # HDF5 raises either, in many lines
+        full = next((x for x in FULL if os.strerror(x) in str(error)), None)
+        if full is not None:
+            raise OSError(full, os.strerror(full), str(path)) from error
+        raise
     finally:
         beside.unlink(missing_ok=True)
+        WRITING.discard(beside)
     flush(path.parent)
 
 
@@ -58,8 +71,18 @@ def write_atomic(path: str | Path, data: bytes | str) -> None:
 
 def write_json(path: str | Path, value: object) -> None:
     """Writes `value` as JSON for people and programs: sorted keys, indented, one newline."""
+    write_atomic(path, encode_json(value))
+
+
+def encode_json(value: object) -> bytes:
+    """The one way in which `write_json` writes a value."""
     text = json.dumps(to_plain(value), sort_keys=True, indent=2, ensure_ascii=False)
-    write_atomic(path, text + "\n")
+    return (text + "\n").encode(errors="backslashreplace")  # of file names that are no UTF-8
+
+
+def digest_json(value: object) -> str:
+    """SHA-256 of a value as `write_json` writes it."""
+    return hashlib.sha256(encode_json(value)).hexdigest()
 
 
 def to_plain(value: object) -> object:
@@ -88,19 +111,25 @@ class JsonLines:
     """A log of one JSON object a line; a line is on the disk when `append` returns.
 
     A line that an earlier kill cut short is removed on opening, so that the next one starts fresh.
+    A link is not followed.
     """
 
     def __init__(self, path: str | Path):
-        self._file = open(path, "a+b")
+        self._path = Path(path)
+        self._file = open(path, "a+b", opener=refuse_links)
         self._file.seek(0)
         self._file.truncate(self._file.read().rfind(b"\n") + 1)
         flush(Path(path).parent)
 
     def append(self, record: dict) -> None:
         """Writes `record` as the last line."""
-        self._file.write(json.dumps(to_plain(record), sort_keys=True).encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        line = json.dumps(to_plain(record), sort_keys=True).encode() + b"\n"
+        try:
+            self._file.write(line)
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self._path)) from error
 
     def close(self) -> None:
         """Closes the file; further lines are an error."""
@@ -122,12 +151,23 @@ def read_json_lines(path: str | Path) -> list[dict]:
     for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
         try:
             records.append(json.loads(line))
-        except ValueError as error:
+            if not isinstance(records[-1], (dict, list)):
+                raise ValueError("neither a record nor a row")
+        except (ValueError, RecursionError) as error:
             raise GrnjaxError(
                 f"{path}, line {number}, is not JSON, so the file was damaged after it was "
                 "written; delete it or that line."
             ) from error
     return records
+
+
+def refuse_links(path: str, flags: int) -> int:
+    """Opens a file of a run folder for `open`, unless a link stands in its place."""
+    if os.path.islink(path):
+        raise ConfigError(
+            f"{path} is a link, and a run writes to files of its own only; delete the link."
+        )
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
 # Run folders
@@ -143,7 +183,7 @@ def lock_run(folder: str | Path) -> Iterator[None]:
     folder = Path(folder)
     _refuse_foreign(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / LOCK, "a+") as file:
+    with open(folder / LOCK, "a+", opener=refuse_links) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -157,13 +197,13 @@ def lock_run(folder: str | Path) -> Iterator[None]:
         file.truncate(0)
         file.write(f"process {os.getpid()}")
         file.flush()
-        for leftover in folder.glob(f"{PARTIAL}*"):
+        for leftover in folder.rglob(f"{PARTIAL}*"):
             leftover.unlink()
         yield
 
 
 def open_run(
-    folder: str | Path, record: dict, translate: Callable[[dict], dict] = lambda there: there
+    folder: str | Path, record: dict, identify: Callable[[dict], dict] = lambda record: record
 ) -> bool:
     """True if `folder` already holds this very run, to be resumed; False if it was made just now.
 
@@ -171,21 +211,32 @@ def open_run(
 
     Args:
         record: what makes a run this run: settings and digests of its inputs, nested as you like.
-        translate: gives the record that the folder has the shape that `record` has.
+        identify: what of a record counts, of this one and of that in the folder.
     """
     folder = Path(folder)
     _refuse_foreign(folder)
-    here = _flatten(to_plain(record))
     path = folder / RECORD
+    if path.is_symlink():
+        raise ConfigError(f"{path} is a link, so it tells of no run here; choose another --out.")
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(path, record)
+        write_json(path, {**record, RUN: digest_json(identify(record))})
         return False
-    try:
-        there = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise ConfigError(f"{path} is not JSON; choose another --out.") from error
-    there = _flatten(translate(there))
+    there = read_record(folder)
+    there.pop(RUN, None)
+    compare_records(folder, identify(record), identify(there))
+    return True
+
+
+def compare_records(folder: Path, here: dict, there: dict, place: str = "--out") -> None:
+    """Raises if a folder holds another run, by the first of the settings and inputs that differ.
+
+    Args:
+        here: what makes the run that is to go on.
+        there: that of the run in the folder.
+        place: what names the folder, in the words of the caller.
+    """
+    here, there = _flatten(to_plain(here)), _flatten(to_plain(there))
     differing = [key for key in sorted({*here, *there}) if here.get(key) != there.get(key)]
     if differing:
         shown = "; ".join(
@@ -193,9 +244,35 @@ def open_run(
         )
         raise ConfigError(
             f"{folder} holds another run: {len(differing)} of its settings and inputs differ "
-            f"({shown}). Repeat its settings to resume it or choose another --out."
+            f"({shown}), by {folder / RECORD}. Repeat its settings to resume it or choose another "
+            f"{place}."
         )
-    return True
+
+
+def read_record(folder: str | Path) -> dict:
+    """What `open_run` was given when the folder was made, and its digest under `run`."""
+    path = Path(folder) / RECORD
+    try:
+        record = json.loads(path.read_bytes())
+        if not isinstance(record, dict):
+            raise ValueError("no object")
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(
+            f"{path} is damaged (no record in JSON); choose another --out."
+        ) from error
+    return record
+
+
+def read_run_digest(folder: str | Path) -> str | None:
+    """The digest that tells this run from others, by which its checkpoints know it.
+
+    None where the folder has no record. One of an earlier version is digested as it stands.
+    """
+    path = Path(folder) / RECORD
+    if not path.exists():
+        return None
+    record = read_record(folder)
+    return record.pop(RUN, None) or digest_json(record)
 
 
 def _refuse_foreign(folder: Path) -> None:

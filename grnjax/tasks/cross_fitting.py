@@ -9,13 +9,12 @@ from jaxtyping import Float
 
 from grnjax.config import AtLeastTwo, Positive, Settings
 from grnjax.data.candidates import drop_unknown_tfs, has_known_targets
-from grnjax.data.names import list_names
 from grnjax.errors import ConfigError, SplitError
 from grnjax.evaluation.splits import cross_fit_folds
 from grnjax.methods.method import MethodConfig, Problem
 from grnjax.progress import logger
 from grnjax.training.recorder import FitRecorder, derive_seed
-from grnjax.types import Dataset, Fold, LabelledPairs, Part, Split
+from grnjax.types import Fold, LabelledPairs, Part, Split
 
 INNER_FOLDS = 8  # one of them is the validation part of a fit
 MOST_EXPLAINED = 2_000_000  # candidates
@@ -43,34 +42,6 @@ class CrossFit:
     terms: dict[str, Float[np.ndarray, " candidate"]]  # they add up to the mean logit; or empty
 
 
-def list_trainable(parts: Sequence[Part]) -> np.ndarray:
-    """The TFs, by gene index, of which every fit has a known edge to train on.
-
-    The few known edges of another TF may all be held out, or validate. Its pairs there would be
-    scored without a rate of their own and the others with one, by where its edges happened to
-    fall: so no fit learns from it.
-    """
-    of_fit = [set(part.split.train.positives[:, 0].tolist()) for part in parts]
-    trainable = sorted(set.intersection(*of_fit))
-    if not trainable:
-        raise SplitError(
-            f"None of the {len(set.union(*of_fit)):,} TFs has a known edge in every fold to learn "
-            "from; add known edges, or give fewer --folds."
-        )
-    return np.array(trainable, np.int32)
-
-
-def name_untrainable(dataset: Dataset, known: np.ndarray, trainable: np.ndarray) -> np.ndarray:
-    """The trainable TFs, after a warning about those that are known and not trainable."""
-    left_out = np.setdiff1d(known, trainable)
-    if len(left_out):
-        logger.warning(
-            f"{len(left_out):,} of {len(known):,} TFs have too few known edges for every fold to "
-            f"learn from, and count as unseen: {list_names(dataset.genes.names[left_out])}"
-        )
-    return trainable
-
-
 def assign_folds(
     candidates: LabelledPairs, config: CrossFitConfig, seed: int, *, name: str = "repeat"
 ) -> Iterator[Fold]:
@@ -80,20 +51,24 @@ def assign_folds(
     models: only there do metrics keep their meaning (an additive score, for one, has a swap
     concordance of exactly one half within a fold and not across).
 
+    A TF whose known edges are all held out keeps its other pairs in train: its rate is then
+    learned low, as that of a TF with few edges is, where without them it would be the average one.
+
     Args:
         name: of a repeat in a run folder.
     """
     outer = cross_fit_folds(candidates, config.folds, seed=derive_seed(seed))
     check_counts(candidates, config.folds)
+    known = has_known_targets(candidates)
     for fold in range(config.folds):
         held_out = outer == fold
         hidden = candidates.take(held_out)
-        seen = drop_unknown_tfs(candidates.take(~held_out))
+        seen = candidates.take(~held_out & known)
         for repeat in range(config.repeats):
             own_seed = derive_seed(seed, repeat, fold)
             inner = cross_fit_folds(seen, INNER_FOLDS, seed=own_seed)
             train, weight = thin_out(
-                drop_unknown_tfs(seen.take(inner > 0)),
+                seen.take(inner > 0),
                 config.most_train_pairs,
                 derive_seed(seed, repeat, fold, 1),
             )

@@ -1,6 +1,7 @@
 """What users call from Python: from files or objects to a network, or to results on a benchmark."""
 
 import dataclasses
+import numbers
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,16 +12,21 @@ from grnjax.errors import ConfigError
 from grnjax.methods.method import MethodConfig, make_method
 from grnjax.tasks import link_prediction, network_inference
 from grnjax.tasks import transfer as transfer_design
+from grnjax.tasks.activity import Activity, ActivityConfig
 from grnjax.tasks.inputs import load_extras, load_genes_and_edges
 from grnjax.tasks.link_prediction import Results
-from grnjax.tasks.loading import load_embedding, load_folder, load_splits
+from grnjax.tasks.loading import GeneScope, load_embedding, load_folder, load_splits
 from grnjax.tasks.network_inference import InferenceConfig
+from grnjax.tasks.python_words import speaks_python
 from grnjax.tasks.ranked_network import RankedNetwork
+from grnjax.tasks.record import claim_folder
+from grnjax.tasks.reference_mapping import MappingConfig, find_activity
 from grnjax.tasks.split_fits import LinkPredictionConfig, draw_splits
 from grnjax.tasks.transfer import TransferResults
 from grnjax.types import Dataset
 
 
+@speaks_python
 def infer(
     expression,
     known=None,
@@ -31,15 +37,18 @@ def infer(
     walk_on: Sequence[str | Path] = (),
     config: InferenceConfig | None = None,
     data: DataConfig | None = None,
+    genes: GeneScope = "measured",
     seed: int = 0,
     folder: str | Path | None = None,
 ) -> RankedNetwork:
     """A ranked network of TF-target pairs, as `grnjax infer` makes it.
 
     Args:
-        expression: AnnData object, or the path of an .h5ad, .zarr, .parquet or text file.
-        known: known edges: data frame with columns tf and target, or the path of a table. Methods
-            that read expression alone need none, and are judged by any that are given.
+        expression: AnnData object (also backed by a file), MuData with a modality rna, data frame
+            of cells x genes, or the path of any file that the command line takes.
+        known: known edges: data frame with columns tf and target, networkx.DiGraph, pairs of
+            names, or the path of a table. Methods that read expression alone need none, and are
+            judged by any that are given.
         method: a name of `list_methods()`, or the method's config; by default that of `config`,
             which is kernel-factor.
         tfs: names or the path of a list; by default the sources of the known edges, or all genes.
@@ -47,24 +56,28 @@ def infer(
         walk_on: edge tables made elsewhere for GT-GRN to walk on.
         config: how candidates are cross-fitted.
         data: how the files are read.
+        genes: what is ranked: measured genes, or all genes of the network, too.
         folder: keeps checkpoints; the same call resumes from there. None keeps nothing.
 
     Raises:
         GrnjaxError: one sentence on what is wrong with the inputs or settings.
     """
+    check_seed(seed)
     config, data = choose_method(config or InferenceConfig(), method), data or DataConfig()
-    dataset, judged = load_genes_and_edges(config.method, expression, known, tfs, data)
+    dataset, judged = load_genes_and_edges(config.method, expression, known, tfs, data, genes=genes)
     extras = load_extras(config.method, dataset, data, evidence=evidence, walk_on=walk_on)
+    claim_folder(folder, "infer", config, seed=seed, dataset=dataset, extras=extras)
     return network_inference.infer(
         dataset,
         config,
-        seed=seed,
+        seed=int(seed),
         judged=judged,
         folder=None if folder is None else Path(folder),
         **vars(extras),
     )
 
 
+@speaks_python
 def train(
     data_set: str | Path,
     *,
@@ -92,11 +105,13 @@ def train(
     extras = load_extras(
         config.method, dataset, data, splits=splits, evidence=evidence, walk_on=walk_on
     )
+    claim_folder(folder, "train", config, dataset=dataset, splits=splits, extras=extras)
     return link_prediction.run_study(
         dataset, splits, config, folder=None if folder is None else Path(folder), **vars(extras)
     )
 
 
+@speaks_python
 def transfer(
     source: str | Path,
     target: str | Path,
@@ -121,6 +136,7 @@ def transfer(
     ends = (source, data), (target, target_data or data)
     datasets = [load_folder(name, how)[0] for name, how in ends]
     embeddings = [load_embedding(how, one) for (_, how), one in zip(ends, datasets, strict=True)]
+    claim_folder(folder, "transfer", config, datasets=datasets, embeddings=embeddings)
     return transfer_design.transfer(
         datasets[0],
         datasets[1],
@@ -131,12 +147,13 @@ def transfer(
     )
 
 
+@speaks_python
 def read(expression, known=None, tfs=None, *, data: DataConfig | None = None) -> Dataset:
     """Genes, expression and known pairs, joined by name; or a benchmark set by its name.
 
     Args:
-        expression: AnnData object or path; without `known`, the name or folder of a set.
-        known: data frame with columns tf and target, or the path of a table.
+        expression: as in `infer`; without `known`, the name or folder of a set.
+        known: as in `infer`.
         tfs: names or the path of a list; by default the sources of the known edges.
     """
     data = data or DataConfig()
@@ -148,6 +165,55 @@ def read(expression, known=None, tfs=None, *, data: DataConfig | None = None) ->
             )
         return load_folder(expression, data)[0]
     return load_genes_and_edges(make_method("kernel-factor"), expression, known, tfs, data)[0]
+
+
+@speaks_python
+def activity(
+    cells,
+    regulons=None,
+    *,
+    reference=None,
+    groups: str | None = None,
+    config: ActivityConfig | None = None,
+    mapping: MappingConfig | None = None,
+    data: DataConfig | None = None,
+    seed: int = 0,
+) -> Activity:
+    """Activity of regulons in cells, on or off, and the networks that follow (`grnjax activity`).
+
+    Args:
+        cells: as the expression in `infer`.
+        regulons: path of a table, data frame, or dict of lists of genes; eRegulons, edges of
+            `infer`, pySCENIC's motif table, GMT and decoupler's networks are told apart.
+        reference: in the place of regulons, cells with their activity (an AnnData object of this
+            function or its file), whose regulons and thresholds hold for these cells, too.
+        groups: column of .obs with cell types, in the reference where that lends networks.
+        config: AUCell, how the table is read, and which regulons count.
+        mapping: lets the nearest cells of the reference lend their networks, without AUCell.
+        data: how a file of cells is read; nothing is normalised.
+        seed: draws the order of equal values in a cell.
+
+    Raises:
+        GrnjaxError: one sentence on what is wrong with the inputs or settings.
+    """
+    check_seed(seed)
+    config = config or ActivityConfig()
+    config = config if groups is None else dataclasses.replace(config, groups=groups)
+    return find_activity(
+        cells,
+        regulons,
+        reference,
+        config,
+        mapping=mapping,
+        data=data or DataConfig(),
+        seed=int(seed),
+    )
+
+
+def check_seed(seed: object) -> None:
+    """Refuses what is no seed."""
+    if not isinstance(seed, numbers.Integral) or not 0 <= int(seed) < 2**63:
+        raise ConfigError(f"seed={seed!r} is no whole number from 0 to 2**63 - 1.")
 
 
 def choose_method(config, method: MethodConfig | str | None):

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from grnjax.baselines.controls import label_rows
-from grnjax.data.edges import take_network
-from grnjax.data.genes import mark_tfs, read_tf_list
+from grnjax.data.edges import offer_weights, take_network
+from grnjax.data.genes import mark_tfs
 from grnjax.data.label_matrix import label_matrix
 from grnjax.data.names import match_names
+from grnjax.data.tf_lists import list_tfs
 from grnjax.errors import ConfigError, GeneMismatchError
 from grnjax.evaluation.early_precision import areas_over_all_pairs, early_precision
 from grnjax.evaluation.metrics import evaluate_pairs, to_logits
@@ -44,6 +45,7 @@ def evaluate(
     *,
     train: pd.DataFrame | str | Path | None = None,
     tfs: Iterable[str] | str | Path | None = None,
+    weight_column: str | None = None,
 ) -> Evaluation:
     """How well a ranked network finds true edges, beside the trivial rows of its train pairs.
 
@@ -53,23 +55,33 @@ def evaluate(
 
     Args:
         edges: a table or file with TF, target and weight, as any program writes it.
-        truth: the true network; names that differ from those of `edges` by case only are joined.
+        truth: the true network; names that differ from those of `edges` as exporters rewrite them
+            are joined.
         train: edges or labelled pairs that the network was trained on; they are left out, and make
             the trivial rows.
         tfs: names or a file; the TFs whose pairs are candidates, where not those of the truth.
+        weight_column: heading of the weights of `edges`, or the key of its network in AnnData.
 
     Raises:
         ConfigError: nothing ranks the edges.
         SplitError: the candidates are all true, or none is.
         GeneMismatchError: the networks have no gene in common.
     """
-    predicted, source = take_network(edges, "edges")
+    predicted, source = take_network(edges, "edges", weight_column=weight_column)
+    offer = offer_weights(predicted)
     if "weight" not in predicted:
-        raise ConfigError(f"{source} has no column of weights, so nothing ranks its edges.")
+        offer = offer or "name one weight or importance"
+        raise ConfigError(
+            f"{source} has no column of weights, so nothing ranks its edges; {offer}."
+        )
+    if offer and weight_column is None:
+        logger.info(f"{source}: {offer}")
     true = read_like(predicted, truth, "truth")
     known = None if train is None else read_like(true, train, "train")
     candidates = candidates_of_truth(true, known, tfs)
     rows = [judge(SUBMITTED, candidates, look_up(predicted, candidates, source))]
+    say_edges(predicted)
+    say_edges(true)
     if known is not None:
         scores = trivial_scores(known, candidates)
         return Evaluation(rows + [judge(name, candidates, x) for name, x in scores.items()], None)
@@ -83,7 +95,7 @@ def evaluate(
 
 
 def read_like(like: pd.DataFrame, network: pd.DataFrame | str | Path, name: str) -> pd.DataFrame:
-    """The edges of a network with names spelt as in `like` where they differ by case only."""
+    """The edges of a network with names spelt as in `like` where a rewriting tells them apart."""
     frame, source = take_network(network, name)
     theirs = sorted(set(like["tf"]) | set(like["target"]))
     ours = sorted(set(frame["tf"]) | set(frame["target"]))
@@ -96,11 +108,23 @@ def read_like(like: pd.DataFrame, network: pd.DataFrame | str | Path, name: str)
         )
     if match.rule != "exact":
         logger.info("%s: names joined by %s spelling", source, match.rule)
+    match.report(source)
     spelling = {
         name: theirs[place] if place >= 0 else name
         for name, place in zip(ours, match.positions, strict=True)
     }
     return frame.assign(tf=frame["tf"].map(spelling), target=frame["target"].map(spelling))
+
+
+def say_edges(edges: pd.DataFrame) -> None:
+    """Says how many edges were read, and what was dropped on the way."""
+    report = edges.attrs["report"]
+    dropped = ("self_loops", "duplicates", "repeated_pairs")
+    counts = [f"{report[what]:,} {what.replace('_', ' ')}" for what in dropped if report[what]]
+    logger.info(
+        f"{report['source']}: {len(edges):,} edges of {edges['tf'].nunique():,} TFs"
+        f"{'; dropped: ' if counts else ''}{', '.join(counts)}"
+    )
 
 
 def candidates_of_truth(
@@ -110,9 +134,8 @@ def candidates_of_truth(
     genes = sorted(set(truth["tf"]) | set(truth["target"]))
     chosen = sorted(set(truth["tf"]))
     if tfs is not None:
-        listed = read_tf_list(tfs) if isinstance(tfs, str | Path) else list(map(str, tfs))
         names, report = np.array(genes), {}
-        chosen = names[mark_tfs(listed, None, names, "truth", report)]
+        chosen = names[mark_tfs(list_tfs(tfs), None, names, "truth", report)]
         count, first = report["tfs_not_found"].values()
         if count:
             logger.warning(f"{count:,} TFs of the list are not in the truth: {', '.join(first)}")

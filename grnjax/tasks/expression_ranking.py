@@ -4,19 +4,25 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from grnjax.data.expression_features import correlation
 from grnjax.data.label_matrix import row_of_tf
-from grnjax.methods.method import MethodConfig, Problem
+from grnjax.errors import ConfigError
+from grnjax.methods.method import MethodConfig, Problem, Scorer
 from grnjax.training.recorder import FitRecorder
 from grnjax.types import Dataset, GeneTable, LabelledPairs, Part, Split
 
 
-def score_every_pair(problem: Problem, method: MethodConfig) -> Float[np.ndarray, "tf gene"]:
-    """The method's score of every TF with every gene, itself too."""
-    genes = problem.dataset.genes
+def fit_without_labels(problem: Problem, method: MethodConfig) -> Scorer:
+    """The one fit of a method that learns from no known edge."""
     none = LabelledPairs(np.empty((0, 2), np.int32), np.empty(0, np.float32))
     part = Part(Split(none, none, none, "all pairs", 0), "all", problem.seed)
     with FitRecorder(None, 0, 0, "") as recorder:
         [fit] = method.fit_all(problem, [part], recorder)
+    return fit
+
+
+def score_every_pair(genes: GeneTable, fit: Scorer) -> Float[np.ndarray, "tf gene"]:
+    """The score of every TF with every gene, itself too."""
     targets = np.arange(len(genes.names))
     return np.stack([fit.scores(pair_with(tf, targets)) for tf in genes.tfs])
 
@@ -28,8 +34,20 @@ def pair_with(tf: int, targets: np.ndarray) -> LabelledPairs:
 
 
 def rank_pairs(genes: GeneTable, scores: Float[np.ndarray, "tf gene"]) -> pd.DataFrame:
-    """The pairs with a score above 0, best first, ties by TF and then target."""
+    """The pairs with a score above 0, best first, ties by TF and then target.
+
+    Raises:
+        ConfigError: no pair has one, or all have the same, so that nothing is ranked.
+    """
     row, target = np.nonzero(scores > 0)
+    others = scores[genes.tfs[:, None] != np.arange(len(genes.names))]  # not a TF with itself
+    if not len(row) or (len(others) > 1 and np.ptp(others) == 0):
+        what = "have the same score" if len(row) else "have a score of 0 or none"
+        raise ConfigError(
+            f"all {len(others):,} pairs of {len(genes.tfs):,} TFs with {len(genes.names):,} genes "
+            f"{what} by expression in {len(genes.expression):,} cells, so nothing is ranked. Give "
+            "more cells, or another method."
+        )
     importance = scores[row, target]
     order = np.lexsort((target, row, -importance))
     names = genes.names.astype(object)
@@ -48,6 +66,18 @@ def name_status(edges: pd.DataFrame, judged: Dataset) -> np.ndarray:
     known = pd.MultiIndex.from_arrays(names.T)
     is_known = pd.MultiIndex.from_frame(edges[["tf", "target"]]).isin(known)
     return np.where(is_known, "known", "new")
+
+
+def sign_by_expression(edges: pd.DataFrame, genes: GeneTable) -> None:
+    """Puts `expression_sign` beside the importance: the sign of the correlation over cells.
+
+    1 or -1, and 0 where one of the two is constant or not measured. It says how TF and target go
+    together, not what the one does to the other.
+    """
+    row = row_of_tf(genes.tfs, len(genes.names))
+    place = pd.Series(np.arange(len(genes.names)), genes.names)
+    at = row[place[edges["tf"]].to_numpy()], place[edges["target"]].to_numpy()
+    edges.insert(3, "expression_sign", np.sign(correlation(genes, genes.tfs)[at]).astype(int))
 
 
 def score_candidates(

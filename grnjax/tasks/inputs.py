@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from grnjax.baselines.trees import find_varying
 from grnjax.data.candidates import list_split_tfs
-from grnjax.data.edges import read_edges, take_edges
+from grnjax.data.edges import take_network
 from grnjax.data.expression import DataConfig, Expression, read_expression
-from grnjax.data.genes import build_dataset, mark_tfs, read_tf_list
+from grnjax.data.genes import build_dataset, mark_tfs
 from grnjax.data.names import count_names
+from grnjax.data.tf_lists import find_own_list, list_tfs, read_own_list
 from grnjax.errors import ConfigError, GeneMismatchError
 from grnjax.evidence.gather import gather_evidence
 from grnjax.evidence.types import Evidence
@@ -20,7 +20,7 @@ from grnjax.graphs.walks import InferredNetwork
 from grnjax.methods.gt_grn.walk_networks import load_networks
 from grnjax.methods.method import MethodConfig
 from grnjax.progress import logger
-from grnjax.tasks.loading import load_dataset, load_embedding
+from grnjax.tasks.loading import GeneScope, frame_network, load_dataset, load_embedding
 from grnjax.types import Dataset, GeneTable, LabelledPairs, Split
 
 NO_PAIRS = LabelledPairs(np.empty((0, 2), np.int32), np.empty(0, np.float32))
@@ -36,18 +36,19 @@ class Extras:
 
 
 def load_genes_and_edges(
-    method: MethodConfig, expression, known, tfs, data: DataConfig
+    method: MethodConfig, expression, known, tfs, data: DataConfig, *, genes: GeneScope = "measured"
 ) -> tuple[Dataset, Dataset | None]:
     """What is ranked, and the known edges that judge it if the method learns from none.
 
-    A method that learns ranks the genes of both inputs; any other those of the expression alone,
-    so that known edges cannot change its ranking.
+    What is ranked are the measured genes. A method that learns may rank all genes of the network
+    besides; any other never does, so that known edges cannot change its ranking.
 
     Args:
-        expression: AnnData object, or the path of an .h5ad, .zarr, .parquet or text file.
-        known: path, or a data frame with columns tf and target; None where nothing is known.
-        tfs: names or the path of a list; by default the sources of the known edges, or, without
-            them, every gene, as in BEELINE.
+        expression: as `read_expression` takes it.
+        known: path, or a network as `frame_network` takes it; None where nothing is known.
+        tfs: names or the path of a list. By default a method that learns takes the sources of the
+            known edges; any other takes the list of human or mouse TFs that comes with grnjax, or,
+            where the genes are of neither or this is "all", every gene.
 
     Raises:
         ConfigError: the method learns from known edges, and there are none.
@@ -58,21 +59,27 @@ def load_genes_and_edges(
                 f"{method.name()} learns from known regulation: give --network EDGES, a table of "
                 "TFs and their targets, or rank by expression alone, as with --method=grnboost2."
             )
-        return load_dataset(expression, known, tfs, data), None
-    names = list_tfs(tfs)
+        return load_dataset(expression, known, tfs, data, genes=genes), None
+    if genes == "all":
+        raise ConfigError(
+            f"{method.name()} ranks measured genes alone; leave out --genes=all or choose another "
+            "--method."
+        )
+    names = None if isinstance(tfs, str) and tfs == "all" else list_tfs(tfs)
     edges, source = None, "network"
-    if isinstance(known, pd.DataFrame):
-        edges = take_edges(known, source)
-    elif known is not None:
-        edges, source = read_edges(known), str(known)
+    if known is not None:
+        edges, source = take_network(frame_network(known), source)
     reference = set(names or ())
     if edges is not None:
         reference |= set(edges["tf"]) | set(edges["target"])
-    read = read_genes(expression, reference, data)
+    hints = set() if reference else read_own_list("human") | read_own_list("mouse")
+    read = read_expression(expression, data, reference, hints=hints)
+    if tfs is None:
+        names = find_own_list(read.genes, str(read.report["source"]))
     genes, report = tabulate_genes(read, names)
     if edges is None:
         return Dataset(genes, NO_PAIRS, report), None
-    judged = build_dataset(read, edges, tfs=names, universe=None, source=source)
+    judged = build_dataset(read, edges, tfs=names, universe=read.genes.tolist(), source=source)
     return Dataset(genes, NO_PAIRS, {**report, "network": judged.report}), judged
 
 
@@ -91,7 +98,8 @@ def load_extras(
     Args:
         data: names the file of vectors, which are evidence to a method that reads evidence.
         splits: whose TFs evidence is read for, and whose held-out edges no network may have; by
-            default all TFs and all known edges, as in cross-fitting.
+            default all TFs and all known edges, as in cross-fitting. Only there, where new edges of
+            a user's cells are sought, do TFs keep their lists in other cells of the species.
         evidence: a folder, or KIND=PATH each (`read_blocks`).
         walk_on: edge tables made elsewhere.
         drop_held_out: whether held-out pairs are taken out of them.
@@ -111,28 +119,13 @@ def load_extras(
     genes, found, embedding = dataset.genes, [], None
     if reads_evidence:
         tfs = genes.tfs if splits is None else list_split_tfs(splits)
-        found = gather_evidence(dataset, evidence, data.embedding, tfs=tfs)
+        found = gather_evidence(dataset, evidence, data.embedding, tfs=tfs, keep_own=splits is None)
     elif data.embedding is not None:
         embedding = load_embedding(data, dataset)
     if splits is None:
         splits = [Split(NO_PAIRS, NO_PAIRS, NO_PAIRS, "cross-fitted", 0)]
     networks = load_networks(walk_on, dataset, splits, without_held_out=drop_held_out)
     return Extras(found, embedding, networks)
-
-
-def list_tfs(tfs) -> list[str] | None:
-    """Names of TFs from names or from the path of a list; None for all genes."""
-    if isinstance(tfs, (str, Path)):
-        return read_tf_list(tfs)
-    return None if tfs is None else list(map(str, tfs))
-
-
-def read_genes(expression, reference: set[str], data: DataConfig) -> Expression:
-    """The expression matrix; without names to tell genes from cells, AnnData has genes in var."""
-    suffix = Path(expression).suffix if isinstance(expression, (str, Path)) else ".h5ad"
-    if not reference and data.orientation == "auto" and suffix in (".h5ad", ".zarr"):
-        data = dataclasses.replace(data, orientation="cells-by-genes")
-    return read_expression(expression, data, reference)
 
 
 def tabulate_genes(expression: Expression, tfs: list[str] | None) -> tuple[GeneTable, dict]:
@@ -151,7 +144,8 @@ def tabulate_genes(expression: Expression, tfs: list[str] | None) -> tuple[GeneT
     if tfs is not None:
         is_tf = mark_tfs(tfs, np.empty((0, 2), np.int64), names, source, report)
     report["tfs"] = int(is_tf.sum())
-    genes = GeneTable(names, is_tf, expression.values, np.ones(len(names), bool))
+    measured = np.ones(len(names), bool)
+    genes = GeneTable(names, is_tf, expression.values, measured, expression.cells)
     is_silent, varies = ~expression.values.any(axis=0), find_varying(genes)
     is_constant = ~is_silent & ~varies
     report["without_expression"] = count_names(names[is_silent])

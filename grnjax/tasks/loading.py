@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -9,14 +10,18 @@ import pandas as pd
 from grnjax.data.data_set import LoadedSet
 from grnjax.data.edges import take_network
 from grnjax.data.expression import DataConfig, read_expression
-from grnjax.data.genes import build_dataset, read_tf_list
+from grnjax.data.genes import build_dataset
 from grnjax.data.sets import load_set
 from grnjax.data.simulator import EmbeddedConfig
-from grnjax.errors import ConfigError
+from grnjax.data.tf_lists import list_tfs
+from grnjax.errors import ConfigError, EdgeFormatError
 from grnjax.evidence.motifs import describe_hits
 from grnjax.evidence.types import Evidence
 from grnjax.evidence.vectors import read_vectors
+from grnjax.progress import logger
 from grnjax.types import Dataset, Split, SplitProtocol
+
+GeneScope = Literal["measured", "all"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -28,20 +33,60 @@ class EmbeddedData:
     motifs: Evidence  # a simulated scan of promoters
 
 
-def load_dataset(expression, network, tfs, config: DataConfig) -> Dataset:
+def frame_network(network):
+    """A network in memory as a data frame: networkx's directed edges, pairs, or pairs and weights.
+
+    Data frames, paths and None are given back as they are.
+    """
+    if network is None or isinstance(network, (pd.DataFrame, str, Path)):
+        return network
+    if hasattr(network, "is_directed") and hasattr(network, "edges"):
+        if not network.is_directed():
+            raise EdgeFormatError(
+                "network: this graph has no directions, and edges run from TF to target; give a "
+                "networkx.DiGraph."
+            )
+        edges = [(tf, target, data.get("weight")) for tf, target, data in network.edges(data=True)]
+        is_weighted = bool(edges) and all(weight is not None for *_, weight in edges)
+        rows = edges if is_weighted else [edge[:2] for edge in edges]
+    else:
+        try:
+            rows = [tuple(row) if not isinstance(row, str) else () for row in network]
+        except TypeError:
+            rows = [()]
+    lengths = {len(row) for row in rows}
+    if not lengths <= {2} and not lengths <= {3}:
+        raise EdgeFormatError(
+            f"network: what is given ({type(network).__name__}) is no network; give a data frame "
+            "with columns tf and target, a networkx.DiGraph, pairs (tf, target), or a path."
+        )
+    headings = ["tf", "target", "weight"][: max(lengths, default=2)]
+    return pd.DataFrame(rows, columns=headings)
+
+
+def load_dataset(
+    expression, network, tfs, config: DataConfig, *, genes: GeneScope = "all"
+) -> Dataset:
     """Genes and known pairs from expression, a network and perhaps a TF list.
 
     Args:
-        expression: path, AnnData object, or None for genes without expression.
-        network: path, or a data frame with columns tf and target (perhaps label, sign, weight).
+        expression: as `read_expression` takes it, or None for genes without expression.
+        network: path, a data frame with columns tf and target (perhaps label, sign, weight), or
+            what `frame_network` makes one of.
         tfs: path, names, or None for the sources of the network.
+        genes: those that were measured, or all of expression and network.
     """
-    edges, source = take_network(network, "network")
-    tf_names = read_tf_list(tfs) if isinstance(tfs, (str, Path)) else tfs
-    tf_names = None if tf_names is None else list(map(str, tf_names))
+    edges, source = take_network(frame_network(network), "network")
+    tf_names = list_tfs(tfs)
     reference = set(edges["tf"]) | set(edges["target"]) | set(tf_names or [])
     read = None if expression is None else read_expression(expression, config, reference)
-    return build_dataset(read, edges, tfs=tf_names, universe=None, source=source)
+    universe = read.genes.tolist() if read is not None and genes == "measured" else None
+    dataset = build_dataset(read, edges, tfs=tf_names, universe=universe, source=source)
+    if universe is not None and dataset.report["edges"]["unknown"]:
+        logger.warning(
+            "%s: only measured genes are ranked; --genes=all takes all of the network", source
+        )
+    return dataset
 
 
 def load_embedded(config: EmbeddedConfig, data: DataConfig | None = None) -> EmbeddedData:

@@ -17,36 +17,40 @@ import pandas as pd
 from jax.sharding import Mesh
 from scipy.special import expit, logit, ndtri
 
-from grnjax.config import Share
+from grnjax.config import Share, renamed
 from grnjax.data.candidates import has_known_targets, list_candidates
 from grnjax.errors import ConfigError
 from grnjax.evaluation.calibration import fit_calibration, out_of_sample_error
+from grnjax.evaluation.known_share import KnownShare, estimate_known_share, fit_truth
 from grnjax.evidence.gather import clear_evidence
 from grnjax.evidence.types import Evidence
 from grnjax.graphs.walks import InferredNetwork
 from grnjax.methods.kernel_factor.method import KernelFactorMethod
 from grnjax.methods.method import MethodConfig, Problem
-from grnjax.progress import logger
+from grnjax.progress import describe_time, logger
 from grnjax.tasks.cross_fitting import (
     CrossFit,
     CrossFitConfig,
     assign_folds,
     cross_fit,
-    list_trainable,
-    name_untrainable,
 )
 from grnjax.tasks.expression_ranking import (
+    fit_without_labels,
     name_status,
     rank_pairs,
     score_candidates,
     score_every_pair,
+    sign_by_expression,
 )
 from grnjax.tasks.judging import judge_folds, trivial_out_of_fold
 from grnjax.tasks.ranked_network import RankedNetwork
 from grnjax.training.recorder import FitRecorder
 from grnjax.types import Dataset, Fold, LabelledPairs
 
+MOST_FITS = 10_000
 
+
+@renamed(members="repeats")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class InferenceConfig(CrossFitConfig):
     """How a network is inferred."""
@@ -59,6 +63,9 @@ class InferenceConfig(CrossFitConfig):
     """
     explain: bool = False
     """Write for each edge the terms that its logit is the sum of."""
+    known_share: Share | None = None
+    """Share of the true edges that the known ones are, by which a probability of being listed
+    becomes one of being true; by default it is estimated."""
     prevalence: Share | None = None
     """Share of true edges among the candidates that the probability assumes; by default the
     share of known ones, which is a lower bound."""
@@ -111,15 +118,13 @@ def infer(
     method.check(problem)
     if "labels" not in method.READS:
         return rank_by_expression(problem, method, judged=judged, folds=config.folds)
+    tell_size(method, dataset, config.repeats * config.folds)
     candidates = list_candidates(dataset)
     folds = choose_folds(dataset, candidates, config, seed, folder)
     parts = [fold.part for fold in folds]
     splits = [fold.part.split for fold in folds if fold.repeat == 0]
     used, overlap = clear_evidence(dataset, evidence, splits, config.allow)
-    trainable = np.unique(candidates.positives[:, 0])
-    if method.TRAINS_ON_COMMON_TFS:
-        trainable = name_untrainable(dataset, trainable, list_trainable(parts))
-    problem = dataclasses.replace(problem, parts=parts, evidence=used, trainable=trainable)
+    problem = dataclasses.replace(problem, parts=parts, evidence=used)
     method.check(problem)
     problem = method.prepare(problem)
     epochs = method.engine.epochs if method.engine else 1
@@ -129,7 +134,8 @@ def infer(
         )
     mean = fitted.logits.mean(axis=0, dtype=np.float64)
     scores = {method.name(): mean, **trivial_out_of_fold(dataset, candidates, folds)}
-    edges, calibration = rank(dataset, candidates, fitted, trainable, config.prevalence)
+    edges, calibration = rank(dataset, candidates, fitted, config, seed=seed)
+    sign_by_expression(edges, dataset.genes)
     return RankedNetwork(
         method=method.name(),
         genes=dataset.genes,
@@ -148,13 +154,18 @@ def infer(
 def check_settings(config: InferenceConfig, *, has_known: bool) -> None:
     """Refuses settings of the design that the method would not read."""
     method, default = config.method, InferenceConfig()
+    if config.repeats * config.folds > MOST_FITS:
+        raise ConfigError(
+            f"--repeats={config.repeats:,} of --folds={config.folds:,} are "
+            f"{config.repeats * config.folds:,} fits, more than {MOST_FITS:,}; give fewer."
+        )
     unread = {
         "most_train_pairs": method.TRAINS_ON_ALL_PAIRS,
         "explain": "terms" not in method.GIVES,
         "allow": "evidence" not in method.READS,
     }
     if "labels" not in method.READS:
-        unread |= dict.fromkeys(("repeats", "prevalence", "most_train_pairs"), True)
+        unread |= dict.fromkeys(("repeats", "prevalence", "known_share", "most_train_pairs"), True)
         unread["folds"] = not has_known
     for name, ignored in unread.items():
         if ignored and getattr(config, name) != getattr(default, name):
@@ -168,18 +179,21 @@ def check_settings(config: InferenceConfig, *, has_known: bool) -> None:
 def rank_by_expression(
     problem: Problem, method: MethodConfig, *, judged: Dataset, folds: int
 ) -> RankedNetwork:
-    """Pairs by falling importance: columns tf, target, importance, and status if edges are known.
+    """Pairs by falling importance, the sign of their correlation, and status if edges are known.
 
-    These are the columns of arboreto and SCENIC; a pair that is not listed has a score of 0. Known
-    edges judge the ranking on folds, beside the trivial rows, which learn from the other folds.
+    The first columns are those of arboreto and SCENIC; a pair that is not listed has a score of 0.
+    Known edges judge the ranking on folds, beside the trivial rows, which learn from the others.
 
     Args:
         judged: the known edges, among at least the genes of the problem by name.
     """
-    genes, scores = problem.dataset.genes, score_every_pair(problem, method)
+    tell_size(method, problem.dataset, 1)
+    genes, fit = problem.dataset.genes, fit_without_labels(problem, method)
+    scores, found = score_every_pair(genes, fit), {"tables": fit.tables(), "report": fit.report()}
     edges, name = rank_pairs(genes, scores), method.name()
+    sign_by_expression(edges, genes)
     if not len(judged.known.positives):
-        return RankedNetwork(method=name, genes=genes, edges=edges, rows=[])
+        return RankedNetwork(method=name, genes=genes, edges=edges, rows=[], **found)
     edges["status"] = name_status(edges, judged)
     candidates = list_candidates(judged)
     config = CrossFitConfig(repeats=1, folds=folds)
@@ -187,7 +201,21 @@ def rank_by_expression(
     rows = {name: score_candidates(scores, genes, candidates, judged)}
     rows |= trivial_out_of_fold(judged, candidates, parts)
     rows = judge_folds(candidates, rows, parts)
-    return RankedNetwork(method=name, genes=judged.genes, edges=edges, rows=rows)
+    return RankedNetwork(method=name, genes=judged.genes, edges=edges, rows=rows, **found)
+
+
+def tell_size(method: MethodConfig, dataset: Dataset, fits: int) -> None:
+    """Says before the start how many pairs there are, and about what they will take."""
+    genes = dataset.genes
+    tfs, targets = len(genes.tfs), len(genes.names)
+    cost = method.estimate(tfs, targets, len(genes.expression), fits)
+    about = ""
+    if cost is not None:
+        about = f"; about {describe_time(cost.seconds)} and {cost.bytes / 1e9:.1f} GB on two cores"
+    logger.info(
+        f"{tfs * targets - tfs:,} candidate pairs ({tfs:,} TFs x {targets:,} genes), {fits:,} "
+        f"fit{'s' * (fits > 1)} by {method.name()}{about}"
+    )
 
 
 def judge_hidden(network: RankedNetwork, truth: pd.DataFrame) -> list[dict]:
@@ -233,23 +261,25 @@ def rank(
     dataset: Dataset,
     candidates: LabelledPairs,
     fitted: CrossFit,
-    trainable: np.ndarray,
-    prevalence: float | None,
+    config: InferenceConfig,
+    *,
+    seed: int,
 ) -> tuple[pd.DataFrame, dict]:
     """The candidates by falling mean logit of the members, and how they were calibrated.
 
-    Columns: tf, target, importance (the mean logit as a share of 1), probability (calibrated),
-    spread (its deviation over the members), low and high (its 95 % interval over the members, by
-    a normal on the logit scale), status (known or new) and unseen: whether the TF has no
-    known targets, or too few for every fit to learn from, the gene no known regulator, or both.
-    Then, if asked for, the logit and its terms.
+    Columns: tf, target, importance (the mean logit as a share of 1), probability (of being listed,
+    calibrated), probability_true (of being true, by the known share), spread (the deviation of
+    `probability` over the members), low and high (its 95 % interval over the members, by a normal
+    on the logit scale), status (known or new) and unseen: whether the TF has no known targets, the
+    gene no known regulator, or both. Then, if asked for, the logit and its terms.
     """
     mean = fitted.logits.mean(axis=0, dtype=np.float64)
     known = has_known_targets(candidates)
     calibration = fit_calibration(mean[known], candidates.labels[known])
-    shift = 0.0
+    shift, prevalence = 0.0, config.prevalence
     if prevalence is not None:
         shift = logit(prevalence) - logit(calibration.prevalence)
+    share = find_known_share(mean[known], candidates.take(known), config.known_share, seed)
 
     def probability(raw: np.ndarray) -> np.ndarray:
         return expit(calibration.a * raw + calibration.b + shift)
@@ -261,11 +291,12 @@ def rank(
         "target": names[candidates.pairs[:, 1]],
         "importance": expit(mean),
         "probability": probability(mean),
+        "probability_true": probability_true(mean, candidates, known, share),
         "spread": probability(fitted.logits).std(axis=0),
         "low": probability(mean - reach),
         "high": probability(mean + reach),
         "status": np.where(candidates.labels > 0, "known", "new"),
-        "unseen": name_unseen(candidates, trainable),
+        "unseen": name_unseen(candidates),
     }
     if fitted.terms:
         columns |= {"logit": mean, **{f"logit: {x}": v for x, v in fitted.terms.items()}}
@@ -275,17 +306,48 @@ def rank(
         "offset": calibration.b + shift,
         "prevalence_assumed": prevalence or calibration.prevalence,
         "prevalence_known": calibration.prevalence,
+        "known_share": dataclasses.asdict(share),
         "reliability_error": out_of_sample_error(mean[known], candidates.labels[known]),
         "pairs_of_tfs_without_known_targets": int((~known).sum()),
     }
     return pd.DataFrame(columns).iloc[order].reset_index(drop=True), figures
 
 
-def name_unseen(candidates: LabelledPairs, trainable: np.ndarray) -> np.ndarray:
+def find_known_share(
+    scores: np.ndarray, pairs: LabelledPairs, given: float | None, seed: int
+) -> KnownShare:
+    """The known share as given, or estimated, by out-of-fold scores of pairs of known TFs."""
+    if given is not None:
+        return KnownShare(given, given, given)
+    share = estimate_known_share(scores, pairs.labels, pairs.pairs[:, 0], seed=seed)
+    if share.value is None:
+        logger.warning(
+            f"the scores cannot tell which share of the true edges is known ({share.low:.0%} at "
+            "least), so that probability_true stays empty; --known-share=SHARE gives it"
+        )
+    else:
+        logger.info(
+            f"known edges are estimated to be {share.value:.0%} of the true ones "
+            f"({share.low:.0%} to {share.high:.0%}); --known-share=SHARE says otherwise"
+        )
+    return share
+
+
+def probability_true(
+    scores: np.ndarray, candidates: LabelledPairs, known: np.ndarray, share: KnownShare
+) -> np.ndarray:
+    """The probability that each candidate is true; NaN where the known share cannot be told."""
+    if share.value is None:
+        return np.full(len(scores), np.nan)
+    truth = fit_truth(scores[known], candidates.labels[known], share.value)
+    return truth.probability(scores, candidates.labels > 0, known)
+
+
+def name_unseen(candidates: LabelledPairs) -> np.ndarray:
     """What of a pair nothing is known: "TF", "target", "both" or "no".
 
-    A TF is unseen that no fit learned from, a target that no known edge is about.
+    A TF is unseen that has no known target, a target that no known edge is about.
     """
-    tf = ~np.isin(candidates.pairs[:, 0], trainable)
+    tf = ~has_known_targets(candidates)
     target = ~np.isin(candidates.pairs[:, 1], candidates.positives[:, 1])
     return np.array(["no", "TF", "target", "both"])[tf + 2 * target]

@@ -31,6 +31,10 @@ class RankedNetwork:
     """Of its labels with those of other networks, by TF (`check_leaks`)."""
     worth: list[dict] = dataclasses.field(default_factory=list)
     """What each source of evidence adds, by fold."""
+    tables: dict[str, pd.DataFrame] = dataclasses.field(default_factory=dict)
+    """What else the method found, such as regulons (`Scorer.tables`)."""
+    report: dict = dataclasses.field(default_factory=dict)
+    """What the method counted and dropped (`Scorer.report`)."""
 
     def to_anndata(self, adata: Any = None, *, about: Mapping[str, Any] | None = None):
         """The network as AnnData: `.varp['grn']` holds the importance of [tf, target].

@@ -1,12 +1,34 @@
 """What a run leaves behind: its record and the network in the formats of other tools."""
 
+import dataclasses
+import hashlib
+import os
 import platform
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
+import numpy as np
+
+from grnjax.config import Settings, to_json
 from grnjax.data.edges import write_edges, write_ranked_edges
-from grnjax.storage.files import digest_file, replace_whole
+from grnjax.data.h5ad_output import write_h5ad
+from grnjax.evidence.vectors import split_embedding
+from grnjax.progress import logger
+from grnjax.storage.files import (
+    RECORD,
+    RUN,
+    compare_records,
+    digest_file,
+    digest_json,
+    read_record,
+    write_atomic,
+    write_json,
+)
+from grnjax.storage.outputs import CHECKPOINTS
 from grnjax.tasks.ranked_network import RankedNetwork
+
+CONTENT = "by content"
 
 PACKAGES = (
     "grnjax",
@@ -55,14 +77,122 @@ def digest_inputs(paths: dict[str, str | Path | None]) -> dict[str, str]:
     return digests
 
 
+def identify(record: dict) -> dict:
+    """What of the record of a run tells it from others: files count by their content.
+
+    How the path of a file is spelled, where it lies and what it is called do not count where its
+    digest is among the inputs. Names of files of evidence do, as results name it.
+    """
+    config, inputs = dict(record.get("config", {})), dict(record.get("inputs", {}))
+    for place, path in enumerate(config.get("walk_on") or ()):
+        old, new = f"networks/{path}", f"networks/{place}"
+        inputs = {
+            new + role.removeprefix(old) if f"{role}/".startswith(f"{old}/") else role: digest
+            for role, digest in inputs.items()
+        }
+    for part in (config, data := dict(config.get("data") or {})):
+        part |= {key: forget_path(key, value, inputs) for key, value in part.items()}
+    own = {role.split("/")[1] for role in inputs if role.startswith("method/")}
+    if own:
+        config["method"] = {**config["method"], **dict.fromkeys(own, CONTENT)}
+    return {**record, "config": {**config, "data": data}, "inputs": inputs}
+
+
+def forget_path(key: str, value: object, inputs: dict[str, str]) -> object:
+    """A setting without the spelling of the paths in it whose files are among the inputs."""
+    if key == "evidence":
+        return [strip_folders(entry) for entry in value or ()]
+    if key == "walk_on":
+        return len(value or ())
+    if not isinstance(value, str):
+        return value
+    if key in ("embedding", "target_embedding"):
+        return [CONTENT, split_embedding(value)[1]]
+    if key in ("expression", "network", "tfs", "gene_names"):
+        roles = [role for role in inputs if role.startswith(f"{key}/")]  # files of a folder
+        digested = bool(roles) or any(role == key or role.endswith(f"/{key}") for role in inputs)
+        inside = any(role.endswith(f"/{os.path.basename(value)}") for role in inputs)
+        return CONTENT if digested else os.path.basename(value) if inside else value
+    if key in ("folder", "source", "target", "split"):  # or else the name of a set
+        return CONTENT if os.path.exists(value) else value
+    return CONTENT if key == "root" else value
+
+
+def claim_folder(folder: str | Path | None, call: str, config: Settings, **parts: object) -> None:
+    """Marks a folder as that of one call from Python, or refuses it as that of another.
+
+    In the folder of a command only settings are compared, and it is said that inputs are not.
+
+    Args:
+        folder: None keeps nothing.
+        call: the name of the function.
+        parts: what is computed from: a seed, and datasets and arrays in any nesting.
+
+    Raises:
+        ConfigError: the folder holds another run.
+    """
+    if folder is None:
+        return
+    folder, values = Path(folder), to_json(config)
+    inputs = {k: x if isinstance(x, int) else digest_parts(x) for k, x in parts.items()}
+    here: dict = {"command": f"grnjax.{call}", "config": values, "inputs": inputs}
+    if not (folder / RECORD).exists():
+        if not (folder / CHECKPOINTS).exists():  # those of an earlier version had no record
+            folder.mkdir(parents=True, exist_ok=True)
+            write_json(folder / RECORD, {**here, RUN: digest_json(here)})
+        return
+    there = {key: value for key, value in read_record(folder).items() if key != RUN}
+    if there.get("command") == call:
+        settings = there.get("config", {})
+        values = {**inputs, **values}
+        common = [key for key in values if key in settings and key != "class"]
+        here, there = ({key: x[key] for key in common} for x in (values, settings))
+        logger.warning("%s is of the command %s; its inputs are taken to be these", folder, call)
+    compare_records(folder, here, there, place="folder")
+
+
+def digest_parts(parts: object) -> str:
+    """SHA-256 of all numbers and words in dataclasses, mappings, sequences and arrays."""
+    digest = hashlib.sha256()
+
+    def add(part: object) -> None:
+        if dataclasses.is_dataclass(part):
+            unread = ("report", "cells")  # as versions before 0.3 had no names of cells
+            part = {key: value for key, value in vars(part).items() if key not in unread}
+        if isinstance(part, np.ndarray) and part.dtype != object:
+            digest.update(f"{part.dtype}{part.shape}".encode())
+            digest.update(np.ascontiguousarray(part).data)
+        elif isinstance(part, Mapping):
+            add([*part.items()])
+        elif isinstance(part, list | tuple | np.ndarray):
+            digest.update(f"{len(part)} parts".encode())
+            for item in part:
+                add(item)
+        else:
+            known = isinstance(part, str | int | float | None | Path | np.generic)
+            digest.update(repr(part if known else type(part).__name__).encode())
+
+    add(parts)
+    return digest.hexdigest()
+
+
+def strip_folders(entry: str) -> str:
+    """An entry of evidence, KIND=PATH,PATH or a folder, without the folders of its paths."""
+    kind, mark, paths = entry.rpartition("=")
+    names = [os.path.basename(path) for path in paths.split(",")] if mark else [CONTENT]
+    return kind + mark + ",".join(names)
+
+
 def write_network(folder: Path, network: RankedNetwork, about: dict) -> None:
     """The ranked network as edges.tsv, rankedEdges.csv (BEELINE) and network.h5ad.
+
+    What else the method found stands beside them, NAME.tsv each.
 
     Args:
         about: metadata for `.uns['grn']` of the .h5ad.
     """
     write_edges(network.edges, folder / "edges.tsv")
     write_ranked_edges(network.edges, folder / "rankedEdges.csv")
-    table = network.to_anndata(about=about)
-    with replace_whole(folder / "network.h5ad") as partial:
-        table.write_h5ad(partial)
+    write_h5ad(network.to_anndata(about=about), folder / "network.h5ad")
+    for name, table in network.tables.items():
+        write_atomic(folder / f"{name}.tsv", table.to_csv(sep="\t", index=False))

@@ -210,6 +210,7 @@ def join_genes(source: Dataset, target: Dataset) -> tuple[Placed, Placed, dict]:
         "only_in_target": count_names(own[~found]),
         "case_rule": match.rule,
         "case_ambiguous": count_names(match.ambiguous),
+        **match.report(target.report["source"]),
     }
     logger.info(
         "%(source)s to %(target)s: %(genes_in_both)d genes in both, joined by %(case_rule)s "

@@ -6,32 +6,16 @@ import pytest
 
 from grnjax.methods.method import MethodConfig
 
-QUICK = {
-    "kernel-factor": ["training.steps=30", "kernels.episodes=2"],
-    "scRegNet": ["training.epochs=4", "model.mlp-widths=8", "inputs.nodes=statistics"],
-    "GT-GRN": [
-        "training.epochs=4",
-        "model.transformer.layers=1",
-        "model.transformer.width=8",
-        "embeddings.networks=pearson",
-        "embeddings.autoencoder.dim=6",
-        "embeddings.expression.epochs=22",
-        "embeddings.walks.walks-a-node=3",
-        "embeddings.walks.evaluate-every=20",
-        "embeddings.walks.model.layers=1",
-    ],
-    "mutual-information": ["states=equal-width"],
-    "pidc": ["states=equal-width"],
-    "genie3": ["trees=3"],
-    "grnboost2": ["rounds=3"],
-}
+STATES = dict.fromkeys(("mutual-information", "pidc"), ("states=equal-width",))
 CANNOT = {  # of `transfer`
     "GT-GRN": "GT-GRN cannot be transferred: what it makes of genes belongs to the cells",
     **{
         name: f"{name} learns from no known edge, so it has nothing to transfer"
         for name in ("pearson", "spearman", "mutual-information", "pidc", "genie3", "grnboost2")
+        + ("enhancer",)
     },
 }
+pytestmark = pytest.mark.usefixtures("compile_quickly")
 RANKING = {"edges.tsv", "rankedEdges.csv", "network.h5ad"}
 
 
@@ -48,9 +32,9 @@ def arguments(small_set, genelink_folder, other_folder):
 
 @pytest.mark.parametrize("name", MethodConfig.NAMED)
 @pytest.mark.parametrize("command", ["infer", "train", "transfer"])
-def test_every_method_runs_by_every_command(command, name, arguments, cli, tmp_path):
+def test_every_method_runs_by_every_command(command, name, arguments, quick_methods, cli, tmp_path):
     words, folder = [command, *arguments[command], f"--method={name}"], tmp_path / "run"
-    words += [f"--method.{item}" for item in QUICK.get(name, ())]
+    words += [f"--method.{item}" for item in (quick_methods | STATES).get(name, ())]
     if command == "infer" and "labels" in MethodConfig.find(name).READS:
         words += ["--repeats", 1]
     outcome = cli(*words, "--out", folder)
@@ -71,6 +55,6 @@ def test_every_method_runs_by_every_command(command, name, arguments, cli, tmp_p
     assert all(0 <= row["auroc"] <= 1 for row in rows if row["method"] == name)
 
 
-def test_quick_settings_are_of_methods_that_there_are():
-    assert {*QUICK, *CANNOT} <= {*MethodConfig.NAMED}
+def test_quick_settings_are_of_methods_that_there_are(quick_methods):
+    assert {*quick_methods, *STATES, *CANNOT} <= {*MethodConfig.NAMED}
     assert {*MethodConfig.NAMED} == {*CANNOT, "kernel-factor", "scRegNet"}

@@ -31,6 +31,8 @@ SpearmanMethod.TARGETS_A_BLOCK = 10
 main(sys.argv[1:])
 """
 
+COLUMNS = ["TF", "target", "importance", "expression_sign"]
+
 
 @pytest.fixture(scope="module")
 def files(small_set):
@@ -55,7 +57,7 @@ def read(folder):
 def test_no_known_edges_are_needed(ranked, small_set):
     folder, outcome = ranked
     edges = read(folder)
-    assert list(edges) == ["TF", "target", "importance"]
+    assert list(edges) == COLUMNS
     measured = set(small_set.genes) - set(small_set.unmeasured)
     assert set(edges["TF"]) == set(small_set.tfs) & measured
     assert (edges["TF"] != edges["target"]).all() and set(edges["target"]) <= measured
@@ -71,7 +73,7 @@ def test_every_file_holds_the_same_network(ranked):
     edges = read(folder)
     beeline = pd.read_csv(folder / "rankedEdges.csv", sep="\t")
     assert list(beeline) == ["Gene1", "Gene2", "EdgeWeight"]
-    np.testing.assert_array_equal(beeline.to_numpy(), edges.to_numpy())
+    np.testing.assert_array_equal(beeline.to_numpy(), edges[COLUMNS[:3]].to_numpy())
     table = anndata.read_h5ad(folder / "network.h5ad")
     tf, target = (table.var_names.get_indexer(edges[role]) for role in ("TF", "target"))
     matrix = table.varp["grn"].toarray()
@@ -94,7 +96,7 @@ def test_known_edges_judge_and_never_change_the_ranking(cli, ranked, small_set, 
     outcome = cli("infer", *small_set.arguments, "--method=spearman", "--folds=3", "--out", folder)
     assert outcome.status == 0, outcome.err
     edges, alone = read(folder), read(ranked[0])
-    assert list(edges) == ["TF", "target", "importance", "status"]
+    assert list(edges) == [*COLUMNS, "status"]
     pd.testing.assert_frame_equal(edges[list(alone)], alone, check_exact=True)
     known = pd.MultiIndex.from_frame(small_set.known)
     is_known = pd.MultiIndex.from_frame(edges[["TF", "target"]]).isin(known)
@@ -199,7 +201,7 @@ def test_trees_rank_true_edges_above_others(cli, files, small_set, tmp_path, set
     outcome = cli("infer", *files, *settings, "--out", tmp_path / "run")
     assert outcome.status == 0, outcome.err
     edges = read(tmp_path / "run")
-    assert list(edges) == ["TF", "target", "importance"] and edges["importance"].min() > 0
+    assert list(edges) == COLUMNS and edges["importance"].min() > 0
     truth = pd.MultiIndex.from_frame(small_set.truth)
     is_true = pd.MultiIndex.from_frame(edges[["TF", "target"]]).isin(truth)
     assert is_true[: len(edges) // 10].mean() > 1.2 * is_true.mean()

@@ -16,11 +16,13 @@ from grnjax.cli.train import TrainCommand
 from grnjax.config.fields import walk
 from grnjax.methods.method import MethodConfig
 from grnjax.storage.files import read_json_lines
+from tests.faults.earlier import forget_digests
 
+NEWER = ("enhancer",)  # than the flags of today
 BESIDE_THE_RUN = ("scRegNet", "GT-GRN")  # whose settings had no name of a method before them
 
 
-@pytest.mark.parametrize("name", MethodConfig.NAMED)
+@pytest.mark.parametrize("name", [name for name in MethodConfig.NAMED if name not in NEWER])
 def test_every_setting_of_a_method_has_its_old_flag(name, capsys):
     flags = [flag for x in walk(MethodConfig.find(name)()) for flag in x.flags]
     before = "" if name in BESIDE_THE_RUN else f"{name}."
@@ -208,6 +210,7 @@ def begun(inferred, tmp_path):
     """The finished run of `inferred` as version 0.1.0 would have left it."""
     folder = tmp_path / "run"
     shutil.copytree(inferred, folder)
+    forget_digests(folder)
     record = json.loads((folder / "record.json").read_text())
     config = record["config"]
     method = {**config.pop("method"), "class": "KernelFactorSettings"}
@@ -236,7 +239,10 @@ def test_a_finished_run_of_the_old_version_is_found_finished(resume, begun):
     old_flags, old_folder, finished = outcome.err.splitlines()
     assert "--members is now --repeats" in old_flags
     assert old_folder.startswith(f"grnjax infer: {begun} was begun by version 0.1.0")
-    assert finished == f"{begun}: this run has already finished; nothing to do."
+    assert finished == (
+        f"{begun}: this run has already finished by an earlier version, without digests to verify "
+        "it by; nothing to do."
+    )
 
 
 def test_an_unfinished_run_of_the_old_version_is_resumed(resume, begun, inferred):

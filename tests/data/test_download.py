@@ -1,12 +1,13 @@
+import dataclasses
 import hashlib
 import http.server
 import json
 import os
 import threading
 
-import pooch
 import pytest
 
+from grnjax.data import download
 from grnjax.data.download import CATALOGUE, REGISTRY, PublicSet, fetch_archives
 from grnjax.errors import GrnjaxError
 
@@ -75,7 +76,7 @@ def names_in(folder) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_files_arrive_whole_and_the_second_fetch_asks_for_nothing(server, tmp_path):
+def test_files_arrive_whole_and_the_second_fetch_asks_for_the_record_alone(server, tmp_path):
     folder = tmp_path / "archives"
     paths = fetch_archives(PUBLIC, folder, server.url)
     assert {path.name: path.read_bytes() for path in paths} == CONTENTS
@@ -87,7 +88,39 @@ def test_files_arrive_whole_and_the_second_fetch_asks_for_nothing(server, tmp_pa
 
     server.asked.clear()
     assert fetch_archives(PUBLIC, folder, server.url) == paths
-    assert server.asked == []
+    assert server.asked == ["/api/records/7"]
+
+
+def test_without_its_server_what_came_before_is_used_and_what_that_shows_is_said(
+    server, tmp_path, caplog
+):
+    paths = fetch_archives(PUBLIC, tmp_path, server.url)
+    assert fetch_archives(PUBLIC, tmp_path, "http://127.0.0.1:9") == paths
+    assert "cannot be fetched" in caplog.text and "have not changed since" in caplog.text
+    (tmp_path / "a.zip").write_bytes(b"damage")
+    with pytest.raises(GrnjaxError, match="cannot be fetched"):
+        fetch_archives(PUBLIC, tmp_path, "http://127.0.0.1:9")
+
+
+def test_a_checksum_of_the_catalogue_counts_and_needs_no_server(server, tmp_path):
+    pinned = {name: digest(content, "sha256") for name, content in CONTENTS.items()}
+    public = dataclasses.replace(PUBLIC, sha256=pinned)
+    paths = fetch_archives(public, tmp_path, server.url)
+    server.asked.clear()
+    (tmp_path / REGISTRY).write_text("{}")
+    assert fetch_archives(public, tmp_path, "https://192.0.2.1") == paths
+    other = dataclasses.replace(PUBLIC, sha256={**pinned, "a.zip": digest(b"other", "sha256")})
+    with pytest.raises(GrnjaxError, match="do not have the sha256"):
+        fetch_archives(other, tmp_path / "other", server.url)
+    assert names_in(tmp_path / "other") == []
+
+
+def test_what_a_first_use_rests_on_is_said(server, tmp_path, caplog):
+    caplog.set_level("INFO")
+    fetch_archives(PUBLIC, tmp_path, server.url)
+    assert (
+        f"a.zip: SHA-256 {digest(CONTENTS['a.zip'], 'sha256')}, taken on first use" in caplog.text
+    )
 
 
 def test_a_file_that_has_changed_is_fetched_again_alone(server, tmp_path, caplog):
@@ -129,15 +162,15 @@ def test_a_broken_connection_leaves_nothing_and_the_next_fetch_completes(server,
 
 
 def test_an_interrupt_keeps_what_is_whole_and_no_part(server, tmp_path, monkeypatch):
-    whole = pooch.HTTPDownloader.__call__
+    whole = download.fetch
 
-    def interrupt(self, url, output_file, pooch, **more):
-        whole(self, url, output_file, pooch, **more)
+    def interrupt(url, path, **more):
+        whole(url, path, **more)
         if "b.zip" in url:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(pooch.HTTPDownloader, "__call__", interrupt)
+        patch.setattr(download, "fetch", interrupt)
         with pytest.raises(KeyboardInterrupt):
             fetch_archives(PUBLIC, tmp_path, server.url)
     assert names_in(tmp_path) == ["a.zip", REGISTRY]
@@ -192,6 +225,6 @@ def test_a_damaged_registry_is_refused_with_the_way_out(tmp_path):
         fetch_archives(PUBLIC, tmp_path)
 
 
-def test_the_catalogue_states_no_checksum_of_its_own():
+def test_the_catalogue_knows_its_archives():
     assert CATALOGUE["beeline"].record == 3701939
     assert set(CATALOGUE["beeline"].files) == {"BEELINE-data.zip", "BEELINE-Networks.zip"}

@@ -7,7 +7,8 @@ import pytest
 
 from grnjax.data.beeline import read_folder
 from grnjax.data.expression import DataConfig, Expression, read_expression
-from grnjax.data.genes import build_dataset, read_tf_list
+from grnjax.data.genes import build_dataset
+from grnjax.data.tf_lists import read_tf_list
 from grnjax.errors import EdgeFormatError, GeneMismatchError
 from grnjax.types import Dataset
 

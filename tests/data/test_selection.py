@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from grnjax.data.edges import read_edges
-from grnjax.data.genes import read_tf_list
 from grnjax.data.selection import filter_network, read_ordering, select_genes
+from grnjax.data.tf_lists import read_tf_list
 from grnjax.errors import ExpressionFormatError, GeneMismatchError
 
 ORDERING = pd.DataFrame(

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from grnjax.data.annotated import read_zarr
 from grnjax.data.tables import (
     read_parquet,
     read_parquet_matrix,
     read_rows,
     read_text_matrix,
-    read_zarr,
 )
 from grnjax.errors import EdgeFormatError, ExpressionFormatError
 

@@ -97,5 +97,26 @@ def test_a_tf_alone_can_be_drawn(edges, draw):
 def test_mistakes_are_named(edges):
     with pytest.raises(GeneMismatchError, match="No edge starts at NANOG; among the TFs are"):
         tf_network.plot_tf_network(edges, "NANOG")
-    with pytest.raises(EdgeFormatError, match="no column status"):
-        tf_network.plot_tf_network(edges.drop(columns="status"), "HUB")
+    with pytest.raises(EdgeFormatError, match="no column importance"):
+        tf_network.plot_tf_network(edges.drop(columns="importance"), "HUB")
+
+
+@pytest.mark.parametrize("name", ["edges.tsv", "rankedEdges.csv"])
+def test_what_infer_writes_is_drawn(edges, name, tmp_path):
+    from grnjax.data.edges import write_edges, write_ranked_edges
+
+    write = write_edges if name == "edges.tsv" else write_ranked_edges
+    write(edges, tmp_path / name)
+    drawn = tf_network.plot_tf_network(edges, "HUB", top=5)
+    for table in (tmp_path / name, pd.read_csv(tmp_path / name, sep="\t")):
+        figure = tf_network.plot_tf_network(table, "HUB", top=5)
+        names = [text for text in read_names(figure) if text.startswith(("g", "HUB"))]
+        assert names == [text for text in read_names(drawn) if text.startswith(("g", "HUB"))]
+
+
+def test_without_a_status_nothing_is_called_known_or_new(edges):
+    figure = tf_network.plot_tf_network(edges.drop(columns="status"), "HUB")
+    assert all(arrow.get_linestyle() == "-" for arrow in figure.axes[0].patches)
+    assert not any(name.startswith("OTHER") for name in read_names(figure))
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert len(legend) == 2 and all(text.startswith("score") for text in legend)

@@ -96,7 +96,7 @@ def test_its_controls_are_fitted_beside_it(recipe, planted):
 
 
 def test_what_it_does_not_read_and_cannot_do_is_a_sentence(recipe, inputs, genelink_folder):
-    with pytest.raises(ConfigError, match="CoexpressionMethod does not read --evidence; leave it"):
+    with pytest.raises(ConfigError, match="CoexpressionMethod does not read evidence; leave it"):
         grnjax.infer(**inputs, method=recipe.CoexpressionMethod(), evidence=["table=x.csv"])
     with pytest.raises(ConfigError, match="ridge must be above 0, got 0"):
         recipe.CoexpressionMethod(ridge=0)

@@ -7,67 +7,28 @@ import numpy as np
 import pytest
 
 import grnjax
+from grnjax import config as settings
 from grnjax.data.expression import DataConfig
 from grnjax.errors import ConfigError
-from grnjax.methods.expression_only import GENIE3Method, GRNBoost2Method
-from grnjax.methods.gt_grn.embeddings import GeneEmbeddingConfig
-from grnjax.methods.gt_grn.method import GTGRNMethod
-from grnjax.methods.kernel_factor.method import KernelFactorMethod
 from grnjax.methods.method import MethodConfig, make_method
-from grnjax.methods.scregnet import InputConfig, ScRegNetMethod
-from grnjax.models.autoencoder import AutoencoderConfig
-from grnjax.models.graph_transformer import GraphTransformerConfig
-from grnjax.models.gt_grn import GTGRNConfig
-from grnjax.models.scregnet import ScRegNetConfig
-from grnjax.models.walk_model import WalkModelConfig
 from grnjax.tasks.network_inference import InferenceConfig
 from grnjax.tasks.split_fits import LinkPredictionConfig, SplitConfig
-from grnjax.training.expression_embedding import EmbeddingTrainingConfig
-from grnjax.training.factor_ensemble import EnsembleConfig
-from grnjax.training.kernel_weights import KernelWeightConfig
-from grnjax.training.pair_objective import TrainingConfig
-from grnjax.training.walk_training import WalkTrainingConfig
 
-SHORT = TrainingConfig(epochs=10, evaluate_every=5)
-QUICK = {
-    "kernel-factor": KernelFactorMethod(
-        training=EnsembleConfig(steps=60), kernels=KernelWeightConfig(episodes=4)
-    ),
-    "scRegNet": ScRegNetMethod(
-        model=ScRegNetConfig(mlp_widths=(8,), identity_rank=2),
-        inputs=InputConfig(nodes="statistics"),
-        training=SHORT,
-    ),
-    "GT-GRN": GTGRNMethod(
-        model=GTGRNConfig(transformer=GraphTransformerConfig(width=8, heads=2, layers=1)),
-        embeddings=GeneEmbeddingConfig(
-            networks=("pearson",),
-            autoencoder=AutoencoderConfig(dim=6, widths=(16,)),
-            expression=EmbeddingTrainingConfig(epochs=10, warm_up=5),
-            walks=WalkTrainingConfig(
-                model=WalkModelConfig(layers=1, heads=2, width=8, feed_forward=8),
-                walks_a_node=5,
-                evaluate_every=20,
-                held_out_walks=128,
-                vector_walks=2,
-            ),
-        ),
-        training=SHORT,
-    ),
-    "genie3": GENIE3Method(trees=5),
-    "grnboost2": GRNBoost2Method(rounds=10),
-}
 RANKED = ["tf", "target", "importance"]
 CALIBRATED = ["probability", "spread", "low", "high"]
 FIGURES = ("auroc", "average_precision", "swap_micro")
 TRANSFERRED = {"kernel-factor", "scRegNet"}
 
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
 every_method = pytest.mark.parametrize("name", MethodConfig.NAMED)
 
 
-def quick(name):
+@pytest.fixture
+def method(name, quick_methods):
     """The method with settings that make its fits short."""
-    return QUICK.get(name) or make_method(name)
+    flags = [f"--{item}" for item in quick_methods.get(name, ())]
+    return settings.parse(make_method(name), flags, program=name)
 
 
 def expect_finite(rows, method, draws):
@@ -88,8 +49,8 @@ def expect_one_sentence(refusal, name):
 
 
 @every_method
-def test_infer(name, small_set):
-    files, method = small_set.arguments, quick(name)
+def test_infer(name, method, small_set):
+    files = small_set.arguments
     learns = "labels" in method.READS
     config = InferenceConfig(folds=2, **({"repeats": 1} if learns else {}))
     explained = dataclasses.replace(config, explain="terms" in method.GIVES)
@@ -107,24 +68,32 @@ def test_infer(name, small_set):
 
 
 @every_method
-def test_infer_without_known_edges(name, small_set):
-    files, method = small_set.arguments, quick(name)
+def test_infer_without_known_edges(name, method, small_set):
+    files = small_set.arguments
     if "labels" not in method.READS:
         network = grnjax.infer(files[0], method=method, tfs=files[4])
-        assert list(network.edges) == RANKED and network.rows == []
+        assert list(network.edges) == [*RANKED, "expression_sign"] and network.rows == []
         return
     with pytest.raises(ConfigError) as refusal:
         grnjax.infer(files[0], method=method, tfs=files[4])
     expect_one_sentence(refusal, name)
 
 
+@pytest.mark.slow
 @every_method
-def test_train(name, benchmark_root):
+def test_train_with_each_control(name, method, benchmark_root):
     data = DataConfig(root=str(benchmark_root))
-    config = LinkPredictionConfig(split=SplitConfig(draws=(3,)), reconstruct=True)
-    results = grnjax.train("Perturbed/axolotl/TFs+7", method=quick(name), config=config, data=data)
+    controls = tuple(x for x in method.controls() if not x.startswith("embedding-"))
+    if name == "GT-GRN":  # whose embeddings are its own
+        controls = tuple(method.controls())
+    config = LinkPredictionConfig(
+        method=method, controls=controls, split=SplitConfig(draws=(3,)), reconstruct=True
+    )
+    results = grnjax.train("Perturbed/axolotl/TFs+7", config=config, data=data)
     assert results.method == name
     expect_finite(results.rows, name, [3])
+    for control in controls:
+        expect_finite(results.rows, f"{name}, {control.replace('-', ' ')}", [3])
     assert [row["among"] for row in results.reconstructions] == [
         "all pairs",
         "train pairs",
@@ -133,39 +102,25 @@ def test_train(name, benchmark_root):
     assert (results.embeddings is None) == (name != "GT-GRN")
 
 
-@pytest.mark.slow
 @every_method
-def test_train_with_each_control(name, genelink_folder):
-    method = quick(name)
-    controls = tuple(x for x in method.controls() if not x.startswith("embedding-"))
-    if name == "GT-GRN":  # whose embeddings are its own
-        controls = tuple(method.controls())
-    config = LinkPredictionConfig(method=method, controls=controls)
-    results = grnjax.train(genelink_folder(), config=config)
-    for control in controls:
-        expect_finite(results.rows, f"{name}, {control.replace('-', ' ')}", [0])
-    expect_finite(results.rows, name, [0])
-
-
-@every_method
-def test_transfer(name, genelink_folder):
-    folder, method = genelink_folder(), quick(name)
+def test_transfer(name, method, genelink_folder, other_folder):
+    folder = genelink_folder()
     if name in TRANSFERRED:
-        results = grnjax.transfer(folder, folder, method=method)
+        results = grnjax.transfer(folder, other_folder, method=method)
         assert results.method == name and len(results.audit)
         for group in ("all TFs", "shared TFs"):
             expect_finite(results.rows[group], name, [0])
         assert results.rows["unseen TFs"] == []
         return
     with pytest.raises(ConfigError) as refusal:
-        grnjax.transfer(folder, folder, method=method)
+        grnjax.transfer(folder, other_folder, method=method)
     expect_one_sentence(refusal, name)
 
 
 @every_method
-def test_without_expression(name, genelink_folder):
+def test_without_expression(name, method, genelink_folder):
     """A set of labels alone: what needs expression says so, and the others learn from edges."""
-    folder, method = genelink_folder(expression=False), quick(name)
+    folder = genelink_folder(expression=False)
     if name == "scRegNet":
         results = grnjax.train(folder, method=method)
         expect_finite(results.rows, name, [0])

@@ -8,7 +8,7 @@ import pytest
 from grnjax.errors import ConfigError, SplitError
 from grnjax.methods.method import MethodConfig, Problem, Scorer
 from grnjax.tasks import cross_fitting as module
-from grnjax.tasks.cross_fitting import CrossFitConfig, assign_folds, cross_fit, list_trainable
+from grnjax.tasks.cross_fitting import CrossFitConfig, assign_folds, cross_fit
 from grnjax.types import LabelledPairs
 
 CONFIG = CrossFitConfig(repeats=2, folds=3)
@@ -207,23 +207,16 @@ def test_a_method_without_terms_explains_nothing(run, monkeypatch, caplog):
     assert "worth" not in caplog.text
 
 
-def test_trainable_are_the_tfs_with_a_train_edge_in_every_part(folds):
-    parts = [fold.part for fold in folds]
-    found = list_trainable(parts)
-    of_each = [set(part.split.train.positives[:, 0].tolist()) for part in parts]
-    assert set(found.tolist()) == set.intersection(*of_each) and (np.diff(found) > 0).all()
-
-    def without(part, tf):
-        train = part.split.train
-        split = dataclasses.replace(part.split, train=train.take(train.pairs[:, 0] != tf))
-        return dataclasses.replace(part, split=split)
-
-    fewer = list_trainable([without(parts[0], found[0]), *parts[1:]])
-    assert fewer.tolist() == found[1:].tolist()
-    for tf in found:
-        parts = [without(part, tf) for part in parts[:1]] + parts[1:]
-    with pytest.raises(SplitError, match="None of the . TFs has a known edge in every fold"):
-        list_trainable(parts)
+def test_a_tf_whose_known_edges_are_all_held_out_keeps_its_other_pairs_in_train(candidates):
+    """Without them it would count as unseen there, and get the average rate of all TFs."""
+    tf = candidates.positives[0, 0]
+    own = candidates.pairs[:, 0] == tf
+    labels = np.where(own & (np.cumsum(own & (candidates.labels > 0)) > 1), 0, candidates.labels)
+    few = LabelledPairs(candidates.pairs, labels)
+    assert (labels[own] > 0).sum() == 1
+    for fold in assign_folds(few, CONFIG, seed=3):
+        train, of_tf = fold.part.split.train, fold.part.split.train.pairs[:, 0] == tf
+        assert of_tf.any() and (train.labels[of_tf] > 0).sum() <= 1
 
 
 def test_a_repeat_is_called_in_a_run_folder_as_it_is_asked_to_be(candidates, folds):

@@ -32,7 +32,8 @@ def test_pairs_stand_by_falling_score_ties_by_name_and_none_without_one():
 
 def test_known_edges_are_marked_and_change_no_score(rank, small_set):
     without, judged = rank(), rank(small_set.known, folds=3)
-    assert list(without.edges) == ["tf", "target", "importance"] and without.rows == []
+    assert list(without.edges) == ["tf", "target", "importance", "expression_sign"]
+    assert without.rows == []
     columns = list(without.edges)
     pd.testing.assert_frame_equal(judged.edges[columns], without.edges, check_exact=True)
     known = set(small_set.known.itertuples(index=False, name=None))

@@ -36,16 +36,28 @@ def table(small_set, tmp_path):
 def load(small_set):
     expression, _, network, _, tfs = small_set.arguments
 
-    def run(method, known=network, tfs=tfs, **data):
-        return load_genes_and_edges(make_method(method), expression, known, tfs, DataConfig(**data))
+    def run(method, known=network, tfs=tfs, genes="measured", **data):
+        method, data = make_method(method), DataConfig(**data)
+        return load_genes_and_edges(method, expression, known, tfs, data, genes=genes)
 
     return run
 
 
-def test_a_method_that_learns_ranks_the_genes_of_both_inputs(load, small_set):
+def test_measured_genes_are_ranked_and_those_of_the_network_where_asked(load, small_set, caplog):
+    measured = set(small_set.counts.index)
     dataset, judged = load("scRegNet")
-    assert judged is None and dataset.genes.names.tolist() == sorted(small_set.genes)
+    assert judged is None and dataset.genes.names.tolist() == sorted(measured)
+    left_out = set(small_set.genes) - measured
+    assert left_out and dataset.report["unknown_genes"]["count"] == len(left_out)
+    assert "--genes=all takes all of the network" in caplog.text
+    dataset, _ = load("scRegNet", genes="all")
+    assert dataset.genes.names.tolist() == sorted(small_set.genes)
     assert len(dataset.known) == len(small_set.known)
+    with pytest.raises(ConfigError, match="pearson ranks measured genes alone; leave out --genes"):
+        load("pearson", genes="all")
+
+
+def test_a_method_that_learns_needs_known_edges(load):
     with pytest.raises(ConfigError, match="^scRegNet learns from known regulation: give --network"):
         load("scRegNet", known=None)
 
@@ -54,8 +66,9 @@ def test_any_other_ranks_those_of_the_expression_and_edges_only_judge(load, smal
     dataset, judged = load("pearson")
     measured = sorted(small_set.counts.index)
     assert dataset.genes.names.tolist() == measured and not len(dataset.known)
-    assert judged.genes.names.tolist() == sorted(small_set.genes)
-    assert len(judged.known) == len(small_set.known)
+    assert judged.genes.names.tolist() == measured
+    within = small_set.known[small_set.known.isin(measured).all(axis=1)]
+    assert 0 < len(judged.known) == len(within) < len(small_set.known)
     alone, nothing = load("pearson", known=None)
     assert nothing is None
     np.testing.assert_array_equal(alone.genes.expression, dataset.genes.expression)

@@ -29,11 +29,11 @@ def fitted(candidates):
 
 @pytest.fixture(scope="module")
 def rank(dataset, candidates):
-    """Ranks by the scores of fits that learned from every TF with known targets."""
-    trainable = np.unique(candidates.positives[:, 0])
+    """Ranks by the scores of fits."""
 
-    def run(fitted, prevalence=None):
-        return inference.rank(dataset, candidates, fitted, trainable, prevalence)
+    def run(fitted, **settings):
+        config = inference.InferenceConfig(**settings)
+        return inference.rank(dataset, candidates, fitted, config, seed=0)
 
     return run
 
@@ -116,12 +116,11 @@ def test_a_prevalence_is_a_share(prevalence):
         inference.InferenceConfig(prevalence=prevalence)
 
 
-def test_what_of_a_pair_nothing_is_known_is_named(dataset, candidates, fitted, small_set):
-    known = np.unique(candidates.positives[:, 0])
-    left_out, targets = known[0], set(candidates.positives[:, 1].tolist())
-    edges, _ = inference.rank(dataset, candidates, fitted, known[1:], None)
+def test_what_of_a_pair_nothing_is_known_is_named(dataset, candidates, fitted, rank, small_set):
+    targets = set(candidates.positives[:, 1].tolist())
+    edges, _ = rank(fitted)
     names = dataset.genes.names
-    unseen_tf = edges["tf"].isin([names[left_out], small_set.silent_tf])
+    unseen_tf = edges["tf"] == small_set.silent_tf
     unseen_target = ~edges["target"].isin(names[sorted(targets)])
     expected = np.array(["no", "TF", "target", "both"])[unseen_tf + 2 * unseen_target]
     assert (edges["unseen"] == expected).all() and set(expected) == {"no", "TF", "target", "both"}
@@ -129,7 +128,7 @@ def test_what_of_a_pair_nothing_is_known_is_named(dataset, candidates, fitted, s
 
 def test_the_method_is_the_kernel_factor_unless_another_is_named(small_set):
     assert inference.InferenceConfig().method == make_method("kernel-factor")
-    with pytest.raises(ConfigError, match=r"needs expression or other evidence.*--method=scRegNet"):
+    with pytest.raises(ConfigError, match=r"needs expression or other evidence.*method='scRegNet'"):
         grnjax.infer(None, small_set.known, config=CONFIG)
 
 
@@ -186,7 +185,7 @@ def test_known_edges_alone_are_ranked_by_scregnet(small_set, monkeypatch):
 
 
 def test_evidence_for_a_method_that_reads_none_is_refused(small_set):
-    words = "^scRegNet does not read --evidence; leave it out, or take .*: kernel-factor"
+    words = "^scRegNet does not read evidence; leave it out, or take .*: kernel-factor"
     with pytest.raises(ConfigError, match=words):
         grnjax.infer(None, small_set.known, method="scRegNet", evidence=["motifs=absent.csv"])
 
@@ -217,14 +216,6 @@ def test_a_method_that_takes_all_pairs_at_once_has_none_left_out(dataset, candid
         config = dataclasses.replace(few, method=method)
         folds = inference.choose_folds(dataset, candidates, config, 0, None)
         assert (folds[0].part.negative_weight > 1) == weighted
-
-
-def test_tfs_that_some_fold_cannot_learn_from_are_counted_and_named(dataset, caplog):
-    known = np.unique(dataset.known.positives[:, 0])
-    assert inference.name_untrainable(dataset, known, known[2:]) is not None
-    first, second = dataset.genes.names[known[:2]]
-    assert f"2 of {len(known)} TFs have too few known edges" in caplog.text
-    assert f"{first}, {second}" in caplog.text
 
 
 def test_hidden_edges_are_judged_among_new_pairs_only(dataset, candidates, small_set):

@@ -7,9 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import grnjax
+from grnjax.errors import ConfigError
 from grnjax.tasks.ranked_network import RankedNetwork
 from grnjax.tasks.record import describe_environment, digest_inputs, write_network
 from grnjax.types import GeneTable
+from tests.faults.closed_form import ClosedForm
 
 GENES = GeneTable(
     names=np.array(["A", "B", "C"]),
@@ -79,3 +82,38 @@ def test_edges_without_probabilities_give_a_network_without(edges, tmp_path):
     assert list(table.varp) == ["grn"]
     written = pd.read_csv(tmp_path / "edges.tsv", sep="\t")
     assert list(written) == ["TF", "target", "importance"] and len(written) == 4
+
+
+def test_a_folder_kept_from_python_is_that_of_one_call(small_set, tmp_path):
+    expression, _, network, *_ = small_set.arguments
+    method, config = ClosedForm(), grnjax.InferenceConfig(repeats=1, folds=2)
+
+    def infer(expression=expression, network=network, **changes):
+        given = {"method": method, "config": config, "seed": 5, "folder": tmp_path, **changes}
+        return grnjax.infer(expression, network, **given).edges
+
+    edges = infer()
+    pd.testing.assert_frame_equal(infer(str(expression), pd.read_csv(network)), edges)
+    cases = {
+        "inputs.seed was 5 and is now 6": {"seed": 6},
+        "config.method.ridge was 1.0 and is now 2.0": {"method": ClosedForm(ridge=2.0)},
+        "inputs.dataset was": {"network": pd.read_csv(network)[:-3]},
+    }
+    for said, changes in cases.items():
+        with pytest.raises(ConfigError, match=f"holds another run.*{said}.*another folder"):
+            infer(**changes)
+
+
+def test_fits_of_a_command_are_read_from_python_and_their_settings_compared(
+    small_set, cli, tmp_path, caplog
+):
+    expression, _, network, *_ = small_set.arguments
+    words = ["--method=tests.faults.closed_form:ClosedForm", "--repeats=1", "--folds=2"]
+    outcome = cli("infer", expression, "--network", network, *words, "--out", tmp_path / "run")
+    assert outcome.status == 0, outcome.err
+    config = grnjax.InferenceConfig(repeats=1, folds=2, method=ClosedForm())
+    edges = grnjax.infer(expression, network, config=config, folder=tmp_path / "run").edges
+    written = pd.read_csv(tmp_path / "run/edges.tsv", sep="\t")
+    np.testing.assert_array_equal(*(x["importance"].astype(np.float32) for x in (edges, written)))
+    with pytest.raises(ConfigError, match="seed was 0 and is now 1"):
+        grnjax.infer(expression, network, config=config, folder=tmp_path / "run", seed=1)

@@ -74,7 +74,9 @@ def read_network(network: str | Path | pd.DataFrame, genes: GeneTable) -> Inferr
     else:
         edges, source = read_edges(network), os.fspath(network)
     named = edges["tf"].tolist() + edges["target"].tolist()
-    ends = match_names(named, genes.names.tolist()).positions.reshape(2, -1).T
+    match = match_names(named, genes.names.tolist())
+    match.report(source)
+    ends = match.positions.reshape(2, -1).T
     weights = np.abs(edges.get("weight", pd.Series(1, edges.index)).to_numpy(np.float32))
     weights = weights * edges.get("label", pd.Series(1, edges.index)).to_numpy()
     known = (ends >= 0).all(axis=1)

@@ -1,0 +1,52 @@
+"""The record beside an output that is a file and no folder: what was done, and digests of files.
+
+By it the same command knows that it has finished, and notices what was damaged since.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from grnjax.progress import logger
+from grnjax.storage.files import digest_file, encode_json, write_json
+from grnjax.tasks.record import describe_environment
+
+
+def list_outputs(record: Path, command: str) -> dict[str, str]:
+    """The files that an earlier run of this command has written, by name, with their digests.
+
+    None without a record, or with one that is damaged or another command's.
+    """
+    try:
+        told = json.loads(record.read_bytes())
+        if told["command"] != command:
+            return {}
+        return {str(name): str(digest) for name, digest in told["outputs"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
+
+
+def has_finished(record: Path, about: dict, outputs: Sequence[Path]) -> bool:
+    """Whether this very run has been made and its files are as they were written; says so.
+
+    Args:
+        about: what makes it this run: `command`, `config` and the digests of `inputs`.
+    """
+    written = list_outputs(record, about["command"])
+    if not written or not {path.name for path in outputs} <= written.keys():
+        return False
+    told = json.loads(record.read_bytes())
+    if any(encode_json(told.get(key)) != encode_json(value) for key, value in about.items()):
+        return False
+    for path in outputs:
+        if not path.is_file() or digest_file(path) != written[path.name]:
+            logger.warning("%s is not as this command wrote it, and is written again", path)
+            return False
+    logger.info("%s: this run has already finished; nothing to do.", outputs[0])
+    return True
+
+
+def write_record(record: Path, about: dict, outputs: Sequence[Path], **more: object) -> None:
+    """Writes the record, when the outputs are whole, with versions and whatever else is to say."""
+    digests = {path.name: digest_file(path) for path in outputs}
+    write_json(record, {**about, **describe_environment(), "outputs": digests, **more})

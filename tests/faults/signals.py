@@ -1,0 +1,103 @@
+"""SIGINT and SIGTERM at random moments of a run, imports included, and the resume after each.
+
+python -m tests.faults.signals [--count 100] [COMMAND ...]
+"""
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.faults.commands import COMMANDS, read_results, run, write_inputs
+
+# Says that Python has started: what comes before is not grnjax's to answer. A shell lets commands
+# in the background ignore SIGINT, which would then stay so.
+CODE = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+os.write(1, b'.')
+from grnjax.cli import main
+sys.exit(main())
+"""
+STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143}
+
+
+def start(words: list) -> subprocess.Popen:
+    """The command in a process of its own, which has started."""
+    command = [sys.executable, "-c", CODE, *map(str, words)]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stdout.read(1) == b"."
+    return process
+
+
+def find_fault(words: list, number: signal.Signals, delay: float) -> str | None:
+    """What was wrong with the answer; "" where the command had ended before."""
+    process = start(words)
+    time.sleep(delay)
+    sent = time.monotonic()
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    took, lines = time.monotonic() - sent, err.decode(errors="replace").splitlines()
+    if process.returncode == 0:
+        return ""
+    said = f"grnjax {words[0]}: stopped by {number.name}; the same command goes on from here."
+    if process.returncode != STATUS[number] or lines[-1:] != [said] or "Traceback" in str(lines):
+        return f"after {delay:.3f} s status {process.returncode}: {lines[-3:]}"
+    return f"took {took:.1f} s" if took > 5 else None
+
+
+def try_signals(command: str, folder: Path, count: int, seed: int = 0) -> tuple[int, list[str]]:
+    """How many signals met a run, and what was wrong with the answers and the resumed runs."""
+    rng, inputs, out = random.Random(seed), folder / "inputs", folder / "run"
+    write_inputs(inputs)
+    words = [*COMMANDS[command].words(inputs), "--out", out]
+    seconds = 0.0
+    for _ in range(2):  # the first one compiles what it imports
+        shutil.rmtree(out, ignore_errors=True)
+        begun = time.monotonic()
+        process = start(words)
+        process.communicate()
+        seconds = time.monotonic() - begun
+        assert process.returncode == 0
+    expected, met, wrong = read_results(out), 0, []
+    for _ in range(count):
+        shutil.rmtree(out, ignore_errors=True)
+        number = rng.choice([*STATUS])
+        fault = find_fault(words, number, rng.uniform(0, seconds))
+        met += fault != ""
+        wrong += [fault] if fault else []
+        status, err = run(words)
+        if status != 0 or read_results(out) != expected:
+            wrong.append(f"resumed with status {status}: {err[-300:]}")
+    return met, wrong
+
+
+def main(args: list[str]) -> int:
+    """Prints how many signals met a run of each command, and what was wrong."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("commands", nargs="*", default=["infer pearson"])
+    parser.add_argument("--count", type=int, default=100)
+    chosen, failed = parser.parse_args(args), 0
+    for command in chosen.commands:
+        with tempfile.TemporaryDirectory() as folder:
+            met, wrong = try_signals(command, Path(folder), chosen.count)
+        print(f"{command}: {chosen.count} signals, {met} met the run, {len(wrong)} wrong")
+        print(*(f"  {line}" for line in wrong), sep="\n", end="\n" if wrong else "", flush=True)
+        failed += len(wrong)
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    sys.exit(main(sys.argv[1:]))

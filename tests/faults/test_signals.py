@@ -1,0 +1,78 @@
+"""A run that is told to stop says so in one line at once, and resumes as if nothing had been."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.faults import signals
+
+
+@pytest.mark.slow
+def test_signals_at_random_moments_are_answered_and_change_nothing(tmp_path):
+    met, wrong = signals.try_signals("infer pearson", tmp_path, 4, seed=3)
+    assert met >= 2 and wrong == []
+
+
+@pytest.mark.parametrize("number", [*signals.STATUS])
+def test_a_signal_during_the_imports_is_answered(number, tmp_path):
+    words = ["infer", "--method=kernel-factor", "--out", tmp_path / "run"]
+    assert signals.find_fault(words, number, 0.2) is None
+    assert not (tmp_path / "run").exists()
+
+
+STUCK = """
+import os, re, sys
+sys.argv = ["grnjax", "infer"]
+from grnjax.cli.stopping import answer_signals
+from grnjax.storage.files import replace_whole
+answer_signals("grnjax infer")
+with replace_whole(sys.orig_argv[-1]) as partial:
+    partial.write_text("half")
+    print("ready", flush=True)
+    quiet = [(os.POSIX_SPAWN_CLOSE, 1), (os.POSIX_SPAWN_CLOSE, 2)]
+    child = os.posix_spawn("/bin/sleep", ["sleep", "20"], {}, file_actions=quiet)
+    os.waitid(os.P_PID, child, os.WEXITED)
+"""
+
+
+def test_a_signal_is_answered_while_other_code_runs_and_half_a_file_is_removed(tmp_path):
+    command = [sys.executable, "-c", STUCK, str(tmp_path / "edges.tsv")]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True)
+    assert process.stdout.readline() == "ready\n"
+    assert len([*tmp_path.iterdir()]) == 1
+    begun = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    process.wait(10)
+    assert process.returncode == 143 and time.monotonic() - begun < 5
+    assert process.stderr.read().count("\n") == 1
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_signal_that_is_ignored_stays_so_and_a_fork_ends_as_any_other(tmp_path):
+    code = """
+import os, signal, time
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+from grnjax.cli.stopping import answer_signals
+answer_signals("grnjax")
+os.kill(os.getpid(), signal.SIGHUP)
+child = os.fork()
+if not child:
+    time.sleep(20)
+    os._exit(1)
+os.kill(child, signal.SIGTERM)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
+time.sleep(0.2)
+print("alive")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout, done.stderr, done.returncode) == ("alive\n", "", 0)
+
+
+def test_a_command_that_is_called_leaves_the_signals_of_the_process_alone(cli):
+    before = [signal.getsignal(number) for number in signals.STATUS]
+    assert cli("data", "list").status == 0
+    assert [signal.getsignal(number) for number in signals.STATUS] == before
