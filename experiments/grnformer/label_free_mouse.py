@@ -25,14 +25,9 @@ from experiments.grnformer.label_free import ALL, judge_rows
 from experiments.shared.record import ResultsFile
 from experiments.shared.studies import begin, keep_genes, run_program
 from grnjax.baselines.correlation import absolute_pearson
-from grnjax.baselines.other_lists import (
-    OtherLists,
-    occupancy_rate,
-    rate_and_residual_same,
-    same_tf,
-    tabulate_lists,
-)
+from grnjax.baselines.other_lists import occupancy_rate, rate_and_residual_same, same_tf
 from grnjax.config import Positive, Settings
+from grnjax.data.compendium.lists import TargetLists, tabulate_lists
 from grnjax.data.data_set import find_root
 from grnjax.data.expression import DataConfig
 from grnjax.data.names import match_names
@@ -177,7 +172,7 @@ def place_table(table: pd.DataFrame, genes: GeneTable, tfs: np.ndarray) -> np.nd
     return np.where((column >= 0)[:, None] & (row >= 0), placed, 0)
 
 
-def load_lists(root: Path, names: np.ndarray) -> OtherLists:
+def load_lists(root: Path, names: np.ndarray) -> TargetLists:
     """Target lists of mouse cells: mDC, and CNNC's macrophages, dendritic cells and mESC."""
     dendritic = pd.read_csv(root / "beeline_full_networks/mouse_mDC-ChIP-seq-network.csv.gz")
     dendritic = dendritic.rename(columns={"Gene1": "tf", "Gene2": "target"}).assign(cell="mDC")

@@ -10,13 +10,8 @@ from scipy.stats import rankdata
 
 from experiments.grnformer.networks import MARBACH, SITES, read_lines
 from grnjax.baselines.correlation import absolute_pearson
-from grnjax.baselines.other_lists import (
-    OtherLists,
-    occupancy_rate,
-    rate_and_residual_same,
-    same_tf,
-    tabulate_lists,
-)
+from grnjax.baselines.other_lists import occupancy_rate, rate_and_residual_same, same_tf
+from grnjax.data.compendium.lists import TargetLists, tabulate_lists
 from grnjax.data.tf_lists import read_own_list
 from grnjax.evidence.intervals import join_overlaps, read_bed
 from grnjax.methods.enhancer.method import EnhancerMethod, infer_regulons
@@ -44,7 +39,7 @@ class Mixture:
     counts: sparse.csr_matrix  # [cell, peak]
     barcodes: np.ndarray
     lines: np.ndarray  # [cell]
-    lists: OtherLists
+    lists: TargetLists
 
 
 def load_mixture(root: Path) -> Mixture:

@@ -1,4 +1,4 @@
-"""`grnjax data`: data sets listed, fetched, built; network files converted; motifs scanned for."""
+"""`grnjax data`: data sets fetched, built; networks converted; motifs scanned for; a compendium."""
 
 import dataclasses
 import itertools
@@ -12,6 +12,7 @@ import pandas as pd
 from tyro.conf import Positional
 
 from grnjax import config as settings
+from grnjax.cli import data_compendium
 from grnjax.cli.file_record import has_finished, write_record
 from grnjax.config import Settings
 from grnjax.data.beeline_archive import build_sets
@@ -31,11 +32,13 @@ usage: grnjax data list [PATTERN] [--root DIR]
        grnjax data fetch NAME [--out DIR] [--archive FILE.zip ...]
        grnjax data convert SOURCE TARGET [--layout scenic|beeline|decoupler|genernib]
        grnjax data motifs --sequences FASTA --motifs JASPAR --out HITS.tsv
+       grnjax data compendium list|add|remove
 
   list      the sets under a root by name, with their sizes, and the public ones to fetch
   fetch     download and verify a set, or take its archives from a disk, and build it
   convert   a network file into that of another program
   motifs    hits of motifs (JASPAR, MEME) in peaks or promoters, for evidence and --method=enhancer
+  compendium  networks of other cells: what comes with grnjax, and lists of your own
 
 grnjax data fetch --help, convert --help and motifs --help list their settings."""
 
@@ -127,6 +130,7 @@ class MotifsCommand(MotifHitsConfig):
 def run(args: list[str]) -> None:
     """Runs the command with these arguments."""
     actions = {"list": list_sets, "fetch": fetch, "convert": convert, "motifs": scan_motifs}
+    actions["compendium"] = data_compendium.run
     if not args or args[0] in ("-h", "--help"):
         print(HELP)
         return

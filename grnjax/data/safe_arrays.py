@@ -50,7 +50,7 @@ def read_member(archive: zipfile.ZipFile, name: str, budget: Budget) -> np.ndarr
     members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
     if name not in members:
         there = ", ".join(members) or "nothing"
-        raise error(f"{path}: it holds {there}; arrays genes and embedding are needed.")
+        raise error(f"{path}: it holds {there}; an array {name} is needed.")
     with archive.open(members[name]) as member:
         shape, dtype = read_header(member)
         if dtype.hasobject:

@@ -54,12 +54,12 @@ def list_tfs(tfs: Iterable[str] | str | Path | None) -> list[str] | None:
 
 def read_own_list(species: str) -> set[str]:
     """The TFs of human or mouse by the lists that come with grnjax, in upper case."""
-    listed = resources.files("grnjax.data") / "lists" / f"{species}-tfs.txt"
+    listed = resources.files("grnjax") / "shipped" / f"{species}-tfs.txt"
     return set(listed.read_text().split())
 
 
 def find_own_list(genes: np.ndarray, source: str) -> list[str] | None:
-    """TFs among the genes by the lists that come with grnjax (lists/README.md), human or mouse.
+    """TFs among the genes by the lists that come with grnjax (shipped/README.md), human or mouse.
 
     None where none of them is on it, which a warning says.
     """

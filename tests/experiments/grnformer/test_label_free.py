@@ -15,7 +15,7 @@ from experiments.grnformer.label_free import (
     judge_rows,
 )
 from experiments.grnformer.label_free_mouse import join_peaks, place_table
-from grnjax.baselines.other_lists import tabulate_lists
+from grnjax.data.compendium.lists import tabulate_lists
 from grnjax.types import GeneTable
 
 GENES = np.array([f"G{i}" for i in range(30)])
