@@ -130,7 +130,7 @@ def write_readme() -> str:
         "",
         "ENCODE's lists name their cell lines, and no genes that were looked at and not bound, so "
         "their universe is what they name. That of the footprint networks are their TFs, that of "
-        "the circuits their genes. Of which cell type the circuits are, their source does not tell: "
+        "the circuits their genes. Of which cell type these are, their source does not tell: "
         "they stay in whatever is left out, and hold motifs alone. The TF lists are what `grnjax "
         "infer` takes for TFs where a method needs no known regulation and no list is given.",
         "",
