@@ -23,7 +23,7 @@ from grnjax.data.compendium.lists import (
     pack_pairs,
     place_bits,
 )
-from grnjax.data.names import check_genes
+from grnjax.data.names import check_genes, list_names
 from grnjax.data.safe_arrays import read_npz
 from grnjax.errors import EdgeFormatError
 from grnjax.storage.files import digest_json, replace_whole
@@ -114,26 +114,31 @@ def make_source(
     Raises:
         EdgeFormatError: no target, or more names than a universe has.
     """
-    edges = edges.assign(target=edges["target"].str.upper())
     about = dataclasses.replace(about, universe="named" if universe is None else "told")
-    genes = np.unique(
-        edges["target"].to_numpy(str) if universe is None else [gene.upper() for gene in universe]
-    )
+    code, names = pd.factorize(edges["target"].astype(str))
+    upper = np.array([name.upper() for name in names], dtype=str)
+    genes = np.unique(upper if universe is None else [gene.upper() for gene in universe])
     check_genes(genes.tolist(), about.name, EdgeFormatError)
-    listed = edges[edges["label"] > 0] if "label" in edges else edges
-    strange = np.setdiff1d(listed["target"].to_numpy(str), genes)
-    if listed.empty or len(strange):
+    is_listed = np.ones(len(edges), bool) if "label" not in edges else edges["label"] > 0
+    is_listed = np.asarray(is_listed, bool)
+    named = np.zeros(len(names), bool)
+    named[code[is_listed]] = True
+    strange = np.setdiff1d(upper[named], genes)
+    if not named.any() or len(strange):
         raise EdgeFormatError(
-            f"{about.name}: {len(listed):,} targets, of which {len(strange):,} genes "
-            f"({', '.join(strange[:5]) or 'none'}) are not among the {len(genes):,} that were "
-            "looked at; give a table with targets and, in --universe, all genes that it may list."
+            f"{about.name}: {is_listed.sum():,} targets, of which {len(strange):,} genes "
+            f"({list_names(strange) or 'none'}) are not among the {len(genes):,} that were looked "
+            "at; give a table with targets and, in --universe, all genes that it may list."
         )
-    keys = pd.MultiIndex.from_frame(listed[["tf", "cell"]].astype(str))
-    code, found = keys.factorize(sort=True)
-    place = np.searchsorted(genes, listed["target"].to_numpy(str))
-    bits = pack_pairs(code, place, len(found), len(genes))
-    tfs, cells = (found.get_level_values(i).to_numpy(str) for i in range(2))
-    return ListSource(about, genes, tfs, cells, bits)
+    place = np.searchsorted(genes, upper)[code[is_listed]]
+    listed = edges[is_listed]
+    sides = [pd.factorize(listed[side].astype(str), sort=True) for side in ("tf", "cell")]
+    rows, of_list = np.unique(
+        sides[0][0].astype(np.int64) * len(sides[1][1]) + sides[1][0], return_inverse=True
+    )
+    tf, cell = np.divmod(rows, len(sides[1][1]))
+    tfs, cells = (np.array(names, dtype=str)[at] for (_, names), at in zip(sides, (tf, cell)))
+    return ListSource(about, genes, tfs, cells, pack_pairs(of_list, place, len(rows), len(genes)))
 
 
 def write_source(source: ListSource, path: str | Path) -> None:
