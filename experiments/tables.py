@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from experiments.bench import tables as bench
+from experiments.compendium import tables as compendium
 from experiments.expression_only import tables as expression_only
 from experiments.grnformer import label_free_tables as label_free
 from experiments.grnformer import pretrain_tables as pretrain
@@ -22,7 +23,12 @@ from grnjax.storage.files import write_atomic
 
 FOLDER = ROOT / "experiments"
 PAPERS = {"scregnet": scregnet, "gt_grn": gt_grn, "kernel_factor": kernel_factor}
-PAPERS |= {"grnformer": grnformer, "expression_only": expression_only, "bench": bench}
+PAPERS |= {
+    "compendium": compendium,
+    "grnformer": grnformer,
+    "expression_only": expression_only,
+    "bench": bench,
+}
 PAGES: dict[Path, dict[str, Callable[[], object]]] = {
     ROOT / "README.md": kernel_factor.README,
     ROOT / "docs/speed.md": bench.SPEED,

@@ -28,6 +28,7 @@ from grnjax.config import Positive, Settings
 from grnjax.data.compendium.compendium import Compendium
 from grnjax.data.compendium.folder import load_compendium
 from grnjax.data.compendium.lists import TargetLists
+from grnjax.data.compendium.source import Kind
 from grnjax.data.data_set import find_root
 from grnjax.data.expression import DataConfig
 from grnjax.progress import logger
@@ -38,6 +39,10 @@ ALL, WITH, WITHOUT = "all TFs", "TFs with lists elsewhere", "TFs without lists e
 UNCOMMON = "common targets aside"
 DETECTED = ", detected genes"  # after the name of a line
 RATE, SAME, LOOK_UP = "rate", "same", "rate + residual same"
+MORE: dict[Kind, str] = {
+    "footprints": f"{LOOK_UP}, with footprints",
+    "motifs": f"{LOOK_UP}, with footprints and motifs",
+}
 MIXTURE = ("H1", "K562")
 
 
@@ -68,6 +73,8 @@ def main() -> None:
     for name, genes, line in list_sets(compendium, study):
         found = leave_out(compendium, line, genes)
         rows = list_rows(found)
+        if name.endswith(DETECTED):
+            rows |= list_more(compendium.without(line), genes, found)
         for split, chosen in choose_pairs(found).items():
             if chosen.any():
                 place = name, split
@@ -122,6 +129,16 @@ def list_rows(found: LeftOut) -> dict[str, np.ndarray]:
     return {name: np.broadcast_to(scores, found.labels.shape) for name, scores in rows.items()}
 
 
+def list_more(others: Compendium, genes: np.ndarray, found: LeftOut) -> dict[str, np.ndarray]:
+    """Scores [tf, gene] of the look-up with other kinds of lists among those of binding."""
+    rows, kinds = {}, ["binding"]
+    for kind, name in MORE.items():
+        kinds.append(kind)
+        lists = others.over(genes, species="human", kinds=kinds, carry=False)
+        rows[name] = rate_and_residual_same(lists, found.tfs)
+    return rows
+
+
 def choose_pairs(found: LeftOut) -> dict[str, np.ndarray]:
     """Which pairs [tf, gene] each part of the study judges."""
     others = found.others.genes[None] != np.array(found.tfs)[:, None]
@@ -137,7 +154,7 @@ def choose_pairs(found: LeftOut) -> dict[str, np.ndarray]:
 
 def find_over(method: str) -> str:
     """The row that a row is compared with: the look-up with the rate that it contains."""
-    return RATE if method == LOOK_UP else method
+    return RATE if method == LOOK_UP else LOOK_UP if method in MORE.values() else method
 
 
 if __name__ == "__main__":

@@ -262,6 +262,21 @@ def write_gmt(path: Path) -> None:
     write_text("\n".join("\t".join(words) for words in sets) + "\n", path)
 
 
+def write_chip_atlas(path: Path) -> None:
+    heads = ["Target_genes", "GENE0|Average", "SRX1|K-562", "SRX2|MCF-7", "STRING"]
+    rows = [[name, str(i), str(2 * i), "0.5", "0"] for i, name in enumerate(NAMES)]
+    write_text("\n".join("\t".join(words) for words in (heads, *rows)) + "\n", path)
+
+
+def write_lists(path: Path) -> None:
+    """A source of the compendium."""
+    from grnjax.data.compendium.source import About, make_source, write_source
+
+    facts = {"title": "t", "origin": "o", "licence": "CC0", "species": "human"}
+    table = edges().rename(columns={"TF": "tf"}).assign(cell="K562")
+    write_source(make_source(table, About(name="x", **facts)), path)
+
+
 def write_activity(path: Path) -> None:
     """Cells with regulons and their activity."""
     import anndata

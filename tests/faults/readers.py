@@ -135,6 +135,12 @@ def read_stored(path: Path) -> object:
     return read_activity(read_annotated(path, EdgeFormatError), path)
 
 
+def read_lists(path: Path) -> object:
+    from grnjax.data.compendium.tables import ListsConfig, read_lists
+
+    return read_lists(path, ListsConfig(species="human", cell="K562")).lists
+
+
 def write_weights(kind: str, path: Path) -> None:
     from grnjax.foundation.safetensors import write_safetensors
     from tests.foundation.torch_files import write_legacy, write_torch
@@ -152,6 +158,7 @@ def write_dictionary(path: Path) -> None:
 WEIGHTS = "grnjax.foundation.reader"
 READ_WEIGHTS = plain(f"{WEIGHTS}:read_checkpoint")
 READ_REGULONS = plain("grnjax.data.regulons:read_regulons")
+READ_COMPENDIUM = plain("grnjax.data.compendium.source:read_source")
 READ_MOTIFS = plain("grnjax.evidence.motif_models:read_motif_models")
 READ_EDGES = plain("grnjax.data.edges:read_edges")
 READ_TFS = plain("grnjax.data.tf_lists:read_tf_list")
@@ -182,6 +189,10 @@ READERS = {
     "regulons of motifs": Reader("reg.csv.gz", good.write_motif_table, READ_REGULONS),
     "regulons GMT": Reader("r.gmt", good.write_gmt, READ_REGULONS),
     "regulons network": Reader("r.csv", good.write_edges, READ_REGULONS),
+    "compendium source": Reader("x.npz", good.write_lists, READ_COMPENDIUM),
+    "compendium edges": Reader("c.tsv.gz", good.write_edges, read_lists),
+    "compendium ChIP-Atlas": Reader("c.tsv", good.write_chip_atlas, read_lists),
+    "compendium GMT": Reader("c.gmt", good.write_gmt, read_lists),
     "sequences FASTA": Reader("s.fa", good.write_evidence(good.FASTA), read_fasta),
     "sequences FASTA.gz": Reader("s.fa.gz", good.write_evidence(good.FASTA), read_fasta),
     "motif models JSON": Reader("m.json", good.write_evidence(good.MODELS), READ_MOTIFS),

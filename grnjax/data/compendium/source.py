@@ -177,14 +177,15 @@ def read_source(path: str | Path) -> ListSource:
         if tfs.shape != cells.shape or min(tfs.min(initial=0), cells.min(initial=0)) < 0:
             raise ValueError("its names")
         source = ListSource(facts, genes, tf_names[tfs], cell_names[cells], bits)
+        found = source.digest
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as problem:
         raise EdgeFormatError(
             f"{path}: this is no file of lists that grnjax wrote ({problem}); remove it, and add "
             "the table again with grnjax data compendium add."
         ) from problem
-    if source.digest != digest:
+    if found != digest:
         raise EdgeFormatError(
-            f"{path}: the lists are not as they were written (SHA-256 {source.digest[:12]} where "
+            f"{path}: the lists are not as they were written (SHA-256 {found[:12]} where "
             f"{str(digest)[:12]} is expected); remove the file, and add the table again."
         )
     return source

@@ -5,7 +5,7 @@ Which of these a file is, its content says. Everything becomes a row a TF, cell 
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -229,11 +229,11 @@ def take_chip_atlas(
             f"{path}: no table of ChIP-Atlas: the headings are {list_names(first)}, where "
             "Target_genes, TF|Average and SRX1|cell are expected; fetch it again."
         )
-    wrong = next((n for n, row in enumerate(body, 1) if len(row) != len(first)), None)
-    if wrong is not None or not all(is_number(row[i]) for row in body for i in cells):
+    wrong = next((n for n, row in enumerate(body, 1) if not is_scored(row, len(first), cells)), 1)
+    if not body or not is_scored(body[wrong - 1], len(first), cells):
         raise EdgeFormatError(
-            f"{path}: row {wrong or 'unknown'}: each row needs a gene and {len(first) - 1:,} "
-            "numbers; the table is damaged, fetch it again."
+            f"{path}: row {wrong} of {len(body):,} is not a gene and {len(first) - 1:,} numbers, as "
+            "a table of ChIP-Atlas has it; the table is damaged, fetch it again."
         )
     scores = np.array([[row[i] for i in cells] for row in body], np.float64)
     least = np.nextafter(0, 1) if config.at_least is None else config.at_least
@@ -247,6 +247,11 @@ def take_chip_atlas(
         f"{path}: ChIP-Atlas, {tf} in {len(found):,} cell types by {len(cells):,} experiments"
     )
     return pd.concat(found, ignore_index=True)
+
+
+def is_scored(row: Sequence[str], width: int, columns: Iterable[int]) -> bool:
+    """Whether a row is as wide as the headings, with numbers in these columns."""
+    return len(row) == width and all(is_number(row[i]) for i in columns)
 
 
 def read_set(folder: Path, config: ListsConfig) -> tuple[pd.DataFrame, list[str] | None]:

@@ -115,6 +115,8 @@ def test_what_is_missing_is_said(tmp_path, caplog):
         read(tmp_path, "TF,cell,target\nA,K562,G0\n", at_least=1.0)
     with pytest.raises(EdgeFormatError, match="row 2"):
         read(tmp_path, CHIP_ATLAS.replace("\t0\t870", "").replace("G1\t100\t0\t0\t200", "G1\t1"))
+    with pytest.raises(EdgeFormatError, match="row 1 of 0"):
+        read(tmp_path, CHIP_ATLAS.partition("\n")[0] + "\n")
     with pytest.raises(EdgeFormatError, match="no table of ChIP-Atlas"):
         read(tmp_path, CHIP_ATLAS.replace("|Average", "|Mean"))
     with pytest.raises(ConfigError, match="--at-least means nothing"):

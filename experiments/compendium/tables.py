@@ -1,0 +1,80 @@
+"""The tables of the compendium, from the rows of its study."""
+
+import functools
+from collections.abc import Callable
+
+from experiments.compendium.left_out import (
+    ALL,
+    DETECTED,
+    LOOK_UP,
+    MIXTURE,
+    RATE,
+    SAME,
+    STUDY,
+    UNCOMMON,
+    WITH,
+)
+from experiments.grnformer.label_free_tables import NOTE, SWAP, WITHIN, find, write
+from experiments.shared import tables as st
+from experiments.shared.record import read_rows
+
+CSV: dict[str, Callable[[], st.Figures]] = {}
+PICTURES: dict[str, Callable] = {}
+COLUMNS = {
+    "rate, within-TF": (RATE, WITHIN),
+    "same, within-TF": (SAME, WITHIN),
+    "rate + residual same, within-TF": (LOOK_UP, WITHIN),
+    "same, swap": (SAME, SWAP),
+    "rate + residual same, swap": (LOOK_UP, SWAP),
+}
+
+
+@functools.cache
+def list_names() -> list[str]:
+    """The lines, as they were measured."""
+    names = dict.fromkeys(row["set"] for row in read_rows(STUDY))
+    return [name for name in names if not name.endswith(DETECTED)]
+
+
+def count_tfs(name: str, split: str) -> int:
+    """How many TFs of a line are judged."""
+    rows = find(STUDY, name, split)
+    return rows[RATE]["within_tf_count"] if rows else 0
+
+
+def line_table(split: str) -> st.Table:
+    """Every line left out, on all genes that are listed anywhere."""
+
+    def cell(name: str, column: tuple[str, str]) -> str:
+        method, figure = column
+        rows = find(STUDY, name, split)
+        return write(rows[method], figure)
+
+    names = [name for name in list_names() if count_tfs(name, split) > 1]
+    rows = {f"{name} ({count_tfs(name, split)} TFs)": name for name in names}
+    return st.Table(rows, COLUMNS, cell, split, NOTE)
+
+
+def detected_table() -> st.Table:
+    """The pairs of the mixture of cell lines."""
+    rows = {
+        f"{line}, {what}": (line, split)
+        for line in MIXTURE
+        for what, split in (("all TFs", ALL), ("with lists elsewhere", WITH))
+    }
+
+    def cell(row: tuple[str, str], column: tuple[str, str]) -> str:
+        (line, split), (method, figure) = row, column
+        return write(find(STUDY, f"{line}{DETECTED}", split)[method], figure)
+
+    counts = {title: count_tfs(f"{line}{DETECTED}", x) for title, (line, x) in rows.items()}
+    titles = {f"{title} ({counts[title]})": row for title, row in rows.items()}
+    return st.Table(titles, COLUMNS, cell, "detected genes", NOTE)
+
+
+TABLES: dict[str, Callable[[], object]] = {
+    "lines left out": functools.partial(line_table, ALL),
+    "TFs with lists elsewhere": functools.partial(line_table, WITH),
+    "common targets aside": functools.partial(line_table, UNCOMMON),
+    "detected genes": detected_table,
+}
