@@ -232,8 +232,8 @@ def take_chip_atlas(
     wrong = next((n for n, row in enumerate(body, 1) if not is_scored(row, len(first), cells)), 1)
     if not body or not is_scored(body[wrong - 1], len(first), cells):
         raise EdgeFormatError(
-            f"{path}: row {wrong} of {len(body):,} is not a gene and {len(first) - 1:,} numbers, as "
-            "a table of ChIP-Atlas has it; the table is damaged, fetch it again."
+            f"{path}: row {wrong} of {len(body):,} is not a gene and {len(first) - 1:,} numbers, "
+            "as a table of ChIP-Atlas has it; the table is damaged, fetch it again."
         )
     scores = np.array([[row[i] for i in cells] for row in body], np.float64)
     least = np.nextafter(0, 1) if config.at_least is None else config.at_least
