@@ -13,7 +13,7 @@ import pandas as pd
 
 from grnjax.config import Settings
 from grnjax.data.beeline import read_folder
-from grnjax.data.compendium.aliases import warn_of_alike
+from grnjax.data.compendium.aliases import name_tf, warn_of_alike
 from grnjax.data.compendium.source import About, Kind, ListSource, make_source
 from grnjax.data.dialect import is_number
 from grnjax.data.edge_forms import name_columns
@@ -25,7 +25,7 @@ from grnjax.data.rewritings import warn_of_dates
 from grnjax.data.safe_text import hold_rows
 from grnjax.data.sniff import identify
 from grnjax.data.tables import read_parquet, read_rows
-from grnjax.data.tf_lists import read_tf_list
+from grnjax.data.tf_lists import read_own_list, read_tf_list
 from grnjax.errors import ConfigError, EdgeFormatError
 from grnjax.progress import logger
 from grnjax.storage.files import digest_file
@@ -85,6 +85,7 @@ def read_lists(path: str | Path, config: ListsConfig, *, folder: Path | None = N
         check_genes(edges[role].unique(), path, EdgeFormatError)
     warn_of_dates(edges["target"].unique().tolist(), path)
     warn_of_alike(edges["cell"].unique().tolist(), path)
+    warn_of_strangers(edges["tf"].unique().tolist(), config.species.lower(), path)
     if config.species.lower() not in SPECIES:
         logger.warning(
             f"{path}: lists of {config.species} count in runs of that species alone; only between "
@@ -103,6 +104,18 @@ def read_lists(path: str | Path, config: ListsConfig, *, folder: Path | None = N
         kind=config.kind,
     )
     return make_source(edges, about, universe=universe)
+
+
+def warn_of_strangers(tfs: Sequence[str], species: str, source: str | Path) -> None:
+    """A warning where most of the TFs are on no list of TFs, as of a table turned around."""
+    known = read_own_list(species) if species in SPECIES else set(map(name_tf, tfs))
+    strange = [tf for tf in tfs if name_tf(tf) not in known]
+    if 2 * len(strange) > len(tfs):
+        logger.warning(
+            f"{source}: {len(strange):,} of {len(tfs):,} TFs are not on the list of {species} TFs "
+            f"that comes with grnjax ({list_names(strange)}); are they TFs, and not targets, cells "
+            "or genes of another species?"
+        )
 
 
 def name_file(path: str | Path) -> str:
