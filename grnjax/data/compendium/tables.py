@@ -59,7 +59,7 @@ class ListsConfig(Settings):
     licence: str = "not stated"
     """Licence of the lists, which is kept with them."""
     origin: str | None = None
-    """Where they are from: paper, address, release; by default the file and its SHA-256."""
+    """Where they are from: paper, address, release. The file and its SHA-256 are kept besides."""
 
 
 def read_lists(path: str | Path, config: ListsConfig, *, folder: Path | None = None) -> ListSource:
@@ -91,14 +91,12 @@ def read_lists(path: str | Path, config: ListsConfig, *, folder: Path | None = N
             f"{path}: lists of {config.species} count in runs of that species alone; only between "
             f"{' and '.join(SPECIES)} are orthologues known"
         )
-    origin = config.origin
-    if origin is None:
-        digest = "" if folder else f", SHA-256 {digest_file(path)}"
-        origin = f"{Path(path).name if folder is None else path}{digest}"
+    title = Path(path).name if folder is None else str(path)
+    file = f"{title}, SHA-256 {digest_file(path)}" if folder is None else title
     about = About(
         name=config.name or name_file(path),
-        title=f"lists of {Path(path).name if folder is None else path}",
-        origin=origin,
+        title=f"lists of {title}",
+        origin=f"{config.origin} ({file})" if config.origin else file,
         licence=config.licence,
         species=config.species.lower(),
         kind=config.kind,

@@ -95,7 +95,7 @@ def test_lists_are_carried_to_mouse(compendium):
 
 @pytest.mark.skipif("GRNJAX_DATA" not in os.environ, reason="needs the folder of public data")
 def test_files_are_those_of_the_data_folder(compendium):
-    from experiments.compendium.build_shipped import PAIRS, make_sources, make_readme
+    from experiments.compendium.build_shipped import PAIRS, make_readme, make_sources
 
     root = Path(os.environ["GRNJAX_DATA"])
     made = {source.about.name: source.digest for source in make_sources(root)}
