@@ -1,6 +1,8 @@
 """`grnjax embed`: vectors of cells and genes from a converted single-cell model."""
 
+import contextlib
 import dataclasses
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -8,6 +10,7 @@ import numpy as np
 from tyro.conf import Positional
 
 from grnjax import config as settings
+from grnjax.config import Positive
 from grnjax.data.annotated import read_annotated
 from grnjax.data.cell_rows import open_rows
 from grnjax.data.h5ad_output import find_layout, write_beside
@@ -18,16 +21,27 @@ from grnjax.foundation.convert import find_manifest, load_model, read_about
 from grnjax.foundation.embed import EmbedConfig, Embedded, GeneVectors, open_embedding
 from grnjax.foundation.embed_chunks import CHUNKS
 from grnjax.foundation.encoders import EncoderConfig, make_encoder
+from grnjax.foundation.layout import choose_local_mesh, place_variables
 from grnjax.progress import logger
 from grnjax.storage.files import replace_whole
 from grnjax.storage.outputs import has_finished, hold_folder, write_result
 from grnjax.tasks.record import describe_environment, digest_inputs
+from grnjax.training.cluster import DeviceConfig, agree, do_first, is_first, join_processes
 
 if TYPE_CHECKING:  # its import costs half a second
     from anndata import AnnData
 
 CELLS, GENES = "cells.h5ad", "genes.npz"
-PATHS = ("cells", "model", "orthologues", "out")
+NO_SETTINGS = ("cells", "model", "orthologues", "out", "devices")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EmbedDevices(DeviceConfig):
+    """Which devices and processes share the cells; a run may resume with others."""
+
+    model: Positive = 1
+    """Devices among which the model is divided, for one that is large; the cells of a batch are
+    divided among the rest of a process. Processes take chunks of cells each."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -51,33 +65,47 @@ class EmbedCommand(EmbedConfig, EncoderConfig):
     """Table of orthologues, with a column for each species, where the model is of another one."""
     species: tuple[str, str] = ("mouse", "human")
     """Headings of that table: species of the cells, then of the model."""
+    devices: EmbedDevices = EmbedDevices()
 
 
 def run(args: list[str]) -> None:
     """Runs the command with these arguments."""
     command = settings.parse(EmbedCommand, args, program="grnjax embed")
+    join_processes(command.devices)
     about = read_about(command.model)
     inputs = {**list_files(command.cells), "model": find_manifest(command.model)}
     inputs |= {"orthologues": command.orthologues}
     values = settings.to_json(command)
-    config = {key: value for key, value in values.items() if key not in PATHS}
+    config = {key: value for key, value in values.items() if key not in NO_SETTINGS}
     record = {"command": "embed", "config": config, "inputs": digest_inputs(inputs)}
-    if has_finished(command.out, record, spare=CHUNKS):
+    if agree(bool(do_first(lambda: has_finished(command.out, record, spare=CHUNKS)))):
         return
     table = None
     if command.orthologues is not None:
         source, target = command.species
         table = read_orthologues(command.orthologues, source=source, target=target)
-    model = load_model(command.model, dtype=command.dtype)
-    encoder = make_encoder(model, command)
-    with open_embedding(command.cells, encoder, command, orthologues=table) as embedding:
-        with hold_folder(command.out, record):
-            embedded = embedding.run(command.out)
-            write_table(embedded, command.out / GENES)
-            write_cells(command, embedded, about["model"])
-            result = {**record, **describe_environment(), "report": embedded.report}
-            write_result(command.out, {**result, "licence": about["licence"]})
-    print_results(command, embedded, about)
+    mesh = choose_local_mesh(command.devices.model)
+    place = None if mesh is None else functools.partial(place_variables, mesh=mesh)
+    encoder = make_encoder(
+        load_model(command.model, place=place, dtype=command.dtype), command, mesh
+    )
+    with (
+        open_embedding(command.cells, encoder, command, orthologues=table) as embedding,
+        contextlib.ExitStack() as held,
+    ):
+        do_first(lambda: held.enter_context(hold_folder(command.out, record)))
+        embedded = embedding.run(command.out)
+        do_first(lambda: write_all(command, embedded, about, record))
+    if is_first():
+        print_results(command, embedded, about)
+
+
+def write_all(command: EmbedCommand, embedded: Embedded, about: dict, record: dict) -> None:
+    """The files of the run, and last that it is finished."""
+    write_table(embedded, command.out / GENES)
+    write_cells(command, embedded, about["model"])
+    result = {**record, **describe_environment(), "report": embedded.report}
+    write_result(command.out, {**result, "licence": about["licence"]})
 
 
 def write_table(embedded: Embedded, path: Path) -> None:

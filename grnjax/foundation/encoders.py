@@ -13,11 +13,13 @@ from typing import Any, ClassVar, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Bool, Float, Int
 
 from grnjax.config import Count, Settings
 from grnjax.errors import ConfigError
 from grnjax.foundation.convert import LoadedModel
+from grnjax.foundation.layout import lay_out_model, split_cells
 from grnjax.foundation.pooling import average_tokens, mark_tokens
 from grnjax.foundation.scfoundation import pool_all
 from grnjax.foundation.scgpt import normalise_cells
@@ -35,6 +37,7 @@ from grnjax.foundation.tokenisers import (
 )
 from grnjax.foundation.transformer import count_blocks
 from grnjax.foundation.vocabulary import is_special
+from grnjax.training.sharding import wait_on_cpu
 
 SCGPT_SETTINGS = {"n_bins": "bins", "max_seq_len": "length", "pad_value": "pad_value"}
 """Settings of args.json that are those of its tokeniser, and what they are called there."""
@@ -61,6 +64,9 @@ class EncoderConfig(Settings):
 class Encoder:
     """A converted model as what turns batches into vectors.
 
+    Args:
+        mesh: devices of this process that share each batch, and perhaps the model; None for one.
+
     Raises:
         ConfigError: a layer or setting that the model has not, or a checkpoint without what
             tokenising needs.
@@ -72,7 +78,7 @@ class Encoder:
     takes: ClassVar[tuple[str, ...]] = ()
     """Of the settings of single models, those of this one."""
 
-    def __init__(self, model: LoadedModel, config: EncoderConfig):
+    def __init__(self, model: LoadedModel, config: EncoderConfig, mesh: Mesh | None = None):
         given = {"least_genes": config.least_genes, "depth": config.depth}
         self.given = {name: value for name, value in given.items() if value is not None}
         foreign = [name for name in self.given if name not in self.takes]
@@ -89,7 +95,10 @@ class Encoder:
         self.layer = config.layer or self.default_layer
         self.check_layer()
         self.tokeniser = self.make_tokeniser()
-        self.run = jax.jit(self.encode)
+        self.mesh, self.variables, self.run = mesh, model.variables, jax.jit(self.encode)
+        if mesh is not None:
+            self.variables = jax.device_put(self.variables, lay_out_model(self.variables, mesh))
+            self.run = wait_on_cpu(self.run)
 
     def check_layer(self) -> None:
         """Refuses a layer that the model has not."""
@@ -121,8 +130,11 @@ class Encoder:
 
     def embed(self, batch: TokenBatch) -> tuple[jax.Array, jax.Array]:
         """The vectors of cells and of tokens; products in float32 are exact on any device."""
+        inputs = self.take_inputs(batch)
+        if self.mesh is not None:
+            inputs = split_cells(inputs, self.mesh)
         with jax.default_matmul_precision("highest"):
-            return self.run(self.model.variables, *self.take_inputs(batch))
+            return self.run(self.variables, *inputs)
 
 
 class BlockEncoder(Encoder):
@@ -280,12 +292,14 @@ ENCODERS: dict[str, type[Encoder]] = {
 }
 
 
-def make_encoder(model: LoadedModel, config: EncoderConfig = EncoderConfig()) -> Encoder:
-    """The encoder of a converted model.
+def make_encoder(
+    model: LoadedModel, config: EncoderConfig = EncoderConfig(), mesh: Mesh | None = None
+) -> Encoder:
+    """The encoder of a converted model, on one device or on those of a mesh.
 
     Raises:
         ConfigError: a model that has none, or what `Encoder` refuses.
     """
     if model.name not in ENCODERS:
         raise ConfigError(f"{model.name} cannot embed cells; {', '.join(ENCODERS)} can.")
-    return ENCODERS[model.name](model, config)
+    return ENCODERS[model.name](model, config, mesh)
