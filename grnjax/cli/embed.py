@@ -3,10 +3,10 @@
 import contextlib
 import dataclasses
 import functools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 from tyro.conf import Positional
 
 from grnjax import config as settings
@@ -18,20 +18,25 @@ from grnjax.data.orthologues import read_orthologues
 from grnjax.data.tenx import list_files
 from grnjax.errors import ExpressionFormatError
 from grnjax.foundation.convert import find_manifest, load_model, read_about
-from grnjax.foundation.embed import EmbedConfig, Embedded, GeneVectors, open_embedding
-from grnjax.foundation.embed_chunks import CHUNKS
-from grnjax.foundation.encoders import EncoderConfig, make_encoder
+from grnjax.foundation.embed import (
+    EmbedConfig,
+    Embedded,
+    Embedding,
+    GeneVectors,
+    open_embedding,
+)
+from grnjax.foundation.embed_runs import GENES, embed_once, write_table
+from grnjax.foundation.encoder_config import EncoderConfig
+from grnjax.foundation.encoders import make_encoder
 from grnjax.foundation.layout import choose_local_mesh, place_variables
 from grnjax.progress import logger
-from grnjax.storage.files import replace_whole
-from grnjax.storage.outputs import has_finished, hold_folder, write_result
 from grnjax.tasks.record import describe_environment, digest_inputs
-from grnjax.training.cluster import DeviceConfig, agree, do_first, is_first, join_processes
+from grnjax.training.cluster import DeviceConfig, is_first, join_processes
 
 if TYPE_CHECKING:  # its import costs half a second
     from anndata import AnnData
 
-CELLS, GENES = "cells.h5ad", "genes.npz"
+CELLS = "cells.h5ad"
 NO_SETTINGS = ("cells", "model", "orthologues", "out", "devices")
 
 
@@ -78,41 +83,29 @@ def run(args: list[str]) -> None:
     values = settings.to_json(command)
     config = {key: value for key, value in values.items() if key not in NO_SETTINGS}
     record = {"command": "embed", "config": config, "inputs": digest_inputs(inputs)}
-    if agree(bool(do_first(lambda: has_finished(command.out, record, spare=CHUNKS)))):
-        return
-    table = None
-    if command.orthologues is not None:
-        source, target = command.species
-        table = read_orthologues(command.orthologues, source=source, target=target)
-    mesh = choose_local_mesh(command.devices.model)
-    place = None if mesh is None else functools.partial(place_variables, mesh=mesh)
-    encoder = make_encoder(
-        load_model(command.model, place=place, dtype=command.dtype), command, mesh
-    )
-    with (
-        open_embedding(command.cells, encoder, command, orthologues=table) as embedding,
-        contextlib.ExitStack() as held,
-    ):
-        do_first(lambda: held.enter_context(hold_folder(command.out, record)))
-        embedded = embedding.run(command.out)
-        do_first(lambda: write_all(command, embedded, about, record))
-    if is_first():
+
+    @contextlib.contextmanager
+    def begin() -> Iterator[Embedding]:
+        table = None
+        if command.orthologues is not None:
+            source, target = command.species
+            table = read_orthologues(command.orthologues, source=source, target=target)
+        mesh = choose_local_mesh(command.devices.model)
+        place = None if mesh is None else functools.partial(place_variables, mesh=mesh)
+        model = load_model(command.model, place=place, dtype=command.dtype)
+        encoder = make_encoder(model, command, mesh)
+        with open_embedding(command.cells, encoder, command, orthologues=table) as embedding:
+            yield embedding
+
+    def write(embedded: Embedded) -> dict:
+        write_table(embedded, command.out / GENES)
+        write_cells(command, embedded, about["model"])
+        report = {"report": embedded.report, "licence": about["licence"]}
+        return {**describe_environment(), **report}
+
+    embedded = embed_once(command.out, record, begin, write)
+    if embedded is not None and is_first():
         print_results(command, embedded, about)
-
-
-def write_all(command: EmbedCommand, embedded: Embedded, about: dict, record: dict) -> None:
-    """The files of the run, and last that it is finished."""
-    write_table(embedded, command.out / GENES)
-    write_cells(command, embedded, about["model"])
-    result = {**record, **describe_environment(), "report": embedded.report}
-    write_result(command.out, {**result, "licence": about["licence"]})
-
-
-def write_table(embedded: Embedded, path: Path) -> None:
-    """The genes that have a vector, for scRegNet and for the evidence of vectors."""
-    genes, vectors, cells = embedded.tabulate()
-    with replace_whole(path) as beside, open(beside, "wb") as file:
-        np.savez(file, genes=genes, embedding=vectors, cells=cells)
 
 
 def write_cells(command: EmbedCommand, embedded: Embedded, name: str) -> None:

@@ -5,10 +5,9 @@ states and which pooling are the published ones. Layers are named, as the author
 read in two ways: `penultimate` is the state before the last block, `last` the one after it.
 """
 
-import dataclasses
 import functools
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -16,9 +15,9 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Bool, Float, Int
 
-from grnjax.config import Count, Settings
 from grnjax.errors import ConfigError
 from grnjax.foundation.convert import LoadedModel
+from grnjax.foundation.encoder_config import EncoderConfig
 from grnjax.foundation.layout import lay_out_model, split_cells
 from grnjax.foundation.pooling import average_tokens, mark_tokens
 from grnjax.foundation.scfoundation import pool_all
@@ -41,24 +40,6 @@ from grnjax.training.sharding import wait_on_cpu
 
 SCGPT_SETTINGS = {"n_bins": "bins", "max_seq_len": "length", "pad_value": "pad_value"}
 """Settings of args.json that are those of its tokeniser, and what they are called there."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class EncoderConfig(Settings):
-    """How a model reads cells, and which of its states are taken."""
-
-    layer: str | None = None
-    """last, penultimate or, of Geneformer and scGPT, a number of blocks; by default as published:
-    penultimate of Geneformer, last of the others."""
-    average: Literal["published", "detected"] = "published"
-    """A gene's vector is the mean over the cells in which it was detected; as published, over all
-    cells for scBERT and scFoundation, which give one to any gene of their lists."""
-    expression: Literal["counts", "estimated", "log"] = "counts"
-    """What the values are: whole counts, estimated ones, or logs of normalised ones."""
-    least_genes: Count | None = None
-    """Of scBERT, genes that a cell needs; 200 by default, as published."""
-    depth: str | None = None
-    """Of scFoundation, the depth that is asked for, such as t4 or, by default, f2."""
 
 
 class Encoder:
@@ -293,7 +274,7 @@ ENCODERS: dict[str, type[Encoder]] = {
 
 
 def make_encoder(
-    model: LoadedModel, config: EncoderConfig = EncoderConfig(), mesh: Mesh | None = None
+    model: LoadedModel, config: EncoderConfig | None = None, mesh: Mesh | None = None
 ) -> Encoder:
     """The encoder of a converted model, on one device or on those of a mesh.
 
@@ -302,4 +283,4 @@ def make_encoder(
     """
     if model.name not in ENCODERS:
         raise ConfigError(f"{model.name} cannot embed cells; {', '.join(ENCODERS)} can.")
-    return ENCODERS[model.name](model, config, mesh)
+    return ENCODERS[model.name](model, config or EncoderConfig(), mesh)

@@ -12,7 +12,8 @@ import pandas as pd
 from scipy import sparse
 
 from grnjax.foundation.embed import EmbedConfig, open_embedding
-from grnjax.foundation.encoders import EncoderConfig, make_encoder
+from grnjax.foundation.encoder_config import EncoderConfig
+from grnjax.foundation.encoders import make_encoder
 from grnjax.training.sharding import make_mesh
 from tests.foundation.small_models import CONFIGS, GENES, make_model
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from grnjax.foundation.batch_sizes import choose_batches, estimate_cell, find_memory
-from grnjax.foundation.encoders import EncoderConfig, make_encoder
+from grnjax.foundation.encoder_config import EncoderConfig
+from grnjax.foundation.encoders import make_encoder
 from grnjax.foundation.performer import PerformerConfig
 from grnjax.foundation.scbert import ScBertConfig
 from grnjax.foundation.scfoundation import ScFoundationConfig

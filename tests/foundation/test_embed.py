@@ -13,7 +13,8 @@ from grnjax.foundation import embed_chunks
 from grnjax.foundation.convert import convert, load_model
 from grnjax.foundation.embed import EmbedConfig, open_embedding
 from grnjax.foundation.embed_chunks import Progress
-from grnjax.foundation.encoders import EncoderConfig, make_encoder
+from grnjax.foundation.encoder_config import EncoderConfig
+from grnjax.foundation.encoders import make_encoder
 from grnjax.foundation.token_stream import Bucket, TokenBatch
 from grnjax.foundation.tokenisers import open_tokens
 from tests.foundation.small_models import CONFIGS, GENES, make_model
