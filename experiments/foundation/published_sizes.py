@@ -4,7 +4,7 @@ Run:     GRNJAX_DATA=... python -m experiments.foundation.published_sizes FOLDER
          python -m experiments.foundation.published_sizes FOLDER --models scBERT --cells 2
 Cost:    about 40 min on two cores, 6 GB of memory and 4 GB of disk, most of it scFoundation and the
          largest Geneformer
-Expect:  seconds a cell and memory of each size, experiments/foundation/README.md
+Expect:  seconds a cell and memory of each size: the tables of README.md
 
 Of each size, files in the published layout are written to FOLDER, converted, written back, which
 must give the same file, and restored; then cells of PBMC 3k are embedded, the first with at least

@@ -14,7 +14,8 @@ devices of a process share each batch; processes, which share the folder, have c
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -179,8 +180,7 @@ class Embedding:
             progress_bar(left, about, unit="cell", hidden=not is_first()) as bar,
         ):
             for number, (start, stop) in spans.items():
-                progress.keep(number, *self.embed_span((start, stop), means))
-                bar.update(stop - start)
+                progress.keep(number, *self.embed_span((start, stop), means, bar.update))
         progress.gather()
         return self.collect(progress, width[0])
 
@@ -209,21 +209,24 @@ class Embedding:
         return form[0].shape[-1], form[1].shape[-1]
 
     def embed_span(
-        self, span: tuple[int, int], means: list[GeneMeans]
+        self, span: tuple[int, int], means: list[GeneMeans], tell: Callable[[int], None]
     ) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
         """Rows and vectors of the cells of a chunk and their counts; genes are added to `means`.
 
         A batch is fetched when the next one has been sent, so that neither side waits.
+
+        Args:
+            tell: is told how many more cells are done.
         """
         stream, found, sent = self.stream(span), [], None
-        for batch in stream:
-            now = self.send(batch)
+        for batch in itertools.chain(stream, [None]):
+            now = None if batch is None else self.send(batch)
             if sent is not None:
                 found.append(fetch(*sent, means))
+                tell(len(found[-1][0]))
             sent = now
-        if sent is not None:
-            found.append(fetch(*sent, means))
         report = {name: count for name, count in stream.report.items() if name != "genes"}
+        tell(report.get("skipped", 0))
         if not found:
             return np.zeros(0, np.int64), np.zeros((0, 0), np.float32), report
         cells, vectors = map(np.concatenate, zip(*found))

@@ -114,7 +114,7 @@ def test_a_second_time_does_nothing_and_damage_is_mended_from_the_chunks(
     assert "already finished; nothing to do" in cli(*words).err
     (tmp_path / "run" / "genes.npz").write_bytes(b"damaged")
 
-    def embed_span(self, span, means):
+    def embed_span(self, *_):
         raise AssertionError("nothing is embedded again")
 
     monkeypatch.setattr(embedding.Embedding, "embed_span", embed_span)
@@ -131,10 +131,10 @@ def test_killed_after_some_chunks_it_goes_on(embedded, model, cells, cli, tmp_pa
     words += ["--groups", "type", *QUICK]
     embed_span = embedding.Embedding.embed_span
 
-    def fail(self, span, means):
+    def fail(self, span, *rest):
         if span[0] == 8:
             raise OSError(28, os.strerror(28), "somewhere")
-        return embed_span(self, span, means)
+        return embed_span(self, span, *rest)
 
     with monkeypatch.context() as patch:
         patch.setattr(embedding.Embedding, "embed_span", fail)

@@ -75,13 +75,13 @@ def embed(monkeypatch, folder, processes, process, seen=None, most=99):
     """What a process of several embeds; killed when it has done so many chunks."""
     embed_span, done = Embedding.embed_span, []
 
-    def count(self, span, means):
+    def count(self, span, *rest):
         if len(done) == most:
             raise KilledError
         done.append(span[0])
         if seen is not None:
             seen.append(span[0])
-        return embed_span(self, span, means)
+        return embed_span(self, span, *rest)
 
     with monkeypatch.context() as patch:
         patch.setattr(Embedding, "embed_span", count)
