@@ -27,7 +27,7 @@ from jaxtyping import Float, Int
 from grnjax.config import Positive, Settings, Share
 from grnjax.data.cell_rows import CellRows, open_rows
 from grnjax.data.names import list_names
-from grnjax.errors import ConfigError
+from grnjax.errors import ConfigError, ExpressionFormatError
 from grnjax.foundation.batch_sizes import choose_batches
 from grnjax.foundation.embed_chunks import Progress, share_chunks
 from grnjax.foundation.encoders import Encoder
@@ -158,7 +158,8 @@ class Embedding:
                 caller sees to (`storage.files.open_run`). All processes see it.
 
         Raises:
-            ExpressionFormatError: values that are not what the settings say.
+            ExpressionFormatError: values that are not what the settings say, or no cell with enough
+                genes.
             ConfigError: several processes without a folder.
         """
         processes, process = jax.process_count(), jax.process_index()
@@ -264,7 +265,13 @@ class Embedding:
         report |= {"batches": progress.batches}
         if self.config.groups is not None:
             report["without_group"] = int((self.codes == len(self.groups)).sum())
-        if report.get("skipped"):
+        if report["skipped"] == report["cells"]:
+            raise ExpressionFormatError(
+                f"{self.rows.name}: none of {report['cells']:,} cells has enough detected genes of "
+                f"the {self.match.report['matched']:,} that the model knows. Of scBERT, which asks "
+                "for 200, --least-genes sets another number."
+            )
+        if report["skipped"]:
             logger.warning(
                 "%s: %s of %s cells have too few genes of the model, and no vector",
                 *(self.rows.name, f"{report['skipped']:,}", f"{report['cells']:,}"),

@@ -65,8 +65,17 @@ def place_variables(form: PyTree, mesh: Mesh) -> PyTree:
 
 
 def choose_local_mesh(model: int = 1) -> Mesh | None:
-    """The devices of this process, which share each batch of cells; None where there is one."""
+    """The devices of this process, which share each batch of cells; None where there is one.
+
+    Raises:
+        ConfigError: the number that share a model does not divide that of all.
+    """
     devices = jax.local_devices()
+    if len(devices) % model:
+        raise ConfigError(
+            f"--devices.model {model} does not divide the number of devices of a process, "
+            f"{len(devices)}; give one that does, or leave it out."
+        )
     return None if len(devices) == model == 1 else make_mesh(model, devices)
 
 

@@ -175,6 +175,8 @@ def test_a_mistake_is_one_sentence(model, cells, cli, tmp_path):
         ([cells, "--model", model, "--totals", "n"], "have no part in the tokens"),
         ([cells, "--model", model, "--depth", "f2"], "scgpt has no setting depth"),
         ([cells, "--model", model, "--orthologues", empty / "x.tsv"], "x.tsv"),
+        ([cells, "--model", model, "--batch-size", "big"], "a whole number or one of auto"),
+        ([cells, "--model", model, "--devices.model", 3], "--devices.model 3 does not divide"),
     ):
         outcome = cli("embed", *words, "--out", out)
         assert outcome.status == 2, words

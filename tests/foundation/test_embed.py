@@ -237,6 +237,11 @@ def test_what_does_not_fit_is_refused(adata):
         embed(adata, "geneformer", EmbedConfig(matrix="x"))
     with pytest.raises(GeneMismatchError, match="are in the vocabulary"):
         embed(adata[:, -UNKNOWN:].copy(), "geneformer")
+    with pytest.raises(ExpressionFormatError, match="none of 11 cells has enough.*--least-genes"):
+        with open_embedding(
+            adata, make_encoder(make_model("scbert"), EncoderConfig(least_genes=19))
+        ) as embedding:
+            embedding.run()
     logs = adata.copy()
     logs.X = logs.X / 3
     with pytest.raises(ExpressionFormatError, match="no whole numbers"):
