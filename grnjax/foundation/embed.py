@@ -97,18 +97,20 @@ def open_embedding(
     config: EmbedConfig = EmbedConfig(),
     *,
     orthologues: Mapping[str, str] | None = None,
+    name: str = "AnnData object",
 ) -> Iterator["Embedding"]:
     """The cells of a file or object with the model that is to read them, while the context lasts.
 
     Args:
         source: as for `data.cell_rows.open_rows`; an .h5ad file stays on disk.
         orthologues: gene of the cells' species -> gene of the model's.
+        name: what messages call an object.
 
     Raises:
         GeneMismatchError: too few of the genes are in the vocabulary.
         ConfigError: a column that is not there, or what `open_rows` refuses.
     """
-    with open_rows(source, layer=config.matrix) as rows:
+    with open_rows(source, layer=config.matrix, name=name) as rows:
         match = find_genes(
             rows, encoder.tokeniser, config.gene_column, orthologues, config.least_share
         )

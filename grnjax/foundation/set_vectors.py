@@ -70,7 +70,7 @@ def embed_set(
         encoder = make_encoder(load_model(folder), EncoderConfig(expression=kind, **shared))
         cells = pd.DataFrame(index=[f"cell{place}" for place in range(len(values))])
         data = anndata.AnnData(values, obs=cells, var=pd.DataFrame(index=genes.names))
-        with open_embedding(data, encoder, EmbedConfig()) as embedding:
+        with open_embedding(data, encoder, EmbedConfig(), name="the data set") as embedding:
             yield embedding
 
     def write(embedded: Embedded) -> dict:

@@ -8,7 +8,6 @@ import numpy as np
 from grnjax.evidence.vectors import read_vectors, split_embedding
 from grnjax.foundation.encoder_config import SetEncoderConfig
 from grnjax.methods.method import Problem
-from grnjax.progress import logger
 
 
 def is_model(embedding: str) -> bool:
@@ -49,11 +48,6 @@ def add_vectors(problem: Problem, embedding: str, config: SetEncoderConfig) -> P
     found = read_vectors(path, genes.names, genes.tfs)
     [block] = found.genes
     absent = np.flatnonzero(~block.covered)
-    logger.info(
-        "%s: %s of %s genes have a vector, %s have zeros",
-        *(embedding, f"{len(genes.names) - len(absent):,}", f"{len(genes.names):,}"),
-        f"{len(absent):,}",
-    )
     dataset.report["embedding"] = {
         **found.report,
         **about,

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from experiments.foundation.random_weights import Files
-from grnjax.errors import ConfigError
+from grnjax.errors import ConfigError, GeneMismatchError
 from grnjax.foundation import set_vectors
 from grnjax.foundation.convert import convert, load_model
 from grnjax.foundation.embed import open_embedding
@@ -145,6 +145,11 @@ def test_what_the_values_are_must_be_said_and_be_so(models, problem, tmp_path):
     with pytest.raises(ConfigError, match="give --method.embedding, or leave it"):
         method(model=crossed).check(problem)
     method(model=crossed, embedding=folder).check(problem)
+    names = np.char.add("X", problem.dataset.genes.names)
+    genes = dataclasses.replace(problem.dataset.genes, names=names)
+    others = dataclasses.replace(problem.dataset, genes=genes, report={})
+    with pytest.raises(GeneMismatchError, match="^the data set: of 80 genes"):
+        add_vectors(dataclasses.replace(problem, dataset=others), folder, LOG)
     with pytest.raises(ConfigError, match="cannot be written to"):
         set_vectors.choose_folder(tmp_path / "nowhere", None)
     assert set_vectors.choose_folder(tmp_path / "nowhere", tmp_path) == tmp_path
