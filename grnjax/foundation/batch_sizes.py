@@ -73,12 +73,17 @@ def choose_batches(
     buckets, needed = [], 0
     for length in lengths:
         cell = estimate_cell(config, length)
-        most = min(tokens // length, int(USED * at_hand) // cell)
+        most = min(tokens // count_tokens(config, length), int(USED * at_hand) // cell)
         own = 2 ** (max(1, most).bit_length() - 1)
         own = min(own, -(-most_cells // shares))  # of few cells none are computed for nothing
         buckets.append(Bucket(length, own * shares))
         needed = max(needed, own * cell)
     return BatchSizes(tuple(buckets), at_hand, needed)
+
+
+def count_tokens(config: Settings, length: int) -> int:
+    """Tokens that a cell of a bucket is computed for; scFoundation decodes all places of any."""
+    return max(length, config.places) if isinstance(config, ScFoundationConfig) else length
 
 
 def estimate_cell(config: Settings, tokens: int) -> int:

@@ -72,6 +72,10 @@ def test_less_memory_and_longer_cells_make_smaller_batches():
     assert choose(2**40, most_cells=5)[0] == [5, 5]
     assert choose(2**40, shares=8)[0] == [128, 32]
     assert choose(2**40, shares=8, most_cells=3)[0] == [8, 8]
+    found = choose_batches(
+        ScFoundationConfig(), (512,), devices, shares=1, most_cells=99, at_hand=2**40
+    )
+    assert found.buckets[0].cells == 1  # which decodes 19,266 places of every cell
     assert 0 < find_memory(devices) == pytest.approx(find_memory(devices), rel=0.5)
 
 
