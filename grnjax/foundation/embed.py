@@ -267,9 +267,9 @@ class Embedding:
         report |= {"batches": progress.batches}
         if self.config.groups is not None:
             report["without_group"] = int((self.codes == len(self.groups)).sum())
-        if report["skipped"] == report["cells"]:
+        if report.get("skipped", 0) == report.get("cells", 0):
             raise ExpressionFormatError(
-                f"{self.rows.name}: none of {report['cells']:,} cells has enough detected genes of "
+                f"{self.rows.name}: none of {len(self.rows):,} cells has enough detected genes of "
                 f"the {self.match.report['matched']:,} that the model knows. Of scBERT, which asks "
                 "for 200, --least-genes sets another number."
             )

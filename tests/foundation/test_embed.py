@@ -242,6 +242,8 @@ def test_what_does_not_fit_is_refused(adata):
             adata, make_encoder(make_model("scbert"), EncoderConfig(least_genes=19))
         ) as embedding:
             embedding.run()
+    with pytest.raises(ExpressionFormatError, match="none of 0 cells"):
+        embed(adata[:0].copy(), "geneformer")
     logs = adata.copy()
     logs.X = logs.X / 3
     with pytest.raises(ExpressionFormatError, match="no whole numbers"):
