@@ -76,7 +76,7 @@ class Config(StudyConfig):
     folder: Positional[Path]
     """Keeps the converted checkpoints and the vectors."""
     sets: tuple[str, ...] = (HESC,)
-    draws: Seeds = (0, 1)
+    draws: Seeds = (0, 1, 2, 3)
     seeds: Seeds = (0, 1)
 
 
