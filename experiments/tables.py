@@ -11,6 +11,7 @@ from pathlib import Path
 from experiments.bench import tables as bench
 from experiments.compendium import tables as compendium
 from experiments.expression_only import tables as expression_only
+from experiments.foundation import tables as foundation
 from experiments.grnformer import label_free_tables as label_free
 from experiments.grnformer import pretrain_tables as pretrain
 from experiments.grnformer import tables as grnformer
@@ -24,6 +25,7 @@ from grnjax.storage.files import write_atomic
 FOLDER = ROOT / "experiments"
 PAPERS = {"scregnet": scregnet, "gt_grn": gt_grn, "kernel_factor": kernel_factor}
 PAPERS |= {
+    "foundation": foundation,
     "compendium": compendium,
     "grnformer": grnformer,
     "expression_only": expression_only,
@@ -32,6 +34,7 @@ PAPERS |= {
 PAGES: dict[Path, dict[str, Callable[[], object]]] = {
     ROOT / "README.md": kernel_factor.README,
     ROOT / "docs/speed.md": bench.SPEED,
+    ROOT / "docs/foundation.md": foundation.COSTS,
     FOLDER / "grnformer/label_free.md": label_free.TABLES,
     FOLDER / "grnformer/pretrain.md": pretrain.TABLES,
     **{FOLDER / name / "README.md": paper.TABLES for name, paper in PAPERS.items()},

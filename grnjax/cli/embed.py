@@ -1,13 +1,16 @@
 """`grnjax embed`: vectors of cells and genes from a converted single-cell model."""
 
+import contextlib
 import dataclasses
+import functools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 from tyro.conf import Positional
 
 from grnjax import config as settings
+from grnjax.config import Positive
 from grnjax.data.annotated import read_annotated
 from grnjax.data.cell_rows import open_rows
 from grnjax.data.h5ad_output import find_layout, write_beside
@@ -15,19 +18,35 @@ from grnjax.data.orthologues import read_orthologues
 from grnjax.data.tenx import list_files
 from grnjax.errors import ExpressionFormatError
 from grnjax.foundation.convert import find_manifest, load_model, read_about
-from grnjax.foundation.embed import EmbedConfig, Embedded, GeneVectors, open_embedding
-from grnjax.foundation.embed_chunks import CHUNKS
-from grnjax.foundation.encoders import EncoderConfig, make_encoder
+from grnjax.foundation.embed import (
+    EmbedConfig,
+    Embedded,
+    Embedding,
+    GeneVectors,
+    open_embedding,
+)
+from grnjax.foundation.embed_runs import GENES, embed_once, write_table
+from grnjax.foundation.encoder_config import EncoderConfig
+from grnjax.foundation.encoders import make_encoder
+from grnjax.foundation.layout import choose_local_mesh, place_variables
 from grnjax.progress import logger
-from grnjax.storage.files import replace_whole
-from grnjax.storage.outputs import has_finished, hold_folder, write_result
 from grnjax.tasks.record import describe_environment, digest_inputs
+from grnjax.training.cluster import DeviceConfig, is_first, join_processes
 
 if TYPE_CHECKING:  # its import costs half a second
     from anndata import AnnData
 
-CELLS, GENES = "cells.h5ad", "genes.npz"
-PATHS = ("cells", "model", "orthologues", "out")
+CELLS = "cells.h5ad"
+NO_SETTINGS = ("cells", "model", "orthologues", "out", "devices")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EmbedDevices(DeviceConfig):
+    """Which devices and processes share the cells; a run may resume with others."""
+
+    model: Positive = 1
+    """Devices among which the model is divided, for one that is large; the cells of a batch are
+    divided among the rest of a process. Processes take chunks of cells each."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -51,40 +70,42 @@ class EmbedCommand(EmbedConfig, EncoderConfig):
     """Table of orthologues, with a column for each species, where the model is of another one."""
     species: tuple[str, str] = ("mouse", "human")
     """Headings of that table: species of the cells, then of the model."""
+    devices: EmbedDevices = EmbedDevices()
 
 
 def run(args: list[str]) -> None:
     """Runs the command with these arguments."""
     command = settings.parse(EmbedCommand, args, program="grnjax embed")
+    join_processes(command.devices)
     about = read_about(command.model)
     inputs = {**list_files(command.cells), "model": find_manifest(command.model)}
     inputs |= {"orthologues": command.orthologues}
     values = settings.to_json(command)
-    config = {key: value for key, value in values.items() if key not in PATHS}
+    config = {key: value for key, value in values.items() if key not in NO_SETTINGS}
     record = {"command": "embed", "config": config, "inputs": digest_inputs(inputs)}
-    if has_finished(command.out, record, spare=CHUNKS):
-        return
-    table = None
-    if command.orthologues is not None:
-        source, target = command.species
-        table = read_orthologues(command.orthologues, source=source, target=target)
-    model = load_model(command.model, dtype=command.dtype)
-    encoder = make_encoder(model, command)
-    with open_embedding(command.cells, encoder, command, orthologues=table) as embedding:
-        with hold_folder(command.out, record):
-            embedded = embedding.run(command.out)
-            write_table(embedded, command.out / GENES)
-            write_cells(command, embedded, about["model"])
-            result = {**record, **describe_environment(), "report": embedded.report}
-            write_result(command.out, {**result, "licence": about["licence"]})
-    print_results(command, embedded, about)
 
+    @contextlib.contextmanager
+    def begin() -> Iterator[Embedding]:
+        table = None
+        if command.orthologues is not None:
+            source, target = command.species
+            table = read_orthologues(command.orthologues, source=source, target=target)
+        mesh = choose_local_mesh(command.devices.model)
+        place = None if mesh is None else functools.partial(place_variables, mesh=mesh)
+        model = load_model(command.model, place=place, dtype=command.dtype)
+        encoder = make_encoder(model, command, mesh)
+        with open_embedding(command.cells, encoder, command, orthologues=table) as embedding:
+            yield embedding
 
-def write_table(embedded: Embedded, path: Path) -> None:
-    """The genes that have a vector, for scRegNet and for the evidence of vectors."""
-    genes, vectors, cells = embedded.tabulate()
-    with replace_whole(path) as beside, open(beside, "wb") as file:
-        np.savez(file, genes=genes, embedding=vectors, cells=cells)
+    def write(embedded: Embedded) -> dict:
+        write_table(embedded, command.out / GENES)
+        write_cells(command, embedded, about["model"])
+        report = {"report": embedded.report, "licence": about["licence"]}
+        return {**describe_environment(), **report}
+
+    embedded = embed_once(command.out, record, begin, write)
+    if embedded is not None and is_first():
+        print_results(command, embedded, about)
 
 
 def write_cells(command: EmbedCommand, embedded: Embedded, name: str) -> None:

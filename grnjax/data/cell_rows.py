@@ -78,7 +78,9 @@ class CellRows:
 
 
 @contextlib.contextmanager
-def open_rows(source: "str | Path | AnnData", *, layer: str | None = None) -> Iterator[CellRows]:
+def open_rows(
+    source: "str | Path | AnnData", *, layer: str | None = None, name: str = "AnnData object"
+) -> Iterator[CellRows]:
     """The cells of a file or object, to be read in blocks while the context lasts.
 
     An .h5ad file and an object in backed mode stay on disk. Other kinds of files, and what is in
@@ -87,6 +89,7 @@ def open_rows(source: "str | Path | AnnData", *, layer: str | None = None) -> It
     Args:
         source: an AnnData object, or a path that `data.annotated.read_annotated` knows.
         layer: what to read in the place of X; raw is .raw.
+        name: what messages call an object.
 
     Raises:
         ExpressionFormatError: no such file, layer or matrix, or one that is stored by columns.
@@ -99,8 +102,6 @@ def open_rows(source: "str | Path | AnnData", *, layer: str | None = None) -> It
                     yield _open_file(file, str(source), None, layer)
                     return
         source, name = read_annotated(source, ExpressionFormatError), str(source)
-    else:
-        name = "AnnData object"
     if source.isbacked:
         if source.is_view:
             raise ConfigError(

@@ -7,14 +7,17 @@
 Cells are read, tokenised and embedded in chunks of rows. Of a chunk the vectors of its cells are
 kept; of genes, sums and counts alone (`pooling.py`). So memory is that of one chunk, of the sums
 and, at the end, of the cells' vectors. With a folder, finished chunks are kept there, and a run
-that was killed goes on behind the last one, with the same result to the bit on one device.
+that was killed goes on behind the last one, with the same result to the bit on one device. The
+devices of a process share each batch; processes, which share the folder, have chunks of their own.
 """
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping
+import functools
+import itertools
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import jax
 import numpy as np
@@ -24,14 +27,17 @@ from jaxtyping import Float, Int
 from grnjax.config import Positive, Settings, Share
 from grnjax.data.cell_rows import CellRows, open_rows
 from grnjax.data.names import list_names
-from grnjax.errors import ConfigError
-from grnjax.foundation.embed_chunks import Progress
+from grnjax.errors import ConfigError, ExpressionFormatError
+from grnjax.foundation.batch_sizes import choose_batches
+from grnjax.foundation.embed_chunks import Progress, share_chunks
 from grnjax.foundation.encoders import Encoder
 from grnjax.foundation.pooling import GeneMeans, sum_genes
-from grnjax.foundation.token_stream import TOKENS_AT_ONCE, Bucket, TokenBatch, make_buckets
+from grnjax.foundation.token_stream import Bucket, TokenBatch, make_buckets
 from grnjax.foundation.tokenisers import find_genes, stream_tokens
 from grnjax.foundation.vocabulary import LEAST_SHARE, GeneMatch
 from grnjax.progress import logger, progress_bar
+from grnjax.training.cluster import finish_together, is_first
+from grnjax.training.sharding import DATA, wait_on_cpu
 
 if TYPE_CHECKING:  # its import costs half a second
     from anndata import AnnData
@@ -53,10 +59,10 @@ class EmbedConfig(Settings):
     """Column of .obs with cell types, for means of the genes over the cells of each, too."""
     least_share: Share = LEAST_SHARE
     """Of the smaller list of genes, data or vocabulary, that must match."""
-    batch_size: Positive | None = None
-    """Cells of a batch; by default as many as make about 16,384 tokens."""
+    batch_size: Positive | Literal["auto"] = "auto"
+    """Cells of a batch; auto chooses them by the memory at hand and the length of the cells."""
     chunk: Positive = 2048
-    """Cells between two savings."""
+    """Cells between two savings; with several processes, cells of which each takes every other."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -91,18 +97,20 @@ def open_embedding(
     config: EmbedConfig = EmbedConfig(),
     *,
     orthologues: Mapping[str, str] | None = None,
+    name: str = "AnnData object",
 ) -> Iterator["Embedding"]:
     """The cells of a file or object with the model that is to read them, while the context lasts.
 
     Args:
         source: as for `data.cell_rows.open_rows`; an .h5ad file stays on disk.
         orthologues: gene of the cells' species -> gene of the model's.
+        name: what messages call an object.
 
     Raises:
         GeneMismatchError: too few of the genes are in the vocabulary.
         ConfigError: a column that is not there, or what `open_rows` refuses.
     """
-    with open_rows(source, layer=config.matrix) as rows:
+    with open_rows(source, layer=config.matrix, name=name) as rows:
         match = find_genes(
             rows, encoder.tokeniser, config.gene_column, orthologues, config.least_share
         )
@@ -121,33 +129,62 @@ class Embedding:
         self.slot_of = np.full(max(tokens) + 1, -1, np.int32)  # of any token; -1 if not matched
         self.slot_of[self.known] = np.arange(len(self.known))
         self.groups, self.codes = find_groups(rows, config.groups)
-        tokeniser, size = encoder.tokeniser, config.batch_size
-        buckets = make_buckets(
-            tokeniser.longest, shortest=tokeniser.shortest, tokens_at_once=TOKENS_AT_ONCE
-        )
-        self.buckets = tuple(Bucket(x.length, size or x.cells) for x in buckets)
+        add_up = functools.partial(sum_genes, genes=len(self.known))
+        self.sum_genes = add_up if encoder.mesh is None else wait_on_cpu(add_up)
+        self.buckets: tuple[Bucket, ...] = ()
+        self.choose_buckets({})
+
+    def choose_buckets(self, chosen: Mapping[int, int]) -> None:
+        """Lengths of batches, and their cells: as given, as chosen before, or as memory allows."""
+        tokeniser, mesh, size = self.encoder.tokeniser, self.encoder.mesh, self.config.batch_size
+        lengths = [x.length for x in make_buckets(tokeniser.longest, shortest=tokeniser.shortest)]
+        devices = jax.local_devices()[:1] if mesh is None else mesh.devices.ravel().tolist()
+        shares = 1 if mesh is None else mesh.shape[DATA]
+        if size != "auto":
+            chosen = dict.fromkeys(lengths, size)
+        elif [*chosen] != lengths:
+            most = min(self.config.chunk, max(len(self.rows), 1))
+            found = choose_batches(
+                self.encoder.model.config, lengths, devices, shares=shares, most_cells=most
+            )
+            found.tell()
+            self.buckets = found.buckets
+            return
+        self.buckets = tuple(Bucket(x, -(-chosen[x] // shares) * shares) for x in lengths)
 
     def run(self, folder: Path | None = None) -> Embedded:
         """Embeds the cells that were not embedded before.
 
         Args:
             folder: keeps what is finished; it belongs to this source, model and settings, which the
-                caller sees to (`storage.files.open_run`).
+                caller sees to (`storage.files.open_run`). All processes see it.
 
         Raises:
-            ExpressionFormatError: values that are not what the settings say.
+            ExpressionFormatError: values that are not what the settings say, or no cell with enough
+                genes.
+            ConfigError: several processes without a folder.
         """
+        processes, process = jax.process_count(), jax.process_index()
+        if folder is None and processes > 1:
+            raise ConfigError(f"{processes} processes need a folder that all of them see.")
         width, count = self.measure(), len(self.groups) + 1
         means = [GeneMeans(len(self.known), width[1]) for _ in range(count)]
-        progress, total = Progress(means, folder), len(self.rows)
+        progress, total, chunk = Progress(means, folder, process), len(self.rows), self.config.chunk
         progress.restore()
-        begin = min(progress.done * self.config.chunk, total)
+        if progress.batches:
+            self.choose_buckets(progress.batches)
+        progress.batches = {bucket.length: bucket.cells for bucket in self.buckets}
+        todo = share_chunks(-(-total // chunk), progress.finished, processes, process)
+        spans = {number: (number * chunk, min((number + 1) * chunk, total)) for number in todo}
         about = f"embedding by {self.encoder.model.name}"
-        with progress_bar(total - begin, about, unit="cell") as bar:
-            for start in range(begin, total, self.config.chunk):
-                stop = min(start + self.config.chunk, total)
-                progress.keep(*self.embed_span((start, stop), means))
-                bar.update(stop - start)
+        left = sum(stop - start for start, stop in spans.values())
+        with (
+            finish_together(),
+            progress_bar(left, about, unit="cell", hidden=not is_first()) as bar,
+        ):
+            for number, (start, stop) in spans.items():
+                progress.keep(number, *self.embed_span((start, stop), means, bar.update))
+        progress.gather()
         return self.collect(progress, width[0])
 
     def stream(self, span: tuple[int, int]):
@@ -171,25 +208,28 @@ class Embedding:
             np.zeros(1, np.int64),
         )
         inputs = self.encoder.take_inputs(batch)
-        form = jax.eval_shape(self.encoder.encode, self.encoder.model.variables, *inputs)
+        form = jax.eval_shape(self.encoder.encode, self.encoder.variables, *inputs)
         return form[0].shape[-1], form[1].shape[-1]
 
     def embed_span(
-        self, span: tuple[int, int], means: list[GeneMeans]
+        self, span: tuple[int, int], means: list[GeneMeans], tell: Callable[[int], None]
     ) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
         """Rows and vectors of the cells of a chunk and their counts; genes are added to `means`.
 
         A batch is fetched when the next one has been sent, so that neither side waits.
+
+        Args:
+            tell: is told how many more cells are done.
         """
         stream, found, sent = self.stream(span), [], None
-        for batch in stream:
-            now = self.send(batch)
+        for batch in itertools.chain(stream, [None]):
+            now = None if batch is None else self.send(batch)
             if sent is not None:
                 found.append(fetch(*sent, means))
+                tell(len(found[-1][0]))
             sent = now
-        if sent is not None:
-            found.append(fetch(*sent, means))
         report = {name: count for name, count in stream.report.items() if name != "genes"}
+        tell(report.get("skipped", 0))
         if not found:
             return np.zeros(0, np.int64), np.zeros((0, 0), np.float32), report
         cells, vectors = map(np.concatenate, zip(*found))
@@ -204,15 +244,7 @@ class Embedding:
         is_counted = is_counted & (slots >= 0) & is_cell[:, None]
         codes = np.where(is_cell, self.codes[batch.cells], -1)
         sums = [
-            (
-                code,
-                sum_genes(
-                    states,
-                    slots,
-                    is_counted & (codes == code)[:, None],
-                    genes=len(self.known),
-                ),
-            )
+            (code, self.sum_genes(states, slots, is_counted & (codes == code)[:, None]))
             for code in np.unique(codes[is_cell]).tolist()
         ]
         return batch.cells, vectors, sums
@@ -232,9 +264,16 @@ class Embedding:
         }
         report = {"genes": self.match.report, **progress.report}
         report |= {"genes_embedded": int((overall.counts > 0).sum()), "layer": self.encoder.layer}
+        report |= {"batches": progress.batches}
         if self.config.groups is not None:
             report["without_group"] = int((self.codes == len(self.groups)).sum())
-        if report.get("skipped"):
+        if report.get("skipped", 0) == report.get("cells", 0):
+            raise ExpressionFormatError(
+                f"{self.rows.name}: none of {len(self.rows):,} cells has enough detected genes of "
+                f"the {self.match.report['matched']:,} that the model knows. Of scBERT, which asks "
+                "for 200, --least-genes sets another number."
+            )
+        if report["skipped"]:
             logger.warning(
                 "%s: %s of %s cells have too few genes of the model, and no vector",
                 *(self.rows.name, f"{report['skipped']:,}", f"{report['cells']:,}"),

@@ -5,19 +5,20 @@ states and which pooling are the published ones. Layers are named, as the author
 read in two ways: `penultimate` is the state before the last block, `last` the one after it.
 """
 
-import dataclasses
 import functools
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Bool, Float, Int
 
-from grnjax.config import Count, Settings
 from grnjax.errors import ConfigError
 from grnjax.foundation.convert import LoadedModel
+from grnjax.foundation.encoder_config import EncoderConfig
+from grnjax.foundation.layout import lay_out_model, split_cells
 from grnjax.foundation.pooling import average_tokens, mark_tokens
 from grnjax.foundation.scfoundation import pool_all
 from grnjax.foundation.scgpt import normalise_cells
@@ -35,31 +36,17 @@ from grnjax.foundation.tokenisers import (
 )
 from grnjax.foundation.transformer import count_blocks
 from grnjax.foundation.vocabulary import is_special
+from grnjax.training.sharding import wait_on_cpu
 
 SCGPT_SETTINGS = {"n_bins": "bins", "max_seq_len": "length", "pad_value": "pad_value"}
 """Settings of args.json that are those of its tokeniser, and what they are called there."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class EncoderConfig(Settings):
-    """How a model reads cells, and which of its states are taken."""
-
-    layer: str | None = None
-    """last, penultimate or, of Geneformer and scGPT, a number of blocks; by default as published:
-    penultimate of Geneformer, last of the others."""
-    average: Literal["published", "detected"] = "published"
-    """A gene's vector is the mean over the cells in which it was detected; as published, over all
-    cells for scBERT and scFoundation, which give one to any gene of their lists."""
-    expression: Literal["counts", "estimated", "log"] = "counts"
-    """What the values are: whole counts, estimated ones, or logs of normalised ones."""
-    least_genes: Count | None = None
-    """Of scBERT, genes that a cell needs; 200 by default, as published."""
-    depth: str | None = None
-    """Of scFoundation, the depth that is asked for, such as t4 or, by default, f2."""
-
-
 class Encoder:
     """A converted model as what turns batches into vectors.
+
+    Args:
+        mesh: devices of this process that share each batch, and perhaps the model; None for one.
 
     Raises:
         ConfigError: a layer or setting that the model has not, or a checkpoint without what
@@ -72,7 +59,7 @@ class Encoder:
     takes: ClassVar[tuple[str, ...]] = ()
     """Of the settings of single models, those of this one."""
 
-    def __init__(self, model: LoadedModel, config: EncoderConfig):
+    def __init__(self, model: LoadedModel, config: EncoderConfig, mesh: Mesh | None = None):
         given = {"least_genes": config.least_genes, "depth": config.depth}
         self.given = {name: value for name, value in given.items() if value is not None}
         foreign = [name for name in self.given if name not in self.takes]
@@ -89,7 +76,10 @@ class Encoder:
         self.layer = config.layer or self.default_layer
         self.check_layer()
         self.tokeniser = self.make_tokeniser()
-        self.run = jax.jit(self.encode)
+        self.mesh, self.variables, self.run = mesh, model.variables, jax.jit(self.encode)
+        if mesh is not None:
+            self.variables = jax.device_put(self.variables, lay_out_model(self.variables, mesh))
+            self.run = wait_on_cpu(self.run)
 
     def check_layer(self) -> None:
         """Refuses a layer that the model has not."""
@@ -121,8 +111,11 @@ class Encoder:
 
     def embed(self, batch: TokenBatch) -> tuple[jax.Array, jax.Array]:
         """The vectors of cells and of tokens; products in float32 are exact on any device."""
+        inputs = self.take_inputs(batch)
+        if self.mesh is not None:
+            inputs = split_cells(inputs, self.mesh)
         with jax.default_matmul_precision("highest"):
-            return self.run(self.model.variables, *self.take_inputs(batch))
+            return self.run(self.variables, *inputs)
 
 
 class BlockEncoder(Encoder):
@@ -280,12 +273,14 @@ ENCODERS: dict[str, type[Encoder]] = {
 }
 
 
-def make_encoder(model: LoadedModel, config: EncoderConfig = EncoderConfig()) -> Encoder:
-    """The encoder of a converted model.
+def make_encoder(
+    model: LoadedModel, config: EncoderConfig | None = None, mesh: Mesh | None = None
+) -> Encoder:
+    """The encoder of a converted model, on one device or on those of a mesh.
 
     Raises:
         ConfigError: a model that has none, or what `Encoder` refuses.
     """
     if model.name not in ENCODERS:
         raise ConfigError(f"{model.name} cannot embed cells; {', '.join(ENCODERS)} can.")
-    return ENCODERS[model.name](model, config)
+    return ENCODERS[model.name](model, config or EncoderConfig(), mesh)

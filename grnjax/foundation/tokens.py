@@ -119,19 +119,19 @@ def take_rows(values, config: TokeniserConfig) -> sparse.csr_array:
     if wrong.any():
         raise ExpressionFormatError(
             f"{wrong.sum():,} of {rows.nnz:,} values are negative, so they are scaled or corrected "
-            "values. Give counts, of another layer for example."
+            "values. Give counts: --matrix takes the name of a layer, or raw for .raw."
         )
     wrong = rows.data != np.rint(rows.data)
     if config.expression == "counts" and wrong.any():
         raise ExpressionFormatError(
             f"{wrong.sum():,} of {rows.nnz:,} values (up to {rows.data.max():.5g}) are no whole "
-            "numbers. Give raw counts, or say what they are: expression='log' for normalised "
-            "values on a log scale, expression='estimated' for counts that were estimated."
+            "numbers. Give raw counts, or say what they are: --expression log for normalised "
+            "values on a log scale, --expression estimated for counts that were estimated."
         )
     if config.expression == "log" and rows.nnz and rows.data.max() > LARGEST_LOG:
         raise ExpressionFormatError(
             f"Values up to {rows.data.max():.5g} are no logs of expression. Say what they are: "
-            "expression='counts', or expression='estimated' for counts that were estimated."
+            "--expression counts, or --expression estimated for counts that were estimated."
         )
     return rows
 

@@ -63,7 +63,7 @@ def alter_embedding(
     embedding, rng = problem.embedding, np.random.default_rng(seed)
     if embedding is None:
         raise ConfigError(f"the control embedding-{how} needs an embedding: give --data.embedding.")
-    found = np.flatnonzero(embedding.any(axis=1))
+    found = np.flatnonzero(problem.embedded)
     altered = np.zeros_like(embedding)
     if how == "random":
         drawn = rng.normal(size=(len(found), embedding.shape[1]))

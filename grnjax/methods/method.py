@@ -13,7 +13,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import pandas as pd
 from jax.sharding import Mesh
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from grnjax.config import Settings
 from grnjax.errors import ConfigError
@@ -47,6 +47,13 @@ class Problem:
     seed: int = 0  # of what is drawn once for all parts
     folder: Path | None = None  # keeps what is made once for all parts
     prepared: Any = None  # what the method made of it (`MethodConfig.prepare`)
+
+    @property
+    def embedded(self) -> Bool[np.ndarray, " gene"]:
+        """Which genes have a frozen vector; the others have zeros."""
+        if self.embedding is None:
+            return np.zeros(len(self.dataset.genes.names), bool)
+        return np.any(self.embedding, axis=1)
 
 
 class Cost(NamedTuple):

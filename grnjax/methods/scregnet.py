@@ -19,8 +19,10 @@ from grnjax.data.expression_features import (
     standardise,
 )
 from grnjax.errors import ConfigError
+from grnjax.foundation.encoder_config import SetEncoderConfig
 from grnjax.graphs.build import pad_rows
 from grnjax.methods.controls import alter_embedding, permute_expression, rewire
+from grnjax.methods.frozen_vectors import add_vectors, name_file
 from grnjax.methods.method import Control, Problem
 from grnjax.methods.pair_models import PairInputConfig, PairMethod, PairScorer
 from grnjax.models.scregnet import ScRegNet, ScRegNetConfig
@@ -56,6 +58,15 @@ class ScRegNetMethod(PairMethod):
 
     model: ScRegNetConfig = ScRegNetConfig()
     inputs: InputConfig = InputConfig()
+    embedding: str | None = None
+    """Frozen gene vectors: a table, as --data.embedding takes it, or the folder of a converted
+    model (`grnjax convert`), by which the expression of the data set is embedded."""
+    embed: SetEncoderConfig = SetEncoderConfig()
+    """How that model does it."""
+
+    def files(self) -> dict[str, str | None]:
+        """The table, or what tells the model from others."""
+        return {"embedding": name_file(self.embedding)}
 
     def make_module(self) -> ScRegNet:
         """Encoder, fusion with the frozen embedding, MLP and head."""
@@ -63,13 +74,38 @@ class ScRegNetMethod(PairMethod):
 
     def check(self, problem: Problem) -> None:
         super().check(problem)
-        if problem.embedding is None and self.model.fusion == "cross-attention":
+        has_vectors = problem.embedding is not None or self.embedding is not None
+        if not has_vectors and self.model.fusion == "cross-attention":
             raise ConfigError(
                 "--method.model.fusion cross-attention needs frozen gene embeddings: give "
-                "--data.embedding, or leave it at concatenate."
+                "--method.embedding, or leave it at concatenate."
+            )
+        if self.embedding is None and self.embed != SetEncoderConfig():
+            raise ConfigError(
+                "--method.embed says how a model embeds the data set, and none is given: give "
+                "--method.embedding FOLDER."
             )
 
+    def prepare(self, problem: Problem) -> Problem:
+        """The problem with the vectors that the settings name.
+
+        Raises:
+            ConfigError: other ones were given, or what `frozen_vectors.add_vectors` refuses.
+        """
+        if self.embedding is None:
+            return problem
+        if problem.embedding is not None:
+            raise ConfigError(
+                "--method.embedding and --data.embedding both give vectors of genes; leave one out."
+            )
+        return add_vectors(problem, self.embedding, self.embed)
+
     def check_transfer(self, problem: Problem) -> None:
+        if self.embedding is not None:
+            raise ConfigError(
+                "--method.embedding is of one data set; a transfer takes a table for each: "
+                "--data.embedding and --target-embedding."
+            )
         if problem.dataset.genes.measured.any() and self.inputs.nodes != "statistics":
             raise ConfigError(
                 f"inputs.nodes={self.inputs.nodes} means something else in each data set: choose "

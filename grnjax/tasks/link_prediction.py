@@ -112,7 +112,9 @@ def run_study(
         tried.check(first)
     ready = method.prepare(first)
     problems = {  # draws that had one problem still have one, so that they are fitted together
-        draw: ready if p is first else dataclasses.replace(p, prepared=ready.prepared)
+        draw: ready
+        if p is first
+        else dataclasses.replace(p, prepared=ready.prepared, embedding=ready.embedding)
         for draw, p in problems.items()
     }
     scores: dict[int, dict] = {  # of each draw, by method and seed

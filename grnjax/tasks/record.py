@@ -94,7 +94,9 @@ def identify(record: dict) -> dict:
         part |= {key: forget_path(key, value, inputs) for key, value in part.items()}
     own = {role.split("/")[1] for role in inputs if role.startswith("method/")}
     if own:
-        config["method"] = {**config["method"], **dict.fromkeys(own, CONTENT)}
+        method = config["method"]
+        content = {key: forget_path(key, method[key], inputs) for key in {*own} & {"embedding"}}
+        config["method"] = {**method, **dict.fromkeys(own, CONTENT), **content}
     return {**record, "config": {**config, "data": data}, "inputs": inputs}
 
 

@@ -4,9 +4,10 @@ All processes run the same program on the same inputs. They meet in the sums ove
 checkpoints and here; a run folder, seen by all of them, is written by process 0.
 """
 
+import contextlib
 import dataclasses
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import jax
@@ -104,3 +105,22 @@ def do_first(action: Callable[[], Result]) -> Result | None:
     finally:
         agree(done)
     return result
+
+
+@contextlib.contextmanager
+def finish_together() -> Iterator[None]:
+    """A block that each process runs for itself; it ends when all have ended it.
+
+    Raises:
+        GrnjaxError: on those that ended it well, if it failed on another.
+    """
+    done = False
+    try:
+        yield
+        done = True
+    finally:
+        if jax.process_count() > 1:
+            others = multihost_utils.process_allgather(np.int32(done)).ravel()
+            failed = np.flatnonzero(others == 0).tolist()
+            if done and failed:
+                raise GrnjaxError(f"process {failed[0]} failed; its message says why.")

@@ -6,7 +6,7 @@ The mesh has two axes, `data` and `model`. Each array of a fit is laid out by th
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -27,15 +27,20 @@ FROZEN = (".genes.nodes", ".genes.embedding", ".profiles")  # tables of data tha
 LEARNED = (".parameters", ".best_parameters", ".optimizer")  # and parts of a TrainState
 
 
-def make_mesh(model: int = 1) -> Mesh:
-    """All devices of all processes: `model` of them to a large table, the rest over the pairs."""
-    devices = jax.device_count()
-    if devices % model:
+def make_mesh(model: int = 1, devices: Sequence[jax.Device] | None = None) -> Mesh:
+    """All devices of all processes: `model` of them to a large table, the rest over the pairs.
+
+    Args:
+        devices: some of them in the place of all.
+    """
+    count = jax.device_count() if devices is None else len(devices)
+    if count % model:
         raise ConfigError(
-            f"{devices} devices cannot be assigned {model} to a table; give --devices.model a "
+            f"{count} devices cannot be assigned {model} to a table; give --devices.model a "
             "number that divides them."
         )
-    return jax.make_mesh((devices // model, model), (DATA, MODEL), axis_types=(AxisType.Auto,) * 2)
+    axes = (DATA, MODEL), (AxisType.Auto,) * 2
+    return jax.make_mesh((count // model, model), *axes, devices=devices)
 
 
 # The rules
@@ -81,12 +86,19 @@ def replicate(leaf: Leaf, mesh: Mesh) -> P:
 RULES = (split_train_pairs, split_gene_tables, replicate)
 
 
-def lay_out(tree: PyTree, mesh: Mesh, rows: int, *, in_batches: bool = False) -> PyTree:
+def lay_out(
+    tree: PyTree,
+    mesh: Mesh,
+    rows: int,
+    *,
+    in_batches: bool = False,
+    rules: Sequence[Callable[[Leaf, Mesh], P | None]] = RULES,
+) -> PyTree:
     """The sharding of each array of a fit's data or of a TrainState, by the rules."""
 
     def find(path, array):
         leaf = Leaf(jax.tree_util.keystr(path), array.shape, rows, in_batches)
-        specs = (rule(leaf, mesh) for rule in RULES)
+        specs = (rule(leaf, mesh) for rule in rules)
         return NamedSharding(mesh, next(spec for spec in specs if spec is not None))
 
     return jax.tree_util.tree_map_with_path(find, tree)

@@ -114,7 +114,7 @@ def test_a_second_time_does_nothing_and_damage_is_mended_from_the_chunks(
     assert "already finished; nothing to do" in cli(*words).err
     (tmp_path / "run" / "genes.npz").write_bytes(b"damaged")
 
-    def embed_span(self, span, means):
+    def embed_span(self, *_):
         raise AssertionError("nothing is embedded again")
 
     monkeypatch.setattr(embedding.Embedding, "embed_span", embed_span)
@@ -131,10 +131,10 @@ def test_killed_after_some_chunks_it_goes_on(embedded, model, cells, cli, tmp_pa
     words += ["--groups", "type", *QUICK]
     embed_span = embedding.Embedding.embed_span
 
-    def fail(self, span, means):
+    def fail(self, span, *rest):
         if span[0] == 8:
             raise OSError(28, os.strerror(28), "somewhere")
-        return embed_span(self, span, means)
+        return embed_span(self, span, *rest)
 
     with monkeypatch.context() as patch:
         patch.setattr(embedding.Embedding, "embed_span", fail)
@@ -175,6 +175,8 @@ def test_a_mistake_is_one_sentence(model, cells, cli, tmp_path):
         ([cells, "--model", model, "--totals", "n"], "have no part in the tokens"),
         ([cells, "--model", model, "--depth", "f2"], "scgpt has no setting depth"),
         ([cells, "--model", model, "--orthologues", empty / "x.tsv"], "x.tsv"),
+        ([cells, "--model", model, "--batch-size", "big"], "a whole number or one of auto"),
+        ([cells, "--model", model, "--devices.model", 3], "--devices.model 3 does not divide"),
     ):
         outcome = cli("embed", *words, "--out", out)
         assert outcome.status == 2, words

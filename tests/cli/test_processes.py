@@ -6,9 +6,13 @@ import socket
 import subprocess
 import sys
 
+import anndata
+import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
+from grnjax.data.h5ad_output import write_h5ad
 from grnjax.storage.files import read_json_lines
 
 COMMAND = "import sys; from grnjax.cli import main; sys.exit(main())"
@@ -116,6 +120,30 @@ def test_a_run_that_process_0_cannot_enter_ends_for_both(genelink_folder, tmp_pa
     assert (first[0], second[0]) == (2, 2)
     assert "is not a run of grnjax" in first[2]
     assert "process 0 failed; its message says why" in second[2]
+
+
+@pytest.mark.slow
+def test_two_processes_embed_as_one_and_another_number_finds_it_finished(
+    parity_folder, cli, tmp_path
+):
+    known = json.loads((parity_folder("scgpt") / "vocab.json").read_bytes())
+    names = [name for name in known if not name.startswith("<")][:30]
+    counts = np.random.default_rng(5).poisson(1.0, (10, 30)).astype("f4")
+    data = anndata.AnnData(sparse.csr_matrix(counts), var=pd.DataFrame(index=names))
+    write_h5ad(data, tmp_path / "cells.h5ad")
+    model = tmp_path / "model"
+    assert cli("convert", "scgpt", parity_folder("scgpt"), "--out", model).status == 0
+    command = ["embed", tmp_path / "cells.h5ad", "--model", model, "--chunk", 2]
+    assert cli(*command, "--out", tmp_path / "one").status == 0
+    first, second = run_two(*command, "--out", tmp_path / "two")
+    assert (first[0], second[0]) == (0, 0), first[2] + second[2]
+    assert "Written to" in first[1] and "Written to" not in second[1] and second[2] == ""
+    chunks = {path.name for path in (tmp_path / "two" / "chunks").iterdir()}
+    assert {"sums-000.npz", "sums-001.npz", "000004.npz"} < chunks
+    one, two = (anndata.read_h5ad(tmp_path / x / "cells.h5ad") for x in ("one", "two"))
+    np.testing.assert_allclose(two.obsm["X_scgpt"], one.obsm["X_scgpt"], atol=1e-5)
+    np.testing.assert_allclose(two.varm["scgpt"], one.varm["scgpt"], atol=1e-5)
+    assert "already finished" in cli(*command, "--out", tmp_path / "two").err
 
 
 @pytest.mark.parametrize(

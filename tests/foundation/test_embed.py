@@ -13,7 +13,8 @@ from grnjax.foundation import embed_chunks
 from grnjax.foundation.convert import convert, load_model
 from grnjax.foundation.embed import EmbedConfig, open_embedding
 from grnjax.foundation.embed_chunks import Progress
-from grnjax.foundation.encoders import EncoderConfig, make_encoder
+from grnjax.foundation.encoder_config import EncoderConfig
+from grnjax.foundation.encoders import make_encoder
 from grnjax.foundation.token_stream import Bucket, TokenBatch
 from grnjax.foundation.tokenisers import open_tokens
 from tests.foundation.small_models import CONFIGS, GENES, make_model
@@ -128,7 +129,7 @@ def test_a_killed_run_goes_on_behind_its_finished_chunks(where, adata, tmp_path,
     kept, written = Progress.keep, []
 
     def keep(self, *args):
-        if self.done == 2 and where == "between chunks":
+        if len(self.finished) == 2 and where == "between chunks":
             raise KilledError
         kept(self, *args)
 
@@ -158,7 +159,7 @@ def test_a_killed_run_goes_on_behind_its_finished_chunks(where, adata, tmp_path,
     assert resumed.report == expected.report
 
 
-@pytest.mark.parametrize("name", ["sums.npz", "000001.npz"])
+@pytest.mark.parametrize("name", ["sums-000.npz", "000001.npz"])
 def test_damaged_chunks_are_made_again(name, adata, tmp_path, caplog, monkeypatch):
     expected = embed(adata, "geneformer", folder=tmp_path)
     path = tmp_path / "chunks" / name
@@ -167,7 +168,7 @@ def test_damaged_chunks_are_made_again(name, adata, tmp_path, caplog, monkeypatc
     path.write_bytes(content)
     monkeypatch.setattr("grnjax.progress.logger.propagate", True)
     again = embed(adata, "geneformer", folder=tmp_path)
-    assert "damaged" in caplog.text and "all cells are embedded again" in caplog.text
+    assert "damaged" in caplog.text and "its cells are embedded again" in caplog.text
     np.testing.assert_array_equal(again.cells, expected.cells)
     np.testing.assert_array_equal(again.genes.vectors, expected.genes.vectors)
 
@@ -236,6 +237,13 @@ def test_what_does_not_fit_is_refused(adata):
         embed(adata, "geneformer", EmbedConfig(matrix="x"))
     with pytest.raises(GeneMismatchError, match="are in the vocabulary"):
         embed(adata[:, -UNKNOWN:].copy(), "geneformer")
+    with pytest.raises(ExpressionFormatError, match="none of 11 cells has enough.*--least-genes"):
+        with open_embedding(
+            adata, make_encoder(make_model("scbert"), EncoderConfig(least_genes=19))
+        ) as embedding:
+            embedding.run()
+    with pytest.raises(ExpressionFormatError, match="none of 0 cells"):
+        embed(adata[:0].copy(), "geneformer")
     logs = adata.copy()
     logs.X = logs.X / 3
     with pytest.raises(ExpressionFormatError, match="no whole numbers"):
