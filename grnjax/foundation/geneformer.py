@@ -44,6 +44,7 @@ PUBLISHED = {
     "layer_norm_eps": "norm_epsilon",
     "hidden_act": "activation",
     "hidden_dropout_prob": "dropout",
+    "attention_probs_dropout_prob": "attention_dropout",
     "vocab_size": "vocabulary",
     "max_position_embeddings": "positions",
     "type_vocab_size": "token_types",

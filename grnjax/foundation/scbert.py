@@ -91,13 +91,19 @@ class ScBert(nn.Module):
             self.head = nn.Dense(config.bins + 2, name="head")
 
     @shapes
-    def __call__(self, tokens: Int[AnyArray, "cell token"]) -> Float[Array, "cell token bin"]:
+    def __call__(
+        self, tokens: Int[AnyArray, "cell token"], *, train: bool = False
+    ) -> Float[Array, "cell token bin"]:
         """The logits of every bin for every gene and the last position."""
-        return self.decode(self.encode(tokens))
+        return self.decode(self.encode(tokens, train=train))
 
     @shapes
     def encode(
-        self, tokens: Int[AnyArray, "cell token"], *, without_last: bool = False
+        self,
+        tokens: Int[AnyArray, "cell token"],
+        *,
+        train: bool = False,
+        without_last: bool = False,
     ) -> Float[Array, "cell token dim"]:
         """The encodings of the genes in the order of the list, and of the last position.
 
@@ -112,7 +118,7 @@ class ScBert(nn.Module):
                 f"its {expected - 1} genes in their order, and a last 0; align the genes first."
             )
         x = self.token_emb(tokens) + self.gene_vectors.value
-        return self.norm(self.performer(x, without_last=without_last))
+        return self.norm(self.performer(x, train=train, without_last=without_last))
 
     @shapes
     def decode(

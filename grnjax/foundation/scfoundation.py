@@ -23,6 +23,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from grnjax.config import Positive, Settings
 from grnjax.errors import ConfigError
+from grnjax.foundation.dense import Dense
 from grnjax.foundation.performer import Performer, PerformerConfig
 from grnjax.foundation.performer import make_norm as make_decoder_norm
 from grnjax.foundation.transformer import (
@@ -94,7 +95,7 @@ class AutoBin(nn.Module):
         config, width = self.config, self.config.encoder.width
         small, dtype = nn.initializers.normal(SPREAD), config.encoder.dtype
         self.mlp = nn.Dense(config.value_bins, name="mlp")
-        self.mlp2 = nn.Dense(config.value_bins, dtype=dtype, name="mlp2")
+        self.mlp2 = Dense((config.value_bins,), dtype, name="mlp2")
         self.bins = self.param("bins", small, (config.value_bins, width))
         self.mask = self.param("mask", small, (1, width))
         self.pad = self.param("pad", small, (1, width))
@@ -141,7 +142,7 @@ class ScFoundation(nn.Module):
         )
         self.encoder = Encoder(config.encoder, name="encoder")
         dtype = config.decoder.dtype
-        self.decoder_embed = nn.Dense(config.decoder.width, dtype=dtype, name="decoder_embed")
+        self.decoder_embed = Dense((config.decoder.width,), dtype, name="decoder_embed")
         self.decoder = Performer(config.decoder, name="decoder")
         self.decoder_norm = make_decoder_norm("decoder_norm")
         self.norm = make_decoder_norm("norm")
@@ -161,7 +162,7 @@ class ScFoundation(nn.Module):
             jnp.asarray(values), jnp.minimum(places, self.config.places - 1), axis=1
         )
         encoded = self.encode(shown, places, is_real, train=train)
-        return self.express(self.decode(values, encoded, places, is_real))
+        return self.express(self.decode(values, encoded, places, is_real, train=train))
 
     def embed_values(self, values: Float[AnyArray, "*place"]) -> Float[Array, "*place dim"]:
         """The vectors of values, without those of their places."""
@@ -201,6 +202,7 @@ class ScFoundation(nn.Module):
         places: Int[AnyArray, "cell token"],
         is_real: Bool[AnyArray, "cell token"],
         *,
+        train: bool = False,
         without_last: bool = False,
     ) -> Float[Array, "cell place dim2"]:
         """The vectors of all places behind both norms; those of the genes are their embeddings.
@@ -222,7 +224,7 @@ class ScFoundation(nn.Module):
             x, places, encoded
         )
         x = self.decoder_embed(x + self.pos_emb.embedding[:-1]).astype(jnp.float32)
-        x = self.decoder(x, without_last=without_last)
+        x = self.decoder(x, train=train, without_last=without_last)
         return self.norm(self.decoder_norm(x))
 
     @shapes

@@ -103,8 +103,13 @@ def read_config(
         ConfigError: a setting is missing, or has a value for which this is another model.
     """
     values = take_settings(published, PUBLISHED, FIXED, model="scGPT", file="args.json")
-    size = len(read_special(vocabulary))
-    return ScGPTConfig(vocabulary=size, norm_epsilon=1e-5, activation="relu", **values, **choices)
+    drops = {f"{part}_dropout": values["dropout"] for part in ("attention", "inner")}
+    fixed = {
+        "norm_epsilon": 1e-5,
+        "activation": "relu",
+        "vocabulary": len(read_special(vocabulary)),
+    }
+    return ScGPTConfig(**fixed, **values, **drops, **choices)
 
 
 def find_heads(arrays: Mapping[str, Any]) -> dict[str, Any]:
