@@ -61,8 +61,8 @@ class PerformerConfig(Settings):
     """What the largest score of keys is taken over. With the batch, as published, a cell's result
     depends on the cells beside it."""
     dropout: DropRate = 0.0
-    """Of what each part adds, and inside the feed-forward part, while training; the published
-    models have none, and attention by features has no weights that could be dropped."""
+    """Of what each part adds, and inside the feed-forward part, while training. The published files
+    name none; attention by features has no weights that could be dropped."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """What products are computed in; parameters, norms, random features and sums are float32."""
     recompute: bool = False
