@@ -14,6 +14,7 @@ share, and the result of a cell depends neither on that length nor on its batch 
 """
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -72,7 +73,7 @@ class ScFoundationConfig(Settings):
         """The model with these settings."""
         return ScFoundation(self)
 
-    def init(self, key: jax.Array) -> dict[str, Any]:
+    def init(self, key: jax.Array) -> Mapping[str, Any]:
         """Fresh variables; under `jax.eval_shape`, the form of those of a checkpoint."""
         values = jnp.zeros((1, self.places))
         places = jnp.arange(2, dtype=jnp.int32)[None] + self.genes
@@ -266,5 +267,6 @@ def find_largest(
 
     Over all real tokens, T and S with them, it is the published pooling `max`.
     """
+    is_counted = jnp.asarray(is_counted)
     largest = jnp.where(is_counted[..., None], encoded, -jnp.inf).max(axis=1)
     return jnp.where(is_counted.any(axis=1)[:, None], largest, 0.0)

@@ -79,7 +79,7 @@ class ScGPTConfig(TransformerConfig):
         """The model with these settings."""
         return ScGPT(self)
 
-    def init(self, key: jax.Array) -> dict:
+    def init(self, key: jax.Array) -> Mapping[str, Any]:
         """Fresh variables of all heads; under `jax.eval_shape`, the form of a checkpoint's."""
         tokens, is_real = jnp.zeros((1, 1), jnp.int32), jnp.ones((1, 1), bool)
         return self.make().init(key, tokens, jnp.zeros((1, 1)), is_real, train=False)
@@ -103,13 +103,9 @@ def read_config(
         ConfigError: a setting is missing, or has a value for which this is another model.
     """
     values = take_settings(published, PUBLISHED, FIXED, model="scGPT", file="args.json")
-    drops = {f"{part}_dropout": values["dropout"] for part in ("attention", "inner")}
-    fixed = {
-        "norm_epsilon": 1e-5,
-        "activation": "relu",
-        "vocabulary": len(read_special(vocabulary)),
-    }
-    return ScGPTConfig(**fixed, **values, **drops, **choices)
+    size = len(read_special(vocabulary))
+    values |= {f"{part}_dropout": values["dropout"] for part in ("attention", "inner")}
+    return ScGPTConfig(vocabulary=size, norm_epsilon=1e-5, activation="relu", **values, **choices)
 
 
 def find_heads(arrays: Mapping[str, Any]) -> dict[str, Any]:

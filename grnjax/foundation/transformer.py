@@ -109,10 +109,9 @@ class SelfAttention(nn.Module):
         )
         is_real = jnp.asarray(is_real)
         is_key = is_real | ~is_real.any(axis=1, keepdims=True)
-        drops = {}
-        if train and config.attention_dropout:
-            drops = {"dropout": config.attention_dropout, "rng": self.make_rng("dropout")}
-        read = attend(query, key, value, is_key, **drops)
+        share = config.attention_dropout if train else 0.0
+        rng = self.make_rng("dropout") if share else None
+        read = attend(query, key, value, is_key, dropout=share, rng=rng)
         return make_dense(config, config.width, "out", axes=2)(read)
 
 
