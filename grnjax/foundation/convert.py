@@ -12,11 +12,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import flax.linen as nn
 import jax
 import numpy as np
 
-from grnjax.config import Settings, from_json, replace, to_json
+from grnjax.config import from_json, replace, to_json
 from grnjax.config.fields import walk
 from grnjax.errors import CheckpointError, ConfigError, GrnjaxError
 from grnjax.foundation.published import SAFETENSORS, PublishedModel, find_files, find_model
@@ -35,8 +34,8 @@ class LoadedModel:
     """A converted model, ready to run: `module.apply(variables, ...)`."""
 
     name: str
-    config: Settings
-    module: nn.Module
+    config: Any  # its class of settings, below `Settings`
+    module: Any  # a Flax module, whose results Flax does not type
     variables: dict
     vocabulary: dict
     """Names with their tokens or other numbers, or a list of names, by the role of their file."""
@@ -147,7 +146,7 @@ def load_model(
     folder = Path(folder)
     about = read_about(folder)
     model = find_model(about["model"])
-    config = from_json(model.config, about["config"])
+    config: Any = from_json(model.config, about["config"])
     form = jax.eval_shape(config.init, jax.random.key(0))
     if on_host:
         form = jax.tree.map(lambda x: np.empty(x.shape, x.dtype), form)
@@ -162,14 +161,14 @@ def load_model(
     )
 
 
-def choose_settings(config: Settings, choices: Mapping[str, Any]) -> Settings:
+def choose_settings(config: Any, choices: Mapping[str, Any]) -> Any:
     """The config with some settings changed, wherever in it they stand.
 
     Raises:
         ConfigError: a setting that it has nowhere, or a value that it cannot take.
     """
     keys = [setting.key for setting in walk(config)]
-    changes = {}
+    changes: dict[str, Any] = {}
     for name, value in choices.items():
         fitting = [key for key in keys if key == name or key.endswith(f".{name}")]
         changes |= dict.fromkeys(fitting or [name], value)

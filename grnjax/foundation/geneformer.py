@@ -44,6 +44,7 @@ PUBLISHED = {
     "layer_norm_eps": "norm_epsilon",
     "hidden_act": "activation",
     "hidden_dropout_prob": "dropout",
+    "attention_probs_dropout_prob": "attention_dropout",
     "vocab_size": "vocabulary",
     "max_position_embeddings": "positions",
     "type_vocab_size": "token_types",
@@ -71,7 +72,7 @@ class GeneformerConfig(TransformerConfig):
         """The model with these settings."""
         return Geneformer(self)
 
-    def init(self, key: jax.Array) -> dict:
+    def init(self, key: jax.Array) -> Mapping[str, Any]:
         """Fresh variables; under `jax.eval_shape`, the form of those of a checkpoint."""
         tokens, is_real = jnp.zeros((1, 1), jnp.int32), jnp.ones((1, 1), bool)
         return self.make().init(key, tokens, is_real, train=False)

@@ -20,6 +20,7 @@ weight decay would shrink them even where no gradient reaches them.
 """
 
 import dataclasses
+import functools
 from typing import Any, Literal
 
 import flax.linen as nn
@@ -27,7 +28,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from grnjax.config import Positive, Settings
+from grnjax.config import DropRate, Positive, Settings
+from grnjax.foundation.dense import Dense
+from grnjax.models.layers import Dropout
 from grnjax.types import shapes
 
 KERNEL_EPSILON = 1e-4  # added to every feature, of queries and of keys
@@ -57,11 +60,17 @@ class PerformerConfig(Settings):
     key_maximum: Literal["cell", "batch"] = "cell"
     """What the largest score of keys is taken over. With the batch, as published, a cell's result
     depends on the cells beside it."""
+    dropout: DropRate = 0.0
+    """Of what each part adds, and inside the feed-forward part, while training. The published files
+    name none; attention by features has no weights that could be dropped."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """What products are computed in; parameters, norms, random features and sums are float32."""
     recompute: bool = False
     """Whether the backward pass computes the layers again, one at a time: less memory for a third
     more time."""
+    scan: bool = False
+    """Whether the program is one layer, run with the variables of each in turn, instead of all
+    layers: a small program for a second copy of them. So it is where layers are recomputed."""
 
 
 class Performer(nn.Module):
@@ -75,31 +84,44 @@ class Performer(nn.Module):
 
     @shapes
     def __call__(
-        self, x: Float[Array, "cell token dim"], *, without_last: bool = False
+        self, x: Float[Array, "cell token dim"], *, train: bool, without_last: bool = False
     ) -> Float[Array, "cell token dim"]:
         """The tokens after the layers, or after all but the last."""
-        layers = self.layers[: len(self.layers) - without_last]
-        if self.config.recompute and layers and not self.is_initializing():
-            return run_in_a_loop(self.config, [layer.variables for layer in layers], x)
+        layers, config = self.layers[: len(self.layers) - without_last], self.config
+        if (config.recompute or config.scan) and layers and not self.is_initializing():
+            rng = self.make_rng("dropout") if train and config.dropout else None
+            return run_in_a_loop(config, [layer.variables for layer in layers], x, rng)
         for layer in layers:
-            x = layer(x)
+            x = layer(x, train=train)
         return x
 
 
 def run_in_a_loop(
-    config: PerformerConfig, layers: list[Any], x: Float[Array, "cell token dim"]
+    config: PerformerConfig,
+    layers: list[Any],
+    x: Float[Array, "cell token dim"],
+    rng: jax.Array | None = None,
 ) -> Float[Array, "cell token dim"]:
-    """The tokens after layers with these variables, of which the backward pass keeps the inputs.
+    """The tokens after layers with these variables.
 
-    A loop, as the compiler for CPUs would otherwise compute all layers again at once, and keep
-    them. Intermediates are not to be had from it.
+    A backward pass that computes layers again keeps their inputs alone. It needs the loop, as the
+    compiler for CPUs would otherwise compute all of them at once, and keep them. Intermediates are
+    not to be had from it.
+
+    Args:
+        rng: a random key, where something is dropped.
     """
 
-    def run(x, variables):
-        return PerformerLayer(config, parent=None).apply(variables, x), None
+    def run(x, turn):
+        variables, rng = turn
+        rngs = {} if rng is None else {"dropout": rng}
+        layer = PerformerLayer(config, parent=None)
+        return layer.apply(variables, x, train=rng is not None, rngs=rngs), None
 
     stacked = jax.tree.map(lambda *arrays: jnp.stack(arrays), *layers)
-    return jax.lax.scan(jax.checkpoint(run), x, stacked)[0]
+    rngs = None if rng is None else jax.random.split(rng, len(layers))
+    run = jax.checkpoint(run) if config.recompute else run
+    return jax.lax.scan(run, x, (stacked, rngs))[0]
 
 
 class PerformerLayer(nn.Module):
@@ -112,16 +134,18 @@ class PerformerLayer(nn.Module):
 
     @nn.compact
     @shapes
-    def __call__(self, x: Float[Array, "cell token dim"]) -> Float[Array, "cell token dim"]:
-        config = self.config
+    def __call__(
+        self, x: Float[Array, "cell token dim"], *, train: bool
+    ) -> Float[Array, "cell token dim"]:
+        config, drop = self.config, functools.partial(Dropout(self.config.dropout), train=train)
         projection = self.variable("buffers", "projection", self._draw).value
         normed = make_norm("attention_norm")(x)
-        x = x + PerformerAttention(config, name="attention")(normed, projection)
+        x = x + drop(PerformerAttention(config, name="attention")(normed, projection))
         self.sow("intermediates", "after_attention", x)
         inner = make_norm("ffn_norm")(x)
-        inner = nn.Dense(config.feed_forward, dtype=config.dtype, name="ffn_in")(inner)
-        inner = nn.gelu(inner, approximate=False)
-        return x + nn.Dense(config.width, dtype=config.dtype, name="ffn_out")(inner)
+        inner = Dense((config.feed_forward,), config.dtype, name="ffn_in")(inner)
+        inner = drop(nn.gelu(inner, approximate=False))
+        return x + drop(Dense((config.width,), config.dtype, name="ffn_out")(inner))
 
     def _draw(self) -> Float[Array, "feature dim"]:
         """The directions of a model that is to be trained from the start."""
@@ -143,7 +167,7 @@ class PerformerAttention(nn.Module):
 
         def project(name):
             shape = config.heads, config.head_width
-            return nn.DenseGeneral(shape, use_bias=config.bias, dtype=config.dtype, name=name)(x)
+            return Dense(shape, config.dtype, use_bias=config.bias, name=name)(x)
 
         read = attend_by_features(
             project("query"),
@@ -152,7 +176,7 @@ class PerformerAttention(nn.Module):
             directions,
             over_batch=config.key_maximum == "batch",
         )
-        return nn.DenseGeneral(config.width, axis=(-2, -1), dtype=config.dtype, name="out")(read)
+        return Dense((config.width,), config.dtype, axes=2, name="out")(read)
 
 
 def make_norm(name: str) -> nn.LayerNorm:

@@ -75,7 +75,7 @@ def _interpret(data: bytes) -> "_Stack":
 class _Stack:
     """What an unfinished pickle has made, and its memo of what it refers to again."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.items: list = []
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
@@ -214,8 +214,8 @@ def _build(made: Any, state: Any) -> None:
     elif made.kind == "array":
         _, shape, dtype, is_fortran, raw = state
         array = np.frombuffer(_to_bytes(raw), _to_dtype(dtype))
-        order = "F" if is_fortran else "C"
-        made.value = array.reshape([_to_size(x) for x in shape], order=order)
+        sizes = [_to_size(x) for x in shape]
+        made.value = array.reshape(sizes, order="F" if is_fortran else "C")
         return
     elif isinstance(state, dict):
         made.value = state

@@ -53,7 +53,7 @@ class GeneMeans:
         self.totals = np.zeros((genes, width))
         self.counts = np.zeros(genes, np.int64)
 
-    def add(self, totals: Float[Array, "gene dim"], counts: Int[Array, " gene"]) -> None:
+    def add(self, totals: Float[AnyArray, "gene dim"], counts: Int[AnyArray, " gene"]) -> None:
         """Adds the sums of a batch, as `sum_genes` makes them."""
         self.totals += np.asarray(totals)
         self.counts += np.asarray(counts)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from grnjax.config import Settings, import_named
+from grnjax.config import import_named
 from grnjax.data.names import list_names
 from grnjax.errors import ConfigError
 from grnjax.foundation.weights import Rules, to_torch
@@ -48,7 +48,7 @@ class Role:
 class Source:
     """What the files of a published model hold."""
 
-    config: Settings
+    config: Any  # of the class that the model has
     arrays: Mapping[str, np.ndarray]
     settings: dict  # of the published config file, as they are there
     vocabulary: dict  # by role, names with their tokens or other numbers, or a list of names
@@ -60,8 +60,8 @@ class PublishedModel:
     name: ClassVar[str]
     licence: ClassVar[str]
     """Of code and weights, in words for who uses them."""
-    config: ClassVar[type[Settings]]
-    """Its settings, which `make` the module and `init` fresh variables of it."""
+    config: ClassVar[type[Any]]
+    """The class of its settings, which `make` the module and `init` fresh variables of it."""
     roles: ClassVar[Mapping[str, Role]]
     """Its files by what they are for; one of them is `weights`."""
     parts: ClassVar[tuple[str, ...]] = ()

@@ -11,7 +11,6 @@ only the SHA-256 of the file, kept with what was made of it, can tell that a bit
 import contextlib
 import io
 import json
-import math
 import os
 import pickletools
 import zipfile
@@ -19,34 +18,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 
 from grnjax.data.safe_arrays import translate
 from grnjax.errors import CheckpointError
 from grnjax.foundation.pickle_values import Storage
 from grnjax.foundation.pickles import list_storages, read_pickle
+from grnjax.foundation.safetensors import read_safetensors
 
 ZIP = b"PK\x03\x04"
 PICKLE = b"\x80"  # begins a pickle of protocol 2 or later
 LEGACY = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."  # torch's before 1.6
 LEGACY_PICKLES = 5
-LARGEST_HEADER = 100 << 20  # bytes, as the format's own limit
-DTYPES = {
-    "F64": np.dtype("<f8"),
-    "F32": np.dtype("<f4"),
-    "F16": np.dtype("<f2"),
-    "BF16": np.dtype(ml_dtypes.bfloat16),
-    "I64": np.dtype("<i8"),
-    "I32": np.dtype("<i4"),
-    "I16": np.dtype("<i2"),
-    "I8": np.dtype("i1"),
-    "U64": np.dtype("<u8"),
-    "U32": np.dtype("<u4"),
-    "U16": np.dtype("<u2"),
-    "U8": np.dtype("u1"),
-    "BOOL": np.dtype("?"),
-}
 
 
 def read_checkpoint(path: str | Path) -> dict:
@@ -62,9 +45,9 @@ def read_checkpoint(path: str | Path) -> dict:
         CheckpointError: the file is damaged, or names anything that is no weights.
     """
     with translate(path, "file of weights", CheckpointError), open(path, "rb") as file:
-        start = file.read(len(LEGACY))
-        if _begins_safetensors(start, os.path.getsize(path)):  # whose first bytes are a number
-            found = _read_safetensors(path)
+        start, size = file.read(len(LEGACY)), os.path.getsize(path)
+        if _begins_safetensors(start, size):  # whose first bytes are a number
+            found: Any = read_safetensors(path)
         elif start == LEGACY:
             found = _read_legacy(path)
         elif start.startswith(ZIP):
@@ -72,7 +55,10 @@ def read_checkpoint(path: str | Path) -> dict:
         elif start.startswith(PICKLE):
             found = _read_bare_pickle(path)
         else:
-            found = _read_safetensors(path)
+            raise CheckpointError(
+                f"{path}: {size:,} bytes that begin neither a torch archive, nor a pickle, nor "
+                "safetensors; the file is cut short or of another form. Fetch it again."
+            )
     if not isinstance(found, dict):
         raise CheckpointError(f"{path}: holds a {type(found).__name__}, not weights by name.")
     return found
@@ -223,54 +209,6 @@ def _check_members(path: str | Path, archive: zipfile.ZipFile) -> dict[str, zipf
     return members
 
 
-# safetensors
-
-
 def _begins_safetensors(start: bytes, size: int) -> bool:
     """Whether these are the length of a header that the file has room for, and its first letter."""
     return start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= size - 8
-
-
-def _read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
-    """The arrays of a .safetensors file, whose header must account for each of its bytes."""
-    data = np.fromfile(path, np.uint8)
-    length = int.from_bytes(data[:8].tobytes(), "little")
-    if len(data) < 8 or length > min(len(data) - 8, LARGEST_HEADER):
-        raise CheckpointError(
-            f"{path}: neither a torch archive nor safetensors: {len(data):,} bytes, and a header "
-            f"of {length:,} announced; the file is cut short or of another form."
-        )
-    header = json.loads(data[8 : 8 + length].tobytes(), object_pairs_hook=_refuse_twice)
-    header.pop("__metadata__", None)
-    numbers = data[8 + length :]
-    numbers.flags.writeable = False
-    arrays, spans = {}, []
-    for name, about in header.items():
-        dtype, shape = DTYPES.get(about["dtype"]), about["shape"]
-        start, end = about["data_offsets"]
-        whole = (start, end, *shape)
-        if dtype is None:
-            raise CheckpointError(
-                f"{path}: {name} is of type {about['dtype']}, which no model has."
-            )
-        if not all(type(x) is int and x >= 0 for x in whole):
-            raise CheckpointError(f"{path}: {name} has the shape {shape} at {start}..{end}.")
-        if end - start != math.prod(shape) * dtype.itemsize or end > len(numbers):
-            raise CheckpointError(
-                f"{path}: {name} of shape {shape} and type {dtype} lies at {start:,}..{end:,} of "
-                f"{len(numbers):,} bytes; the file is damaged or cut short."
-            )
-        spans.append((start, end))
-        arrays[name] = numbers[start:end].view(dtype).reshape(shape)
-    spans.sort()
-    ends = [0, *(end for _, end in spans)]
-    if [*(start for start, _ in spans), len(numbers)] != ends:
-        raise CheckpointError(f"{path}: its arrays overlap, or leave bytes that belong to none.")
-    return arrays
-
-
-def _refuse_twice(pairs: list) -> dict:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a name stands twice in its header")
-    return found

@@ -1,37 +1,47 @@
-"""Arrays written in the safetensors format: a header in JSON, and the numbers after it."""
+"""Arrays in the safetensors format, through the package of that name.
 
-import json
+Its parser is compiled, executes nothing, and takes a header of 100 MB at most that accounts for
+each byte of the file, so no size is believed that the file has no room for.
+"""
+
 from collections.abc import Mapping
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
+from safetensors.numpy import load_file, save_file
 
-from grnjax.foundation.reader import DTYPES
+from grnjax.errors import CheckpointError
 from grnjax.storage.files import replace_whole
 
-ALIGNMENT = 8  # bytes; the header is padded with spaces
+KINDS = ("f8", "f4", "f2", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "?", ml_dtypes.bfloat16)
+DTYPES = frozenset(np.dtype(kind) for kind in KINDS)
+
+
+def read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
+    """The arrays of a file by name; they cannot be written to.
+
+    Raises:
+        CheckpointError: an array is of a type that no model has.
+        SafetensorError: the file is damaged, or of another form.
+    """
+    arrays = load_file(path)
+    for name, array in arrays.items():
+        if array.dtype not in DTYPES:
+            raise CheckpointError(f"{path}: {name} is of type {array.dtype}, which no model has.")
+        array.flags.writeable = False
+    return arrays
 
 
 def write_safetensors(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Writes the arrays, one after the other by type and name; the file is whole or not there.
+    """Writes the arrays as torch's programs read them; the file is whole or not there.
 
     Raises:
-        TypeError: an array is of a type that the format has not.
+        TypeError: an array is of a type that no model has.
     """
-    names = {dtype: name for name, dtype in DTYPES.items()}
     for name, array in arrays.items():
-        if array.dtype not in names:
-            raise TypeError(f"{name} is of type {array.dtype}, which safetensors has not")
-    order = sorted(arrays, key=lambda name: (-arrays[name].itemsize, name))  # so all are aligned
-    header: dict = {"__metadata__": {"format": "pt"}}
-    end = 0
-    for name in order:
-        start, end = end, end + arrays[name].nbytes
-        about = {"dtype": names[arrays[name].dtype], "shape": [*arrays[name].shape]}
-        header[name] = {**about, "data_offsets": [start, end]}
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % ALIGNMENT)
-    with replace_whole(path) as beside, open(beside, "wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        for name in order:
-            file.write(np.ascontiguousarray(arrays[name]).reshape(-1).view(np.uint8).data)
+        if array.dtype not in DTYPES:
+            raise TypeError(f"{name} is of type {array.dtype}, which no model has")
+    dense = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    with replace_whole(path) as beside:
+        save_file(dense, beside, metadata={"format": "pt"})

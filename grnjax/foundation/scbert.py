@@ -65,7 +65,7 @@ class ScBertConfig(Settings):
         """The model with these settings."""
         return ScBert(self)
 
-    def init(self, key: jax.Array) -> dict:
+    def init(self, key: jax.Array) -> Mapping[str, Any]:
         """Fresh variables; under `jax.eval_shape`, the form of those of a checkpoint."""
         tokens = jnp.zeros((1, self.genes + 1), jnp.int32)
         return self.make().init(key, tokens, method=None if self.has_head else "encode")
@@ -91,13 +91,19 @@ class ScBert(nn.Module):
             self.head = nn.Dense(config.bins + 2, name="head")
 
     @shapes
-    def __call__(self, tokens: Int[AnyArray, "cell token"]) -> Float[Array, "cell token bin"]:
+    def __call__(
+        self, tokens: Int[AnyArray, "cell token"], *, train: bool = False
+    ) -> Float[Array, "cell token bin"]:
         """The logits of every bin for every gene and the last position."""
-        return self.decode(self.encode(tokens))
+        return self.decode(self.encode(tokens, train=train))
 
     @shapes
     def encode(
-        self, tokens: Int[AnyArray, "cell token"], *, without_last: bool = False
+        self,
+        tokens: Int[AnyArray, "cell token"],
+        *,
+        train: bool = False,
+        without_last: bool = False,
     ) -> Float[Array, "cell token dim"]:
         """The encodings of the genes in the order of the list, and of the last position.
 
@@ -112,7 +118,7 @@ class ScBert(nn.Module):
                 f"its {expected - 1} genes in their order, and a last 0; align the genes first."
             )
         x = self.token_emb(tokens) + self.gene_vectors.value
-        return self.norm(self.performer(x, without_last=without_last))
+        return self.norm(self.performer(x, train=train, without_last=without_last))
 
     @shapes
     def decode(
@@ -166,8 +172,9 @@ def read_config(
     Raises:
         CheckpointError: an array that tells a size is not there, or a stated size differs.
     """
-    tables = [arrays.get(name) for name in ("token_emb.weight", "pos_emb.emb.weight")]
-    if any(table is None or table.ndim != 2 for table in tables):
+    names = "token_emb.weight", "pos_emb.emb.weight"
+    tables = [arrays[name] for name in names if np.ndim(arrays.get(name, 0)) == 2]
+    if len(tables) < len(names):
         raise CheckpointError(
             "token_emb.weight and pos_emb.emb.weight are not both there as tables; the file must "
             "be that of the pretrained scBERT, whole."
@@ -180,7 +187,8 @@ def read_config(
     )
     found = {name: getattr(config.performer, field) for name, field in CHECKED.items()}
     found |= {"num_tokens": config.bins + 2, "max_seq_len": config.genes + 1}
-    differing = [name for name in found if (stated or {}).get(name, found[name]) != found[name]]
+    stated = stated or {}
+    differing = [name for name in found if stated.get(name, found[name]) != found[name]]
     if differing:
         shown = "; ".join(f"{name} is {found[name]}, not {stated[name]}" for name in differing)
         raise CheckpointError(

@@ -14,6 +14,7 @@ share, and the result of a cell depends neither on that length nor on its batch 
 """
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -23,6 +24,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from grnjax.config import Positive, Settings
 from grnjax.errors import ConfigError
+from grnjax.foundation.dense import Dense
 from grnjax.foundation.performer import Performer, PerformerConfig
 from grnjax.foundation.performer import make_norm as make_decoder_norm
 from grnjax.foundation.transformer import (
@@ -71,7 +73,7 @@ class ScFoundationConfig(Settings):
         """The model with these settings."""
         return ScFoundation(self)
 
-    def init(self, key: jax.Array) -> dict[str, Any]:
+    def init(self, key: jax.Array) -> Mapping[str, Any]:
         """Fresh variables; under `jax.eval_shape`, the form of those of a checkpoint."""
         values = jnp.zeros((1, self.places))
         places = jnp.arange(2, dtype=jnp.int32)[None] + self.genes
@@ -94,7 +96,7 @@ class AutoBin(nn.Module):
         config, width = self.config, self.config.encoder.width
         small, dtype = nn.initializers.normal(SPREAD), config.encoder.dtype
         self.mlp = nn.Dense(config.value_bins, name="mlp")
-        self.mlp2 = nn.Dense(config.value_bins, dtype=dtype, name="mlp2")
+        self.mlp2 = Dense((config.value_bins,), dtype, name="mlp2")
         self.bins = self.param("bins", small, (config.value_bins, width))
         self.mask = self.param("mask", small, (1, width))
         self.pad = self.param("pad", small, (1, width))
@@ -141,7 +143,7 @@ class ScFoundation(nn.Module):
         )
         self.encoder = Encoder(config.encoder, name="encoder")
         dtype = config.decoder.dtype
-        self.decoder_embed = nn.Dense(config.decoder.width, dtype=dtype, name="decoder_embed")
+        self.decoder_embed = Dense((config.decoder.width,), dtype, name="decoder_embed")
         self.decoder = Performer(config.decoder, name="decoder")
         self.decoder_norm = make_decoder_norm("decoder_norm")
         self.norm = make_decoder_norm("norm")
@@ -161,7 +163,7 @@ class ScFoundation(nn.Module):
             jnp.asarray(values), jnp.minimum(places, self.config.places - 1), axis=1
         )
         encoded = self.encode(shown, places, is_real, train=train)
-        return self.express(self.decode(values, encoded, places, is_real))
+        return self.express(self.decode(values, encoded, places, is_real, train=train))
 
     def embed_values(self, values: Float[AnyArray, "*place"]) -> Float[Array, "*place dim"]:
         """The vectors of values, without those of their places."""
@@ -201,6 +203,7 @@ class ScFoundation(nn.Module):
         places: Int[AnyArray, "cell token"],
         is_real: Bool[AnyArray, "cell token"],
         *,
+        train: bool = False,
         without_last: bool = False,
     ) -> Float[Array, "cell place dim2"]:
         """The vectors of all places behind both norms; those of the genes are their embeddings.
@@ -222,7 +225,7 @@ class ScFoundation(nn.Module):
             x, places, encoded
         )
         x = self.decoder_embed(x + self.pos_emb.embedding[:-1]).astype(jnp.float32)
-        x = self.decoder(x, without_last=without_last)
+        x = self.decoder(x, train=train, without_last=without_last)
         return self.norm(self.decoder_norm(x))
 
     @shapes
@@ -264,5 +267,6 @@ def find_largest(
 
     Over all real tokens, T and S with them, it is the published pooling `max`.
     """
+    is_counted = jnp.asarray(is_counted)
     largest = jnp.where(is_counted[..., None], encoded, -jnp.inf).max(axis=1)
     return jnp.where(is_counted.any(axis=1)[:, None], largest, 0.0)

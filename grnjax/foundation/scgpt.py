@@ -79,7 +79,7 @@ class ScGPTConfig(TransformerConfig):
         """The model with these settings."""
         return ScGPT(self)
 
-    def init(self, key: jax.Array) -> dict:
+    def init(self, key: jax.Array) -> Mapping[str, Any]:
         """Fresh variables of all heads; under `jax.eval_shape`, the form of a checkpoint's."""
         tokens, is_real = jnp.zeros((1, 1), jnp.int32), jnp.ones((1, 1), bool)
         return self.make().init(key, tokens, jnp.zeros((1, 1)), is_real, train=False)
@@ -104,6 +104,7 @@ def read_config(
     """
     values = take_settings(published, PUBLISHED, FIXED, model="scGPT", file="args.json")
     size = len(read_special(vocabulary))
+    values |= {f"{part}_dropout": values["dropout"] for part in ("attention", "inner")}
     return ScGPTConfig(vocabulary=size, norm_epsilon=1e-5, activation="relu", **values, **choices)
 
 

@@ -18,6 +18,7 @@ from jaxtyping import Array, Bool, Float
 
 from grnjax.config import DropRate, Positive, Range, Rate, Settings
 from grnjax.errors import ConfigError
+from grnjax.foundation.dense import Dense
 from grnjax.models.attention import attend
 from grnjax.models.layers import Dropout
 from grnjax.types import AnyArray, shapes
@@ -45,7 +46,11 @@ class TransformerConfig(Settings):
     activation: Literal["relu", "gelu"] = "relu"
     """Of the feed-forward part; gelu is the exact one."""
     dropout: DropRate = 0.0
-    """Of what each part adds, while training; attention weights are never dropped."""
+    """Of what each part adds, while training."""
+    attention_dropout: DropRate = 0.0
+    """Of attention weights, while training."""
+    inner_dropout: DropRate = 0.0
+    """Inside the feed-forward part, while training; torch's encoder layer has it, BERT has none."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """What products are computed in; parameters, sums, norms and softmax are float32."""
     recompute: bool = False
@@ -59,6 +64,11 @@ class TransformerConfig(Settings):
         if self.width % self.heads:
             raise ConfigError(f"width {self.width} cannot be divided among {self.heads} heads.")
 
+    @property
+    def drops(self) -> bool:
+        """Whether training draws anything."""
+        return max(self.dropout, self.attention_dropout, self.inner_dropout) > 0
+
 
 class Block(nn.Module):
     """Self-attention and a feed-forward network, each added to its input and then normalised."""
@@ -70,11 +80,12 @@ class Block(nn.Module):
         self, x: Float[Array, "cell token dim"], is_real: Bool[AnyArray, "cell token"], train: bool
     ) -> Float[Array, "cell token dim"]:
         config = self.config
-        attended = SelfAttention(config, name="attention")(x, is_real)
+        attended = SelfAttention(config, name="attention")(x, is_real, train)
         x = x + Dropout(config.dropout)(attended, train=train).astype(jnp.float32)
         x = make_norm(config, "attention_norm")(x)
         inner = make_dense(config, config.feed_forward, "ffn_in")(x)
-        outer = make_dense(config, config.width, "ffn_out")(ACTIVATIONS[config.activation](inner))
+        inner = Dropout(config.inner_dropout)(ACTIVATIONS[config.activation](inner), train=train)
+        outer = make_dense(config, config.width, "ffn_out")(inner)
         x = x + Dropout(config.dropout)(outer, train=train).astype(jnp.float32)
         return make_norm(config, "ffn_norm")(x)
 
@@ -89,24 +100,27 @@ class SelfAttention(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "cell token dim"], is_real: Bool[AnyArray, "cell token"]
+        self, x: Float[Array, "cell token dim"], is_real: Bool[AnyArray, "cell token"], train: bool
     ) -> Float[Array, "cell token dim"]:
         config, heads = self.config, self.config.heads
-        make = functools.partial(
-            nn.DenseGeneral, dtype=config.dtype, kernel_init=nn.initializers.normal(SPREAD)
-        )
         shape = (heads, config.width // heads)
-        query, key, value = (make(shape, name=name)(x) for name in ("query", "key", "value"))
+        query, key, value = (
+            make_dense(config, shape, name)(x) for name in ("query", "key", "value")
+        )
         is_real = jnp.asarray(is_real)
         is_key = is_real | ~is_real.any(axis=1, keepdims=True)
-        read = attend(query, key, value, is_key)
-        return make(config.width, axis=(-2, -1), name="out")(read)
+        share = config.attention_dropout if train else 0.0
+        rng = self.make_rng("dropout") if share else None
+        read = attend(query, key, value, is_key, dropout=share, rng=rng)
+        return make_dense(config, config.width, "out", axes=2)(read)
 
 
-def make_dense(config: TransformerConfig, width: int, name: str) -> nn.Dense:
-    """A dense layer that computes in the type of the config."""
-    small = nn.initializers.normal(SPREAD)
-    return nn.Dense(width, dtype=config.dtype, kernel_init=small, name=name)
+def make_dense(
+    config: TransformerConfig, shape: int | tuple[int, ...], name: str, *, axes: int = 1
+) -> Dense:
+    """A linear map from the last axes to others, in the type of the config."""
+    shape = (shape,) if isinstance(shape, int) else shape
+    return Dense(shape, config.dtype, axes, init=nn.initializers.normal(SPREAD), name=name)
 
 
 def make_norm(config: TransformerConfig, name: str) -> nn.LayerNorm:
@@ -140,7 +154,7 @@ def run_blocks(
 def scan_blocks(blocks: Sequence[nn.Module], x, is_real, train: bool) -> list[jax.Array]:
     """The same, one block compiled for all."""
     first, config = blocks[0], blocks[0].config
-    draws = train and config.dropout > 0
+    draws = train and config.drops
     keys = jax.random.split(first.make_rng("dropout") if draws else jax.random.key(0), len(blocks))
     params = [block.variables["params"] for block in blocks]
     block = Block(config, parent=None)

@@ -145,7 +145,7 @@ def to_flax(arrays: Mapping[str, np.ndarray], rules: Rules, like: Mapping[str, A
     Raises:
         CheckpointError: arrays are missing, have no place here, or do not fit; all are listed.
     """
-    wanted, found = dict(name_leaves(like)), {}
+    wanted, found = dict(name_leaves(like)), dict[str, Any]()
     unused, misshaped, rounded = [], [], []
     for name, array in arrays.items():
         rule, numbers = _find_rule(name, rules)
@@ -262,7 +262,8 @@ def _find_rule_of_ours(path: str, rules: Rules) -> tuple[Rule | None, dict[str, 
     """The first rule for a path of ours, and the numbers in it."""
     for rule in rules:
         for pattern in rule.paths if isinstance(rule, Rule) else ():
-            if match := _compile(pattern).fullmatch(path):
+            match = _compile(pattern).fullmatch(path)
+            if match and isinstance(rule, Rule):
                 return rule, match.groupdict()
     return None, {}
 

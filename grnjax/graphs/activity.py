@@ -122,7 +122,7 @@ def score_regulons(
         members.data[:] = members.data > 0
     if on_device is None:
         on_device = jax.default_backend() != "cpu"
-    entries = values.data if sparse.issparse(values) else values
+    entries = values if isinstance(values, np.ndarray) else values.data
     if on_device and has_float32_values(entries):
         hits = _count_on_device(values, ties, members, cut)
     else:
@@ -148,7 +148,7 @@ def normalise(
 
 def check_finite(values: np.ndarray | sparse.csr_array) -> None:
     """Refuses missing values, which have no rank."""
-    entries = values.data if sparse.issparse(values) else values
+    entries = values if isinstance(values, np.ndarray) else values.data
     missing = int(np.isnan(entries).sum()) if entries.dtype.kind == "f" else 0
     if missing:
         raise ExpressionFormatError(
@@ -219,7 +219,7 @@ def encode(entries: np.ndarray) -> np.ndarray:
     if has_float32_values(entries):  # whose bits are in the order of the values
         codes = entries.astype(np.float32).view(np.uint32)
     else:
-        codes = np.unique(entries, return_inverse=True)[1] + 1
+        codes = (np.unique(entries, return_inverse=True)[1] + 1).astype(np.uint32)
     return codes.astype(np.uint64) << np.uint64(32)
 
 

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import jraph
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
-from grnjax.types import GeneBatch, GeneTable, LabelledPairs
+from grnjax.types import AnyArray, GeneBatch, GeneTable, LabelledPairs
 
 LEAST_MEMBERS, MOST_MEMBERS = 4, 16
 """Edges in a group: about as many as a gene has, within these. In small graphs more cost time, and
@@ -16,8 +16,8 @@ in large ones all are alike within a third (experiments/bench/aggregation.py).""
 class Groups(NamedTuple):
     """The real edges of a graph, sorted by one of their ends and cut into rows of one gene each."""
 
-    edges: Int[Array, "group member"]  # places in the edge list, past its end where none is
-    nodes: Int[Array, " group"]  # the gene of each row, ascending, then padding nodes
+    edges: Int[AnyArray, "group member"]  # places in the edge list, past its end where none is
+    nodes: Int[AnyArray, " group"]  # the gene of each row, ascending, then padding nodes
 
 
 class Neighbourhoods(NamedTuple):

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from grnjax.types import shapes
+from grnjax.types import AnyArray, shapes
 
 
 class RegulonGraph(NamedTuple):
@@ -23,12 +23,12 @@ class RegulonGraph(NamedTuple):
     Every edge has two places, one at either gene; places stand sorted by gene.
     """
 
-    tf: Int[Array, " edge"]
-    target: Int[Array, " edge"]
-    regulon: Int[Array, " edge"]
-    first: Int[Array, " gene_and_end"]  # of a gene's places; at last, their number
-    edge: Int[Array, " place"]  # the edge of a place
-    neighbour: Int[Array, " place"]  # the gene at its other end
+    tf: Int[AnyArray, " edge"]
+    target: Int[AnyArray, " edge"]
+    regulon: Int[AnyArray, " edge"]
+    first: Int[AnyArray, " gene_and_end"]  # of a gene's places; at last, their number
+    edge: Int[AnyArray, " place"]  # the edge of a place
+    neighbour: Int[AnyArray, " place"]  # the gene at its other end
 
 
 class AddedEdges(NamedTuple):

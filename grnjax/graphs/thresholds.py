@@ -145,8 +145,10 @@ def fit_mixtures(
     means, variances = (jnp.stack(rest[i : i + 2], axis=-1) for i in (0, 2))
     weights = jnp.stack([1 - weight, weight], axis=-1)
     order = jnp.argsort(means, axis=-1)
-    parts = (jnp.take_along_axis(x, order, axis=-1) for x in (weights, means, jnp.sqrt(variances)))
-    return *parts, fit
+    weights, means, spreads = (
+        jnp.take_along_axis(x, order, axis=-1) for x in (weights, means, jnp.sqrt(variances))
+    )
+    return weights, means, spreads, fit
 
 
 def _fit_from(values, start):

@@ -20,6 +20,7 @@ from jaxtyping import Array, Bool, Float, Int
 from scipy import sparse
 
 from grnjax.config import AtLeastTwo, Range, Settings
+from grnjax.types import AnyArray
 
 ENDED = -1
 """Stands in a walk after its end."""
@@ -49,12 +50,14 @@ class InferredNetwork(NamedTuple):
 class WalkGraph(NamedTuple):
     """Networks side by side, undirected: the neighbours of each node, one node after the other."""
 
-    first: Int[Array, " node_and_end"]  # place of a node's first neighbour; at last, of the end
-    neighbour: Int[Array, " place"]  # ascending within a node
-    upto: Float[Array, " place"]  # summed weights of a node's neighbours, up to this one
-    reverse: Int[Array, " place"]  # place of the same edge among the neighbours of the neighbour
-    rounds: Int[Array, ""]  # halvings until a search among the neighbours of any node has ended
-    starts: Int[Array, " start"]  # the nodes that have a neighbour
+    first: Int[AnyArray, " node_and_end"]  # place of a node's first neighbour; at last, of the end
+    neighbour: Int[AnyArray, " place"]  # ascending within a node
+    upto: Float[AnyArray, " place"]  # summed weights of a node's neighbours, up to this one
+    reverse: Int[AnyArray, " place"]  # place of the same edge among the neighbours of the neighbour
+    rounds: (
+        Int[AnyArray, ""] | np.integer
+    )  # halvings until a search among the neighbours of any node has ended
+    starts: Int[AnyArray, " start"]  # the nodes that have a neighbour
 
 
 class Walkers(NamedTuple):

@@ -1,13 +1,20 @@
 """Attention between the tokens of cells, in blocks of queries where the tokens are many."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from grnjax.models.layers import drop
 from grnjax.types import shapes
 
 SCORES_AT_ONCE = 2**24
 """Numbers of one head of one cell; 4,096 queries of as many keys."""
+SCORES_IN_CACHE = 2**20
+"""Likewise on a CPU: 512 queries of 2,048 keys, a fifth faster than all 2,048 of them at once."""
+LEAST_QUERIES = 256
+"""That a CPU takes at once all the same, however many the keys: fewer are slower again."""
 
 
 @shapes
@@ -16,6 +23,9 @@ def attend(
     key: Float[Array, "cell key head dim"],
     value: Float[Array, "cell key head dim"],
     is_key: Bool[Array, "cell key"],
+    *,
+    dropout: float = 0.0,
+    rng: jax.Array | None = None,
 ) -> Float[Array, "cell query head dim"]:
     """softmax(Q K^T / sqrt(dim)) V over the keys of each cell, softmax in float32.
 
@@ -23,37 +33,54 @@ def attend(
     of one stay in its cache, which took a third of the time of all at once with 1,200 tokens.
     All of 18,984 tokens against each other are 1.4 GB a head: so many are taken in blocks of
     queries. The backward pass computes the scores of a turn or block again.
+
+    Args:
+        dropout: the share of attention weights that are 0, the others scaled up.
+        rng: a random key, where weights are dropped.
     """
-    queries, size = query.shape[1], max(1, SCORES_AT_ONCE // key.shape[1])
+    on_cpu, (queries, keys) = jax.default_backend() == "cpu", (query.shape[1], key.shape[1])
+    size = max(1, SCORES_AT_ONCE // keys)
+    if on_cpu:
+        size = min(size, max(LEAST_QUERIES, SCORES_IN_CACHE // keys))
     if queries > size:
         blocks = -(-queries // size)
+        size = -(-queries // blocks)  # as even as can be
         padded = jnp.pad(query, [(0, 0), (0, blocks * size - queries), (0, 0), (0, 0)])
         padded = padded.reshape(len(query), blocks, size, *query.shape[2:])
-        read = jax.lax.map(
-            jax.checkpoint(lambda block: attend(block, key, value, is_key)),
-            jnp.moveaxis(padded, 1, 0),
-        )
+        rngs = None if rng is None else jax.random.split(rng, blocks)
+
+        def one(block):
+            query, rng = block
+            return attend(query, key, value, is_key, dropout=dropout, rng=rng)
+
+        read = jax.lax.map(jax.checkpoint(one), (jnp.moveaxis(padded, 1, 0), rngs))
         return jnp.moveaxis(read, 0, 1).reshape(len(query), -1, *query.shape[2:])[:, :queries]
-    if jax.default_backend() == "cpu":
-        return attend_in_turn(query, key, value, is_key)
+    if on_cpu or dropout:
+        return attend_by_head(query, key, value, is_key, dropout, rng, in_turn=on_cpu)
     return jax.nn.dot_product_attention(query, key, value, mask=is_key[:, None, None])
 
 
-def attend_in_turn(query, key, value, is_key):
-    """The same, head by head of cell by cell."""
+def attend_by_head(query, key, value, is_key, dropout=0.0, rng=None, *, in_turn=True):
+    """The same, head by head of cell by cell, one after the other or all at once."""
 
     def one(turn):
-        query, key, value, is_key = turn
-        scores = jnp.matmul(query / query.shape[-1] ** 0.5, key.T)
-        scores = jnp.where(is_key, scores.astype(jnp.float32), -jnp.inf)
-        return jnp.matmul(jax.nn.softmax(scores).astype(value.dtype), value)
+        query, key, value, is_key, seeds = turn
+        query = query / query.shape[-1] ** 0.5
+        scores = jnp.matmul(query, key.T, preferred_element_type=jnp.float32)
+        weights = jax.nn.softmax(jnp.where(is_key, scores, -jnp.inf))
+        if dropout:
+            places = jax.lax.iota(jnp.uint32, weights.size).reshape(weights.shape)
+            weights = drop(weights, dropout, seeds, places)
+        return jnp.matmul(weights.astype(value.dtype), value)
 
     def merge(x):
         return jnp.moveaxis(x, 2, 1).reshape(-1, x.shape[1], x.shape[3])
 
     heads = query.shape[2]
     turns = *map(merge, (query, key, value)), jnp.repeat(is_key, heads, axis=0)
-    read = jax.lax.map(jax.checkpoint(one), turns)
+    seeds = jax.random.bits(rng, (len(turns[0]), 3)) if dropout else None
+    run = functools.partial(jax.lax.map, jax.checkpoint(one)) if in_turn else jax.vmap(one)
+    read = run((*turns, seeds))
     return jnp.moveaxis(read.reshape(len(query), heads, *read.shape[1:]), 1, 2)
 
 

@@ -30,9 +30,15 @@ class Dropout(nn.Module):
         places = jax.lax.iota(jnp.uint32, math.prod(x.shape)).reshape(x.shape)
         if rows is not None:
             places = rows[:, None].astype(jnp.uint32) * x.shape[1] + places[:1]
-        words = hash_places(jax.random.bits(self.make_rng("dropout"), (3,)), places)
-        kept = words >= jnp.uint32(self.share * 2**32)
-        return jnp.where(kept, x * (1 / (1 - self.share)), 0.0)
+        return drop(x, self.share, jax.random.bits(self.make_rng("dropout"), (3,)), places)
+
+
+def drop(
+    x: Float[Array, "..."], share: float, seeds: UInt32[Array, "3"], places: UInt32[Array, "..."]
+) -> Float[Array, "..."]:
+    """The numbers, this share of them 0 and the others scaled up, as hashes of their places say."""
+    kept = hash_places(seeds, places) >= jnp.uint32(share * 2**32)
+    return jnp.where(kept, x * (1 / (1 - share)), 0.0)
 
 
 def hash_places(seeds: UInt32[Array, "3"], words: UInt32[Array, "..."]) -> UInt32[Array, "..."]:

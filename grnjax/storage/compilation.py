@@ -30,10 +30,10 @@ def keep_compilations() -> Path | None:
     chosen = os.environ.get(VARIABLE, "")
     if chosen == OFF:
         jax.config.update("jax_enable_compilation_cache", False)
-    if not jax.config.jax_enable_compilation_cache:
+    if not jax.config.jax_enable_compilation_cache:  # type: ignore[attr-defined]
         return None
-    if jax.config.jax_compilation_cache_dir:
-        return Path(jax.config.jax_compilation_cache_dir)
+    if present := jax.config.jax_compilation_cache_dir:  # type: ignore[attr-defined]
+        return Path(present)
     # The real path, so that no link on the way can be turned elsewhere after the check.
     folder = Path(os.path.realpath(chosen or user_cache() / "grnjax" / "compiled"))
     problem = find_problem(folder)

@@ -14,6 +14,7 @@ from grnjax.foundation.geneformer import RULES, Geneformer, GeneformerConfig, re
 from grnjax.foundation.pooling import GeneMeans, average_tokens, sum_genes
 from grnjax.foundation.transformer import count_blocks
 from grnjax.foundation.weights import to_flax, to_torch
+from tests.foundation.coarse import list_coarse
 
 pytestmark = pytest.mark.usefixtures("compile_quickly")
 
@@ -26,6 +27,7 @@ SMALL = {
     "layer_norm_eps": 1e-12,
     "hidden_act": "relu",
     "hidden_dropout_prob": 0.1,
+    "attention_probs_dropout_prob": 0.2,
     "vocab_size": 50,
     "max_position_embeddings": 40,
     "type_vocab_size": 2,
@@ -97,6 +99,7 @@ def test_settings_are_those_of_the_config_file():
         feed_forward=48,
         norm_epsilon=1e-12,
         dropout=0.1,
+        attention_dropout=0.2,
         vocabulary=50,
         positions=40,
         dtype="bfloat16",
@@ -192,6 +195,20 @@ def test_bfloat16_computes_nearly_the_same(model, variables):
     assert 1e-4 < error.max() < 0.3 and error.mean() < 0.03
 
 
+@pytest.mark.parametrize("changes", [{}, {"scan": True, "recompute": True}])
+def test_only_products_are_in_bfloat16(model, variables, changes):
+    """Softmax, norms and all sums are float32, those of gradients too."""
+    tokens, is_real = draw_cells([30, 9], 30)
+    coarse = Geneformer(dataclasses.replace(model.config, dtype="bfloat16", **changes))
+
+    def loss(params):
+        rngs = {"dropout": jax.random.key(0)}
+        return jnp.sum(coarse.apply({"params": params}, tokens, is_real, train=True, rngs=rngs))
+
+    program = jax.make_jaxpr(jax.value_and_grad(loss))(variables["params"])
+    assert list_coarse(program) == {"dot_general"}
+
+
 @pytest.mark.parametrize("changes", [{"recompute": True}, {"scan": True, "recompute": True}])
 def test_how_blocks_are_run_changes_no_gradient(model, variables, changes):
     tokens, is_real = draw_cells([10, 6], 10)
@@ -227,15 +244,22 @@ def test_blocks_compiled_as_one_have_the_same_states_and_parameters(model, varia
     np.testing.assert_array_equal(train(0), train(0))
 
 
-def test_dropout_is_of_training_alone(model, variables):
+@pytest.mark.parametrize("kind", ["dropout", "attention_dropout", "inner_dropout"])
+@pytest.mark.parametrize("scan", [False, True])
+def test_dropout_is_of_training_alone(model, variables, kind, scan):
     tokens, is_real = draw_cells([10], 10)
+    rates = {"dropout": 0.0, "attention_dropout": 0.0, kind: 0.3}
+    dropping = Geneformer(dataclasses.replace(model.config, **rates, scan=scan))
 
-    def train(seed):
+    def start(seed, train=True):
         rngs = {"dropout": jax.random.key(seed)}
-        return model.apply(variables, tokens, is_real, train=True, rngs=rngs)
+        return dropping.apply(variables, tokens, is_real, train=train, rngs=rngs)
 
-    assert np.abs(train(0) - train(1)).max() > 0.01
-    np.testing.assert_array_equal(train(0), train(0))
+    np.testing.assert_allclose(
+        start(0, train=False), model.apply(variables, tokens, is_real, train=False), atol=1e-6
+    )
+    assert np.abs(start(0) - start(1)).max() > 0.01
+    np.testing.assert_array_equal(start(0), start(0))
 
 
 # Means

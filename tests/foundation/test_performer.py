@@ -14,6 +14,7 @@ from grnjax.foundation.performer import (
     attend_by_features,
     draw_directions,
 )
+from tests.foundation.coarse import list_coarse
 
 pytestmark = pytest.mark.usefixtures("compile_quickly")
 
@@ -129,37 +130,61 @@ def make_tokens(cells=2, tokens=23):
 
 
 def start(config):
-    return Performer(config).init(jax.random.key(0), make_tokens())
+    return Performer(config).init(jax.random.key(0), make_tokens(), train=False)
 
 
 def test_layers_follow_their_tokens():
     """Tokens in another order come out in that order: only their vectors say their place."""
     x, variables = make_tokens(), start(SMALL)
     order = np.random.default_rng(0).permutation(x.shape[1])
-    whole = Performer(SMALL).apply(variables, x)
-    turned = Performer(SMALL).apply(variables, x[:, order])
+    whole = Performer(SMALL).apply(variables, x, train=False)
+    turned = Performer(SMALL).apply(variables, x[:, order], train=False)
     np.testing.assert_allclose(turned, whole[:, order], atol=5e-6)
 
 
-def test_recomputing_changes_neither_results_nor_gradients():
+@pytest.mark.parametrize("changes", [{"recompute": True}, {"scan": True}])
+def test_how_layers_are_run_changes_neither_results_nor_gradients(changes):
     x, variables = make_tokens(), start(SMALL)
 
     def learn(config):
         def loss(params):
             buffers = {"buffers": variables["buffers"]}
-            return jnp.sum(jnp.sin(Performer(config).apply({"params": params} | buffers, x)))
+            given = {"params": params} | buffers
+            return jnp.sum(jnp.sin(Performer(config).apply(given, x, train=False)))
 
         return jax.jit(jax.value_and_grad(loss))(variables["params"])
 
-    plain, again = learn(SMALL), learn(dataclasses.replace(SMALL, recompute=True))
+    plain, again = learn(SMALL), learn(dataclasses.replace(SMALL, **changes))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), plain, again)
+
+
+@pytest.mark.parametrize("changes", [{}, {"scan": True}])
+def test_dropout_is_of_training_alone(changes):
+    x, variables = make_tokens(), start(SMALL)
+    model = Performer(dataclasses.replace(SMALL, dropout=0.2, **changes))
+
+    def run(seed=0, train=True):
+        return model.apply(variables, x, train=train, rngs={"dropout": jax.random.key(seed)})
+
+    whole = Performer(SMALL).apply(variables, x, train=False)
+    np.testing.assert_allclose(run(train=False), whole, atol=1e-5)
+    np.testing.assert_array_equal(run(), run())
+    assert np.abs(run(0) - run(1)).max() > 0.01
 
 
 def test_bfloat16_is_near_float32_and_its_parameters_are_float32():
     x, half = make_tokens(), dataclasses.replace(SMALL, dtype="bfloat16")
     variables = start(half)
     assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
-    whole, near = (Performer(config).apply(variables, x) for config in (SMALL, half))
+    whole, near = (Performer(config).apply(variables, x, train=False) for config in (SMALL, half))
     assert near.dtype == jnp.float32
     difference = np.abs(near - whole).max()
     assert 0 < difference < 0.05 * np.abs(whole).max()
+
+    def loss(params):
+        given = {"params": params, "buffers": variables["buffers"]}
+        return jnp.sum(Performer(half).apply(given, x, train=False) ** 2)
+
+    assert list_coarse(jax.make_jaxpr(loss)(variables["params"])) == {"dot_general"}
+    backward = list_coarse(jax.make_jaxpr(jax.grad(loss))(variables["params"]))
+    assert backward == {"dot_general", "exp"}  # that of the slope of GELU

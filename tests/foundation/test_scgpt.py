@@ -164,7 +164,8 @@ def test_dropout_acts_in_training_alone():
 
 def test_the_files_decide_the_sizes():
     config = read_config(json.loads(json.dumps(ARGS)), VOCABULARY)
-    assert config == dataclasses.replace(CONFIG, activation="relu")
+    drops = {"attention_dropout": CONFIG.dropout, "inner_dropout": CONFIG.dropout}
+    assert config == dataclasses.replace(CONFIG, activation="relu", **drops)
     assert config.vocabulary == len(VOCABULARY) + 3
 
 
