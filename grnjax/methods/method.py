@@ -132,6 +132,10 @@ class MethodConfig(Settings):
         """How its fits are trained, where the training loop does; None for a method without one."""
         return None
 
+    def open_recorder(self, folder: Path | None, fits: int, description: str) -> FitRecorder:
+        """The recorder of so many of its fits, in a run folder or in none."""
+        return FitRecorder(folder, fits, self.engine.epochs if self.engine else 1, description)
+
     def files(self) -> dict[str, str | None]:
         """The files that it reads itself, by the settings that name them; None where none is."""
         return {}
