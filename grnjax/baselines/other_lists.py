@@ -73,10 +73,6 @@ class OtherLists:
         """The lists of all other cell types than this one, whatever it is called."""
         return self.take(self.cells != name_cell_type(cell))
 
-    def without_tfs(self, tfs: Sequence[str]) -> "OtherLists":
-        """The lists of all other TFs than these."""
-        return self.take(~np.isin(self.tfs, list(tfs)))
-
     def take(self, chosen: np.ndarray) -> "OtherLists":
         """Some of the lists."""
         return OtherLists(self.tfs[chosen], self.cells[chosen], self.labels[chosen])
