@@ -1,23 +1,25 @@
 """From out-of-fold logits to a table of edges: probabilities, intervals, what is new and unseen."""
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 from scipy.special import expit, logit, ndtri
 
 from grnjax.data.candidates import has_known_targets
 from grnjax.evaluation.calibration import fit_calibration, out_of_sample_error
 from grnjax.evaluation.known_share import KnownShare, estimate_known_share, fit_truth
 from grnjax.progress import logger
-from grnjax.tasks.cross_fitting import CrossFit
 from grnjax.types import LabelledPairs
 
 
 def rank_candidates(
     names: np.ndarray,
     candidates: LabelledPairs,
-    fitted: CrossFit,
+    logits: Float[np.ndarray, "member candidate"],
+    terms: Mapping[str, Float[np.ndarray, " candidate"]],
     *,
     prevalence: float | None,
     known_share: float | None,
@@ -33,10 +35,12 @@ def rank_candidates(
 
     Args:
         names: of the genes.
+        logits: of all repeats, each out of fold.
+        terms: they add up to the mean logit; empty unless they are asked for.
         prevalence: share of true edges that `probability` assumes; None for that of known ones.
         known_share: share of the true edges that the known ones are; None estimates it.
     """
-    mean = fitted.logits.mean(axis=0, dtype=np.float64)
+    mean = logits.mean(axis=0, dtype=np.float64)
     known = has_known_targets(candidates)
     calibration = fit_calibration(mean[known], candidates.labels[known])
     shift = 0.0
@@ -47,21 +51,21 @@ def rank_candidates(
     def probability(raw: np.ndarray) -> np.ndarray:
         return expit(calibration.a * raw + calibration.b + shift)
 
-    reach = ndtri(0.975) * fitted.logits.std(axis=0, dtype=np.float64)
+    reach = ndtri(0.975) * logits.std(axis=0, dtype=np.float64)
     columns = {
         "tf": names[candidates.pairs[:, 0]],
         "target": names[candidates.pairs[:, 1]],
         "importance": expit(mean),
         "probability": probability(mean),
         "probability_true": probability_true(mean, candidates, known, share),
-        "spread": probability(fitted.logits).std(axis=0),
+        "spread": probability(logits).std(axis=0),
         "low": probability(mean - reach),
         "high": probability(mean + reach),
         "status": np.where(candidates.labels > 0, "known", "new"),
         "unseen": name_unseen(candidates),
     }
-    if fitted.terms:
-        columns |= {"logit": mean, **{f"logit: {x}": v for x, v in fitted.terms.items()}}
+    if terms:
+        columns |= {"logit": mean, **{f"logit: {x}": v for x, v in terms.items()}}
     order = np.lexsort((candidates.pairs[:, 1], candidates.pairs[:, 0], -mean))
     figures = {
         "slope": calibration.a,

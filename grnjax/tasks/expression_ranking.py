@@ -1,52 +1,15 @@
-"""A ranking by expression alone: every pair scored, as edges, and judged by the known ones."""
+"""Scores by expression alone: of every pair, as edges, and laid on candidates that judge them."""
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from grnjax.data.candidates import list_candidates
 from grnjax.data.expression_features import correlation
 from grnjax.data.label_matrix import row_of_tf
 from grnjax.errors import ConfigError
 from grnjax.methods.method import MethodConfig, Problem, Scorer
-from grnjax.tasks.cross_fitting import CrossFitConfig, assign_folds
-from grnjax.tasks.judging import judge_folds, trivial_out_of_fold
-from grnjax.tasks.ranked_network import RankedNetwork
 from grnjax.training.recorder import FitRecorder
 from grnjax.types import Dataset, GeneTable, LabelledPairs, Part, Split
-
-
-def rank_by_expression(
-    method: MethodConfig, problem: Problem, judged: Dataset, folds: int
-) -> RankedNetwork:
-    """Pairs by falling importance, the sign of their correlation, and status if edges are known.
-
-    The first columns are those of arboreto and SCENIC; a pair that is not listed has a score of 0.
-    Known edges judge the ranking on folds, beside the trivial rows, which learn from the others.
-
-    Args:
-        judged: the known edges, among at least the genes of the problem by name.
-    """
-    fit = fit_without_labels(method, problem)
-    genes, rows = problem.dataset.genes, []
-    scores = score_every_pair(genes, fit)
-    edges = rank_pairs(genes, scores)
-    sign_by_expression(edges, genes)
-    if len(judged.known.positives):
-        edges["status"] = name_status(edges, judged)
-        candidates = list_candidates(judged)
-        parts = list(assign_folds(candidates, CrossFitConfig(repeats=1, folds=folds), problem.seed))
-        found = {method.name(): score_candidates(scores, genes, candidates, judged)}
-        found |= trivial_out_of_fold(judged, candidates, parts)
-        genes, rows = judged.genes, judge_folds(candidates, found, parts)
-    return RankedNetwork(
-        method=method.name(),
-        genes=genes,
-        edges=edges,
-        rows=rows,
-        tables=fit.tables(),
-        report=fit.report(),
-    )
 
 
 def fit_without_labels(method: MethodConfig, problem: Problem) -> Scorer:

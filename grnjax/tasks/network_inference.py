@@ -24,9 +24,16 @@ from grnjax.graphs.walks import InferredNetwork
 from grnjax.methods.kernel_factor.method import KernelFactorMethod
 from grnjax.methods.method import MethodConfig, Problem
 from grnjax.progress import describe_time, logger
-from grnjax.tasks.cross_fitting import CrossFitConfig, choose_folds, cross_fit
+from grnjax.tasks.cross_fitting import CrossFitConfig, assign_folds, choose_folds, cross_fit
 from grnjax.tasks.edge_table import rank_candidates
-from grnjax.tasks.expression_ranking import rank_by_expression, sign_by_expression
+from grnjax.tasks.expression_ranking import (
+    fit_without_labels,
+    name_status,
+    rank_pairs,
+    score_candidates,
+    score_every_pair,
+    sign_by_expression,
+)
 from grnjax.tasks.judging import judge_folds, trivial_out_of_fold
 from grnjax.tasks.ranked_network import RankedNetwork
 from grnjax.types import Dataset, LabelledPairs
@@ -124,7 +131,8 @@ def infer(
     edges, calibration = rank_candidates(
         dataset.genes.names,
         candidates,
-        fitted,
+        fitted.logits,
+        fitted.terms,
         prevalence=config.prevalence,
         known_share=config.known_share,
         seed=seed,
@@ -168,6 +176,39 @@ def check_settings(config: InferenceConfig, *, has_known: bool) -> None:
                 f"--{name.replace('_', '-')} is no setting of {method.name()}{needs}; leave it out "
                 "or choose another --method."
             )
+
+
+def rank_by_expression(
+    method: MethodConfig, problem: Problem, judged: Dataset, folds: int
+) -> RankedNetwork:
+    """Pairs by falling importance, the sign of their correlation, and status if edges are known.
+
+    The first columns are those of arboreto and SCENIC; a pair that is not listed has a score of 0.
+    Known edges judge the ranking on folds, beside the trivial rows, which learn from the others.
+
+    Args:
+        judged: the known edges, among at least the genes of the problem by name.
+    """
+    fit = fit_without_labels(method, problem)
+    genes, rows = problem.dataset.genes, []
+    scores = score_every_pair(genes, fit)
+    edges = rank_pairs(genes, scores)
+    sign_by_expression(edges, genes)
+    if len(judged.known.positives):
+        edges["status"] = name_status(edges, judged)
+        candidates = list_candidates(judged)
+        parts = list(assign_folds(candidates, CrossFitConfig(repeats=1, folds=folds), problem.seed))
+        found = {method.name(): score_candidates(scores, genes, candidates, judged)}
+        found |= trivial_out_of_fold(judged, candidates, parts)
+        genes, rows = judged.genes, judge_folds(candidates, found, parts)
+    return RankedNetwork(
+        method=method.name(),
+        genes=genes,
+        edges=edges,
+        rows=rows,
+        tables=fit.tables(),
+        report=fit.report(),
+    )
 
 
 def tell_size(method: MethodConfig, dataset: Dataset, fits: int) -> None:

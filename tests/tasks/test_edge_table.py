@@ -24,7 +24,9 @@ def rank(dataset, candidates):
 
     def run(fitted, prevalence=None):
         shares = {"prevalence": prevalence, "known_share": None}
-        return rank_candidates(dataset.genes.names, candidates, fitted, seed=0, **shares)
+        return rank_candidates(
+            dataset.genes.names, candidates, fitted.logits, fitted.terms, seed=0, **shares
+        )
 
     return run
 
