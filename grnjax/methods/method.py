@@ -75,10 +75,6 @@ class Scorer:
         """What each source of evidence adds on labelled pairs; empty unless it explains."""
         return []
 
-    def notes(self) -> dict:
-        """What is worth a place in a results row, such as the step that was chosen."""
-        return {}
-
     def tables(self) -> dict[str, pd.DataFrame]:
         """What else was found, such as regulons: tables that `infer` writes as NAME.tsv."""
         return {}
