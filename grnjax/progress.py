@@ -24,9 +24,13 @@ class ProgressBar:
 
     Used as a context manager. A thread of its own moves it, so that a first fit that compiles, or a
     block that takes minutes, is seen to be under way.
+
+    Args:
+        total: how many `unit`s there are.
+        hidden: shows nothing.
     """
 
-    def __init__(self, total: int, description: str, *, unit: str, hidden: bool):
+    def __init__(self, total: int, description: str, *, unit: str, hidden: bool = False):
         from tqdm import tqdm
 
         self.total, self.description, self.unit = total, description, unit
@@ -84,6 +88,4 @@ def describe_time(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
-def progress_bar(total: int, description: str, *, unit: str, hidden: bool = False) -> ProgressBar:
-    """Progress over `unit`s on standard error, if not `hidden`; use it as a context manager."""
-    return ProgressBar(total, description, unit=unit, hidden=hidden)
+progress_bar = ProgressBar  # what grnjax.foundation.embed calls it

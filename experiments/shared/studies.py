@@ -45,7 +45,6 @@ from grnjax.tasks.split_fits import (
     fit_requests,
     list_requests,
 )
-from grnjax.training.recorder import FitRecorder
 from grnjax.types import Dataset, GeneTable, LabelledPairs, Split
 
 MDC, HESC = "Specific/mDC/TFs+500", "Specific/hESC/TFs+500"
@@ -217,8 +216,7 @@ class Splits:
             for request in list_requests(self.splits, problems, config)
             if request.control == variant.control and any(request.split is x for x in wanted)
         ]
-        engine = variant.method.engine
-        with FitRecorder(None, len(requests), engine.epochs if engine else 1, what) as recorder:
+        with variant.method.open_recorder(None, len(requests), what) as recorder:
             for request, fitted in fit_requests(requests, recorder):
                 yield request.split, request.seed, fitted
 

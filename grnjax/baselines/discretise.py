@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from grnjax.config import AtLeastTwo, Settings
-from grnjax.progress import progress_bar
+from grnjax.progress import ProgressBar
 from grnjax.types import GeneTable
 
 FALSE_POSITIVES = 0.05  # how often pure noise may be cut (Scargle et al. 2013, equation 21)
@@ -56,7 +56,7 @@ def find_states(genes: GeneTable, among: np.ndarray, config: StateConfig) -> Sta
     A gene without expression, a constant one, and one whose histogram supports no cut tell nothing.
     """
     kept, sizes, columns = [], [], []
-    with progress_bar(len(among), "finding the states of genes", unit="gene") as bar:
+    with ProgressBar(len(among), "finding the states of genes", unit="gene") as bar:
         for gene in np.sort(among):
             values = genes.expression[:, gene].astype(np.float64)
             state = cut(values, config) if genes.measured[gene] else np.zeros(0, int)

@@ -26,7 +26,7 @@ from grnjax.baselines.discretise import StateConfig, States, find_states
 from grnjax.baselines.information import Estimator, specific_information, split_targets
 from grnjax.config import Positive
 from grnjax.errors import ConfigError
-from grnjax.progress import progress_bar
+from grnjax.progress import ProgressBar
 from grnjax.types import GeneTable
 
 FEWEST_GENES = 3
@@ -80,7 +80,7 @@ def unique_contributions(states: States, estimator: Estimator) -> Float[np.ndarr
     """The u of every pair, symmetric; 0 on the diagonal and for genes that share no information."""
     count = len(states.genes)
     directed = np.zeros((count, count))  # row: the target
-    with progress_bar(count, "decomposing information", unit="target") as bar:
+    with ProgressBar(count, "decomposing information", unit="target") as bar:
         for places, about in split_targets(states, np.arange(count)):
             of_states = specific_information(about, states, estimator)
             itself = np.repeat(places, about.sizes)

@@ -30,7 +30,6 @@ if TYPE_CHECKING:  # its import costs half a second
     from anndata import AnnData
 
 ACTIVITY, ACTIVE, NETWORK = "ereg_auc", "ereg_active", "grn"
-PER_REGULON = ("names", "tfs", "thresholds", "is_bimodal")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

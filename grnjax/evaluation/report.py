@@ -76,14 +76,6 @@ def format_table(summary: pd.DataFrame, columns: dict[str, str] = COLUMNS) -> st
     return "\n".join([*lines, _describe_draws(summary)])
 
 
-def markdown_table(summary: pd.DataFrame, columns: dict[str, str] = COLUMNS) -> str:
-    """The same table in Markdown."""
-    header, *body = _make_cells(summary, columns)
-    rule = ["---", *["---:"] * (len(header) - 1)]
-    lines = ["| " + " | ".join(cells) + " |" for cells in (header, rule, *body)]
-    return "\n".join([*lines, "", _describe_draws(summary)])
-
-
 def _average_over_seeds(rows: list[dict]) -> pd.DataFrame:
     """Metrics [method and draw, metric], methods in order of first appearance."""
     if not rows:

@@ -29,7 +29,7 @@ from grnjax.evidence.motif_scores import (
     choose_background,
     score_motif,
 )
-from grnjax.progress import logger, progress_bar
+from grnjax.progress import ProgressBar, logger
 from grnjax.storage.files import replace_whole
 
 COLUMNS = ("tf", "motif", "start", "end", "strand", "score", "log_odds", "p_value")
@@ -79,7 +79,7 @@ def scan_files(
     models = read_motif_models(motifs)
 
     def read(what: str) -> Iterator[Piece]:
-        with progress_bar(source.stat().st_size, what, unit="byte", hidden=hidden) as bar:
+        with ProgressBar(source.stat().st_size, what, unit="byte", hidden=hidden) as bar:
             pieces = read_pieces(
                 source,
                 case=config.lower_case,

@@ -166,16 +166,16 @@ def sum_backward(kept, slope):
 
 @shapes
 def multiply_ends(
-    nodes: Float[Array, "node dim"],
-    slope: Float[Array, "node dim"],
+    of_senders: Float[Array, "node *head dim"],
+    of_receivers: Float[Array, "node *head dim"],
     graph: jraph.GraphsTuple,
     at_once: int,
-) -> Float[Array, " edge"]:
-    """For each edge the inner product of its sender's vector with its receiver's slope."""
+) -> Float[Array, "edge *head"]:  # noqa: F821, as it could be a product
+    """For each edge the inner product of a vector of its sender with one of its receiver."""
 
     def multiply(ends):
         sender, receiver = ends
-        return jnp.sum(nodes[sender] * slope[receiver])
+        return jnp.sum(of_senders[sender] * of_receivers[receiver], axis=-1)
 
     return jax.lax.map(multiply, (graph.senders, graph.receivers), batch_size=at_once)
 

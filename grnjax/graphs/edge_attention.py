@@ -10,7 +10,7 @@ import jraph
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from grnjax.graphs.aggregate import AT_ONCE, sum_rows
+from grnjax.graphs.aggregate import AT_ONCE, multiply_ends, sum_rows
 from grnjax.graphs.build import Groups, Neighbourhoods
 from grnjax.types import shapes
 
@@ -65,12 +65,7 @@ def attend(
 @jax.custom_vjp
 def scores_in_chunks(queries, keys, graph):
     """The scores."""
-
-    def multiply(ends):
-        sender, receiver = ends
-        return jnp.sum(queries[receiver] * keys[sender], axis=-1)
-
-    return jax.lax.map(multiply, (graph.senders, graph.receivers), batch_size=AT_ONCE)
+    return multiply_ends(keys, queries, graph, AT_ONCE)
 
 
 @jax.custom_vjp

@@ -13,7 +13,7 @@ from grnjax.errors import ConfigError
 from grnjax.evaluation.rewiring import rewire_labels
 from grnjax.evidence.types import Evidence
 from grnjax.methods.method import Problem
-from grnjax.types import GeneTable, LabelledPairs, Part
+from grnjax.types import LabelledPairs, Part
 
 
 def rewire(problem: Problem, seed: int) -> Problem:
@@ -37,17 +37,13 @@ def rewire(problem: Problem, seed: int) -> Problem:
 
 def permute_expression(problem: Problem, seed: int) -> Problem:
     """The profiles of the measured genes, permuted among them."""
-    genes = permute_profiles(problem.dataset.genes, np.random.default_rng(seed))
+    genes = problem.dataset.genes
+    measured, expression = np.flatnonzero(genes.measured), genes.expression.copy()
+    order = np.random.default_rng(seed).permutation(measured)
+    expression[:, measured] = genes.expression[:, order]
+    genes = dataclasses.replace(genes, expression=expression)
     dataset = dataclasses.replace(problem.dataset, genes=genes)
     return dataclasses.replace(problem, dataset=dataset)
-
-
-def permute_profiles(genes: GeneTable, rng: np.random.Generator) -> GeneTable:
-    """The table with the profiles of the measured genes permuted among them."""
-    measured = np.flatnonzero(genes.measured)
-    expression = genes.expression.copy()
-    expression[:, measured] = genes.expression[:, rng.permutation(measured)]
-    return dataclasses.replace(genes, expression=expression)
 
 
 def alter_embedding(

@@ -27,7 +27,7 @@ from grnjax.errors import ConfigError, NonFiniteError
 from grnjax.methods.controls import permute_expression
 from grnjax.methods.method import Control, Cost, MethodConfig, Problem, Scorer, make_method
 from grnjax.methods.score_blocks import digest_run, read_block, write_block
-from grnjax.progress import progress_bar
+from grnjax.progress import ProgressBar
 from grnjax.training.recorder import FitRecorder
 from grnjax.types import GeneTable, LabelledPairs, Part
 
@@ -201,7 +201,7 @@ def score_genes(
     kept = None if folder is None else Path(folder) / "checkpoints" / name
     key = digest_run(genes, name, settings, seed)
     scores = np.zeros((len(tfs), len(genes.names)), np.float32)
-    with progress_bar(len(targets), f"inferring by {name}", unit="target") as bar:
+    with ProgressBar(len(targets), f"inferring by {name}", unit="target") as bar:
         for first in range(0, len(targets), size):
             part = targets[first : first + size]
             path = kept and kept / f"{first:06d}.block"

@@ -82,10 +82,6 @@ class Scorer:
         """What each source of evidence adds on labelled pairs; empty unless it explains."""
         return []
 
-    def notes(self) -> dict:
-        """What is worth a place in a results row, such as the step that was chosen."""
-        return {}
-
     def tables(self) -> dict[str, pd.DataFrame]:
         """What else was found, such as regulons: tables that `infer` writes as NAME.tsv."""
         return {}
@@ -138,6 +134,10 @@ class MethodConfig(Settings):
     def engine(self) -> TrainingConfig | None:
         """How its fits are trained, where the training loop does; None for a method without one."""
         return None
+
+    def open_recorder(self, folder: Path | None, fits: int, description: str) -> FitRecorder:
+        """The recorder of so many of its fits, in a run folder or in none."""
+        return FitRecorder(folder, fits, self.engine.epochs if self.engine else 1, description)
 
     def files(self) -> dict[str, str | None]:
         """The files that it reads itself, by the settings that name them; None where none is."""

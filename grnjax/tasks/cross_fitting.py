@@ -1,7 +1,9 @@
 """Candidates assigned to folds, so that no pair is scored by a model that trained on it."""
 
 import dataclasses
+import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 from jax.sharding import Mesh
@@ -40,6 +42,32 @@ class CrossFit:
     logits: Float[np.ndarray, "member candidate"]  # of all repeats, each out of fold
     worth: list[dict]  # what each source of evidence adds, by fold (`Scorer.worth`); or empty
     terms: dict[str, Float[np.ndarray, " candidate"]]  # they add up to the mean logit; or empty
+
+
+def choose_folds(
+    candidates: LabelledPairs,
+    config: CrossFitConfig,
+    seed: int,
+    folder: Path | None,
+    takes_all_pairs: bool,
+) -> list[Fold]:
+    """The folds of all repeats, under the names that the run folder has for them.
+
+    Args:
+        takes_all_pairs: whether a fit takes all pairs at once, however many.
+    """
+    if takes_all_pairs:
+        config = dataclasses.replace(config, most_train_pairs=sys.maxsize)
+    begun_before = folder is not None and (folder / "checkpoints/member0-fold0").exists()
+    name = "member" if begun_before else "repeat"  # as version 0.1.0 called them
+    folds = list(assign_folds(candidates, config, seed, name=name))
+    if any(fold.part.negative_weight > 1 for fold in folds):
+        logger.warning(
+            "more than %d pairs: each fit takes a random part of the unlabelled ones, weighted up "
+            "(--most-train-pairs)",
+            config.most_train_pairs,
+        )
+    return folds
 
 
 def assign_folds(
@@ -107,7 +135,8 @@ def cross_fit(
             f"{MOST_EXPLAINED:,}"
         )
     logits, worth, terms = None, [], {}
-    fits = method.fit_all(problem, [fold.part for fold in folds], recorder, mesh=mesh)
+    parts = [fold.part for fold in folds]
+    fits = method.fit_all(problem, parts, recorder, mesh=mesh)
     for fold, fit in zip(folds, fits, strict=True):
         hidden = fold.part.split.test
         scores = fit.logits(hidden)

@@ -12,7 +12,7 @@ from grnjax.training.recorder import FitRecorder
 from grnjax.types import Dataset, GeneTable, LabelledPairs, Part, Split
 
 
-def fit_without_labels(problem: Problem, method: MethodConfig) -> Scorer:
+def fit_without_labels(method: MethodConfig, problem: Problem) -> Scorer:
     """The one fit of a method that learns from no known edge."""
     none = LabelledPairs(np.empty((0, 2), np.int32), np.empty(0, np.float32))
     part = Part(Split(none, none, none, "all pairs", 0), "all", problem.seed)

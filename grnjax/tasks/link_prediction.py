@@ -126,9 +126,8 @@ def run_study(
     }
     count = len(splits) * (1 + len(config.controls)) * len(config.seeds)
     count += len(splits) * (len(options) + 1 if options else 0)
-    epochs = method.engine.epochs if method.engine else 1
     reconstructions, name = [], method.name()
-    with FitRecorder(folder, count, epochs, "fitting") as recorder:
+    with method.open_recorder(folder, count, "fitting") as recorder:
         chosen = choose_on_validation(splits, problems, config, options or {}, recorder, mesh)
         requests = list_requests(splits, problems, config, chosen)
         for request, fit in fit_requests(requests, recorder, mesh=mesh):

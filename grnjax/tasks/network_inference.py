@@ -8,32 +8,24 @@ edge ranks at once (`expression_ranking`).
 """
 
 import dataclasses
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from jax.sharding import Mesh
-from scipy.special import expit, logit, ndtri
 
 from grnjax.config import Share, renamed
-from grnjax.data.candidates import has_known_targets, list_candidates
+from grnjax.data.candidates import list_candidates
 from grnjax.errors import ConfigError
-from grnjax.evaluation.calibration import fit_calibration, out_of_sample_error
-from grnjax.evaluation.known_share import KnownShare, estimate_known_share, fit_truth
 from grnjax.evidence.gather import clear_evidence
 from grnjax.evidence.types import Evidence
 from grnjax.graphs.walks import InferredNetwork
 from grnjax.methods.kernel_factor.method import KernelFactorMethod
 from grnjax.methods.method import MethodConfig, Problem
 from grnjax.progress import describe_time, logger
-from grnjax.tasks.cross_fitting import (
-    CrossFit,
-    CrossFitConfig,
-    assign_folds,
-    cross_fit,
-)
+from grnjax.tasks.cross_fitting import CrossFitConfig, assign_folds, choose_folds, cross_fit
+from grnjax.tasks.edge_table import rank_candidates
 from grnjax.tasks.expression_ranking import (
     fit_without_labels,
     name_status,
@@ -44,8 +36,7 @@ from grnjax.tasks.expression_ranking import (
 )
 from grnjax.tasks.judging import judge_folds, trivial_out_of_fold
 from grnjax.tasks.ranked_network import RankedNetwork
-from grnjax.training.recorder import FitRecorder
-from grnjax.types import Dataset, Fold, LabelledPairs
+from grnjax.types import Dataset, LabelledPairs
 
 MOST_FITS = 10_000
 
@@ -116,25 +107,36 @@ def infer(
         folder=folder,
     )
     method.check(problem)
-    if "labels" not in method.READS:
-        return rank_by_expression(problem, method, judged=judged, folds=config.folds)
-    tell_size(method, dataset, config.repeats * config.folds)
+    learns = "labels" in method.READS
+    tell_size(method, dataset, config.repeats * config.folds if learns else 1)
+    if not learns:
+        return rank_by_expression(method, problem, judged, config.folds)
     candidates = list_candidates(dataset)
-    folds = choose_folds(dataset, candidates, config, seed, folder)
+    negatives = len(dataset.known) - len(dataset.known.positives)
+    if negatives:
+        logger.warning("%d pairs labelled 0 count as unlabelled, like all that is new", negatives)
+    folds = choose_folds(candidates, config, seed, folder, method.TRAINS_ON_ALL_PAIRS)
     parts = [fold.part for fold in folds]
     splits = [fold.part.split for fold in folds if fold.repeat == 0]
     used, overlap = clear_evidence(dataset, evidence, splits, config.allow)
     problem = dataclasses.replace(problem, parts=parts, evidence=used)
     method.check(problem)
     problem = method.prepare(problem)
-    epochs = method.engine.epochs if method.engine else 1
-    with FitRecorder(folder, len(folds), epochs, f"inferring by {method.name()}") as recorder:
+    with method.open_recorder(folder, len(folds), f"inferring by {method.name()}") as recorder:
         fitted = cross_fit(
             method, problem, candidates, folds, recorder, mesh=mesh, explain=config.explain
         )
     mean = fitted.logits.mean(axis=0, dtype=np.float64)
     scores = {method.name(): mean, **trivial_out_of_fold(dataset, candidates, folds)}
-    edges, calibration = rank(dataset, candidates, fitted, config, seed=seed)
+    edges, calibration = rank_candidates(
+        dataset.genes.names,
+        candidates,
+        fitted.logits,
+        fitted.terms,
+        prevalence=config.prevalence,
+        known_share=config.known_share,
+        seed=seed,
+    )
     sign_by_expression(edges, dataset.genes)
     return RankedNetwork(
         method=method.name(),
@@ -177,7 +179,7 @@ def check_settings(config: InferenceConfig, *, has_known: bool) -> None:
 
 
 def rank_by_expression(
-    problem: Problem, method: MethodConfig, *, judged: Dataset, folds: int
+    method: MethodConfig, problem: Problem, judged: Dataset, folds: int
 ) -> RankedNetwork:
     """Pairs by falling importance, the sign of their correlation, and status if edges are known.
 
@@ -187,21 +189,26 @@ def rank_by_expression(
     Args:
         judged: the known edges, among at least the genes of the problem by name.
     """
-    tell_size(method, problem.dataset, 1)
-    genes, fit = problem.dataset.genes, fit_without_labels(problem, method)
-    scores, found = score_every_pair(genes, fit), {"tables": fit.tables(), "report": fit.report()}
-    edges, name = rank_pairs(genes, scores), method.name()
+    fit = fit_without_labels(method, problem)
+    genes, rows = problem.dataset.genes, []
+    scores = score_every_pair(genes, fit)
+    edges = rank_pairs(genes, scores)
     sign_by_expression(edges, genes)
-    if not len(judged.known.positives):
-        return RankedNetwork(method=name, genes=genes, edges=edges, rows=[], **found)
-    edges["status"] = name_status(edges, judged)
-    candidates = list_candidates(judged)
-    config = CrossFitConfig(repeats=1, folds=folds)
-    parts = list(assign_folds(candidates, config, problem.seed))
-    rows = {name: score_candidates(scores, genes, candidates, judged)}
-    rows |= trivial_out_of_fold(judged, candidates, parts)
-    rows = judge_folds(candidates, rows, parts)
-    return RankedNetwork(method=name, genes=judged.genes, edges=edges, rows=rows, **found)
+    if len(judged.known.positives):
+        edges["status"] = name_status(edges, judged)
+        candidates = list_candidates(judged)
+        parts = list(assign_folds(candidates, CrossFitConfig(repeats=1, folds=folds), problem.seed))
+        found = {method.name(): score_candidates(scores, genes, candidates, judged)}
+        found |= trivial_out_of_fold(judged, candidates, parts)
+        genes, rows = judged.genes, judge_folds(candidates, found, parts)
+    return RankedNetwork(
+        method=method.name(),
+        genes=genes,
+        edges=edges,
+        rows=rows,
+        tables=fit.tables(),
+        report=fit.report(),
+    )
 
 
 def tell_size(method: MethodConfig, dataset: Dataset, fits: int) -> None:
@@ -230,124 +237,3 @@ def judge_hidden(network: RankedNetwork, truth: pd.DataFrame) -> list[dict]:
     pairs = pd.MultiIndex.from_arrays(names[candidates.pairs].T)
     hidden = LabelledPairs(candidates.pairs, pairs.isin(true).astype(np.float32))
     return judge_folds(hidden, network.scores, network.folds, among=candidates.labels == 0)
-
-
-def choose_folds(
-    dataset: Dataset,
-    candidates: LabelledPairs,
-    config: InferenceConfig,
-    seed: int,
-    folder: Path | None,
-) -> list[Fold]:
-    """The folds of all repeats, under the names that the run folder has for them."""
-    negatives = len(dataset.known) - len(dataset.known.positives)
-    if negatives:
-        logger.warning("%d pairs labelled 0 count as unlabelled, like all that is new", negatives)
-    if config.method.TRAINS_ON_ALL_PAIRS:
-        config = dataclasses.replace(config, most_train_pairs=sys.maxsize)
-    begun_before = folder is not None and (folder / "checkpoints/member0-fold0").exists()
-    name = "member" if begun_before else "repeat"  # as version 0.1.0 called them
-    folds = list(assign_folds(candidates, config, seed, name=name))
-    if any(fold.part.negative_weight > 1 for fold in folds):
-        logger.warning(
-            "more than %d pairs: each fit takes a random part of the unlabelled ones, weighted up "
-            "(--most-train-pairs)",
-            config.most_train_pairs,
-        )
-    return folds
-
-
-def rank(
-    dataset: Dataset,
-    candidates: LabelledPairs,
-    fitted: CrossFit,
-    config: InferenceConfig,
-    *,
-    seed: int,
-) -> tuple[pd.DataFrame, dict]:
-    """The candidates by falling mean logit of the members, and how they were calibrated.
-
-    Columns: tf, target, importance (the mean logit as a share of 1), probability (of being listed,
-    calibrated), probability_true (of being true, by the known share), spread (the deviation of
-    `probability` over the members), low and high (its 95 % interval over the members, by a normal
-    on the logit scale), status (known or new) and unseen: whether the TF has no known targets, the
-    gene no known regulator, or both. Then, if asked for, the logit and its terms.
-    """
-    mean = fitted.logits.mean(axis=0, dtype=np.float64)
-    known = has_known_targets(candidates)
-    calibration = fit_calibration(mean[known], candidates.labels[known])
-    shift, prevalence = 0.0, config.prevalence
-    if prevalence is not None:
-        shift = logit(prevalence) - logit(calibration.prevalence)
-    share = find_known_share(mean[known], candidates.take(known), config.known_share, seed)
-
-    def probability(raw: np.ndarray) -> np.ndarray:
-        return expit(calibration.a * raw + calibration.b + shift)
-
-    names = dataset.genes.names
-    reach = ndtri(0.975) * fitted.logits.std(axis=0, dtype=np.float64)
-    columns = {
-        "tf": names[candidates.pairs[:, 0]],
-        "target": names[candidates.pairs[:, 1]],
-        "importance": expit(mean),
-        "probability": probability(mean),
-        "probability_true": probability_true(mean, candidates, known, share),
-        "spread": probability(fitted.logits).std(axis=0),
-        "low": probability(mean - reach),
-        "high": probability(mean + reach),
-        "status": np.where(candidates.labels > 0, "known", "new"),
-        "unseen": name_unseen(candidates),
-    }
-    if fitted.terms:
-        columns |= {"logit": mean, **{f"logit: {x}": v for x, v in fitted.terms.items()}}
-    order = np.lexsort((candidates.pairs[:, 1], candidates.pairs[:, 0], -mean))
-    figures = {
-        "slope": calibration.a,
-        "offset": calibration.b + shift,
-        "prevalence_assumed": prevalence or calibration.prevalence,
-        "prevalence_known": calibration.prevalence,
-        "known_share": dataclasses.asdict(share),
-        "reliability_error": out_of_sample_error(mean[known], candidates.labels[known]),
-        "pairs_of_tfs_without_known_targets": int((~known).sum()),
-    }
-    return pd.DataFrame(columns).iloc[order].reset_index(drop=True), figures
-
-
-def find_known_share(
-    scores: np.ndarray, pairs: LabelledPairs, given: float | None, seed: int
-) -> KnownShare:
-    """The known share as given, or estimated, by out-of-fold scores of pairs of known TFs."""
-    if given is not None:
-        return KnownShare(given, given, given)
-    share = estimate_known_share(scores, pairs.labels, pairs.pairs[:, 0], seed=seed)
-    if share.value is None:
-        logger.warning(
-            f"the scores cannot tell which share of the true edges is known ({share.low:.0%} at "
-            "least), so that probability_true stays empty; --known-share=SHARE gives it"
-        )
-    else:
-        logger.info(
-            f"known edges are estimated to be {share.value:.0%} of the true ones "
-            f"({share.low:.0%} to {share.high:.0%}); --known-share=SHARE says otherwise"
-        )
-    return share
-
-
-def probability_true(
-    scores: np.ndarray, candidates: LabelledPairs, known: np.ndarray, share: KnownShare
-) -> np.ndarray:
-    """The probability that each candidate is true; NaN where the known share cannot be told."""
-    if share.value is None:
-        return np.full(len(scores), np.nan)
-    truth = fit_truth(scores[known], candidates.labels[known], share.value)
-    return truth.probability(scores, candidates.labels > 0, known)
-
-
-def name_unseen(candidates: LabelledPairs) -> np.ndarray:
-    """What of a pair nothing is known: "TF", "target", "both" or "no".
-
-    A TF is unseen that has no known target, a target that no known edge is about.
-    """
-    tf = ~has_known_targets(candidates)
-    target = ~np.isin(candidates.pairs[:, 1], candidates.positives[:, 1])
-    return np.array(["no", "TF", "target", "both"])[tf + 2 * target]

@@ -19,7 +19,7 @@ class RankedNetwork:
 
     method: str
     genes: GeneTable
-    edges: pd.DataFrame  # tf, target, importance; what else there is says `network_inference.rank`
+    edges: pd.DataFrame  # tf, target, importance; the others: `edge_table.rank_candidates`
     rows: list[dict]  # known edges against unlabelled pairs in each fold, beside trivial rows
     calibration: dict = dataclasses.field(default_factory=dict)
     candidates: LabelledPairs | None = None  # None for a method that learns from no known edge

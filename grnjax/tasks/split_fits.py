@@ -87,11 +87,6 @@ class Request:
         return dataclasses.replace(self.problem.parts[self.place], name=name)
 
 
-def seed_of(draw: int, seed: int) -> int:
-    """The seed of what a fit draws."""
-    return derive_seed(seed, draw)
-
-
 def draw_splits(dataset: Dataset, config: SplitConfig) -> list[Split]:
     """One split for each draw of the settings, from the data set's positives."""
     edges, genes = dataset.known.positives, dataset.genes
@@ -129,7 +124,7 @@ def build_problems(
     for split, seed in itertools.product(splits, config.seeds):
         chosen_on = split.test if config.reference_selection else split.validation
         fitted = dataclasses.replace(split, validation=chosen_on)
-        parts.append(Part(fitted, "", seed_of(split.draw, seed)))
+        parts.append(Part(fitted, "", derive_seed(seed, split.draw)))
     tfs, names = list_split_tfs(splits), dataset.genes.names
     problem = Problem(
         dataset=dataset,

@@ -39,7 +39,7 @@ from grnjax.tasks.split_fits import (
     fit_requests,
     list_requests,
 )
-from grnjax.training.recorder import FitRecorder, derive_seed
+from grnjax.training.recorder import derive_seed
 from grnjax.types import Dataset, GeneTable, LabelledPairs, Split
 
 
@@ -133,8 +133,7 @@ def transfer(
         trivial = trivial_scores(trained.dataset.genes, judged.dataset.genes, split, tfs)
         scores[split.draw] = {(name, 0): values for name, values in trivial.items()}
     requests = list_requests(splits, learned_from, config)
-    epochs = method.engine.epochs if method.engine else 1
-    with FitRecorder(folder, len(requests), epochs, "fitting") as recorder:
+    with method.open_recorder(folder, len(requests), "fitting") as recorder:
         for request, fit in fit_requests(requests, recorder, mesh=mesh):
             draw, problem = request.split.draw, asked_about
             if request.control is not None:

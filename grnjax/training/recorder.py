@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from grnjax.progress import logger, progress_bar
+from grnjax.progress import ProgressBar, logger
 from grnjax.storage.checkpoints import CheckpointStore
 from grnjax.storage.files import JsonLines, read_json_lines, read_run_digest, write_atomic
 from grnjax.training.cluster import is_first
@@ -50,7 +50,7 @@ class FitRecorder:
         self.epochs = epochs
         self.run = None if folder is None else read_run_digest(folder)
         unit = "epoch" if epochs > 1 else "fit"
-        self.bar = progress_bar(fits * epochs, description, unit=unit, hidden=not is_first())
+        self.bar = ProgressBar(fits * epochs, description, unit=unit, hidden=not is_first())
         self.lines = None
         if folder is not None and is_first():
             folder.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,6 @@ from grnjax.errors import ConfigError
 from grnjax.evaluation.report import (
     COLUMNS,
     format_table,
-    markdown_table,
     paired_differences,
     summarise,
 )
@@ -87,8 +86,3 @@ def test_tables_show_the_numbers_and_leave_out_absent_metrics():
     text = format_table(summarise(ROWS[:1]))
     assert text.splitlines()[0].split() == ["method", "AUROC", "swap"]
     assert text.splitlines()[2].split() == ["model", ".800", ".500"]
-    assert markdown_table(summarise(ROWS[:1])).splitlines()[:3] == [
-        "| method | AUROC | swap |",
-        "| --- | ---: | ---: |",
-        "| model | .800 | .500 |",
-    ]

@@ -115,12 +115,6 @@ def read_result(path: Path) -> object:
     return find_damage(path.parent)
 
 
-def read_cells(path: Path) -> object:
-    from grnjax.data.gene_profiles import pool_stream, stream_cells
-
-    return pool_stream(stream_cells(path, counts=True), seed=0)
-
-
 def read_fasta(path: Path) -> object:
     from grnjax.data.fasta import read_pieces
 
@@ -210,7 +204,6 @@ READERS = {
     "BEELINE Target.csv": Reader("Target.csv", good.write_folder, read_published),
     "BEELINE Label.csv": Reader("Label.csv", good.write_folder, read_published),
     "BEELINE archive": Reader("a.zip", good.write_archive, read_archive),
-    "cell stream .h5ad": Reader("s.h5ad", good.write_h5ad, read_cells, ("anndata",)),
     "record.json": Reader("record.json", good.write_record, read_record),
     "run.json": Reader("run.json", good.write_result, read_result),
     "metrics.jsonl": Reader("metrics.jsonl", good.write_lines, READ_LINES),

@@ -60,7 +60,7 @@ def test_a_log_that_is_no_terminal_gets_lines_while_nothing_is_done(monkeypatch)
     lines = []
     monkeypatch.setattr(progress, "FIRST_LINE", 0.5)
     monkeypatch.setattr(progress.logger, "info", lambda *args: lines.append(args))
-    with progress.progress_bar(4, "fitting", unit="fit") as bar:
+    with progress.ProgressBar(4, "fitting", unit="fit") as bar:
         time.sleep(1.3)
         bar.update()
     assert lines[0] == ("%s: %s %ss", "fitting", "4", "fit")

@@ -104,7 +104,7 @@ def test_the_score_is_the_mean_logit_and_there_is_no_more_unless_it_is_said(data
 
     fit, pairs = Own(), dataset.known
     np.testing.assert_array_equal(fit.scores(pairs), np.arange(len(pairs)) / 2)
-    assert fit.terms(pairs) == {} and fit.worth(pairs, seed=0) == [] and fit.notes() == {}
+    assert fit.terms(pairs) == {} and fit.worth(pairs, seed=0) == []
     with pytest.raises(NotImplementedError, match="Own does not say how it is transferred"):
         fit.on(None)
     with pytest.raises(NotImplementedError, match="Scorer does not say how it scores pairs"):

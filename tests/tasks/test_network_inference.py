@@ -1,18 +1,16 @@
-"""How out-of-fold scores become a ranking, probabilities and judgements."""
+"""Which settings an inference takes, and how its folds are chosen and its ranking judged."""
 
 import dataclasses
 
-import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import expit, logit
 
 import grnjax
 from grnjax.errors import ConfigError
 from grnjax.methods.method import make_method
 from grnjax.methods.scregnet import InputConfig, ScRegNetMethod
 from grnjax.tasks import network_inference as inference
-from grnjax.tasks.cross_fitting import CrossFit, assign_folds
+from grnjax.tasks.cross_fitting import assign_folds, choose_folds
 from grnjax.tasks.ranked_network import RankedNetwork
 from grnjax.training.pair_objective import TrainingConfig
 
@@ -20,110 +18,10 @@ CONFIG = inference.InferenceConfig(repeats=2, folds=3)
 SHORT = ScRegNetMethod(training=TrainingConfig(epochs=10, evaluate_every=10))
 
 
-@pytest.fixture(scope="module")
-def fitted(candidates):
-    """Scores of two members that know something."""
-    noise = np.random.default_rng(0).normal(size=(2, len(candidates)))
-    return CrossFit(noise + 1.5 * candidates.labels - 1, worth=[], terms={})
-
-
-@pytest.fixture(scope="module")
-def rank(dataset, candidates):
-    """Ranks by the scores of fits."""
-
-    def run(fitted, **settings):
-        config = inference.InferenceConfig(**settings)
-        return inference.rank(dataset, candidates, fitted, config, seed=0)
-
-    return run
-
-
-def test_the_rank_is_that_of_the_mean_logit(dataset, candidates, fitted, rank):
-    edges, _ = rank(fitted)
-    names = dataset.genes.names[candidates.pairs]
-    mean = pd.Series(fitted.logits.mean(axis=0), pd.MultiIndex.from_arrays(names.T))
-    ranked = mean.sort_values(ascending=False)
-    assert list(zip(edges["tf"], edges["target"])) == list(ranked.index)
-    np.testing.assert_allclose(edges["importance"], expit(ranked))
-
-
-def test_probabilities_mean_what_they_say(fitted, rank, small_set):
-    edges, calibration = rank(fitted)
-    edges = edges[edges["tf"] != small_set.silent_tf]  # of its pairs nothing is known
-    is_known = edges["status"] == "known"
-    assert edges["probability"].mean() == pytest.approx(is_known.mean(), abs=0.01)
-    best = edges.head(100)
-    share = (best["status"] == "known").mean()
-    assert best["probability"].mean() == pytest.approx(share, abs=0.12)
-    assert calibration["reliability_error"] < 0.06
-    assert calibration["prevalence_assumed"] == pytest.approx(is_known.mean())
-
-
-def test_an_assumed_prevalence_moves_probabilities_and_nothing_else(fitted, rank):
-    edges, calibration = rank(fitted)
-    moved, figures = rank(fitted, prevalence=0.5)
-    same = ["tf", "target", "importance", "status"]
-    pd.testing.assert_frame_equal(moved[same], edges[same])
-    known = calibration["prevalence_known"]
-    shift = logit(moved["probability"]) - logit(edges["probability"])
-    np.testing.assert_allclose(shift, logit(0.5) - logit(known), rtol=1e-6)
-    assert figures["prevalence_assumed"] == 0.5 and figures["prevalence_known"] == known
-    assert figures["reliability_error"] == calibration["reliability_error"]
-
-
-def test_pairs_of_a_tf_without_known_targets_calibrate_nothing(
-    dataset, candidates, fitted, rank, small_set
-):
-    _, calibration = rank(fitted)
-    is_silent = dataset.genes.names[candidates.pairs[:, 0]] == small_set.silent_tf
-    logits = np.where(is_silent, fitted.logits + 7, fitted.logits)
-    moved = dataclasses.replace(fitted, logits=logits)
-    _, again = rank(moved)
-    assert again == calibration
-    assert calibration["pairs_of_tfs_without_known_targets"] == is_silent.sum() > 0
-
-
-def test_members_that_agree_have_no_spread(fitted, rank):
-    alike = dataclasses.replace(fitted, logits=np.repeat(fitted.logits[:1], 2, axis=0))
-    edges, _ = rank(alike)
-    np.testing.assert_allclose(edges["spread"], 0, atol=1e-12)
-    np.testing.assert_allclose(edges["low"], edges["high"], atol=1e-12)
-    apart, _ = rank(fitted)
-    assert apart["spread"].min() > 0
-
-
-def test_the_interval_is_a_normal_one_of_the_logits_of_the_members(fitted, rank):
-    edges, figures = rank(fitted)
-    low, middle, high = (logit(edges[name]) for name in ("low", "probability", "high"))
-    np.testing.assert_allclose(high - middle, middle - low, rtol=1e-6)
-    half = abs(fitted.logits[0] - fitted.logits[1]) / 2  # the deviation of two members
-    expected = figures["slope"] * 1.959964 * half
-    np.testing.assert_allclose(np.sort(high - middle), np.sort(expected), rtol=1e-5)
-
-
-def test_terms_become_columns_beside_the_logit(fitted, rank):
-    mean = fitted.logits.mean(axis=0)
-    explained = dataclasses.replace(fitted, terms={"base": mean - 1, "motifs": np.ones(len(mean))})
-    edges, _ = rank(explained)
-    assert list(edges)[-3:] == ["logit", "logit: base", "logit: motifs"]
-    np.testing.assert_allclose(edges["logit"], logit(edges["importance"]), rtol=1e-6)
-    np.testing.assert_allclose(edges["logit: base"] + edges["logit: motifs"], edges["logit"])
-
-
 @pytest.mark.parametrize("prevalence", [0, 1, -0.5])
 def test_a_prevalence_is_a_share(prevalence):
     with pytest.raises(ValueError, match="prevalence must be in"):
         inference.InferenceConfig(prevalence=prevalence)
-
-
-def test_what_of_a_pair_nothing_is_known_is_named(dataset, candidates, fitted, rank, small_set):
-    targets = set(candidates.positives[:, 1].tolist())
-    edges, _ = rank(fitted)
-    names = dataset.genes.names
-    unseen_tf = edges["tf"] == small_set.silent_tf
-    unseen_target = ~edges["target"].isin(names[sorted(targets)])
-    expected = np.array(["no", "TF", "target", "both"])[unseen_tf + 2 * unseen_target]
-    assert (edges["unseen"] == expected).all() and set(expected) == {"no", "TF", "target", "both"}
 
 
 def test_the_method_is_the_kernel_factor_unless_another_is_named(small_set):
@@ -202,7 +100,7 @@ def test_a_folder_begun_by_the_version_before_keeps_its_names_of_fits(
     dataset, candidates, tmp_path
 ):
     def name(folder):
-        return inference.choose_folds(dataset, candidates, CONFIG, 0, folder)[0].part.name
+        return choose_folds(candidates, CONFIG, 0, folder, False)[0].part.name
 
     assert name(None) == name(tmp_path) == "repeat0-fold0"
     (tmp_path / "checkpoints/member0-fold0").mkdir(parents=True)
@@ -213,8 +111,7 @@ def test_a_method_that_takes_all_pairs_at_once_has_none_left_out(dataset, candid
     few = dataclasses.replace(CONFIG, most_train_pairs=200)
     assert few.method.TRAINS_ON_ALL_PAIRS and not SHORT.TRAINS_ON_ALL_PAIRS
     for method, weighted in ((few.method, False), (SHORT, True)):
-        config = dataclasses.replace(few, method=method)
-        folds = inference.choose_folds(dataset, candidates, config, 0, None)
+        folds = choose_folds(candidates, few, 0, None, method.TRAINS_ON_ALL_PAIRS)
         assert (folds[0].part.negative_weight > 1) == weighted
 
 

@@ -19,6 +19,7 @@ from grnjax.models.gt_grn import GTGRNConfig
 from grnjax.models.scregnet import ScRegNetConfig
 from grnjax.tasks import split_fits
 from grnjax.tasks.loading import load_folder
+from grnjax.training.recorder import derive_seed
 
 METHOD = ScRegNetMethod()
 CONFIG = split_fits.LinkPredictionConfig()
@@ -138,7 +139,7 @@ def test_every_draw_is_fitted_with_the_option_chosen_for_it(dataset, splits):
     for request in requests:
         weight = 1 if request.split.draw == 3 else 0.2
         assert request.method.inputs.negative_weight == weight
-        assert request.part.seed == split_fits.seed_of(request.split.draw, request.seed)
+        assert request.part.seed == derive_seed(request.seed, request.split.draw)
         assert request.part.split.draw == request.split.draw
 
 

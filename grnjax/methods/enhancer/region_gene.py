@@ -16,7 +16,7 @@ from grnjax.data.names import count_names, list_names, match_names
 from grnjax.errors import GeneMismatchError
 from grnjax.evidence.intervals import join_overlaps, meet_chromosomes, read_bed
 from grnjax.methods.enhancer.smoothing import Smoothed
-from grnjax.progress import logger, progress_bar
+from grnjax.progress import ProgressBar, logger
 
 NUMBERS_AT_ONCE = 4_000_000
 
@@ -183,7 +183,7 @@ def boost(
     importance = np.zeros(len(pairs))
     genes, first = np.unique(pairs[:, 0], return_index=True)
     last = np.append(first[1:], len(pairs))
-    with progress_bar(len(genes), "boosting genes on their peaks", unit="gene") as bar:
+    with ProgressBar(len(genes), "boosting genes on their peaks", unit="gene") as bar:
         for gene, start, end in zip(genes, first, last, strict=True):
             target = expression[:, gene]
             if np.ptp(target) > 0:

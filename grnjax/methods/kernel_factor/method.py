@@ -130,10 +130,6 @@ class KernelFactorScorer(Scorer):
         """What AP and swap lose when a source is permuted (`measure_worth`)."""
         return measure_worth(self.explanation, self.fit, self.bank, pairs, seed=seed)
 
-    def notes(self) -> dict:
-        """The step that validation chose."""
-        return {"step": int(self.fit.learned.step)}
-
     def on(self, problem: Problem) -> "KernelFactorScorer":
         """The fit with the evidence of another data set; identities stay as learned."""
         return KernelFactorScorer(give_features(self.fit, self.bank, problem.evidence), self.bank)

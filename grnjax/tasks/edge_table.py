@@ -1,0 +1,119 @@
+"""From out-of-fold logits to a table of edges: probabilities, intervals, what is new and unseen."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from scipy.special import expit, logit, ndtri
+
+from grnjax.data.candidates import has_known_targets
+from grnjax.evaluation.calibration import fit_calibration, out_of_sample_error
+from grnjax.evaluation.known_share import KnownShare, estimate_known_share, fit_truth
+from grnjax.progress import logger
+from grnjax.types import LabelledPairs
+
+
+def rank_candidates(
+    names: np.ndarray,
+    candidates: LabelledPairs,
+    logits: Float[np.ndarray, "member candidate"],
+    terms: Mapping[str, Float[np.ndarray, " candidate"]],
+    *,
+    prevalence: float | None,
+    known_share: float | None,
+    seed: int,
+) -> tuple[pd.DataFrame, dict]:
+    """The candidates by falling mean logit of the members, and how they were calibrated.
+
+    Columns: tf, target, importance (the mean logit as a share of 1), probability (of being listed,
+    calibrated), probability_true (of being true, by the known share), spread (the deviation of
+    `probability` over the members), low and high (its 95 % interval over the members, by a normal
+    on the logit scale), status (known or new) and unseen: whether the TF has no known targets, the
+    gene no known regulator, or both. Then, if asked for, the logit and its terms.
+
+    Args:
+        names: of the genes.
+        logits: of all repeats, each out of fold.
+        terms: they add up to the mean logit; empty unless they are asked for.
+        prevalence: share of true edges that `probability` assumes; None for that of known ones.
+        known_share: share of the true edges that the known ones are; None estimates it.
+    """
+    mean = logits.mean(axis=0, dtype=np.float64)
+    known = has_known_targets(candidates)
+    calibration = fit_calibration(mean[known], candidates.labels[known])
+    shift = 0.0
+    if prevalence is not None:
+        shift = logit(prevalence) - logit(calibration.prevalence)
+    share = find_known_share(mean[known], candidates.take(known), known_share, seed)
+
+    def probability(raw: np.ndarray) -> np.ndarray:
+        return expit(calibration.a * raw + calibration.b + shift)
+
+    reach = ndtri(0.975) * logits.std(axis=0, dtype=np.float64)
+    columns = {
+        "tf": names[candidates.pairs[:, 0]],
+        "target": names[candidates.pairs[:, 1]],
+        "importance": expit(mean),
+        "probability": probability(mean),
+        "probability_true": probability_true(mean, candidates, known, share),
+        "spread": probability(logits).std(axis=0),
+        "low": probability(mean - reach),
+        "high": probability(mean + reach),
+        "status": np.where(candidates.labels > 0, "known", "new"),
+        "unseen": name_unseen(candidates),
+    }
+    if terms:
+        columns |= {"logit": mean, **{f"logit: {x}": v for x, v in terms.items()}}
+    order = np.lexsort((candidates.pairs[:, 1], candidates.pairs[:, 0], -mean))
+    figures = {
+        "slope": calibration.a,
+        "offset": calibration.b + shift,
+        "prevalence_assumed": prevalence or calibration.prevalence,
+        "prevalence_known": calibration.prevalence,
+        "known_share": dataclasses.asdict(share),
+        "reliability_error": out_of_sample_error(mean[known], candidates.labels[known]),
+        "pairs_of_tfs_without_known_targets": int((~known).sum()),
+    }
+    return pd.DataFrame(columns).iloc[order].reset_index(drop=True), figures
+
+
+def find_known_share(
+    scores: np.ndarray, pairs: LabelledPairs, given: float | None, seed: int
+) -> KnownShare:
+    """The known share as given, or estimated, by out-of-fold scores of pairs of known TFs."""
+    if given is not None:
+        return KnownShare(given, given, given)
+    share = estimate_known_share(scores, pairs.labels, pairs.pairs[:, 0], seed=seed)
+    if share.value is None:
+        logger.warning(
+            f"the scores cannot tell which share of the true edges is known ({share.low:.0%} at "
+            "least), so that probability_true stays empty; --known-share=SHARE gives it"
+        )
+    else:
+        logger.info(
+            f"known edges are estimated to be {share.value:.0%} of the true ones "
+            f"({share.low:.0%} to {share.high:.0%}); --known-share=SHARE says otherwise"
+        )
+    return share
+
+
+def probability_true(
+    scores: np.ndarray, candidates: LabelledPairs, known: np.ndarray, share: KnownShare
+) -> np.ndarray:
+    """The probability that each candidate is true; NaN where the known share cannot be told."""
+    if share.value is None:
+        return np.full(len(scores), np.nan)
+    truth = fit_truth(scores[known], candidates.labels[known], share.value)
+    return truth.probability(scores, candidates.labels > 0, known)
+
+
+def name_unseen(candidates: LabelledPairs) -> np.ndarray:
+    """What of a pair nothing is known: "TF", "target", "both" or "no".
+
+    A TF is unseen that has no known target, a target that no known edge is about.
+    """
+    tf = ~has_known_targets(candidates)
+    target = ~np.isin(candidates.pairs[:, 1], candidates.positives[:, 1])
+    return np.array(["no", "TF", "target", "both"])[tf + 2 * target]
