@@ -86,6 +86,3 @@ def describe_time(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
-
-
-progress_bar = ProgressBar  # what grnjax.foundation.embed calls it

@@ -35,7 +35,7 @@ from grnjax.foundation.pooling import GeneMeans, sum_genes
 from grnjax.foundation.token_stream import Bucket, TokenBatch, make_buckets
 from grnjax.foundation.tokenisers import find_genes, stream_tokens
 from grnjax.foundation.vocabulary import LEAST_SHARE, GeneMatch
-from grnjax.progress import logger, progress_bar
+from grnjax.progress import ProgressBar, logger
 from grnjax.training.cluster import finish_together, is_first
 from grnjax.training.sharding import DATA, wait_on_cpu
 
@@ -180,7 +180,7 @@ class Embedding:
         left = sum(stop - start for start, stop in spans.values())
         with (
             finish_together(),
-            progress_bar(left, about, unit="cell", hidden=not is_first()) as bar,
+            ProgressBar(left, about, unit="cell", hidden=not is_first()) as bar,
         ):
             for number, (start, stop) in spans.items():
                 progress.keep(number, *self.embed_span((start, stop), means, bar.update))
