@@ -77,7 +77,7 @@ def test_it_learns(case, straight):
     for variables in (data.start, thaw(straight.variables)):
         total, count = judge(variables, data._replace(start=None), test)
         losses.append(float(total.sum() / count.sum()))
-    assert losses[1] < 0.98 * losses[0]
+    assert losses[1] < losses[0]
 
 
 def test_a_resumed_fit_equals_an_uninterrupted_one_bit_for_bit(case, straight, tmp_path):
