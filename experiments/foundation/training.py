@@ -1,4 +1,4 @@
-"""Masked-expression training of a small Geneformer and a small scBERT from the start, on real cells.
+"""Masked-expression training of a small Geneformer and a small scBERT on real cells.
 
 Run:     python -m experiments.foundation.training
 Cost:    some minutes a fit on two cores
@@ -25,12 +25,12 @@ from grnjax.tasks.foundation_training import FoundationStudy, train_model
 
 STUDY, SET = "foundation_training", "PBMC 3k"
 SIZES = {
-    "geneformer": ("layers=2", "width=64", "heads=4", "feed_forward=128", "positions=512"),
-    "scbert": ("layers=2", "width=64", "heads=4", "head_width=16", "features=44")
+    "geneformer": ("layers=2", "width=64", "heads=2", "feed_forward=128", "positions=256"),
+    "scbert": ("layers=2", "width=64", "heads=2", "head_width=32", "features=64")
     + ("feed_forward=128", "bins=7"),
 }
-GENES = {"geneformer": None, "scbert": 600}
-RATES = {"geneformer": 2e-3, "scbert": 2e-3}
+GENES = {"geneformer": None, "scbert": 400}
+RATE = 2e-3
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class Config(Settings):
     models: tuple[str, ...] = tuple(SIZES)
     seeds: Seeds = (0,)
     """Of cells held out, of what is hidden and of parameters."""
-    epochs: Positive = 12
+    epochs: Positive = 8
 
 
 def main() -> None:
@@ -52,7 +52,7 @@ def main() -> None:
             if results.has(set=SET, split=name, seed=seed):
                 continue
             training = TRAININGS[name](
-                epochs=config.epochs, batch_size=16, accumulate=1, learning_rate=RATES[name]
+                epochs=config.epochs, batch_size=16, accumulate=1, learning_rate=RATE
             )
             study = FoundationStudy(
                 training=training,
