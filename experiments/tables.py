@@ -10,6 +10,7 @@ from pathlib import Path
 
 from experiments.bench import tables as bench
 from experiments.expression_only import tables as expression_only
+from experiments.foundation import training_tables as foundation_training
 from experiments.grnformer import label_free_tables as label_free
 from experiments.grnformer import pretrain_tables as pretrain
 from experiments.grnformer import tables as grnformer
@@ -26,6 +27,7 @@ PAPERS |= {"grnformer": grnformer, "expression_only": expression_only, "bench": 
 PAGES: dict[Path, dict[str, Callable[[], object]]] = {
     ROOT / "README.md": kernel_factor.README,
     ROOT / "docs/speed.md": bench.SPEED,
+    FOLDER / "foundation/training.md": foundation_training.TABLES,
     FOLDER / "grnformer/label_free.md": label_free.TABLES,
     FOLDER / "grnformer/pretrain.md": pretrain.TABLES,
     **{FOLDER / name / "README.md": paper.TABLES for name, paper in PAPERS.items()},

@@ -6,7 +6,9 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
+from flax.traverse_util import flatten_dict
 
 from grnjax.errors import ConfigError
 from grnjax.foundation.backbones import KINDS, find_rows, start_backbone
@@ -15,10 +17,14 @@ from grnjax.foundation.encoders import EncoderConfig, make_encoder
 from grnjax.foundation.token_stream import TokenBatch
 from grnjax.foundation.tokenise_scgpt import bin_values
 from grnjax.foundation.vocabulary import match_genes
+from grnjax.graphs.cell_networks import CellNetworks
 from grnjax.graphs.sampling import build_regulon_graph, draw_neighbours
 from grnjax.models.grnformer import CellBatch, GRNFormer, GRNFormerConfig
 from grnjax.models.structure_encoder import StructureConfig
 from grnjax.models.topology_adapter import AdapterConfig
+from grnjax.tasks.pretraining import PretrainingConfig, build_cell_data
+from grnjax.training.masked_expression import MaskedObjective, MaskedTrainingConfig, gather
+from grnjax.training.step import fresh_state, train_step
 from grnjax.training.warm_start import take_over
 from tests.foundation.small_models import CONFIGS, GENES, make_model
 
@@ -92,43 +98,66 @@ def run(module, variables, batch, *, train=False, method="__call__", key=None):
     return module.apply(variables, batch, train=train, method=method, rngs=rngs)
 
 
-def test_with_beta_0_after_the_last_layer_it_is_the_backbone_bit_for_bit(model, counts):
+@pytest.fixture(scope="module")
+def after(model, counts):
+    """A batch, and GRNFormer whose adapter stands after the last layer and adds nothing yet."""
     batch = make_batch(counts)
-    module, variables = build(model, batch, place="after", beta=0.0)
+    return batch, *build(model, batch, place="after", beta=0.0)
+
+
+def with_beta(variables):
+    """The same with an adapter that adds something."""
+    adapter = variables["params"]["adapter"] | {"beta": jnp.float32(0.5)}
+    return {**variables, "params": variables["params"] | {"adapter": adapter}}
+
+
+def test_with_beta_0_after_the_last_layer_it_is_the_backbone_bit_for_bit(model, after):
+    batch, module, variables = after
     alone, own = build(model, batch, structure="none")
     own = take_over(own, variables)
-    np.testing.assert_array_equal(run(module, variables, batch), run(alone, own, batch))
-    with_beta = jax.tree.map(lambda x: x, variables)
-    with_beta["params"]["adapter"]["beta"] = jnp.float32(0.5)
-    other = run(module, with_beta, batch)
-    assert np.abs(other - run(module, variables, batch)).max() > 1e-4
+    before = run(module, variables, batch)
+    np.testing.assert_array_equal(before, run(alone, own, batch))
+    assert np.abs(run(module, with_beta(variables), batch) - before).max() > 1e-4
 
 
-@pytest.mark.parametrize("place", ["after", "last"])
-def test_a_masked_value_enters_no_prediction(model, counts, place):
-    batch = make_batch(counts)
-    module, variables = build(model, batch, place=place)
+def check_hidden(module, variables, batch):
+    """Predictions stay the same whatever is hidden, and do not where it is shown."""
     before = run(module, variables, batch)
     changed = batch._replace(values=jnp.where(batch.is_masked, 7.0, batch.values))
     np.testing.assert_array_equal(before, run(module, variables, changed))
-    gradient = jax.grad(lambda x: run(module, variables, batch._replace(values=x)).sum())(
-        batch.values
-    )
-    assert not gradient[batch.is_masked].any() and np.isfinite(gradient).all()
     shown = batch._replace(values=jnp.where(batch.is_masked, batch.values, batch.values[::-1]))
     assert np.abs(run(module, variables, shown) - before).max() > 1e-4
 
 
-def test_keys_limited_to_regulated_genes(model, counts):
+def test_a_masked_value_enters_no_prediction(after):
+    batch, module, variables = after
+    check_hidden(module, with_beta(variables), batch)
+
+
+@pytest.mark.parametrize(
+    ("name", "adapter"), [("scgpt", {"place": "last"}), ("scfoundation", {"keys": "regulated"})]
+)
+def test_other_adapters_stand_on_it(counts, name, adapter):
     """Of scFoundation, structure is as wide as the encoder and states as the decoder."""
     batch = make_batch(counts)
-    module, variables = build(model, batch, place="after", keys="regulated")
-    assert np.isfinite(run(module, variables, batch)).all()
+    module, variables = build(load(name), batch, **adapter)
+    check_hidden(module, variables, batch)
 
 
-def test_genes_in_another_order_have_the_same_predictions(model, counts):
-    batch = make_batch(counts)
-    module, variables = build(model, batch, place="after", beta=0.0)
+def test_no_gradient_leads_from_a_prediction_to_a_masked_value(model, after):
+    batch, module, variables = after
+
+    @jax.jit
+    def differentiate(values):
+        return jax.grad(lambda x: run(module, variables, batch._replace(values=x)).sum())(values)
+
+    gradient = differentiate(batch.values)
+    assert not gradient[batch.is_masked].any() and np.isfinite(gradient).all()
+    assert gradient.any() == (model.name == "scfoundation")  # others read ranks and bins
+
+
+def test_genes_in_another_order_have_the_same_predictions(after):
+    batch, module, variables = after
     order = np.random.default_rng(2).permutation(len(GENES))
     turned = batch._replace(
         values=batch.values[:, order],
@@ -136,8 +165,7 @@ def test_genes_in_another_order_have_the_same_predictions(model, counts):
         is_masked=batch.is_masked[:, order],
     )
     before = run(module, variables, batch)
-    after = run(module, variables, turned)
-    np.testing.assert_allclose(after, before[:, order], atol=2e-5)
+    np.testing.assert_allclose(run(module, variables, turned), before[:, order], atol=2e-5)
 
 
 def test_states_of_whole_cells_are_those_of_the_model(model, counts):
@@ -175,6 +203,57 @@ def run_itself(model, counts):
             if word in place:
                 ordered[cell, place[word]] = states[cell, at]
     return ordered
+
+
+FREEZE = {
+    "geneformer": "backbone/model/embeddings",
+    "scbert": "backbone/model/performer/layer_0",
+    "scfoundation": "backbone/model/encoder",
+    "scgpt": "backbone/model/layer_0",
+}
+
+
+def test_a_joint_step_moves_all_but_what_is_frozen(model, counts):
+    """From a converted model: backbone, graph encoder and adapter at once."""
+    values = np.log1p(np.tile(counts, (4, 1)))
+    edges = pd.DataFrame({"tf": GENES[0], "target": GENES[4:12], "regulon": 0})
+    networks = CellNetworks.of(edges, np.ones((12, 1), bool), np.repeat("a", 12))
+    rows, _ = find_rows(model, GENES, source="test")
+    backbone, start = start_backbone(model, rows)
+    structure = StructureConfig(networks="cell", fan_out=2, layers=1)
+    training = MaskedTrainingConfig(
+        model=GRNFormerConfig(
+            backbone=backbone, structure=structure, adapter=AdapterConfig(place="after")
+        ),
+        batch_size=4,
+        freeze=(FREEZE[model.name],),
+        warm_up=0.0001,
+        perturbation="none",
+    )
+    places, config = np.arange(len(GENES)), PretrainingConfig(training=training)
+    data, _ = build_cell_data(values, np.array(GENES), places, networks, config, 0)
+    data = data._replace(start=start)
+    objective = MaskedObjective(training, steps=2, most_edges=networks.most_edges)
+
+    @jax.jit
+    def step(state, data, key):
+        batch = objective.batch(data, (data.train[:4], jnp.ones(4)), key)
+        return train_step(state, batch, data, key, objective=objective)
+
+    state = moved = jax.jit(functools.partial(fresh_state, objective))(jax.random.key(0), data)
+    for number in range(2):  # the learning rate of the first is 0
+        moved, loss = step(moved, data, jax.random.key(number))
+        assert np.isfinite(loss)
+    before, after = (flatten_dict(gather(x), sep="/") for x in (state, moved))
+    given = flatten_dict(start, sep="/")
+    own = {path for path in given if path in before}
+    for path in own:
+        np.testing.assert_array_equal(before[path], given[path])
+    moved = {path for path in before if not np.array_equal(before[path], after[path])}
+    held = {path for path in before if path.startswith((f"params/{FREEZE[model.name]}", "buffers"))}
+    assert held and not held & moved
+    assert {"params/adapter/beta", "params/structure/norm/scale"} <= moved
+    assert len([path for path in own & moved if "/model/" in path]) > 0.5 * len(own - held)
 
 
 def test_bins_are_those_of_the_tokeniser():
