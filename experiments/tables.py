@@ -12,6 +12,7 @@ from experiments.bench import tables as bench
 from experiments.compendium import tables as compendium
 from experiments.expression_only import tables as expression_only
 from experiments.foundation import tables as foundation
+from experiments.foundation import training_tables as foundation_training
 from experiments.grnformer import label_free_tables as label_free
 from experiments.grnformer import pretrain_tables as pretrain
 from experiments.grnformer import tables as grnformer
@@ -35,6 +36,7 @@ PAGES: dict[Path, dict[str, Callable[[], object]]] = {
     ROOT / "README.md": kernel_factor.README,
     ROOT / "docs/speed.md": bench.SPEED,
     ROOT / "docs/foundation.md": foundation.COSTS,
+    FOLDER / "foundation/training.md": foundation_training.TABLES,
     FOLDER / "grnformer/label_free.md": label_free.TABLES,
     FOLDER / "grnformer/pretrain.md": pretrain.TABLES,
     **{FOLDER / name / "README.md": paper.TABLES for name, paper in PAPERS.items()},

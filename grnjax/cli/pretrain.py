@@ -1,4 +1,7 @@
-"""`grnjax pretrain`: GRNFormer fitted to cells with their networks, beside its controls."""
+"""`grnjax pretrain`: GRNFormer fitted to cells with their networks, beside its controls.
+
+With --model it trains a foundation model (`pretrain_model.py`).
+"""
 
 import dataclasses
 from pathlib import Path
@@ -7,11 +10,13 @@ import pandas as pd
 from tyro.conf import Positional
 
 from grnjax import config as settings
+from grnjax.cli import pretrain_model
 from grnjax.cli.run_folder import Run
 from grnjax.data.expression import DataConfig
 from grnjax.data.h5ad_output import write_h5ad
 from grnjax.data.tenx import list_files
 from grnjax.errors import ConfigError
+from grnjax.foundation.convert import find_checkpoint, load_model
 from grnjax.tasks.pretraining import Pretrained
 from grnjax.tasks.pretraining_study import (
     CellsWithNetworks,
@@ -32,6 +37,9 @@ class PretrainCommand(PretrainingStudy):
 
     The loss is that of hidden values in cells which no step was taken on. OUT has the checkpoints
     of each fit, and cells.h5ad with a vector of every cell.
+
+    A foundation model is trained by grnjax pretrain CELLS --model FOLDER; for its settings, see
+    grnjax pretrain --model geneformer --help, and so for scbert, scfoundation and scgpt.
     """
 
     cells: Positional[str]
@@ -40,25 +48,35 @@ class PretrainCommand(PretrainingStudy):
     """Column of .obs with the cell types that the activity was made with."""
     out: Path
     """Run folder; the same command on it resumes."""
+    backbone: Path | None = None
+    """Folder of a converted model (`grnjax convert`) that takes the place of the compact backbone;
+    training.model.backbone then has no part."""
     data: DataConfig = DataConfig()
     devices: DeviceConfig = DeviceConfig()
 
 
 def run(args: list[str]) -> None:
     """Runs the command with these arguments."""
+    if pretrain_model.is_meant(args):
+        pretrain_model.run(args)
+        return
     command = settings.parse(PretrainCommand, args, program="grnjax pretrain")
     if (command.data.expression, command.data.root, command.data.split) != (None, None, "auto"):
         raise ConfigError(
             "pretrain reads one file of cells; drop --data.expression, .root, .split."
         )
     run = Run("pretrain", command)
+    run.record["config"].pop("backbone")  # its digest tells it from others
     inputs = {**list_files(command.cells), "gene_names": command.data.gene_names}
+    if command.backbone is not None:
+        inputs["backbone"] = find_checkpoint(command.backbone)
     if run.has_finished(inputs):
         return
     cells = load_cells(command.cells, command.groups, command.data)
     mesh = choose_mesh(command.devices, False, 1)
+    start = None if command.backbone is None else load_model(command.backbone, on_host=True)
     with run:
-        fitted, rows = run_study(cells, command, folder=command.out, mesh=mesh)
+        fitted, rows = run_study(cells, command, folder=command.out, mesh=mesh, start=start)
         table = tabulate_cells(cells, fitted)
         run.finish(
             {"data": cells.report, "tokens": fitted.report, "rows": rows},

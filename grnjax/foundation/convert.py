@@ -123,6 +123,20 @@ def export(folder: str | Path, out: str | Path) -> list[Path]:
     return paths
 
 
+def save_model(model: LoadedModel, out: Path, record: dict) -> None:
+    """Writes a model that was trained here as a converted one, in a folder of its own.
+
+    Every process of a run must call this.
+
+    Args:
+        record: what makes the run that trained it; kept as `trained`.
+    """
+    about = {**model.about, "trained": record}
+    CheckpointStore(out / CHECKPOINTS, keep=1).save(STEP, model.variables, about)
+    if jax.process_index() == 0:
+        write_result(out, record)
+
+
 def load_model(
     folder: str | Path,
     *,
@@ -208,6 +222,16 @@ def choose_part(model: PublishedModel, part: str | None) -> str | None:
 def count_parameters(variables: Mapping[str, Any]) -> int:
     """How many numbers the arrays hold."""
     return sum(int(leaf.size) for _, leaf in name_leaves(variables))
+
+
+def find_checkpoint(folder: Path) -> Path:
+    """`find_manifest` of a folder that is known to hold a whole converted model.
+
+    Raises:
+        CheckpointError: it does not.
+    """
+    read_about(folder)
+    return find_manifest(folder)
 
 
 def find_manifest(folder: Path) -> Path:

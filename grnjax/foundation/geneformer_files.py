@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from grnjax.errors import ConfigError
-from grnjax.foundation.geneformer import LICENCE, RULES, GeneformerConfig, read_config
+from grnjax.foundation.geneformer import (
+    FIXED,
+    LICENCE,
+    PUBLISHED,
+    RULES,
+    GeneformerConfig,
+    read_config,
+)
 from grnjax.foundation.published import SAFETENSORS, WEIGHTS, PublishedModel, Role, Source
 from grnjax.foundation.reader import name_arrays, read_checkpoint, read_dictionary, read_json
 from grnjax.foundation.weights import Rules
@@ -62,6 +69,10 @@ class GeneformerFiles(PublishedModel):
         """The config file, and the dictionaries as JSON."""
         named = {f"{DICTIONARIES[role]}.json": values for role, values in vocabulary.items()}
         return {CONFIG_FILE: settings, **named}
+
+    def describe(self, config: GeneformerConfig) -> dict:
+        """As in config.json."""
+        return FIXED | {theirs: getattr(config, ours) for theirs, ours in PUBLISHED.items()}
 
 
 def check_tokens(tokens: Mapping[str, int], config: GeneformerConfig, path: Path) -> None:

@@ -91,6 +91,10 @@ class PublishedModel:
         """What stands beside the weights in the published form, JSON values by file name."""
         raise NotImplementedError
 
+    def describe(self, config: Any) -> dict:
+        """The settings of a model that was never published, as the published config has them."""
+        raise NotImplementedError
+
 
 def take_settings(
     published: Mapping[str, Any],

@@ -10,6 +10,7 @@ from grnjax.foundation.gene_lists import name_gene_list, read_gene_list
 from grnjax.foundation.published import SAFETENSORS, WEIGHTS, PublishedModel, Role, Source
 from grnjax.foundation.reader import read_checkpoint, read_json
 from grnjax.foundation.scbert import (
+    CHECKED,
     LICENCE,
     RULES,
     ScBertConfig,
@@ -57,3 +58,8 @@ class ScBertFiles(PublishedModel):
     def name_files(self, settings: dict, vocabulary: dict) -> dict[str, Any]:
         """The sizes, where they were given, and the genes."""
         return {**({SIZES: settings} if settings else {}), **name_gene_list(vocabulary)}
+
+    def describe(self, config: ScBertConfig) -> dict:
+        """As a file beside the weights states them."""
+        sizes = {theirs: getattr(config.performer, ours) for theirs, ours in CHECKED.items()}
+        return sizes | {"num_tokens": config.bins + 2, "max_seq_len": config.genes + 1}

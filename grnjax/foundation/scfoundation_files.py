@@ -13,6 +13,7 @@ from grnjax.foundation.scfoundation import LICENCE, ScFoundationConfig
 from grnjax.foundation.scfoundation_weights import (
     KEYS,
     RULES,
+    describe_config,
     find_model,
     read_config,
     to_published,
@@ -61,3 +62,7 @@ class ScFoundationFiles(PublishedModel):
     def name_files(self, settings: dict, vocabulary: dict) -> dict[str, Any]:
         """The config, which the published file holds inside, and the genes."""
         return {CONFIG_FILE: settings, **name_gene_list(vocabulary)}
+
+    def describe(self, config: ScFoundationConfig) -> dict:
+        """As beside the arrays of one of the three."""
+        return describe_config(config)

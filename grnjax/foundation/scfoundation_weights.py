@@ -146,6 +146,37 @@ def read_config(
     return config
 
 
+def describe_config(config: ScFoundationConfig) -> dict[str, Any]:
+    """The published config of a model with these settings, which `read_config` reads."""
+    encoder, decoder = config.encoder, config.decoder
+    sizes = {
+        "seq_len": config.places,
+        "bin_num": config.value_bins,
+        "bin_alpha": config.value_alpha,
+        "mask_token_id": config.mask_value,
+        "pad_token_id": config.pad_value,
+        "encoder": {
+            "module_type": "transformer",
+            "norm_first": False,
+            "hidden_dim": encoder.width,
+            "depth": encoder.layers,
+            "heads": encoder.heads,
+        },
+        "decoder": {
+            "module_type": "performer",
+            "hidden_dim": decoder.width,
+            "depth": decoder.layers,
+            "heads": decoder.heads,
+            "dim_head": decoder.head_width,
+        },
+    }
+    return {
+        "model": "mae_autobin",
+        "model_config": {"mae_autobin": sizes},
+        "dataset_config": {"rnaseq": {"bin_type": "auto_bin"}},
+    }
+
+
 def _take(settings: Mapping[str, Any], name: str) -> Any:
     """A setting of the published config."""
     if not isinstance(settings, Mapping) or name not in settings:

@@ -6,7 +6,15 @@ from typing import Any
 
 from grnjax.foundation.published import SAFETENSORS, WEIGHTS, PublishedModel, Role, Source
 from grnjax.foundation.reader import name_arrays, read_checkpoint, read_dictionary, read_json
-from grnjax.foundation.scgpt import LICENCE, RULES, ScGPTConfig, find_heads, read_config
+from grnjax.foundation.scgpt import (
+    FIXED,
+    LICENCE,
+    PUBLISHED,
+    RULES,
+    ScGPTConfig,
+    find_heads,
+    read_config,
+)
 from grnjax.foundation.weights import Rules, strip_prefix
 
 CONFIG_FILE, VOCABULARY_FILE = "args.json", "vocab.json"
@@ -41,3 +49,9 @@ class ScGPTFiles(PublishedModel):
     def name_files(self, settings: dict, vocabulary: dict) -> dict[str, Any]:
         """The config file and the vocabulary."""
         return {CONFIG_FILE: settings, VOCABULARY_FILE: vocabulary["tokens"]}
+
+    def describe(self, config: ScGPTConfig) -> dict:
+        """As in args.json, with the published rules of its tokens."""
+        tokens = {"n_bins": 51, "max_seq_len": 1200, "pad_value": -2, "mask_value": -1}
+        sizes = {theirs: getattr(config, ours) for theirs, ours in PUBLISHED.items()}
+        return FIXED | tokens | sizes

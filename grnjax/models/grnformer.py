@@ -68,7 +68,14 @@ class GRNFormer(nn.Module):
         has_networks = config.structure.networks != "none"
         x = self.backbone.embed(batch.values, batch.genes, batch.is_masked)
         replaced = has_networks and config.adapter.place == "last"
-        h = self.backbone.encode(x, batch.is_real, train=train, without_last=replaced)
+        h = self.backbone.encode(
+            x,
+            batch.is_real,
+            genes=batch.genes,
+            is_shown=(batch.values > 0) & ~batch.is_masked,
+            train=train,
+            without_last=replaced,
+        )
         if not has_networks:
             return h
         structure = self.structure(x, batch.genes, batch.cell, batch.cell_type)

@@ -27,8 +27,9 @@ class BackboneConfig(Settings):
 
     - `embed(values [cell, token], genes [token], is_masked [cell, token]) -> [cell, token, dim]`,
       where the value of a masked gene has no part;
-    - `encode(x, is_real [cell, token], train=, without_last=)`, its layers, but for the last where
-      another takes its place;
+    - `encode(x, is_real [cell, token], genes=, is_shown [cell, token]=, train=, without_last=)`,
+      its layers, but for the last where another takes its place; `is_shown` are genes that were
+      detected and are not masked, the only ones that some backbones read;
     - `decode(x) -> [cell, token]`, the expression of each gene.
     """
 
@@ -105,10 +106,13 @@ class MaskedExpressionModel(nn.Module):
         x: Float[Array, "cell token dim"],
         is_real: Bool[Array, "cell token"],
         *,
+        genes: Int[Array, " token"],
+        is_shown: Bool[Array, "cell token"],
         train: bool,
         without_last: bool = False,
     ) -> Float[Array, "cell token dim"]:
         """The tokens after the layers; tokens that are not real are read by none."""
+        del genes, is_shown  # all tokens are alike to it
         for layer in self.layers[: len(self.layers) - without_last]:
             x = layer(x, is_real, train)
         return x

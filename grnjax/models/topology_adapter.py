@@ -46,7 +46,7 @@ class TopologyAdapter(nn.Module):
     def __call__(
         self,
         expression: Float[Array, "cell query dim"],
-        structure: Float[Array, "cell key dim"],
+        structure: Float[Array, "cell key dim2"],
         is_key: Bool[Array, "cell key"],
         is_query: Bool[Array, "cell query"],
         *,
@@ -62,8 +62,9 @@ class TopologyAdapter(nn.Module):
         """
         width = expression.shape[-1]
         if self.config.keys == "regulated":
-            nobody = self.param("no_regulator", nn.initializers.normal(1.0), (width,))
-            nobody = jnp.broadcast_to(nobody, (len(structure), 1, width))
+            own = structure.shape[-1]  # of some backbones not the width of their states
+            nobody = self.param("no_regulator", nn.initializers.normal(1.0), (own,))
+            nobody = jnp.broadcast_to(nobody, (len(structure), 1, own))
             structure = jnp.concatenate([structure, nobody], axis=1)
             is_key = jnp.concatenate([is_key, jnp.ones_like(is_key[:, :1])], axis=1)
 

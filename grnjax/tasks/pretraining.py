@@ -6,21 +6,25 @@ beside two rows that need no model: the mean of each gene, and that of the gene 
 
 import dataclasses
 from pathlib import Path
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy import sparse
 
 from grnjax.config import Positive, Settings, Share
 from grnjax.data.names import list_names
 from grnjax.errors import ConfigError, GeneMismatchError
+from grnjax.foundation.backbones import find_rows, start_backbone
+from grnjax.foundation.convert import LoadedModel
 from grnjax.graphs.activity import AUCellConfig, count_top, order_ties
 from grnjax.graphs.cell_networks import CellNetworks
 from grnjax.graphs.sampling import build_regulon_graph
 from grnjax.progress import logger
+from grnjax.training.freezing import count_frozen, thaw
 from grnjax.training.keeper import FitResult
 from grnjax.training.loop import make_trainer
 from grnjax.training.masked_expression import (
@@ -33,6 +37,7 @@ from grnjax.training.masked_expression import (
     draw_masks,
 )
 from grnjax.training.recorder import FitRecorder
+from grnjax.training.warm_start import count_taken
 
 CELLS_AT_ONCE = 256
 PRIOR_CELLS = 5  # of the gene's mean, in the mean of a gene in a cell type
@@ -73,6 +78,7 @@ def pretrain(
     seed: int,
     folder: Path | None = None,
     mesh: Mesh | None = None,
+    start: LoadedModel | None = None,
 ) -> Pretrained:
     """The model fitted to most of the cells, and its loss on the others.
 
@@ -81,15 +87,25 @@ def pretrain(
         genes: the name of each column.
         networks: of the same cells in the same order.
         folder: run folder for checkpoints and metrics; the fit resumes from it.
+        start: a foundation model that becomes the backbone, with its parameters; genes that it
+            does not have are no tokens.
 
     Raises:
-        ConfigError: too few cells.
+        ConfigError: too few cells, or what the foundation model lacks.
         GeneMismatchError: no edge joins two of the genes.
         NonFiniteError: an update was not finite; the last good state is in the folder.
     """
     with FitRecorder(folder, 1, config.training.epochs, "pretraining") as recorder:
         return fit_cells(
-            recorder, "masked", expression, genes, networks, config, seed=seed, mesh=mesh
+            recorder,
+            "masked",
+            expression,
+            genes,
+            networks,
+            config,
+            seed=seed,
+            mesh=mesh,
+            start=start,
         )
 
 
@@ -103,14 +119,31 @@ def fit_cells(
     *,
     seed: int,
     mesh: Mesh | None,
+    start: LoadedModel | None = None,
 ) -> Pretrained:
     """What `pretrain` does, as one of the fits of a run."""
-    tokens, report = choose_tokens(expression, genes, networks, config.tokens)
+    rows, matched = None, {}
+    if start is not None:
+        rows, matched["genes_of_the_model"] = find_rows(start, genes.tolist(), source="the cells")
+    is_known = True if rows is None else rows >= 0
+    tokens, report = choose_tokens(expression, genes, networks, config.tokens, is_known)
+    variables = None
+    if start is not None:
+        backbone, variables = start_backbone(start, rows[tokens])
+        model = dataclasses.replace(config.training.model, backbone=backbone)
+        training = dataclasses.replace(config.training, model=model)
+        config = dataclasses.replace(config, training=training)
     data, test = build_cell_data(expression, genes, tokens, networks, config, seed)
     steps = -(-len(data.train) // config.training.batch_size)
     cut = 0 if data.shown is None else count_top(len(genes), AUCellConfig())
     objective = MaskedObjective(config.training, steps, count_most_edges(networks, data), cut)
+    data = data._replace(start=variables)
     result = recorder.fit(make_trainer(objective, mesh), data, name=name, seed=seed)
+    report |= matched | {"parameters": count_frozen(result.variables)}
+    if variables is not None:
+        report["start"] = count_taken(thaw(result.variables), variables)
+    result = dataclasses.replace(result, variables=thaw(result.variables))
+    data = data._replace(start=None)  # no longer needed
     rows = judge(objective, result, data, test)
     return Pretrained(genes[tokens], objective, data, test, result, rows, report)
 
@@ -120,12 +153,18 @@ def count_most_edges(networks: CellNetworks, data: CellData) -> int:
     return networks.most_edges if data.shown is None else len(networks.edges)
 
 
-def choose_tokens(expression, genes: np.ndarray, networks: CellNetworks, most: int):
+def choose_tokens(
+    expression,
+    genes: np.ndarray,
+    networks: CellNetworks,
+    most: int,
+    is_known: Bool[np.ndarray, " gene"] | Literal[True] = True,
+):
     """The columns that become tokens, ascending, and what is left out.
 
-    Genes that no cell has are none. TFs of the networks come first, as few as their counts often
-    are, then targets, then other genes, of each kind those of the highest variance; equal ones by
-    name.
+    Genes that no cell has, or that are not known, are none. TFs of the networks come first, as few
+    as their counts often are, then targets, then other genes, of each kind those of the highest
+    variance; equal ones by name.
     """
     mean = np.asarray(expression.mean(axis=0)).ravel()
     square = expression.multiply(expression) if sparse.issparse(expression) else expression**2
@@ -133,7 +172,7 @@ def choose_tokens(expression, genes: np.ndarray, networks: CellNetworks, most: i
     ends = np.unique(networks.edges[["tf", "target"]].to_numpy(str))
     has_edge, is_tf = np.isin(genes, ends), np.isin(genes, networks.edges["tf"].to_numpy(str))
     order = np.lexsort((genes, -variance.round(9), ~has_edge, ~is_tf))
-    tokens = np.sort(order[mean[order] > 0][:most])
+    tokens = np.sort(order[((mean > 0) & is_known)[order]][:most])
     in_tokens = networks.edges[["tf", "target"]].isin(set(genes[tokens])).all(axis=1)
     report = {
         "genes": len(genes),
@@ -241,7 +280,7 @@ def judge(
     """The loss on hidden values of test cells: the model's, and those of two rows without one."""
     values = np.asarray(data.expression, np.float64)
     is_masked = np.asarray(test.is_masked)
-    errors = np.asarray(jax.jit(objective.judge)(result.variables["params"], data, test))
+    errors = np.asarray(jax.jit(objective.judge)(result.variables, data, test))
     gene, by_type = predict_by_means(values, data, objective.config)
     true, types = values[test.cells], np.asarray(data.cell_type)[test.cells]
     losses = {
@@ -275,30 +314,29 @@ def predict_by_means(values: np.ndarray, data: CellData, config: MaskedTrainingC
     return gene, by_type
 
 
-def measure_attention(fitted: Pretrained, parameters=None) -> dict:
+def measure_attention(fitted: Pretrained, variables=None) -> dict:
     """How much attention of the adapter TFs receive beside other genes, on the test cells.
 
     The mean over cells, heads and queries for a TF, over that for any other gene; 1 is no
     preference (GRNFormer reports 2.011). Hubs may attract attention by the norm of their vectors
-    alone, so it is to be held against other parameters, untrained ones for one.
+    alone, so it is to be held against other variables, untrained ones for one.
 
     Args:
-        parameters: by default the fitted ones.
+        variables: of the whole model, by default the fitted ones.
     """
     objective, data, test = fitted.objective, fitted.data, fitted.test
-    parameters = fitted.result.variables["params"] if parameters is None else parameters
+    variables = fitted.result.variables if variables is None else variables
     model, size = objective.make_model(data), objective.config.batch_size
 
     @jax.jit
-    def run(parameters, data, cells, is_masked):
+    def run(variables, data, cells, is_masked):
         shown = objective.show(data, cells, is_masked, jax.random.key(0), train=False)
-        variables = {"params": parameters}
         _, found = model.apply(variables, shown, train=False, mutable=["intermediates"])
         return found["intermediates"]["adapter"]["attention"][0]
 
     starts = range(0, len(test.cells), size)
     parts = [slice(first, first + size) for first in starts]
-    received = [run(parameters, data, test.cells[part], test.is_masked[part]) for part in parts]
+    received = [run(variables, data, test.cells[part], test.is_masked[part]) for part in parts]
     received = np.concatenate(received)
     is_tf = np.asarray(data.is_tf)
     if objective.config.model.adapter.keys == "regulated":

@@ -24,6 +24,7 @@ from grnjax.data.expression import DataConfig
 from grnjax.data.expression_matrix import take_object
 from grnjax.data.regulon_store import read_activity
 from grnjax.errors import ConfigError, EdgeFormatError
+from grnjax.foundation.convert import LoadedModel
 from grnjax.graphs.cell_networks import CellNetworks
 from grnjax.tasks.pretraining import Pretrained, PretrainingConfig, fit_cells
 from grnjax.training.masked_expression import MaskedTrainingConfig
@@ -116,10 +117,12 @@ def run_study(
     *,
     folder: Path | None = None,
     mesh: Mesh | None = None,
+    start: LoadedModel | None = None,
 ) -> tuple[Pretrained, list[dict]]:
     """The fitted model, and a row each for it, its controls and the two means.
 
     Args:
+        start: a foundation model that becomes the backbone of all of them.
         folder: run folder; fits that have ended are read back from it, others resume.
     """
     fits = len(study.controls) + 1
@@ -140,6 +143,7 @@ def run_study(
                 dataclasses.replace(study, training=training),
                 seed=study.seed,
                 mesh=mesh,
+                start=start,
             )
 
         fitted = fit(MODEL, Control())
@@ -159,17 +163,17 @@ def embed_cells(fitted: Pretrained) -> Float[np.ndarray, "cell dim"]:
     """A vector of each cell, in the order of the data: the mean over genes, nothing hidden."""
     objective, data = fitted.objective, fitted.data
     model, size = objective.make_model(data), objective.config.batch_size
-    parameters = fitted.result.variables["params"]
     cells, tokens = data.expression.shape
 
     @jax.jit
-    def embed(parameters, data, places):
+    def embed(variables, data, places):
         nothing = jnp.zeros((size, tokens), bool)
         key = jax.random.fold_in(jax.random.key(0), places[0])  # of neighbours alone
         shown = objective.show(data, places, nothing, key, train=False)
-        found = model.apply({"params": parameters}, shown, train=False, method="encode")
+        found = model.apply(variables, shown, train=False, method="encode")
         return found.mean(axis=1)
 
     starts = range(0, cells, size)
-    parts = [embed(parameters, data, (jnp.arange(size) + first) % cells) for first in starts]
+    variables = fitted.result.variables
+    parts = [embed(variables, data, (jnp.arange(size) + first) % cells) for first in starts]
     return np.concatenate([np.asarray(part) for part in parts])[:cells]

@@ -20,8 +20,10 @@ from grnjax.graphs.activity import count_hits
 from grnjax.graphs.augment import EdgePerturbation, most_added, perturb_edges
 from grnjax.graphs.sampling import Neighbours, RegulonGraph, draw_neighbours
 from grnjax.models.grnformer import CellBatch, GRNFormer, GRNFormerConfig
+from grnjax.training.freezing import split_frozen, thaw
 from grnjax.training.losses import sum_over
-from grnjax.training.objective import BatchLoss, Objective, Schedule
+from grnjax.training.objective import BatchLoss, Objective, Schedule, TrainState
+from grnjax.training.warm_start import take_over
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,6 +55,9 @@ class MaskedTrainingConfig(Settings):
     """AdamW's; of matrices, not of biases and scales."""
     most_gradient: Rate = 1.0
     """The norm that gradients are cut to."""
+    freeze: tuple[str, ...] = ()
+    """Parameters that are not learned, by their paths and patterns of these, such as
+    backbone/layer_0 or backbone/model/embeddings."""
     evaluate_every: Positive = 1
     """Epochs between evaluations on the validation cells."""
     patience: Positive = 5
@@ -90,6 +95,7 @@ class CellData(NamedTuple):
     train: Int[Array, " train"]
     validation: HeldOutCells
     shown: ShownNetworks | None = None  # where networks come from what is not hidden
+    start: dict | None = None  # variables that the fit begins with; the others are drawn
 
 
 class WeighedBatch(NamedTuple):
@@ -135,15 +141,17 @@ class MaskedObjective(Objective):
         return GRNFormer(self.config.model, data.expression.shape[1])
 
     def init(self, key, data: CellData):
-        """Fresh parameters."""
+        """Fresh variables but for those given; what is frozen is among the collections."""
 
         @jax.jit  # operation by operation it takes twice as long
         def make(key, data: CellData):
             one, is_masked = data.train[:1], jnp.zeros((1, data.expression.shape[1]), bool)
             example = self.show(data, one, is_masked, key, train=False)
-            return self.make_model(data).init(key, example, train=False)["params"]
+            return self.make_model(data).init(key, example, train=False)
 
-        return make(key, data), {}
+        variables = take_over(make(key, data._replace(start=None)), data.start)
+        learned, frozen = split_frozen(variables.pop("params"), self.config.freeze)
+        return learned, variables | frozen
 
     def divide(self, data: CellData, key, epoch):
         """Batches of train cells, in an order drawn by (seed, epoch), and their weights."""
@@ -196,30 +204,30 @@ class MaskedObjective(Objective):
 
     def loss(self, state, batch: WeighedBatch, data: CellData, key, *, axis=None) -> BatchLoss:
         """The mean squared error of hidden values."""
-        errors = self.square_errors(state.parameters, batch.cells, data, key)
+        errors = self.square_errors(gather(state), batch.cells, data, key)
         weights = batch.cells.is_masked * batch.weights[:, None]
         total = sum_over(axis, weights.sum())
         loss = jnp.sum(errors * weights) / jnp.maximum(total, 1)
         return BatchLoss(loss, state.collections)
 
-    def square_errors(self, parameters, cells: CellBatch, data: CellData, key=None):
+    def square_errors(self, variables, cells: CellBatch, data: CellData, key=None):
         """Of each value, hidden or not; with a key, as in training."""
         rngs = None if key is None else {"dropout": key}
         model, train = self.make_model(data), key is not None
-        predicted = model.apply({"params": parameters}, cells, train=train, rngs=rngs)
+        predicted = model.apply(variables, cells, train=train, rngs=rngs)
         return (predicted - cells.values) ** 2
 
     def evaluate(self, state, data: CellData, key):
         """The loss on the validation cells, whose hidden genes and neighbours never change."""
-        errors = self.judge(state.parameters, data, data.validation)
+        errors = self.judge(gather(state), data, data.validation)
         masked = data.validation.is_masked
         loss = jnp.sum(errors * masked) / masked.sum()
         return -loss, {"validation_loss": loss}
 
     def judge(
-        self, parameters, data: CellData, held_out: HeldOutCells
+        self, variables, data: CellData, held_out: HeldOutCells
     ) -> Float[Array, "cell token"]:
-        """Squared errors on held-out cells, batch by batch."""
+        """Squared errors of the whole model (`freezing.thaw`) on held-out cells, batch by batch."""
         cells, size = len(held_out.cells), self.config.batch_size
         place = jnp.arange(-(-cells // size) * size).reshape(-1, size) % cells
 
@@ -227,7 +235,7 @@ class MaskedObjective(Objective):
             key = jax.random.fold_in(jax.random.key(0), place[0])  # of neighbours alone
             is_masked = held_out.is_masked[place]
             shown = self.show(data, held_out.cells[place], is_masked, key, train=False)
-            return self.square_errors(parameters, shown, data)
+            return self.square_errors(variables, shown, data)
 
         errors = jax.lax.map(judge_some, place)
         return errors.reshape(-1, errors.shape[-1])[:cells]
@@ -246,6 +254,11 @@ class MaskedObjective(Objective):
         of_all = {"genes": batch.cells.genes, "keys": batch.cells.keys}
         cells = jax.tree.map(pad, batch.cells)._replace(**of_all)
         return WeighedBatch(cells, jnp.pad(batch.weights, (0, missing)))
+
+
+def gather(state: TrainState) -> dict:
+    """The variables of the whole model in a state, what is frozen among the parameters."""
+    return thaw({"params": state.parameters, **state.collections})
 
 
 def count_shown(

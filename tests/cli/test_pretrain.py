@@ -3,13 +3,17 @@
 import json
 
 import anndata
+import jax
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
 
 import grnjax
+from grnjax.config import to_json
 from grnjax.data.expression import DataConfig
+from grnjax.foundation.convert import LoadedModel, save_model
+from grnjax.foundation.scgpt import ScGPTConfig
 from grnjax.tasks.pretraining_study import PretrainingStudy, embed_cells, load_cells, run_study
 
 GENES = [f"G{i:03d}" for i in range(120)]
@@ -114,6 +118,33 @@ def test_a_vector_does_not_depend_on_the_cells_after_it(cells):
     vectors = embed_cells(fitted)
     some = embed_cells(type(fitted)(**{**vars(fitted), "data": fewer}))
     np.testing.assert_allclose(vectors[:32], some[:32], rtol=1e-5, atol=1e-6)
+
+
+def test_a_converted_model_is_its_backbone(cells, cli, tmp_path):
+    """Its genes alone are tokens, its arrays what the fit begins with, and layers stay frozen."""
+    config = ScGPTConfig(
+        layers=1, width=8, heads=2, feed_forward=8, norm_epsilon=1e-5, vocabulary=103, classes=0
+    )
+    names = ["<pad>", "<cls>", "<eoc>", *GENES[:100]]
+    words = {"tokens": {name: token for token, name in enumerate(names)}}
+    about = {"model": "scgpt", "config": to_json(config), "vocabulary": words, "settings": {}}
+    variables = jax.tree.map(np.asarray, config.init(jax.random.key(0)))
+    model = LoadedModel("scgpt", config, config.make(), variables, words, about)
+    save_model(model, tmp_path / "scgpt", {"command": "test"})
+    cells.write_h5ad(tmp_path / "active.h5ad")
+    given = ["--groups", "kind", "--backbone", tmp_path / "scgpt", "--out", tmp_path / "run"]
+    given += ["--training.freeze", "backbone/model/genes", "--training.epochs=1", "--controls"]
+    given += ["--training.model.structure.fan-out=4", "--tokens=110"]
+    outcome = cli("pretrain", tmp_path / "active.h5ad", *given)
+    assert outcome.status == 0, outcome.err
+    found = json.loads((tmp_path / "run" / "run.json").read_bytes())["tokens"]
+    expressed = [gene for gene in GENES[:100] if cells[:, gene].X.sum() > 0]
+    assert found["tokens"] == len(expressed) and found["genes_of_the_model"]["matched"] == 100
+    assert found["start"]["taken_over"] > 20 and found["start"]["fresh"] > 5
+    assert found["parameters"]["frozen_numbers"] == 103 * 8 + 2 * 8
+    table = anndata.read_h5ad(tmp_path / "run" / "cells.h5ad")
+    assert table.var_names.tolist() == expressed
+    assert table.obsm["X_grnformer"].shape == (120, 8)
 
 
 @pytest.mark.parametrize(
