@@ -15,6 +15,11 @@ QUICK = ["--method=enhancer", "--method.tf-gene.importance=ridge"]
 
 
 @pytest.fixture(scope="module")
+def compile_quickly():
+    """Not here: these runs compute more than they compile."""
+
+
+@pytest.fixture(scope="module")
 def data():
     return simulate_multiome(MultiomeConfig(), seed=0)
 
