@@ -49,7 +49,7 @@ QUICK_METHODS = {
     "enhancer": ("tf-gene.importance=ridge",),
 }
 QUICK_FACTORS = tuple(f"--method.{item}" for item in QUICK_METHODS["kernel-factor"])
-MOST_MAPPINGS = 20_000
+MOST_MAPPINGS = 32_000
 SPLIT = {"Train": (0, 0.62), "Validation": (0.62, 0.75), "Test": (0.75, 1)}
 
 
@@ -177,11 +177,16 @@ def small_set(tmp_path_factory) -> SmallSet:
 
 @pytest.fixture(scope="module")
 def compile_quickly():
-    """For tests that compile much, and ask nothing that depends on how far it is optimised."""
+    """For tests that compile much, and ask nothing that depends on how far it is optimised.
+
+    The processes that they start compile so, too.
+    """
     import jax
 
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+        jax.config.update("jax_disable_most_optimizations", True)
+        yield
     jax.config.update("jax_disable_most_optimizations", False)
 
 

@@ -21,6 +21,7 @@ from grnjax.data.label_matrix import LabelMatrix
 
 LEARNING_RATE = 0.05
 STEPS = 300
+WIDTH = 16  # factors are filled up to a multiple of it by zeros, which stay so: one compilation
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,7 @@ def fit_factor_model(
     """Logits of every TF-target pair; rank 0 with target bias is the additive model."""
     genes = train.labels.shape[1]
     features = np.zeros((genes, 0), np.float32) if features is None else features
-    weights = jnp.array(dataclasses.astuple(ridge))  # in the order of `squares` below
+    weights = np.array(dataclasses.astuple(ridge), np.float32)  # in the order of `squares` below
     start = initial_parameters(len(train.tfs), genes, rank, features.shape[1], seed)
     fitted = _fit(
         start, train.labels, train.observed, features, weights, float(target_bias), steps=steps
@@ -56,16 +57,27 @@ def fit_factor_model(
 
 
 def initial_parameters(tfs: int, genes: int, rank: int, dim: int, seed: int) -> dict:
-    """Zero biases and weights, factors from N(0, 0.3^2)."""
-    key_u, key_v = jax.random.split(jax.random.key(seed))
+    """Zero biases and weights, factors from N(0, 0.3^2) with columns of zeros behind them."""
+    zeros = functools.partial(np.zeros, dtype=np.float32)
+    width = -(-rank // WIDTH) * WIDTH
+    factors = [zeros((tfs, width)), zeros((genes, width))]
+    if rank:
+        drawn = np.asarray(_draw(jax.random.key(seed), max(tfs, genes) * width))
+        for block, normal in zip(factors, drawn, strict=True):
+            block[:, :rank] = np.float32(0.3) * normal[: len(block) * rank].reshape(-1, rank)
     return {
-        "tf_bias": jnp.zeros(tfs),
-        "target_bias": jnp.zeros(genes),
-        "tf_factors": 0.3 * jax.random.normal(key_u, (tfs, rank)),
-        "target_factors": 0.3 * jax.random.normal(key_v, (genes, rank)),
-        "shared": jnp.zeros(dim),
-        "per_tf": jnp.zeros((tfs, dim)),
+        "tf_bias": zeros(tfs),
+        "target_bias": zeros(genes),
+        "tf_factors": factors[0],
+        "target_factors": factors[1],
+        "shared": zeros(dim),
+        "per_tf": zeros((tfs, dim)),
     }
+
+
+@functools.partial(jax.jit, static_argnames="size")
+def _draw(key, size):
+    return jax.vmap(lambda part: jax.random.normal(part, (size,)))(jax.random.split(key))
 
 
 @functools.partial(jax.jit, static_argnames="steps")

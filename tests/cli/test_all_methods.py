@@ -15,7 +15,6 @@ CANNOT = {  # of `transfer`
         + ("enhancer",)
     },
 }
-pytestmark = pytest.mark.usefixtures("compile_quickly")
 RANKING = {"edges.tsv", "rankedEdges.csv", "network.h5ad"}
 
 

@@ -16,7 +16,6 @@ from grnjax.foundation import embed as embedding
 from grnjax.foundation.convert import load_model
 from grnjax.foundation.encoders import make_encoder
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
 QUICK = ["--chunk", 4, "--batch-size", 4]
 
 

@@ -15,6 +15,11 @@ QUICK = ["--method=enhancer", "--method.tf-gene.importance=ridge"]
 
 
 @pytest.fixture(scope="module")
+def compile_quickly():
+    """Not here: these runs compute more than they compile."""
+
+
+@pytest.fixture(scope="module")
 def data():
     return simulate_multiome(MultiomeConfig(), seed=0)
 
@@ -97,7 +102,8 @@ def test_the_same_command_has_finished_and_other_motifs_are_another_run(ran, cli
 
 
 @pytest.mark.slow
-def test_known_edges_judge_it(cli, files, data, tmp_path):
+def test_known_edges_judge_it(cli, files, data, tmp_path, monkeypatch):
+    monkeypatch.setattr("grnjax.tasks.judging.MOST_TRIVIAL_CANDIDATES", 0)
     data.edges[["tf", "target"]].to_csv(tmp_path / "known.tsv", sep="\t", index=False)
     words = [f"--network={tmp_path / 'known.tsv'}", "--folds=2", f"--out={tmp_path / 'run'}"]
     outcome = cli(*arguments(files), *words)

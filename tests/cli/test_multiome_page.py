@@ -16,6 +16,11 @@ chr1\tx\ttranscript\t14404\t29570\t.\t-\t.\tgene_id "E2"; transcript_id "T2"; ge
 """
 
 
+@pytest.fixture(scope="module")
+def compile_quickly():
+    """Not here: the page's run computes more than it compiles."""
+
+
 def blocks(language):
     found = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
     return [code for name, code in found if name == language]

@@ -32,9 +32,6 @@ CONFIGS = {
 }
 
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
-
 def make_nodes():
     values = np.random.default_rng(0).normal(size=(NODES + 1, WIDTH)).astype(np.float32)
     values[NODES] = 7  # what stands in the padding node must not matter

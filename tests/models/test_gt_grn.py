@@ -39,9 +39,6 @@ EDGES = ALL_PAIRS[np.random.default_rng(0).random(len(ALL_PAIRS)) < 0.3]
 NAMES = np.arange(GENES)
 
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
-
 def make_genes(edges=EDGES, names=NAMES, *, padded_edges=96, place_by=None):
     """The genes of a network, gene i standing at index names[i]."""
     rng = np.random.default_rng(1)

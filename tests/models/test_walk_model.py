@@ -27,9 +27,6 @@ WALKS = np.random.default_rng(0).integers(0, GENES, (7, STEPS))
 WALKS[2, 3:] = WALKS[5, 1:] = -1  # one that ended early, one isolated gene
 
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
-
 def say(walks, genes=GENES):
     """The sentences of walks."""
     return make_sentences(jnp.asarray(walks), genes)

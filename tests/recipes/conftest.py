@@ -11,6 +11,11 @@ TEXT = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text()
 FILES = dict(re.findall(r"^```python\n# (\w+)\.py\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def compile_quickly(compile_quickly):
+    """What these tests ask of a program holds at any optimisation, and they compile many."""
+
+
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory, request):
     """The module of the recipe that the test file is about: test_new_X.py, my_X.py."""

@@ -5,6 +5,11 @@ import pytest
 from grnjax.training.keeper import FitResult
 
 
+@pytest.fixture(scope="module", autouse=True)
+def compile_quickly(compile_quickly):
+    """What these tests ask of a program holds at any optimisation, and they compile many."""
+
+
 class NoTraining:
     """Stands for a recorder: keeps the names and the data of the fits; scores are given."""
 

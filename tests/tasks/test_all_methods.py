@@ -19,7 +19,6 @@ CALIBRATED = ["probability", "spread", "low", "high"]
 FIGURES = ("auroc", "average_precision", "swap_micro")
 TRANSFERRED = {"kernel-factor", "scRegNet"}
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
 
 every_method = pytest.mark.parametrize("name", MethodConfig.NAMED)
 

@@ -17,6 +17,11 @@ from grnjax.methods.enhancer.tf_gene import TfGeneConfig
 QUICK = TfGeneConfig(importance="ridge")
 
 
+@pytest.fixture(scope="module")
+def compile_quickly():
+    """Not here: these methods compute more than they compile."""
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Files:
     """What was simulated, RNA as AnnData, and a method that reads the rest from files."""

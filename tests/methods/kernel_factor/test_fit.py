@@ -25,9 +25,6 @@ def uniform_block(name, values):
     return GeneBlock(name, values.astype(np.float32), np.ones(GENES, bool), ("rbf", "linear"))
 
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
-
 @dataclasses.dataclass(frozen=True)
 class Network:
     """A network whose TFs read two of the six numbers of each gene, and what sources say of it."""
