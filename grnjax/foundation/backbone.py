@@ -20,6 +20,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from grnjax.config import Settings
 from grnjax.errors import ConfigError
 from grnjax.models.masked_expression import BackboneConfig
 
@@ -31,6 +32,7 @@ class FoundationBackboneConfig(BackboneConfig):
     KIND: ClassVar[type[nn.Module]]
 
     def __post_init__(self):
+        Settings.__post_init__(self)  # the model is one
         for name, value in self.read_sizes().items():
             default = next(x.default for x in dataclasses.fields(self) if x.name == name)
             if getattr(self, name) not in (default, value):
@@ -43,12 +45,12 @@ class FoundationBackboneConfig(BackboneConfig):
 
     def read_sizes(self) -> dict[str, int]:
         """Width and heads of the states that the adapter reads."""
-        return {"width": self.model.width, "heads": self.model.heads}
+        return {}
 
     @property
     def rows(self) -> int:
         """Rows of the table of genes, special tokens counted."""
-        return self.model.vocabulary
+        raise NotImplementedError(f"{type(self).__name__} does not say how many genes it has")
 
     def make(self, genes: int, name: str) -> nn.Module:
         """The backbone over so many genes.

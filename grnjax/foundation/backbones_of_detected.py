@@ -106,6 +106,15 @@ class GeneformerBackboneConfig(FoundationBackboneConfig):
     ends: tuple[Count, ...] = ()
     """Tokens of <cls> and <eos>; none of models that have neither."""
 
+    def read_sizes(self) -> dict[str, int]:
+        """Those of its blocks."""
+        return {"width": self.model.width, "heads": self.model.heads}
+
+    @property
+    def rows(self) -> int:
+        """Its vocabulary."""
+        return self.model.vocabulary
+
     @property
     def first(self) -> int:
         """The position of the gene of the highest rank."""
@@ -211,6 +220,15 @@ class ScGPTBackboneConfig(FoundationBackboneConfig):
     mask_value: float = -1.0
     cls: Count = 60_695
     """The token of <cls>."""
+
+    def read_sizes(self) -> dict[str, int]:
+        """Those of its blocks."""
+        return {"width": self.model.width, "heads": self.model.heads}
+
+    @property
+    def rows(self) -> int:
+        """Its vocabulary."""
+        return self.model.vocabulary
 
     def __post_init__(self):
         super().__post_init__()

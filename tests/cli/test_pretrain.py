@@ -123,7 +123,7 @@ def test_a_vector_does_not_depend_on_the_cells_after_it(cells):
 def test_a_converted_model_is_its_backbone(cells, cli, tmp_path):
     """Its genes alone are tokens, its arrays what the fit begins with, and layers stay frozen."""
     config = ScGPTConfig(
-        layers=1, width=8, heads=2, feed_forward=8, norm_epsilon=1e-5, vocabulary=103, classes=0
+        layers=2, width=8, heads=2, feed_forward=8, norm_epsilon=1e-5, vocabulary=103, classes=0
     )
     names = ["<pad>", "<cls>", "<eoc>", *GENES[:100]]
     words = {"tokens": {name: token for token, name in enumerate(names)}}

@@ -1,5 +1,6 @@
 """Masked-expression training of the four models: what is hidden, learned, frozen and resumed."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from grnjax.foundation.token_training import HiddenBatch
 from grnjax.storage.checkpoints import CheckpointStore
 from grnjax.training.freezing import FROZEN, thaw
 from grnjax.training.loop import fit, make_trainer
+from grnjax.training.step import fresh_state, train_step
 from tests.foundation.hidden_cells import ON_DEVICES, make_fit
 from tests.training.logs import Killed, Lines
 
@@ -167,6 +169,24 @@ def test_a_share_is_chosen_exactly_and_never_outside():
     places, counted = gather_chosen(chosen, 8)
     for row, own, is_any in zip(np.asarray(chosen), np.asarray(places), np.asarray(counted)):
         assert sorted(own[is_any]) == np.flatnonzero(row).tolist()
+
+
+def test_gradients_of_several_batches_make_one_update():
+    objective, data, _ = make_fit("geneformer", accumulate=2, warm_up=0)
+    data = jax.tree.map(jnp.asarray, data)
+
+    @jax.jit
+    def step(state, data, key):
+        batch = objective.batch(data, (data.train[:8], jnp.ones(8)), key)
+        return train_step(state, batch, data, key, objective=objective)[0]
+
+    states = [fresh_state(objective, jax.random.key(0), data)]
+    for number in range(4):
+        states.append(step(states[-1], data, jax.random.key(number)))
+    words = [np.asarray(x.parameters["mlm"]["bias"]) for x in states]
+    moved = [not np.array_equal(one, two) for one, two in itertools.pairwise(words)]
+    assert moved == [False, True, False, True]
+    assert objective.updates == -(-objective.steps * objective.config.epochs // 2)
 
 
 @pytest.mark.parametrize("schedule", ["constant", "linear", "cosine", "epochs"])
