@@ -54,7 +54,7 @@ SPLIT = {"Train": (0, 0.62), "Validation": (0.62, 0.75), "Test": (0.75, 1)}
 
 
 def pytest_configure(config):
-    """Lets every test and every process it starts reuse what another one has compiled.
+    """Lets every test, and every process it starts, reuse what another one has compiled.
 
     The workers of pytest-xdist share the folder. What jax reads while another process writes it,
     it finds to be truncated, says so, and compiles.
@@ -64,6 +64,8 @@ def pytest_configure(config):
     folder = tempfile.mkdtemp(prefix="grnjax-compiled-")
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
+    # small matrices, and a worker for each core: more threads would wait for each other
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 

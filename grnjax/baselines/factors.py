@@ -48,7 +48,14 @@ def fit_factor_model(
     """Logits of every TF-target pair; rank 0 with target bias is the additive model."""
     genes = train.labels.shape[1]
     features = np.zeros((genes, 0), np.float32) if features is None else features
-    weights = np.array(dataclasses.astuple(ridge), np.float32)  # in the order of `squares` below
+    weights = {
+        "tf_bias": ridge.tf_bias,
+        "target_bias": ridge.target_bias,
+        "tf_factors": ridge.factors,
+        "target_factors": ridge.factors,
+        "shared": ridge.shared,
+        "per_tf": ridge.per_tf,
+    }
     start = initial_parameters(len(train.tfs), genes, rank, features.shape[1], seed)
     fitted = _fit(
         start, train.labels, train.observed, features, weights, float(target_bias), steps=steps
@@ -86,29 +93,40 @@ def _fit(parameters, labels, observed, features, ridge, target_bias, *, steps):
     base = jnp.log(prevalence) - jnp.log1p(-prevalence)
     optimizer = optax.adam(LEARNING_RATE)
 
-    def logits_of(p: dict) -> Float[Array, "tf gene"]:
-        identity = p["tf_factors"] @ p["target_factors"].T
-        expression = (p["shared"] + p["per_tf"]) @ features.T
-        biases = p["tf_bias"][:, None] + target_bias * p["target_bias"]
-        return base + biases + identity + expression
-
-    def loss_of(p: dict) -> Float[Array, ""]:
-        losses = optax.sigmoid_binary_cross_entropy(logits_of(p), labels) * observed
-        squares = jnp.stack(
-            [
-                jnp.sum(p["tf_bias"] ** 2),
-                jnp.sum(p["target_bias"] ** 2),
-                jnp.sum(p["tf_factors"] ** 2) + jnp.sum(p["target_factors"] ** 2),
-                jnp.sum(p["shared"] ** 2),
-                jnp.sum(p["per_tf"] ** 2),
-            ]
-        )
-        return losses.sum() + 0.5 * ridge @ squares
-
     def step(carry, _):
         p, state = carry
-        updates, state = optimizer.update(jax.grad(loss_of)(p), state)
+        slope = (jax.nn.sigmoid(base + logits_of(p, features, target_bias)) - labels) * observed
+        updates, state = optimizer.update(
+            gradient_of(p, slope, features, target_bias, ridge), state
+        )
         return (optax.apply_updates(p, updates), state), None
 
     (fitted, _), _ = jax.lax.scan(step, (parameters, optimizer.init(parameters)), length=steps)
-    return logits_of(fitted)
+    return base + logits_of(fitted, features, target_bias)
+
+
+def logits_of(p: dict, features: Array, target_bias: float) -> Float[Array, "tf gene"]:
+    """The logits without `m`."""
+    identity = p["tf_factors"] @ p["target_factors"].T
+    expression = (p["shared"] + p["per_tf"]) @ features.T
+    return p["tf_bias"][:, None] + target_bias * p["target_bias"] + identity + expression
+
+
+def gradient_of(
+    p: dict, slope: Float[Array, "tf gene"], features: Array, target_bias: float, ridge: dict
+) -> dict:
+    """The gradient of the loss; written out, it takes half the time of a derived one.
+
+    Args:
+        slope: of the cross-entropy in the logits.
+    """
+    along = slope @ features
+    of_cross_entropy = {
+        "tf_bias": slope.sum(axis=1),
+        "target_bias": target_bias * slope.sum(axis=0),
+        "tf_factors": slope @ p["target_factors"],
+        "target_factors": slope.T @ p["tf_factors"],
+        "shared": along.sum(axis=0),
+        "per_tf": along,
+    }
+    return {name: of_cross_entropy[name] + ridge[name] * p[name] for name in p}

@@ -1,9 +1,12 @@
+import jax
+import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from scipy.optimize import minimize
 from sklearn.metrics import roc_auc_score
 
-from grnjax.baselines.factors import FactorRidge, fit_factor_model
+from grnjax.baselines.factors import FactorRidge, fit_factor_model, gradient_of, logits_of
 from grnjax.data.label_matrix import label_matrix, row_of_tf
 from grnjax.evaluation.metrics import swap_concordance
 from grnjax.types import LabelledPairs
@@ -120,3 +123,29 @@ def test_a_fit_repeats_with_its_seed(additive):
     )
     np.testing.assert_array_equal(one, same)
     assert not np.array_equal(one, other)
+
+
+def test_the_gradient_is_that_of_the_loss():
+    rng = np.random.default_rng(5)
+    shapes = {
+        "tf_bias": 3,
+        "target_bias": 7,
+        "tf_factors": (3, 2),
+        "target_factors": (7, 2),
+        "shared": 4,
+        "per_tf": (3, 4),
+    }
+    p = {name: jnp.float32(rng.normal(size=shape)) for name, shape in shapes.items()}
+    ridge = {name: 0.5 + i for i, name in enumerate(p)}
+    labels, observed = (jnp.float32(rng.random((3, 7)) < share) for share in (0.4, 0.8))
+    features = jnp.float32(rng.normal(size=(7, 4)))
+
+    def loss(p):
+        logits = logits_of(p, features, 0.7)
+        each = optax.sigmoid_binary_cross_entropy(logits, labels) * observed
+        return each.sum() + sum(ridge[name] * jnp.sum(p[name] ** 2) / 2 for name in p)
+
+    slope = (jax.nn.sigmoid(logits_of(p, features, 0.7)) - labels) * observed
+    found, expected = gradient_of(p, slope, features, 0.7, ridge), jax.grad(loss)(p)
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, rtol=1e-4, atol=1e-5, err_msg=name)
