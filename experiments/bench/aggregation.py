@@ -10,7 +10,6 @@ process of its own, in turn, and agree to a relative 1e-4 before anything is tim
 """
 
 import gc
-import multiprocessing
 import os
 import time
 import warnings
@@ -20,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.bench.line import BenchFile
+from experiments.bench.line import BenchFile, Side
 
 GENES, REGULATORS, WIDTH = 20_000, 1_500, 128
 EDGES = {"500k": 500_000, "2M": 2_000_000}
@@ -50,7 +49,7 @@ def measure_case(file: BenchFile, name: str, edges: int, symmetric: bool) -> Non
     """The lines of one graph: its peers by features, and scatter by weights."""
     suffix = "/symmetric" if symmetric else ""
     for peers, by_weights in ((("scatter", "csr"), False), (("scatter",), True)):
-        sides = {side: Side(side, edges, symmetric, by_weights) for side in ("ours", *peers)}
+        sides = {x: Side(serve, x, edges, symmetric, by_weights) for x in ("ours", *peers)}
         best = compare(sides)
         ours, bandwidth = sides["ours"], sides["ours"].ask("bandwidth")
         moved = 4 * 4 * GENES * WIDTH + 2 * 8 * edges * (2 if symmetric else 1)
@@ -72,7 +71,7 @@ def measure_case(file: BenchFile, name: str, edges: int, symmetric: bool) -> Non
             side.end()
 
 
-def compare(sides: dict[str, "Side"]) -> dict[str, float]:
+def compare(sides: dict[str, Side]) -> dict[str, float]:
     """Milliseconds of each side, the best of rounds in turn, once all were found to agree."""
     results = {name: side.ask("results") for name, side in sides.items()}
     for name, arrays in results.items():
@@ -89,28 +88,6 @@ def compare(sides: dict[str, "Side"]) -> dict[str, float]:
 
 
 # One side, in a process of its own
-
-
-class Side:
-    """A process that keeps one side's graph and answers what is asked of it."""
-
-    def __init__(self, side: str, edges: int, symmetric: bool, by_weights: bool):
-        spawn = multiprocessing.get_context("spawn")
-        self.connection, far_end = spawn.Pipe()
-        given = (far_end, side, edges, symmetric, by_weights)
-        self.process = spawn.Process(target=serve, args=given, daemon=True)
-        self.process.start()
-        self.facts = self.connection.recv()
-
-    def ask(self, question: str):
-        """Its answer; asked one side at a time, so that no other one works."""
-        self.connection.send(question)
-        return self.connection.recv()
-
-    def end(self) -> None:
-        """Ends the process."""
-        self.connection.send("end")
-        self.process.join()
 
 
 def serve(connection: Connection, side: str, edges: int, symmetric: bool, by_weights: bool) -> None:

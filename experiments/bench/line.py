@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from experiments.shared.record import describe_provenance, record_run, write_rows
 
-PEERS = ("torch", "torch_geometric", "scikit-learn", "lightmotif", "decoupler")
+PEERS = ("torch", "torch_geometric", "transformers", "scikit-learn", "lightmotif", "decoupler")
 
 
 class Run(NamedTuple):
@@ -73,6 +73,32 @@ class BenchFile:
         print(json.dumps(line, sort_keys=True), flush=True)
         self.rows.append(line)
         write_rows(f"bench_{self.bench}", self.rows)
+
+
+class Side:
+    """A process that keeps what one side needs and answers what is asked of it.
+
+    Args:
+        serve: what runs there, given the far end of a pipe and `args`. It sends facts when it is
+            ready, and then an answer a question, until the question is "end".
+    """
+
+    def __init__(self, serve: Callable, *args: object):
+        spawn = multiprocessing.get_context("spawn")
+        self.connection, far_end = spawn.Pipe()
+        self.process = spawn.Process(target=serve, args=(far_end, *args), daemon=True)
+        self.process.start()
+        self.facts = self.connection.recv()
+
+    def ask(self, question: str):
+        """Its answer; asked one side at a time, so that no other one works."""
+        self.connection.send(question)
+        return self.connection.recv()
+
+    def end(self) -> None:
+        """Ends the process."""
+        self.connection.send("end")
+        self.process.join()
 
 
 def run_alone(function: Callable, *args: object) -> Any:

@@ -69,6 +69,20 @@ def joint_step_table() -> Table:
     return cases_table(rows, cells, describe_hardware(rows))
 
 
+def foundation_table() -> Table:
+    """Each case of Geneformer beside `transformers`: time, CPU and memory of both."""
+    rows = read_rows("bench_foundation")
+    cells = TIMES | {
+        "CPU": lambda row: f"{row['cpu_s']:.3g} s",
+        "peer's CPU": lambda row: f"{row['peer_cpu_s']:.3g} s",
+        "peak memory": lambda row: f"{row['peak_mib'] / 1024:.1f} GiB",
+        "peer's": lambda row: f"{row['peer_peak_mib'] / 1024:.1f} GiB",
+    }
+    loads = [row["load"] for row in rows]
+    note = f"{describe_hardware(rows)} Load while measured: {min(loads):.1f} to {max(loads):.1f}."
+    return cases_table(rows, cells, note)
+
+
 def cases_table(rows: list[dict], cells: dict, note: str) -> Table:
     """A line a case."""
     by_case = {row["case"]: row for row in rows}
@@ -116,6 +130,7 @@ TABLES = {
     "speed of inference": inference_table,
     "speed of walks": walks_table,
     "joint step": joint_step_table,
+    "Geneformer beside transformers": foundation_table,
     "schedules, mDC": lambda: schedule_table("mDC"),
     "schedules, hESC": lambda: schedule_table("hESC"),
 }
