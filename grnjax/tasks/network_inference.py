@@ -191,7 +191,9 @@ def rank_by_expression(
     genes, fit = problem.dataset.genes, fit_without_labels(problem, method)
     scores, found = score_every_pair(genes, fit), {"tables": fit.tables(), "report": fit.report()}
     edges, name = rank_pairs(genes, scores), method.name()
+    edges = edges.assign(**fit.columns(edges))
     sign_by_expression(edges, genes)
+    fit.check_labels(judged)
     if not len(judged.known.positives):
         return RankedNetwork(method=name, genes=genes, edges=edges, rows=[], **found)
     edges["status"] = name_status(edges, judged)
