@@ -109,7 +109,7 @@ def list_tfs(root: Path, species: str) -> str:
     return "".join(f"{name}\n" for name in table["TF"])
 
 
-def write_readme() -> str:
+def make_readme() -> str:
     """What each file is, where it is from, its licence, size and SHA-256."""
     lines = [
         "# Data that comes with grnjax",
@@ -173,15 +173,16 @@ def main() -> None:
             if not is_check:
                 write_atomic(path, data)
     readme = SHIPPED_FOLDER / "README.md"
-    if is_check and changed:
+    if not is_check:
+        write_atomic(readme, make_readme())
+    elif changed:
         sys.exit(f"{', '.join(changed)}: not as the data folder has them; run without --check")
-    if is_check and readme.read_text() != write_readme():
+    elif readme.read_text() != make_readme():
         sys.exit(f"{readme}: out of date; run without --check")
-    write_atomic(readme, write_readme())
     size = sum(path.stat().st_size for path in SHIPPED_FOLDER.iterdir())
     if size > MOST_BYTES:
         sys.exit(f"{SHIPPED_FOLDER}: {size:,} bytes, and at most {MOST_BYTES:,} are shipped")
-    print(f"{len(changed)} files written, {size:,} bytes in all")
+    print(f"{len(changed)} files changed, {size:,} bytes in all")
 
 
 def unpack(data: bytes) -> bytes:

@@ -8,13 +8,14 @@ from experiments.compendium.left_out import (
     DETECTED,
     LOOK_UP,
     MIXTURE,
+    MORE,
     RATE,
     SAME,
     STUDY,
     UNCOMMON,
     WITH,
 )
-from experiments.grnformer.label_free_tables import NOTE, SWAP, WITHIN, find, write
+from experiments.grnformer.label_free_tables import NOTE, SWAP, WITHIN, find, name_columns, write
 from experiments.shared import tables as st
 from experiments.shared.record import read_rows
 
@@ -72,9 +73,21 @@ def detected_table() -> st.Table:
     return st.Table(titles, COLUMNS, cell, "detected genes", NOTE)
 
 
+def kinds_table() -> st.Table:
+    """The look-up with other kinds of lists among those of binding."""
+    found = {line: find(STUDY, f"{line}{DETECTED}", ALL) for line in MIXTURE}
+
+    def cell(method: str, column: tuple[str, str]) -> str:
+        return write(found[column[0]][method], column[1])
+
+    rows = {x: x for x in (LOOK_UP, *MORE.values())}
+    return st.Table(rows, name_columns(MIXTURE), cell, "detected genes, all TFs", NOTE)
+
+
 TABLES: dict[str, Callable[[], object]] = {
     "lines left out": functools.partial(line_table, ALL),
     "TFs with lists elsewhere": functools.partial(line_table, WITH),
     "common targets aside": functools.partial(line_table, UNCOMMON),
     "detected genes": detected_table,
+    "kinds of lists": kinds_table,
 }

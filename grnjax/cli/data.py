@@ -34,10 +34,11 @@ usage: grnjax data list [PATTERN] [--root DIR]
        grnjax data motifs --sequences FASTA --motifs JASPAR --out HITS.tsv
        grnjax data compendium list|add|remove
 
-  list      the sets under a root by name, with their sizes, and the public ones to fetch
-  fetch     download and verify a set, or take its archives from a disk, and build it
-  convert   a network file into that of another program
-  motifs    hits of motifs (JASPAR, MEME) in peaks or promoters, for evidence and --method=enhancer
+  list        the sets under a root by name, with their sizes, and the public ones to fetch
+  fetch       download and verify a set, or take its archives from a disk, and build it
+  convert     a network file into that of another program
+  motifs      hits of motifs (JASPAR, MEME) in peaks or promoters, for evidence and
+              --method=enhancer
   compendium  networks of other cells: what comes with grnjax, and lists of your own
 
 grnjax data fetch --help, convert --help and motifs --help list their settings."""

@@ -141,7 +141,10 @@ def test_the_catalogue_and_the_help_say_what_there_is(cli):
     [
         (["fetch", "x"], "grnjax data fetch knows no set x; it knows beeline."),
         (["fetch"], "grnjax data fetch needs NAME"),
-        (["send"], "grnjax data has no command send; it has list, fetch, convert, motifs."),
+        (
+            ["send"],
+            "grnjax data has no command send; it has list, fetch, convert, motifs, compendium.",
+        ),
         (["fetch", "beeline", "--archive", "absent.zip"], "absent.zip: No such file"),
         (["convert", "absent.csv", "x.tsv"], "absent.csv: cannot be read (No such file"),
     ],

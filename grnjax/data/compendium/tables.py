@@ -13,7 +13,7 @@ import pandas as pd
 
 from grnjax.config import Settings
 from grnjax.data.beeline import read_folder
-from grnjax.data.compendium.aliases import warn_of_alike
+from grnjax.data.compendium.aliases import name_tf, warn_of_alike
 from grnjax.data.compendium.source import About, Kind, ListSource, make_source
 from grnjax.data.dialect import is_number
 from grnjax.data.edge_forms import name_columns
@@ -25,7 +25,7 @@ from grnjax.data.rewritings import warn_of_dates
 from grnjax.data.safe_text import hold_rows
 from grnjax.data.sniff import identify
 from grnjax.data.tables import read_parquet, read_rows
-from grnjax.data.tf_lists import read_tf_list
+from grnjax.data.tf_lists import read_own_list, read_tf_list
 from grnjax.errors import ConfigError, EdgeFormatError
 from grnjax.progress import logger
 from grnjax.storage.files import digest_file
@@ -59,7 +59,7 @@ class ListsConfig(Settings):
     licence: str = "not stated"
     """Licence of the lists, which is kept with them."""
     origin: str | None = None
-    """Where they are from: paper, address, release; by default the file and its SHA-256."""
+    """Where they are from: paper, address, release. The file and its SHA-256 are kept besides."""
 
 
 def read_lists(path: str | Path, config: ListsConfig, *, folder: Path | None = None) -> ListSource:
@@ -85,24 +85,35 @@ def read_lists(path: str | Path, config: ListsConfig, *, folder: Path | None = N
         check_genes(edges[role].unique(), path, EdgeFormatError)
     warn_of_dates(edges["target"].unique().tolist(), path)
     warn_of_alike(edges["cell"].unique().tolist(), path)
+    warn_of_strangers(edges["tf"].unique().tolist(), config.species.lower(), path)
     if config.species.lower() not in SPECIES:
         logger.warning(
             f"{path}: lists of {config.species} count in runs of that species alone; only between "
             f"{' and '.join(SPECIES)} are orthologues known"
         )
-    origin = config.origin
-    if origin is None:
-        digest = "" if folder else f", SHA-256 {digest_file(path)}"
-        origin = f"{Path(path).name if folder is None else path}{digest}"
+    title = Path(path).name if folder is None else str(path)
+    file = f"{title}, SHA-256 {digest_file(path)}" if folder is None else title
     about = About(
         name=config.name or name_file(path),
-        title=f"lists of {Path(path).name if folder is None else path}",
-        origin=origin,
+        title=f"lists of {title}",
+        origin=f"{config.origin} ({file})" if config.origin else file,
         licence=config.licence,
         species=config.species.lower(),
         kind=config.kind,
     )
     return make_source(edges, about, universe=universe)
+
+
+def warn_of_strangers(tfs: Sequence[str], species: str, source: str | Path) -> None:
+    """A warning where most of the TFs are on no list of TFs, as of a table turned around."""
+    known = read_own_list(species) if species in SPECIES else set(map(name_tf, tfs))
+    strange = [tf for tf in tfs if name_tf(tf) not in known]
+    if 2 * len(strange) > len(tfs):
+        logger.warning(
+            f"{source}: {len(strange):,} of {len(tfs):,} TFs are not on the list of {species} TFs "
+            f"that comes with grnjax ({list_names(strange)}); are they TFs, and not targets, cells "
+            "or genes of another species?"
+        )
 
 
 def name_file(path: str | Path) -> str:
@@ -232,8 +243,8 @@ def take_chip_atlas(
     wrong = next((n for n, row in enumerate(body, 1) if not is_scored(row, len(first), cells)), 1)
     if not body or not is_scored(body[wrong - 1], len(first), cells):
         raise EdgeFormatError(
-            f"{path}: row {wrong} of {len(body):,} is not a gene and {len(first) - 1:,} numbers, as "
-            "a table of ChIP-Atlas has it; the table is damaged, fetch it again."
+            f"{path}: row {wrong} of {len(body):,} is not a gene and {len(first) - 1:,} numbers, "
+            "as a table of ChIP-Atlas has it; the table is damaged, fetch it again."
         )
     scores = np.array([[row[i] for i in cells] for row in body], np.float64)
     least = np.nextafter(0, 1) if config.at_least is None else config.at_least

@@ -1,5 +1,6 @@
 """What comes with grnjax: whole, small, with source and licence, and worth having."""
 
+import configparser
 import os
 import re
 from importlib import resources
@@ -37,6 +38,14 @@ def test_each_file_stands_in_the_page_with_licence_and_digest():
         assert licence in MAY_BE_SHIPPED or path.name.startswith("orthologues")
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 6_000_000
     assert page.count(" MIT |") == 3 and "Kalfon" in (FOLDER / "MIT-LICENCES.txt").read_text()
+
+
+def test_the_package_takes_the_files_along():
+    config = configparser.ConfigParser()
+    config.read(FOLDER.parents[1] / "setup.cfg")
+    patterns = config["options.package_data"]["grnjax"].replace(" ", "").split(",")
+    taken = {path for pattern in patterns for path in FOLDER.parent.glob(pattern)}
+    assert {*FOLDER.iterdir()} <= taken
 
 
 def test_sources_say_where_they_are_from(compendium):
@@ -86,10 +95,10 @@ def test_lists_are_carried_to_mouse(compendium):
 
 @pytest.mark.skipif("GRNJAX_DATA" not in os.environ, reason="needs the folder of public data")
 def test_files_are_those_of_the_data_folder(compendium):
-    from experiments.compendium.build_shipped import PAIRS, make_sources, write_readme
+    from experiments.compendium.build_shipped import PAIRS, make_readme, make_sources
 
     root = Path(os.environ["GRNJAX_DATA"])
     made = {source.about.name: source.digest for source in make_sources(root)}
     assert made == {source.about.name: source.digest for source in compendium.sources}
     assert read_orthologues(root / PAIRS, "human", "mouse") == read_shipped_orthologues()
-    assert (FOLDER / "README.md").read_text() == write_readme()
+    assert (FOLDER / "README.md").read_text() == make_readme()

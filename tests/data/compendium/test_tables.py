@@ -123,7 +123,10 @@ def test_what_is_missing_is_said(tmp_path, caplog):
         read(tmp_path, GMT, "sets.gmt", at_least=1.0)
     with caplog.at_level(logging.WARNING, logger="grnjax"):
         read(tmp_path, EDGES.replace("\thESC", "\thESC_rep2"))
-    assert "hESC_rep2 like H1" in caplog.text
+    assert "hESC_rep2 like H1" in caplog.text and "list of human TFs" not in caplog.text
+    with caplog.at_level(logging.WARNING, logger="grnjax"):
+        read(tmp_path, "K562_GATA1\tNA\tG0\tG1\nA549_MYC\tNA\tG2\n", "turned.gmt")
+    assert "2 of 2 TFs are not on the list of human TFs" in caplog.text
 
 
 def test_names_of_sources_are_names_of_files():
