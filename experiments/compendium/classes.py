@@ -4,8 +4,8 @@ Run:     python -m experiments.compendium.classes
 Cost:    seconds; the rows are those of experiments/compendium/scorer.py
 Expect:  grnjax/shipped/compendium-classes.json, and the same again
 
-By each row that ranks, for TFs with lists in 1, 2, 3 or more other cell types, with a motif alone and
-with nothing: the mean within-TF AUROC over networks of lines left out, with the interval over
+By each row that ranks, for TFs with lists in one, two or more other cell types, with a motif alone
+and with nothing: the mean within-TF AUROC over networks of lines left out, with the interval over
 resampled networks, and the mean swap concordance of the lines that have two TFs of the group, each
 line by its networks.
 """

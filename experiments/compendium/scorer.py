@@ -4,16 +4,16 @@ Run:     GRNJAX_DATA=... python -m experiments.compendium.scorer
 Cost:    about 40 min on one CPU core, 3 GB memory; what was scored is kept in --work
 Expect:  README.md of this folder; its tables are made from the rows
 
-The lines and pairs of experiments/compendium/left_out.py. For each line the scorer is trained anew on
-what is left without it, under every name (`methods/compendium/pretraining.py`), with its default
+The lines and pairs of experiments/compendium/left_out.py. For each line the scorer is trained anew
+on what is left without it, under every name (`methods/compendium/pretraining.py`), with its default
 settings; the epoch is chosen on cell types among those that are left. Rows: *rate + residual same*;
-*scorer*, which ranks as `infer` does; on the pairs of the mixture also |Pearson| over its cells, and
-the scorer trained and asked again with all its evidence permuted over genes, or all but the rates.
-`all lines` are the networks of all lines left out together, each a TF of its own. For TFs without
-lists, `lists of the TFs removed` judges all TFs of a line with the lists of all of them taken out of
-all other cells: partners are of STRING, families of JASPAR, neither of which comes with grnjax.
-Beside, a row a network (`compendium_networks`) and the errors of the probabilities
-(`compendium_calibration`), from which classes of TFs have their figures.
+*scorer*, which ranks as `infer` does; on the pairs of the mixture also |Pearson| over its cells,
+*scorer, and expression*, and the scorer trained and asked again with all its evidence permuted over
+genes, or all but the rates. `all lines` are the networks of all lines left out together, each a TF
+of its own. For TFs without lists, `lists of the TFs removed` judges all TFs of a line with the
+lists of all of them taken out of all other cells: partners are of STRING, families of JASPAR,
+neither of which comes with grnjax. Beside, a row a network (`compendium_networks`) and the errors
+of the probabilities (`compendium_calibration`), from which classes of TFs have their figures.
 """
 
 import dataclasses
@@ -23,6 +23,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
+from scipy.stats import rankdata
+from sklearn.linear_model import LogisticRegression
 
 from experiments.compendium.left_out import (
     ALL,
@@ -30,8 +32,6 @@ from experiments.compendium.left_out import (
     LOOK_UP,
     MIXTURE,
     RATE,
-    WITH,
-    WITHOUT,
     LeftOut,
     LeftOutStudy,
     choose_pairs,
@@ -75,6 +75,7 @@ from grnjax.training.recorder import FitRecorder
 
 STUDY, NETWORKS, CALIBRATION = "compendium_scorer", "compendium_networks", "compendium_calibration"
 SCORER, PEARSON = "scorer", "absolute Pearson"
+WITH_CELLS = "scorer, and expression"
 PERMUTED, RATES_KEPT = "scorer, evidence permuted", "scorer, all but rates permuted"
 LINES, REMOVED = "all lines", "lists of the TFs removed"
 PARTNERS, FAMILY = "rate + partners", "rate + family"
@@ -130,6 +131,7 @@ def main() -> None:
             pooled[name] = [found.labels, {key: rows[key] for key in (LOOK_UP, SCORER)}, splits]
         logger.info("%s: done", name)
     judge_together(results, pooled, study.samples)
+    judge_cells(results, study, compendium)
 
 
 def judge_together(results: ResultsFile, pooled: dict[str, list], samples: int) -> None:
@@ -141,6 +143,34 @@ def judge_together(results: ResultsFile, pooled: dict[str, list], samples: int) 
     for split in next(iter(pooled.values()))[2]:
         chosen = np.concatenate([part[2][split] for part in pooled.values()])
         judge_rows(results, (LINES, split), rows, (labels, chosen), samples, find_over)
+
+
+def judge_cells(results: ResultsFile, study: ScorerStudy, compendium: Compendium) -> None:
+    """What the cells of the mixture add to the scorer: weights are fitted on the other line.
+
+    By logistic regression on the logit of the scorer, the rank of the gene's mean expression in the
+    line and |Pearson| of TF and gene over its cells.
+    """
+    mixture, known = load_mixture(find_root(study.data.root)), {}
+    for line in set(MIXTURE) & {*(study.lines or MIXTURE)}:
+        found = leave_out(compendium, line, mixture.genes)
+        with np.load(study.work / f"{line}{DETECTED}.npz", allow_pickle=False) as kept:
+            scores, pearson = (kept[key].astype(np.float64) for key in (SCORER, PEARSON))
+        inside = mixture.lines == line
+        rank = rankdata(mixture.expression[inside].mean(axis=0)) / len(mixture.genes)
+        chosen = choose_pairs(found)[ALL]
+        columns = scores, np.broadcast_to(rank, scores.shape), pearson
+        x = np.stack([column[chosen] for column in columns], axis=1)
+        known[line] = x, found.labels[chosen], found.labels, chosen, scores
+    for line, (x, _, labels, chosen, scores) in known.items():
+        others = [part for name, part in known.items() if name != line]
+        if others:
+            model = LogisticRegression(C=100).fit(others[0][0], others[0][1])
+            added = np.zeros(scores.shape)
+            added[chosen] = x @ model.coef_[0]
+            rows = {SCORER: scores, WITH_CELLS: added}
+            place = f"{line}{DETECTED}", ALL
+            judge_rows(results, place, rows, (labels, chosen), study.samples, lambda _: SCORER)
 
 
 def find_over(method: str) -> str:

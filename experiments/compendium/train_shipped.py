@@ -4,8 +4,9 @@ Run:     python -m experiments.compendium.train_shipped
 Cost:    2 min on one CPU core, 1 GB memory
 Expect:  grnjax/shipped/scorer/, under 100 KB; its manifest names the compendium and the cell types
 
-No figure of any page is of this scorer: it has seen every cell type of the compendium, and those that
-are measured are trained without the cells that they are measured on (experiments/compendium/scorer.py).
+No figure of any page is of this scorer: it has seen every cell type of the compendium, and those
+that are measured are trained without the cells that they are measured on
+(experiments/compendium/scorer.py).
 """
 
 import dataclasses

@@ -18,9 +18,7 @@ NO_PAIRS = LabelledPairs(np.empty((0, 2), np.int32), np.empty(0, np.float32))
 LISTS_OF = "lists of "
 
 
-def refuse_copies(
-    lists: TargetLists, dataset: Dataset, splits: Sequence[Split] = ()
-) -> list[dict]:
+def refuse_copies(lists: TargetLists, dataset: Dataset, splits: Sequence[Split] = ()) -> list[dict]:
     """For each TF with known targets the list that agrees most with them; refuses a copy.
 
     Args:

@@ -89,10 +89,10 @@ def calibrate(lists: TargetLists, score: Score, *, seed: int) -> ListCalibration
     return ListCalibration(curves, counts)
 
 
-def fit_curve(rows: list) -> Calibration:
+def fit_curve(rows: list[tuple[np.ndarray, np.ndarray]]) -> Calibration:
     """The curve of scores and labels of some lists; that of no knowledge without any."""
-    scores, labels = (np.concatenate(part) for part in zip(*rows)) if rows else ([], [])
-    if not np.any(labels) or np.all(labels):
+    labels = np.concatenate([label for _, label in rows]) if rows else np.zeros(0)
+    if not labels.any() or labels.all():
         return Calibration(a=1.0, b=0.0, prevalence=0.5)
-    curve = fit_calibration(scores, labels)
+    curve = fit_calibration(np.concatenate([score for score, _ in rows]), labels)
     return dataclasses.replace(curve, a=max(curve.a, LEAST_SLOPE))

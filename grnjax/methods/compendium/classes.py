@@ -18,7 +18,7 @@ from grnjax.data.compendium.lists import TargetLists
 
 LISTS, MOTIF, NOTHING = "lists in other cells", "motif alone", "nothing"
 CLASSES = (LISTS, MOTIF, NOTHING)
-GROUPS = {1: "1", 2: "2", 3: "3 or more"}  # cell types that have a list of the TF
+GROUPS = {1: "1", 2: "2 or more"}  # cell types that have a list of the TF
 MEASURED = "compendium-classes.json"
 
 

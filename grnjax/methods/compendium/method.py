@@ -1,12 +1,12 @@
-"""The method `compendium`: a network of cells that nobody has assayed, by what other cells' lists say.
+"""The method `compendium`: networks of cells that nobody has assayed, by other cells' lists.
 
     grnjax infer CELLS
     grnjax infer CELLS --method=compendium --method.without K562
 
 No known edge of these cells is needed, and none is read. What the same TFs bind in other cells, how
-often a gene is bound at all and what the TF's motif says rank the pairs; each TF says what its ranking
-rests on, how far such rankings could be trusted where cells were left out, and a TF of which nothing
-is known is left out by default. One step a file of this folder:
+often a gene is bound at all and what the TF's motif says rank the pairs; each TF says what its
+ranking rests on, how far such rankings could be trusted where cells were left out, and a TF of
+which nothing is known is left out by default. One step a file of this folder:
 
     sources      species, and the lists over the genes of the run
     features     what they say of each pair
@@ -18,7 +18,7 @@ is known is left out by default. One step a file of this folder:
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -47,7 +47,7 @@ from grnjax.methods.compendium.classes import (
 from grnjax.methods.compendium.scoring import By, PairScore, choose_score
 from grnjax.methods.compendium.sources import KnownLists, Species, place_lists
 from grnjax.methods.expression_only import check_expression, mark, refuse_many_pairs
-from grnjax.methods.method import Control, Cost, MethodConfig, Problem, Scorer
+from grnjax.methods.method import Cost, MethodConfig, Problem, Scorer
 from grnjax.progress import logger
 from grnjax.training.recorder import FitRecorder
 from grnjax.types import Dataset, GeneTable, LabelledPairs, Part, Split
@@ -179,9 +179,12 @@ def rank(
     tfs, names = genes.tfs, genes.names[genes.tfs]
     classes = classify(names, known.lists, known.motifs)
     curves = calibrate(known.lists, score, seed=seed)
-    has_lists = classes.classes == LISTS
-    logits = curves.logits(score(known.lists, names.tolist()), has_lists, method.prevalence)
     is_unknown, varies = classes.classes == NOTHING, find_varying(genes)
+    is_asked = ~is_unknown | (method.unknown == "rate")
+    logits = np.zeros((len(tfs), len(genes.names)))
+    if is_asked.any():
+        scores, has_lists = score(known.lists, names[is_asked].tolist()), classes.classes == LISTS
+        logits[is_asked] = curves.logits(scores, has_lists[is_asked], method.prevalence)
     if method.unknown == "co-expression":
         strength = absolute_pearson(genes, tfs[is_unknown])
         prevalence = method.prevalence or curves.curves[False].prevalence
@@ -192,14 +195,15 @@ def rank(
     is_ranked[np.arange(len(tfs)), tfs] = False
     if not is_ranked.any():
         raise ConfigError(
-            f"nothing is known of the {len(tfs):,} TFs ({list_names(names)}), neither lists in other "
-            "cells nor a motif; --method.unknown=rate or co-expression ranks them all the same."
+            f"nothing is known of the {len(tfs):,} TFs ({list_names(names)}), neither lists in "
+            "other cells nor a motif; --method.unknown=rate or co-expression ranks them all the "
+            "same."
         )
     zero = 1 - logits[is_ranked].min()
     matrix = np.where(is_ranked, logits + zero, 0)
     summary = tabulate_classes(classes, score.name)
     summary["ranked_by"] = name_ranks(classes, method, score)
-    tell(summary, genes, method)
+    tell(summary)
     return CompendiumScorer(genes, matrix, float(zero), known, curves, classes, summary)
 
 
@@ -210,7 +214,7 @@ def name_ranks(classes: TfClasses, method: CompendiumMethod, score: PairScore) -
     return np.array([by.get(name, score.without_lists) for name in classes.classes], dtype=object)
 
 
-def tell(summary: pd.DataFrame, genes: GeneTable, method: CompendiumMethod) -> None:
+def tell(summary: pd.DataFrame) -> None:
     """Says on the screen what the rankings rest on and what that was worth."""
     logger.info("What the ranking of each TF rests on, and what such rankings reached where their")
     logger.info("cells were left out (.5 is chance; swap asks which TF, not only which gene):")

@@ -7,7 +7,8 @@ choose the epoch. A checkpoint says which compendium and which cell types it has
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -201,16 +202,22 @@ class TrainedScorer:
         self, pairs: Float[np.ndarray, "tf gene feature"], tfs: Float[np.ndarray, "tf gate"]
     ) -> Float[np.ndarray, "tf gene"]:
         """The mean logit over members, TF by TF."""
-        model = ListObjective(self.config.training, LOOK_UP).model
-
-        @jax.jit
-        def run(members, of_pairs, of_tf):
-            one = jax.vmap(lambda x: model.apply({"params": x}, of_pairs, of_tf))
-            return one(members).mean(axis=0)
-
+        run = make_score(self.config.training)
         rows = zip(pairs, tfs, strict=True)
         found = [np.asarray(run(self.members, row, tf)) for row, tf in rows]
         return np.stack(found) if found else np.zeros(pairs.shape[:2], np.float32)
+
+
+@functools.cache
+def make_score(config: ListTrainingConfig) -> Callable[..., jax.Array]:
+    """The mean logit [gene] of members for one TF, compiled."""
+    model = ListObjective(config, LOOK_UP).model
+
+    def score(members, pairs, tf):
+        one = jax.vmap(lambda parameters: model.apply({"params": parameters}, pairs, tf))
+        return one(members).mean(axis=0)
+
+    return jax.jit(score)
 
 
 def read_scorer(folder: str | Path) -> TrainedScorer:
@@ -231,7 +238,7 @@ def read_scorer(folder: str | Path) -> TrainedScorer:
             f"{folder}: its scorer was trained on other features than this version has; train it "
             "again."
         )
-    config = from_json(ScorerConfig, about["config"])
+    config: ScorerConfig = from_json(ScorerConfig(), about["config"])
     model = ListObjective(config.training, LOOK_UP).model
     example = np.zeros((1, 1, len(FEATURES)), np.float32), np.zeros((1, len(GATES)), np.float32)
     form = jax.eval_shape(lambda key: model.init(key, *example)["params"], jax.random.key(0))

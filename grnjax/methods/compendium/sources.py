@@ -16,9 +16,7 @@ from grnjax.progress import logger
 Species = Literal["auto", "human", "mouse"]
 FEWEST_TARGETS = 10  # of a list, among the genes of the run
 FEWEST_KNOWN, LEAST_KNOWN = 20, 0.2  # genes of the run that the lists know, and their share
-OTHERWISE = (
-    "give --network=EDGES, or rank by expression alone, as with --method=grnboost2"
-)
+OTHERWISE = "give --network=EDGES, or rank by expression alone, as with --method=grnboost2"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -79,9 +77,7 @@ def place_lists(
     return KnownLists(of_species, lists, motifs, left)
 
 
-def find(
-    compendium: Compendium, names: np.ndarray, species: str, kind: Kind
-) -> TargetLists | None:
+def find(compendium: Compendium, names: np.ndarray, species: str, kind: Kind) -> TargetLists | None:
     """The long lists of a kind over these genes; None without any."""
     try:
         lists = take_long(compendium.over(names, species=species, kinds=(kind,)))
