@@ -8,12 +8,13 @@ The lines and pairs of experiments/compendium/left_out.py. For each line the sco
 on what is left without it, under every name (`methods/compendium/pretraining.py`), with its default
 settings; the epoch is chosen on cell types among those that are left. Rows: *rate + residual same*;
 *scorer*, which ranks as `infer` does; on the pairs of the mixture also |Pearson| over its cells,
-*scorer, and expression*, and the scorer trained and asked again with all its evidence permuted over
-genes, or all but the rates. `all lines` are the networks of all lines left out together, each a TF
-of its own. For TFs without lists, `lists of the TFs removed` judges all TFs of a line with the
-lists of all of them taken out of all other cells: partners are of STRING, families of JASPAR,
-neither of which comes with grnjax. Beside, a row a network (`compendium_networks`) and the errors
-of the probabilities (`compendium_calibration`), from which classes of TFs have their figures.
+*scorer, and expression*, the scorer without lists of other TFs, and the scorer trained and asked
+again with all its evidence permuted over genes, or all but the rates. `all lines` are the networks
+of all lines left out together, each a TF of its own. For TFs without lists, `lists of the TFs
+removed` judges all TFs of a line with the lists of all of them taken out of all other cells:
+partners are of STRING, families of JASPAR, neither of which comes with grnjax. Beside, a row a
+network (`compendium_networks`) and the errors of the probabilities (`compendium_calibration`), from
+which classes of TFs have their figures.
 """
 
 import dataclasses
@@ -78,8 +79,10 @@ SCORER, PEARSON = "scorer", "absolute Pearson"
 WITH_CELLS = "scorer, and expression"
 PERMUTED, RATES_KEPT = "scorer, evidence permuted", "scorer, all but rates permuted"
 LINES, REMOVED = "all lines", "lists of the TFs removed"
+UNASKED = "scorer, without other TFs' lists"
 PARTNERS, FAMILY = "rate + partners", "rate + family"
 RATES = [FEATURES.index(name) for name in ("rate", "rate, lists alike")]
+OTHERS = [FEATURES.index(name) for name in ("alike", "motif alike")]
 STRING = "beeline_full_networks/human_STRING-network.csv.gz"
 JASPAR = "motif_models/jaspar2026_core_vertebrates.json.gz"
 
@@ -177,7 +180,7 @@ def find_over(method: str) -> str:
     """The row that a row is compared with."""
     if method in (PERMUTED, RATES_KEPT):
         return RATE
-    return LOOK_UP if method == SCORER else method
+    return LOOK_UP if method in (SCORER, UNASKED) else method
 
 
 def score_line(
@@ -194,11 +197,13 @@ def score_line(
         kept |= {key: raw if key == LOOK_UP else logits, f"p: {key}": logits, f"q: {key}": shares}
     kept |= {f"r: {key}": value for key, value in score_removed(study, ground, scorer).items()}
     if name.endswith(DETECTED):
+        features = describe_pairs(ground.lists, motifs, found.tfs)
         for key, spared in ((PERMUTED, []), (RATES_KEPT, RATES)):
             again = train(permute(learned, spared), study.scorer)
-            features = describe_pairs(ground.lists, motifs, found.tfs)
             values = permute_features(features.pairs, spared, seed=1)
             kept[key] = again.score(values, features.tfs)
+        again = train(dataclasses.replace(learned, pairs=silence(learned.pairs)), study.scorer)
+        kept[UNASKED] = again.score(silence(features.pairs), features.tfs)
         mixture = load_mixture(find_root(study.data.root))
         table = make_table(mixture, mixture.lines == line, found.tfs)
         kept[PEARSON] = place_rows(absolute_pearson(table, table.tfs), table, mixture, found.tfs)
@@ -246,6 +251,13 @@ def permute_features(pairs: np.ndarray, spared: list[int], *, seed: int) -> np.n
     order = np.random.default_rng(seed).permutation(pairs.shape[1])
     found = pairs[:, order]
     found[..., spared] = pairs[..., spared]
+    return found
+
+
+def silence(pairs: np.ndarray) -> np.ndarray:
+    """The features without what lists of other TFs say."""
+    found = pairs.copy()
+    found[..., OTHERS] = 0
     return found
 
 

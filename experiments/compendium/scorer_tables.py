@@ -27,6 +27,7 @@ from experiments.compendium.scorer import (
     REMOVED,
     SCORER,
     STUDY,
+    UNASKED,
     WITH_CELLS,
 )
 from experiments.grnformer.label_free_tables import NOTE, SWAP, WITHIN, find, write
@@ -90,7 +91,9 @@ def detected_table() -> st.Table:
         line, figure = column
         return write(find(STUDY, f"{line}{DETECTED}", ALL)[method], figure)
 
-    rows = {x: x for x in (PEARSON, RATE, LOOK_UP, SCORER, WITH_CELLS, RATES_KEPT, PERMUTED)}
+    rows = {
+        x: x for x in (PEARSON, RATE, LOOK_UP, UNASKED, SCORER, WITH_CELLS, RATES_KEPT, PERMUTED)
+    }
     return st.Table(rows, columns, cell, "detected genes, all TFs", NOTE)
 
 

@@ -25,6 +25,7 @@ def test_a_file_and_nothing_else(cells, cli, tmp_path):
     assert "method/lists/small" in record["inputs"]
     found = record["found"]
     assert found["compendium"]["species"] == "human" and found["compendium"]["lists"] > 10
+    assert "K562" in found["ranked_by"]["trained_on"]["cell_types"]
     about = pd.read_csv(tmp_path / "run/tfs.tsv", sep="\t")
     assert set(about["rests_on"]) == {"lists in other cells"} and (about["cell_types"] == 4).all()
     edges = pd.read_csv(tmp_path / "run/edges.tsv", sep="\t")

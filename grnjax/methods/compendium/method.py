@@ -130,8 +130,8 @@ class CompendiumScorer(Scorer):
     matrix: Float[np.ndarray, "tf gene"]  # above 0 where a pair is ranked
     zero: float  # what a logit of 0 is in it
     known: KnownLists
+    score: PairScore
     calibration: ListCalibration
-    classes: TfClasses
     summary: pd.DataFrame  # a row a TF
 
     def logits(self, pairs: LabelledPairs) -> Float[np.ndarray, "1 pair"]:
@@ -157,6 +157,7 @@ class CompendiumScorer(Scorer):
         counts = self.summary["rests_on"].value_counts()
         return {
             "compendium": self.known.report,
+            "ranked_by": self.score.report,
             "calibration": self.calibration.report,
             "tfs": {str(name): int(count) for name, count in counts.items()},
         }
@@ -204,7 +205,7 @@ def rank(
     summary = tabulate_classes(classes, score.name)
     summary["ranked_by"] = name_ranks(classes, method, score)
     tell(summary)
-    return CompendiumScorer(genes, matrix, float(zero), known, curves, classes, summary)
+    return CompendiumScorer(genes, matrix, float(zero), known, score, curves, summary)
 
 
 def name_ranks(classes: TfClasses, method: CompendiumMethod, score: PairScore) -> np.ndarray:

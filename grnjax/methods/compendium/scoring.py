@@ -29,6 +29,11 @@ class PairScore:
     without_lists: ClassVar[str]
     """What it comes to for a TF without any."""
 
+    @property
+    def report(self) -> dict:
+        """What it is, for run.json."""
+        return {"name": self.name}
+
     def __call__(self, lists: TargetLists, tfs: list[str]) -> Float[np.ndarray, "tf gene"]:
         """Scores of these TFs with all genes of the lists."""
         raise NotImplementedError
@@ -54,6 +59,13 @@ class LearntScore(PairScore):
     motifs: TargetLists | None = None
     name: ClassVar[str] = "scorer"
     without_lists: ClassVar[str] = "scorer"
+
+    @property
+    def report(self) -> dict:
+        """What it was trained on, too."""
+        about = self.scorer.about
+        told = {"compendium": about.get("compendium"), "cell_types": about.get("cells")}
+        return {"name": self.name, "trained_on": told}
 
     def __call__(self, lists: TargetLists, tfs: list[str]) -> Float[np.ndarray, "tf gene"]:
         """The mean logit over members."""
@@ -89,7 +101,8 @@ def choose_score(
             scorer = read_scorer(folder)
     else:
         scorer = read_scorer(checkpoint)
-    seen = sorted({name_cell_type(cell) for cell in without} & set(scorer.cells))
+    left, known = ({name_cell_type(cell) for cell in cells} for cells in (without, scorer.cells))
+    seen = sorted(left & known)
     if not seen:
         return LearntScore(scorer, motifs)
     place = checkpoint or "the scorer that comes with grnjax"
