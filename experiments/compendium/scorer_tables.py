@@ -38,13 +38,11 @@ from grnjax.plotting.style import COLOURS, INK, NORMAL, SMALL, Figure, clean_axe
 AP = "average_precision"
 GAIN = "difference"
 COLUMNS = {
-    "look-up, within-TF": (LOOK_UP, WITHIN, ""),
     "scorer, within-TF": (SCORER, WITHIN, ""),
-    "gain": (SCORER, WITHIN, GAIN),
-    "gain in AP": (SCORER, AP, GAIN),
-    "look-up, swap": (LOOK_UP, SWAP, ""),
+    "over look-up": (SCORER, WITHIN, GAIN),
+    "AP over look-up": (SCORER, AP, GAIN),
     "scorer, swap": (SCORER, SWAP, ""),
-    "gain in swap": (SCORER, SWAP, GAIN),
+    "swap over look-up": (SCORER, SWAP, GAIN),
 }
 POOLED = {key: column for key, column in COLUMNS.items() if column[1] != SWAP}
 
@@ -84,7 +82,7 @@ def detected_table() -> st.Table:
     columns = {
         f"{line}, {what}": (line, figure)
         for line in MIXTURE
-        for what, figure in (("within-TF", WITHIN), ("AP", AP), ("swap", SWAP))
+        for what, figure in (("within-TF", WITHIN), ("swap", SWAP))
     }
 
     def cell(method: str, column: tuple[str, str]) -> str:
@@ -100,13 +98,10 @@ def detected_table() -> st.Table:
 def removed_table() -> st.Table:
     """TFs of which no cell has a list, by what else is known of them."""
     columns = {
-        f"{what}, {word}": (method, figure)
-        for method, what in (
-            (PARTNERS, "partners"),
-            (FAMILY, "family"),
-            (SCORER, "scorer"),
-        )
-        for figure, word in ((WITHIN, "within-TF over rate"), (SWAP, "swap"))
+        "partners, swap": (PARTNERS, SWAP),
+        "family, swap": (FAMILY, SWAP),
+        "scorer, swap": (SCORER, SWAP),
+        "scorer, within-TF over rate": (SCORER, WITHIN),
     }
 
     def cell(name: str, column: tuple[str, str]) -> str:
@@ -126,7 +121,6 @@ def class_table() -> st.Table:
     columns = {
         "look-up, within-TF": (LOOK_UP, "within_tf_auroc"),
         "scorer, within-TF": (SCORER, "within_tf_auroc"),
-        "look-up, swap": (LOOK_UP, "swap"),
         "scorer, swap": (SCORER, "swap"),
         "calibration error": (SCORER, "error"),
         "error, prevalence set": (SCORER, "error_prevalence_set"),
