@@ -47,6 +47,7 @@ QUICK_METHODS = {
     "genie3": ("trees=5",),
     "grnboost2": ("rounds=10",),
     "enhancer": ("tf-gene.importance=ridge",),
+    "compendium": ("species=human",),
 }
 QUICK_FACTORS = tuple(f"--method.{item}" for item in QUICK_METHODS["kernel-factor"])
 MOST_MAPPINGS = 32_000
@@ -190,6 +191,24 @@ def compile_quickly():
         jax.config.update("jax_disable_most_optimizations", True)
         yield
     jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture
+def other_lists(small_set, tmp_path, monkeypatch) -> None:
+    """Lists of the TFs of the small set in other cells, as a user adds them: a third is shared."""
+    from grnjax.data.compendium.folder import add_own
+    from grnjax.data.compendium.source import About, make_source
+
+    rng, rows = np.random.default_rng(0), []
+    for cell in ("K562", "HepG2", "A549", "MCF7"):
+        for tf, true in small_set.truth.groupby("tf")["target"]:
+            drawn = rng.choice(small_set.genes, 12, replace=False).tolist()
+            listed = {*drawn, *rng.permutation(true)[: len(true) // 3].tolist()} - {tf}
+            rows += [(tf, cell, target) for target in sorted(listed)]
+    facts = {"title": "a test", "origin": "here", "licence": "CC0", "species": "human"}
+    edges = pd.DataFrame(rows, columns=["tf", "cell", "target"])
+    monkeypatch.setenv("GRNJAX_COMPENDIUM", str(tmp_path / "compendium"))
+    add_own(make_source(edges, About(name="small", **facts), universe=small_set.genes))
 
 
 @pytest.fixture(scope="session")

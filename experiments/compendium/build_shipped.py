@@ -137,6 +137,12 @@ def make_readme() -> str:
         "Not passed on, as licences forbid it or say nothing: CollecTRI, TRRUST, DoRothEA, labels "
         "of BEELINE, PBMC 3k, and CellOracle's motif tables. `grnjax data compendium add` takes "
         "what you have. `MIT-LICENCES.txt` has the notices of the MIT files.",
+        "",
+        "Of our own, under grnjax's licence: `scorer/`, the checkpoint by which `grnjax infer` "
+        "ranks cells without labels, trained on these lists (`experiments.compendium."
+        "train_shipped`), whose manifest names all cell types that it has seen; and "
+        "`compendium-classes.json`, what classes of TFs reached with cells left out "
+        "(`experiments.compendium.classes`).",
     ]
     return "\n".join(lines) + "\n"
 
@@ -179,7 +185,7 @@ def main() -> None:
         sys.exit(f"{', '.join(changed)}: not as the data folder has them; run without --check")
     elif readme.read_text() != make_readme():
         sys.exit(f"{readme}: out of date; run without --check")
-    size = sum(path.stat().st_size for path in SHIPPED_FOLDER.iterdir())
+    size = sum(path.stat().st_size for path in SHIPPED_FOLDER.rglob("*"))
     if size > MOST_BYTES:
         sys.exit(f"{SHIPPED_FOLDER}: {size:,} bytes, and at most {MOST_BYTES:,} are shipped")
     print(f"{len(changed)} files changed, {size:,} bytes in all")

@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable
 
+from experiments.compendium import scorer_tables
 from experiments.compendium.left_out import (
     ALL,
     DETECTED,
@@ -20,7 +21,7 @@ from experiments.shared import tables as st
 from experiments.shared.record import read_rows
 
 CSV: dict[str, Callable[[], st.Figures]] = {}
-PICTURES: dict[str, Callable] = {}
+PICTURES: dict[str, Callable] = scorer_tables.PICTURES
 COLUMNS = {
     "rate, within-TF": (RATE, WITHIN),
     "same, within-TF": (SAME, WITHIN),
@@ -90,4 +91,5 @@ TABLES: dict[str, Callable[[], object]] = {
     "common targets aside": functools.partial(line_table, UNCOMMON),
     "detected genes": detected_table,
     "kinds of lists": kinds_table,
+    **scorer_tables.TABLES,
 }

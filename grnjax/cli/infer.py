@@ -16,8 +16,10 @@ from grnjax.errors import ConfigError, ExpressionFormatError
 from grnjax.evaluation.report import format_table, summarise
 from grnjax.evidence.catalogue import digest_entries
 from grnjax.evidence.vectors import split_embedding
+from grnjax.methods.compendium.sources import Species
 from grnjax.methods.kernel_factor.explanation import summarise_worth
 from grnjax.tasks import network_inference
+from grnjax.tasks.default_method import choose_default, is_named
 from grnjax.tasks.inputs import load_extras, load_genes_and_edges
 from grnjax.tasks.loading import GeneScope, load_embedded
 from grnjax.tasks.network_inference import InferenceConfig
@@ -32,6 +34,7 @@ MOST_SHOWN = 12
 class InferCommand(InferenceConfig):
     """Rank every TF-gene pair from expression and known regulation.
 
+    Without known regulation of these cells, by what other cells' lists say (--method=compendium).
     By a method such as grnboost2 expression is enough, and a known network only judges the ranking.
     Without EXPRESSION it runs on an embedded simulated data set. The settings of a method are shown
     with it: `grnjax infer --method=scRegNet --help`.
@@ -45,6 +48,8 @@ class InferCommand(InferenceConfig):
     tfs: str | None = None
     """TF list; by default the sources of the network or, by a method that needs none, the list of
     human or mouse TFs that comes with grnjax; all is every gene."""
+    species: Species = "auto"
+    """What the genes are of, where lists of other cells count."""
     genes: GeneScope = "measured"
     """What is ranked: genes that were measured, or all of the network, too."""
     evidence: tuple[str, ...] = ()
@@ -65,8 +70,17 @@ class InferCommand(InferenceConfig):
 
 def run(args: list[str]) -> None:
     """Runs the command with these arguments."""
-    command = settings.parse(InferCommand, translate("infer", args), program="grnjax infer")
+    words = translate("infer", args)
+    command = settings.parse(InferCommand, words, program="grnjax infer")
     check_inputs(command)
+    if command.expression is not None:
+        method = choose_default(
+            command.method,
+            is_named=is_named(words),
+            has_network=command.network is not None,
+            species=command.species,
+        )
+        command = dataclasses.replace(command, method=method)
     run = Run("infer", command)
     if run.has_finished(inputs_of(command)):
         return

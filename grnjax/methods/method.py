@@ -90,6 +90,13 @@ class Scorer:
         """What was counted and dropped on the way, for run.json."""
         return {}
 
+    def columns(self, edges: pd.DataFrame) -> Mapping[str, np.ndarray]:
+        """More columns of ranked edges, or others in the place of theirs, in their order."""
+        return {}
+
+    def check_labels(self, dataset: Dataset) -> None:
+        """Refuses known edges that are to judge the ranking and stand in what it was made from."""
+
     def on(self, problem: Problem) -> "Scorer":
         """The same fit with the features of another data set over the same genes.
 
@@ -113,6 +120,7 @@ class MethodConfig(Settings):
         "genie3": "grnjax.methods.expression_only:GENIE3Method",
         "grnboost2": "grnjax.methods.expression_only:GRNBoost2Method",
         "enhancer": "grnjax.methods.enhancer.method:EnhancerMethod",
+        "compendium": "grnjax.methods.compendium.method:CompendiumMethod",
     }
     PAPER: ClassVar[str] = ""
     """Who published it, and where."""

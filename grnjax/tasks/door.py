@@ -9,10 +9,12 @@ import pandas as pd
 
 from grnjax.data.expression import DataConfig
 from grnjax.errors import ConfigError
+from grnjax.methods.compendium.sources import Species
 from grnjax.methods.method import MethodConfig, make_method
 from grnjax.tasks import link_prediction, network_inference
 from grnjax.tasks import transfer as transfer_design
 from grnjax.tasks.activity import Activity, ActivityConfig
+from grnjax.tasks.default_method import choose_default
 from grnjax.tasks.inputs import load_extras, load_genes_and_edges
 from grnjax.tasks.link_prediction import Results
 from grnjax.tasks.loading import GeneScope, load_embedding, load_folder, load_splits
@@ -33,6 +35,7 @@ def infer(
     *,
     method: MethodConfig | str | None = None,
     tfs=None,
+    species: Species = "auto",
     evidence: Sequence[str] = (),
     walk_on: Sequence[str | Path] = (),
     config: InferenceConfig | None = None,
@@ -50,8 +53,9 @@ def infer(
             names, or the path of a table. Methods that read expression alone need none, and are
             judged by any that are given.
         method: a name of `list_methods()`, or the method's config; by default that of `config`,
-            which is kernel-factor.
+            which is kernel-factor, or compendium where no known edges are given.
         tfs: names or the path of a list; by default the sources of the known edges, or all genes.
+        species: what the genes are of, human or mouse, where lists of other cells count.
         evidence: further evidence, a folder or KIND=PATH each (`grnjax infer --evidence`).
         walk_on: edge tables made elsewhere for GT-GRN to walk on.
         config: how candidates are cross-fitted.
@@ -64,6 +68,11 @@ def infer(
     """
     check_seed(seed)
     config, data = choose_method(config or InferenceConfig(), method), data or DataConfig()
+    named = method is not None or config.method != InferenceConfig().method
+    chosen = choose_default(
+        config.method, is_named=named, has_network=known is not None, species=species
+    )
+    config = dataclasses.replace(config, method=chosen)
     dataset, judged = load_genes_and_edges(config.method, expression, known, tfs, data, genes=genes)
     extras = load_extras(config.method, dataset, data, evidence=evidence, walk_on=walk_on)
     claim_folder(folder, "infer", config, seed=seed, dataset=dataset, extras=extras)

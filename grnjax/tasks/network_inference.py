@@ -193,7 +193,9 @@ def rank_by_expression(
     genes, rows = problem.dataset.genes, []
     scores = score_every_pair(genes, fit)
     edges = rank_pairs(genes, scores)
+    edges = edges.assign(**fit.columns(edges))
     sign_by_expression(edges, genes)
+    fit.check_labels(judged)
     if len(judged.known.positives):
         edges["status"] = name_status(edges, judged)
         candidates = list_candidates(judged)

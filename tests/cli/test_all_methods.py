@@ -12,9 +12,10 @@ CANNOT = {  # of `transfer`
     **{
         name: f"{name} learns from no known edge, so it has nothing to transfer"
         for name in ("pearson", "spearman", "mutual-information", "pidc", "genie3", "grnboost2")
-        + ("enhancer",)
+        + ("enhancer", "compendium")
     },
 }
+pytestmark = pytest.mark.usefixtures("other_lists")
 RANKING = {"edges.tsv", "rankedEdges.csv", "network.h5ad"}
 
 

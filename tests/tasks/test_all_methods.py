@@ -19,6 +19,7 @@ CALIBRATED = ["probability", "spread", "low", "high"]
 FIGURES = ("auroc", "average_precision", "swap_micro")
 TRANSFERRED = {"kernel-factor", "scRegNet"}
 
+pytestmark = pytest.mark.usefixtures("other_lists")
 
 every_method = pytest.mark.parametrize("name", MethodConfig.NAMED)
 
@@ -71,7 +72,7 @@ def test_infer_without_known_edges(name, method, small_set):
     files = small_set.arguments
     if "labels" not in method.READS:
         network = grnjax.infer(files[0], method=method, tfs=files[4])
-        assert list(network.edges) == [*RANKED, "expression_sign"] and network.rows == []
+        assert list(network.edges)[:4] == [*RANKED, "expression_sign"] and network.rows == []
         return
     with pytest.raises(ConfigError) as refusal:
         grnjax.infer(files[0], method=method, tfs=files[4])

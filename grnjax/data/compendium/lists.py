@@ -222,9 +222,11 @@ def merge_rows(
     tfs: np.ndarray, cells: np.ndarray, bits: UInt8[np.ndarray, "list byte"]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """One list a TF and cell type, with all the targets of those that are one; by their names."""
+    if not len(tfs):
+        return tfs, cells, bits
     code, found = pd.MultiIndex.from_arrays([tfs, cells]).factorize(sort=True)
     order = np.argsort(code, kind="stable")
     starts = np.searchsorted(code[order], np.arange(len(found)))
-    merged = np.bitwise_or.reduceat(bits[order], starts, axis=0) if len(found) else bits
+    merged = np.bitwise_or.reduceat(bits[order], starts, axis=0)
     of_tf, of_cell = (found.get_level_values(i).to_numpy(str) for i in range(2))
     return of_tf, of_cell, merged

@@ -1,0 +1,1 @@
+"""Networks without labels: ranked by what other cells' lists say of the same TFs."""
