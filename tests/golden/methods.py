@@ -19,6 +19,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+from scipy.stats import spearmanr
 
 from grnjax.config import replace
 from grnjax.data.candidates import list_split_tfs
@@ -172,9 +173,17 @@ def score_small() -> Scores:
     yield from train("small", embedded.dataset, SMALL_GT_GRN)
 
 
+def name_cpu() -> str:
+    """A name of what this CPU can do, and of who made it; empty where Linux does not say."""
+    about = Path("/proc/cpuinfo")
+    lines = about.read_text().splitlines() if about.exists() else []
+    told = {line for line in lines if line.startswith(("vendor_id", "flags"))}
+    return hashlib.sha256("".join(sorted(told)).encode()).hexdigest() if told else ""
+
+
 def record(cases: Scores) -> None:
-    """Writes scores into methods.json, a line each."""
-    golden = json.loads(GOLDEN.read_text())
+    """Writes scores into methods.json, a line each, and on what CPU they were made."""
+    golden = json.loads(GOLDEN.read_text()) | {"small/cpu": name_cpu()}
     for name, scores in cases:
         scores = np.ascontiguousarray(scores)
         flat = scores.ravel()
@@ -189,10 +198,15 @@ def record(cases: Scores) -> None:
     GOLDEN.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
-def compare(name: str, scores: np.ndarray) -> tuple[bool, float]:
-    """Whether the scores have the golden bits, and the largest difference in a sample of them.
+def is_recorded_cpu() -> bool:
+    """Whether the scores of the small set were recorded on a CPU like this one."""
+    return json.loads(GOLDEN.read_text())["small/cpu"] == name_cpu()
 
-    The difference is a share of the largest score.
+
+def compare(name: str, scores: np.ndarray) -> tuple[bool, float, float]:
+    """Whether the scores have the golden bits; of a sample, the largest difference and how alike.
+
+    The difference is a share of the largest score; how alike is the rank correlation.
     """
     golden = json.loads(GOLDEN.read_text())[name]
     scores = np.ascontiguousarray(scores)
@@ -201,7 +215,8 @@ def compare(name: str, scores: np.ndarray) -> tuple[bool, float]:
     sample = flat[np.linspace(0, len(flat) - 1, len(golden["sample"])).astype(int)]
     same = hashlib.sha256(scores).hexdigest() == golden["sha256"]
     expected = np.array(golden["sample"])
-    return same, float(np.abs(sample - expected).max() / np.abs(expected).max())
+    worst = float(np.abs(sample - expected).max() / np.abs(expected).max())
+    return same, worst, float(spearmanr(sample, expected).statistic)
 
 
 def main(chosen: list[str]) -> None:
@@ -227,7 +242,7 @@ def main(chosen: list[str]) -> None:
         cases.append(transfer_scregnet(*datasets.values()))
     for scores in cases:
         for name, values in scores:
-            same, worst = compare(name, values)
+            same, worst, _ = compare(name, values)
             print("same bits" if same else f"differs by up to {worst:.2g}", name, flush=True)
 
 
