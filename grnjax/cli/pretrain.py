@@ -1,6 +1,7 @@
 """`grnjax pretrain`: GRNFormer fitted to cells with their networks, beside its controls.
 
-With --model it trains a foundation model (`pretrain_model.py`).
+With --model it trains a foundation model (`pretrain_model.py`); without cells, the scorer of
+networks without labels (`pretrain_lists.py`).
 """
 
 import dataclasses
@@ -10,7 +11,7 @@ import pandas as pd
 from tyro.conf import Positional
 
 from grnjax import config as settings
-from grnjax.cli import pretrain_model
+from grnjax.cli import pretrain_lists, pretrain_model
 from grnjax.cli.run_folder import Run
 from grnjax.data.expression import DataConfig
 from grnjax.data.h5ad_output import write_h5ad
@@ -39,7 +40,8 @@ class PretrainCommand(PretrainingStudy):
     of each fit, and cells.h5ad with a vector of every cell.
 
     A foundation model is trained by grnjax pretrain CELLS --model FOLDER; for its settings, see
-    grnjax pretrain --model geneformer --help, and so for scbert, scfoundation and scgpt.
+    grnjax pretrain --model geneformer --help, and so for scbert, scfoundation and scgpt. The scorer
+    of networks without labels is trained by grnjax pretrain --out FOLDER, without cells.
     """
 
     cells: Positional[str]
@@ -58,8 +60,9 @@ class PretrainCommand(PretrainingStudy):
 def run(args: list[str]) -> None:
     """Runs the command with these arguments."""
     if pretrain_model.is_meant(args):
-        pretrain_model.run(args)
-        return
+        return pretrain_model.run(args)
+    if pretrain_lists.is_meant(args):
+        return pretrain_lists.run(args)
     command = settings.parse(PretrainCommand, args, program="grnjax pretrain")
     if (command.data.expression, command.data.root, command.data.split) != (None, None, "auto"):
         raise ConfigError(

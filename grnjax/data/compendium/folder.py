@@ -34,7 +34,7 @@ def load_compendium(*, with_own: bool = True) -> Compendium:
     own = list_own() if with_own else {}
     sources = [read_shipped(name) for name in SHIPPED] + [read_source(x) for x in own.values()]
     if own:
-        logger.info(f"compendium: with {len(own):,} sources of your own: {list_names(own)}")
+        logger.info(f"compendium: with lists of your own: {list_names(own)}")
     return Compendium(tuple(sources), read_shipped_orthologues())
 
 
