@@ -69,6 +69,18 @@ def test_the_ten_lines_of_python_and_their_command_rank_the_same_edges(
     assert edges["target"].head(20).tolist() == names["network"].edges["target"].head(20).tolist()
 
 
+@pytest.mark.usefixtures("other_lists")
+def test_a_file_and_nothing_else_gives_a_network(small_set, cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    anndata.AnnData(small_set.counts.T).write_h5ad("cells.h5ad")
+    command = next(x for x in blocks("") if "cells.h5ad" in x)
+    program, *words = shlex.split(command)
+    assert "--network" not in words
+    outcome = cli(*words, "--species", "human", "--tfs", small_set.arguments[4])
+    assert outcome.status == 0, outcome.err
+    assert len(pd.read_csv("run/edges.tsv", sep="\t"))
+
+
 @pytest.fixture(scope="module")
 def texts() -> dict[Path, str]:
     return make_texts()
