@@ -1,7 +1,7 @@
 """Masked-expression training of a small Geneformer and a small scBERT on real cells.
 
 Run:     python -m experiments.foundation.training
-Cost:    some minutes a fit on two cores
+Cost:    60 to 80 s of CPU a fit
 Expect:  training.md; its table is made from the rows
 
 2,638 PBMC (10x, 1,880 genes), of which a fifth is never trained on and a tenth chooses the epoch. A

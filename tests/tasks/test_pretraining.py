@@ -133,7 +133,7 @@ def test_attention_on_tfs_is_a_ratio_of_means(fitted):
     np.testing.assert_allclose(total, 1, rtol=1e-4)
     assert found["ratio"] == pytest.approx(found["tf"] / found["other"])
     untrained, _ = fitted.objective.init(jax.random.key(5), fitted.data)
-    assert measure_attention(fitted, untrained)["ratio"] != found["ratio"]
+    assert measure_attention(fitted, {"params": untrained})["ratio"] != found["ratio"]
 
 
 def test_networks_of_what_is_shown_see_no_hidden_value(cells):

@@ -51,10 +51,10 @@ def test_networks_of_cells_say_what_is_hidden(data, straight):
     """With the networks of other cells the loss is higher."""
     trainer = make_trainer(make_objective())
     turned = data._replace(active=jnp.roll(data.active, 7, axis=0))
-    objective, parameters = trainer.objective, straight.variables["params"]
+    objective, variables = trainer.objective, straight.variables
     judge = jax.jit(objective.judge)
     losses = [
-        jnp.mean(judge(parameters, d, d.validation)[d.validation.is_masked]) for d in (data, turned)
+        jnp.mean(judge(variables, d, d.validation)[d.validation.is_masked]) for d in (data, turned)
     ]
     np.testing.assert_allclose(losses[0], -straight.best_score, rtol=1e-5)
     assert losses[1] > 1.02 * losses[0]
