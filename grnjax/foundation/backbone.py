@@ -22,6 +22,7 @@ from jaxtyping import Array, Float
 
 from grnjax.config import Settings
 from grnjax.errors import ConfigError
+from grnjax.foundation.model_config import ModelConfig
 from grnjax.models.masked_expression import BackboneConfig
 
 
@@ -30,6 +31,11 @@ class FoundationBackboneConfig(BackboneConfig):
     """Settings of a backbone that is a foundation model; width and heads are the model's."""
 
     KIND: ClassVar[type[nn.Module]]
+
+    @property
+    def model(self) -> ModelConfig:
+        """The settings of the model, a field of each class below this one."""
+        raise NotImplementedError(f"{type(self).__name__} does not say which model it has")
 
     def __post_init__(self):
         Settings.__post_init__(self)  # the model is one

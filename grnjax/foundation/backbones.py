@@ -1,6 +1,6 @@
 """A converted model as the backbone that GRNFormer begins with."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Int
@@ -13,13 +13,6 @@ from grnjax.foundation.convert import LoadedModel
 from grnjax.foundation.encoders import make_encoder
 from grnjax.foundation.tokenisers import Tokeniser
 from grnjax.foundation.vocabulary import match_genes
-
-KINDS: dict[str, type[FoundationBackboneConfig]] = {
-    "geneformer": GeneformerBackboneConfig,
-    "scbert": ScBertBackboneConfig,
-    "scfoundation": ScFoundationBackboneConfig,
-    "scgpt": ScGPTBackboneConfig,
-}
 
 
 def find_rows(
@@ -58,18 +51,35 @@ def start_backbone(
     """
     if (rows < 0).any():
         raise ConfigError(f"{(rows < 0).sum():,} of {len(rows):,} genes are not in the model.")
-    words, settings = read_tokeniser(model).vocabulary, model.about["settings"]
-    own, buffers = {}, {"rows": np.asarray(rows, np.int32)}
+    words, buffers = read_tokeniser(model).vocabulary, {"rows": np.asarray(rows, np.int32)}
     if model.name == "geneformer":
-        own["ends"] = tuple(words[name] for name in ("<cls>", "<eos>") if name in words)
         names = {token: name for name, token in words.items()}
         medians = model.vocabulary["medians"]
         buffers["medians"] = np.array([medians[names[row]] for row in rows.tolist()], np.float32)
-    if model.name == "scgpt":
-        own["cls"] = words["<cls>"]
-        stated = {"n_bins": "bins", "pad_value": "pad_value", "mask_value": "mask_value"}
-        own |= {ours: settings[name] for name, ours in stated.items() if name in settings}
     variables = dict(model.variables)
     start = {"params": {"backbone": {"model": variables.pop("params")}}}
     start["buffers"] = {"backbone": {"model": variables.get("buffers", {}), **buffers}}
-    return KINDS[model.name](model=model.config, **own), start
+    return make_settings(model, words), start
+
+
+def make_settings(model: LoadedModel, words: Mapping[str, int]) -> FoundationBackboneConfig:
+    """The settings of the backbone.
+
+    Args:
+        words: the vocabulary of the tokeniser.
+    """
+    if model.name == "geneformer":
+        ends = tuple(words[name] for name in ("<cls>", "<eos>") if name in words)
+        return GeneformerBackboneConfig(model=model.config, ends=ends)
+    if model.name == "scgpt":
+        stated, default = model.about["settings"], ScGPTBackboneConfig
+        return ScGPTBackboneConfig(
+            model=model.config,
+            bins=stated.get("n_bins", default.bins),
+            pad_value=stated.get("pad_value", default.pad_value),
+            mask_value=stated.get("mask_value", default.mask_value),
+            cls=words["<cls>"],
+        )
+    if model.name == "scbert":
+        return ScBertBackboneConfig(model=model.config)
+    return ScFoundationBackboneConfig(model=model.config)

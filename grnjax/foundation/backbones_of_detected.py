@@ -21,8 +21,6 @@ from grnjax.foundation.tokenise_scgpt import ScGPTTokeniserConfig
 from grnjax.foundation.transformer import SPREAD, run_blocks
 from grnjax.types import shapes
 
-V1 = {"layers": 6, "width": 256, "heads": 4, "feed_forward": 512}
-
 
 class GeneformerBackbone(FoundationBackbone):
     """A gene's value is its rank among the genes that are shown, as a position.
@@ -30,6 +28,8 @@ class GeneformerBackbone(FoundationBackbone):
     In its place hidden and undetected genes have a learned vector each; they read, and are not
     read. Expression is predicted by a head that starts afresh, as Geneformer names genes only.
     """
+
+    config: "GeneformerBackboneConfig"
 
     def prepare(self) -> None:
         width, small = self.config.width, nn.initializers.normal(SPREAD)
@@ -101,7 +101,13 @@ class GeneformerBackboneConfig(FoundationBackboneConfig):
     KIND = GeneformerBackbone
 
     model: GeneformerConfig = GeneformerConfig(
-        **V1, vocabulary=25_426, positions=2048, norm_epsilon=1e-12
+        layers=6,
+        width=256,
+        heads=4,
+        feed_forward=512,
+        vocabulary=25_426,
+        positions=2048,
+        norm_epsilon=1e-12,
     )
     ends: tuple[Count, ...] = ()
     """Tokens of <cls> and <eos>; none of models that have neither."""
@@ -137,6 +143,8 @@ class ScGPTBackbone(FoundationBackbone):
     as unknown genes in the published generative attention. The bins that the model predicts become
     expression by a line, which is learned.
     """
+
+    config: "ScGPTBackboneConfig"
 
     def prepare(self) -> None:
         self.readout = Readout(0.1, 0.0, name="readout")

@@ -28,6 +28,8 @@ class ScBertBackbone(FoundationBackbone):
     line that is learned.
     """
 
+    config: "ScBertBackboneConfig"
+
     def prepare(self) -> None:
         if self.config.model.has_head:
             self.readout = Readout(LN_2, LN_2 / 2, name="readout")
@@ -106,6 +108,8 @@ class ScFoundationBackbone(FoundationBackbone):
     T and S, the depths, are 4: the log10 of the total that values are normalised to. The states
     are those of the decoder behind both norms, narrower than what goes into the encoder.
     """
+
+    config: "ScFoundationBackboneConfig"
 
     @shapes
     def embed(

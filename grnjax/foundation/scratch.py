@@ -86,11 +86,27 @@ def make_fresh(
 def make_config(name: str, words: int) -> Settings:
     """The published sizes of the smallest model of that name, over so many words or genes."""
     if name == "geneformer":
-        sizes = {"layers": 6, "width": 256, "heads": 4, "feed_forward": 512, "positions": 2048}
-        return GeneformerConfig(**sizes, norm_epsilon=1e-12, dropout=0.02, vocabulary=words)
+        return GeneformerConfig(
+            layers=6,
+            width=256,
+            heads=4,
+            feed_forward=512,
+            positions=2048,
+            norm_epsilon=1e-12,
+            dropout=0.02,
+            vocabulary=words,
+        )
     if name == "scgpt":
-        sizes = {"layers": 12, "width": 512, "heads": 8, "feed_forward": 512, "classes": 0}
-        return ScGPTConfig(**sizes, norm_epsilon=1e-5, dropout=0.2, vocabulary=words)
+        return ScGPTConfig(
+            layers=12,
+            width=512,
+            heads=8,
+            feed_forward=512,
+            classes=0,
+            norm_epsilon=1e-5,
+            dropout=0.2,
+            vocabulary=words,
+        )
     return ScBertConfig(genes=words) if name == "scbert" else ScFoundationConfig(genes=words)
 
 

@@ -10,6 +10,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import anndata
 import numpy as np
@@ -26,6 +27,7 @@ from grnjax.storage.files import digest_file, digest_json
 from grnjax.types import GeneTable
 
 EMBEDDED = "embedded"
+Values = Literal["log", "unlogged", "counts", "estimated"]
 SHARED = [field.name for field in dataclasses.fields(StateConfig)]
 
 
@@ -52,7 +54,7 @@ def embed_set(
     """
     folder = Path(folder)
     about = read_about(folder)
-    check_values(folder, genes, config, report or {})
+    said = check_values(folder, genes, config, report or {})
     inputs = {
         "model": digest_file(find_manifest(folder)),
         "genes": hashlib.sha256("\n".join(genes.names.tolist()).encode()).hexdigest(),
@@ -64,9 +66,8 @@ def embed_set(
     @contextlib.contextmanager
     def begin() -> Iterator[Embedding]:
         shared = {name: getattr(config, name) for name in SHARED}
-        unlogged = config.expression == "unlogged"
-        values = np.expm1(genes.expression) if unlogged else genes.expression
-        kind = "estimated" if unlogged else config.expression
+        values = np.expm1(genes.expression) if said == "unlogged" else genes.expression
+        kind = "estimated" if said == "unlogged" else said
         encoder = make_encoder(load_model(folder), EncoderConfig(expression=kind, **shared))
         cells = pd.DataFrame(index=[f"cell{place}" for place in range(len(values))])
         data = anndata.AnnData(values, obs=cells, var=pd.DataFrame(index=genes.names))
@@ -86,8 +87,12 @@ def embed_set(
     }
 
 
-def check_values(folder: Path, genes: GeneTable, config: SetEncoderConfig, report: dict) -> None:
-    """Refuses a set without expression, or with values that are not what is said of them."""
+def check_values(folder: Path, genes: GeneTable, config: SetEncoderConfig, report: dict) -> Values:
+    """What the values are said to be.
+
+    Raises:
+        ConfigError: there is no expression, nothing is said of it, or it is not that.
+    """
     if not genes.measured.any():
         raise ConfigError(
             f"{folder} is a model, and the data set has no expression that it could embed: give "
@@ -104,6 +109,7 @@ def check_values(folder: Path, genes: GeneTable, config: SetEncoderConfig, repor
             f"--method.embed.expression={config.expression}: the counts were normalised when they "
             "were read; take log or unlogged, or read them with --data.normalise=never."
         )
+    return config.expression
 
 
 def choose_folder(folder: Path, run: Path | None) -> Path:

@@ -31,30 +31,36 @@ def collect(stream: TokenStream, longest: int, *, with_values: bool) -> TokenTab
         ConfigError: no cell has tokens.
     """
     stream.buckets = (Bucket(longest, CELLS_AT_ONCE),)
-    parts, length = [], 0
+    tokens, values, sizes, rows = [], [], [], []
+    length = 0
     for batch in stream:
         real = batch.cells >= 0
-        sizes = batch.is_real[real].sum(axis=1)
-        most = int(sizes.max(initial=0))
+        sizes.append(batch.is_real[real].sum(axis=1))
+        most = int(sizes[-1].max(initial=0))
         length = max(length, most)
         small = np.min_scalar_type(int(batch.tokens.max(initial=0)))
-        values = batch.values[real, :most].copy() if with_values else None
-        tokens = batch.tokens[real, :most].astype(small)
-        parts.append((tokens, values, sizes, batch.cells[real]))
-    if not parts:
+        tokens.append(batch.tokens[real, :most].astype(small))
+        if with_values:
+            values.append(batch.values[real, :most].copy())
+        rows.append(batch.cells[real])
+    if not rows:
         raise ConfigError(
             f"{stream.rows.name}: none of {len(stream.rows):,} cells has enough genes of the model."
         )
 
-    def join(place: int, pad: float):
+    cells = np.concatenate(rows)
+    order = np.argsort(cells)
+
+    def join(parts: list[np.ndarray], pad: float) -> np.ndarray:
         found = [
-            np.pad(part[place], [(0, 0), (0, length - part[place].shape[1])], constant_values=pad)
+            np.pad(part, [(0, 0), (0, length - part.shape[1])], constant_values=pad)
             for part in parts
         ]
-        return np.concatenate(found)
+        return np.concatenate(found)[order]
 
-    sizes, rows = (np.concatenate([part[place] for part in parts]) for place in (2, 3))
-    order = np.argsort(rows)
-    tokens = join(0, 0)[order]  # what pads is never read
-    values = join(1, stream.value)[order] if with_values else None
-    return TokenTable(tokens, values, sizes[order].astype(np.int32), rows[order])
+    return TokenTable(
+        tokens=join(tokens, 0),  # what pads is never read
+        values=join(values, stream.value) if with_values else None,
+        lengths=np.concatenate(sizes)[order].astype(np.int32),
+        rows=cells[order],
+    )

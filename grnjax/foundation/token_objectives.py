@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 from grnjax.errors import ConfigError
 from grnjax.foundation.convert import LoadedModel
 from grnjax.foundation.encoders import make_encoder
+from grnjax.foundation.geneformer import GeneformerConfig
 from grnjax.foundation.masking import choose_tokens, gather_chosen, replace_chosen
 from grnjax.foundation.published_training import (
     GeneformerTraining,
@@ -18,6 +20,9 @@ from grnjax.foundation.published_training import (
     ScFoundationTraining,
     ScGPTTraining,
 )
+from grnjax.foundation.scbert import ScBertConfig
+from grnjax.foundation.scfoundation import ScFoundationConfig
+from grnjax.foundation.scgpt import ScGPTConfig
 from grnjax.foundation.token_training import Cells, HiddenBatch, TokenObjective, TokenTrainingConfig
 from grnjax.foundation.vocabulary import is_special
 
@@ -35,6 +40,7 @@ class GeneformerObjective(TokenObjective):
 
     unit = "nats"
 
+    model: GeneformerConfig
     mask: int = 1
     special: tuple[int, ...] = (0, 1)  # tokens that are no genes
 
@@ -56,7 +62,7 @@ class GeneformerObjective(TokenObjective):
             is_hidden, self.config.replaced, self.config.others, role_key
         )
         tokens = jnp.where(is_masked, self.mask, cells.tokens)
-        if key is not None:
+        if word_key is not None:
             words = jax.random.randint(word_key, tokens.shape, 0, self.model.vocabulary)
             tokens = jnp.where(is_other, words, tokens)
         return tokens
@@ -78,6 +84,8 @@ class ScBertObjective(TokenObjective):
 
     unit = "nats"
 
+    model: ScBertConfig
+
     @classmethod
     def of(cls, model: LoadedModel, config: TokenTrainingConfig, steps: int):
         """For a model that has its head."""
@@ -94,7 +102,7 @@ class ScBertObjective(TokenObjective):
             is_hidden, self.config.replaced, self.config.others, role_key
         )
         tokens = jnp.where(is_masked, self.model.mask, cells.tokens)
-        if key is not None:
+        if bin_key is not None:
             bins = jax.random.randint(bin_key, tokens.shape, 0, self.model.mask)
             tokens = jnp.where(is_other, bins, tokens)
         return tokens
@@ -114,6 +122,7 @@ class ScGPTObjective(TokenObjective):
     held-out cells are judged by the prediction from the gene's own state alone.
     """
 
+    model: ScGPTConfig
     cls: int = 0
     mask_value: float = -1.0
 
@@ -133,6 +142,7 @@ class ScGPTObjective(TokenObjective):
         is_masked, is_other = replace_chosen(
             is_hidden, self.config.replaced, self.config.others, key
         )
+        assert cells.values is not None  # the model reads them
         values = jnp.where(is_masked, self.mask_value, cells.values)
         if key is not None:
             drawn = draw_values(cells.values, cells.is_real.sum(axis=1), key, first=1)
@@ -169,8 +179,11 @@ class ScFoundationObjective(TokenObjective):
     encoder does not see them, and the decoder sees the mask.
     """
 
+    config: ScFoundationTraining
+    model: ScFoundationConfig
+
     @classmethod
-    def of(cls, model: LoadedModel, config: TokenTrainingConfig, steps: int):
+    def of(cls, model: LoadedModel, config: ScFoundationTraining, steps: int):
         """For any of the three models."""
         return cls(config, model.config, steps)
 
@@ -207,9 +220,9 @@ class ScFoundationObjective(TokenObjective):
     def measure(self, variables, batch: HiddenBatch, key):
         (shown, values, is_read), places = batch.inputs, batch.cells.tokens
         encoded = run(self, variables, values, places, is_read, key=key, method="encode")
-        apply = self.model.make().apply
-        decoded = apply(variables, shown, encoded, places, is_read, method="decode")
-        found = apply(variables, decoded, method="express")
+        module: Any = self.model.make()  # whose results Flax does not type
+        decoded = module.apply(variables, shown, encoded, places, is_read, method="decode")
+        found = module.apply(variables, decoded, method="express")
         return (found - self.fill(batch.cells)) ** 2, batch.is_hidden
 
 

@@ -8,6 +8,7 @@ stands in `token_objectives.py`, the published settings in `published_training.p
 import dataclasses
 import functools
 import math
+from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import jax
@@ -18,6 +19,7 @@ from jaxtyping import Array, Bool, Float, Int
 from grnjax.config import Count, Items, Positive, Range, Rate, Seconds, Settings, Share, Weight
 from grnjax.errors import ConfigError
 from grnjax.foundation.masking import choose_tokens
+from grnjax.foundation.model_config import ModelConfig
 from grnjax.training.freezing import split_frozen, thaw
 from grnjax.training.losses import sum_over
 from grnjax.training.objective import BatchLoss, Objective, Schedule, TrainState
@@ -121,7 +123,7 @@ class TokenObjective(Objective):
     """A foundation model and its masked-expression loss; a class a model, below this one."""
 
     config: TokenTrainingConfig
-    model: Settings  # that makes the module
+    model: ModelConfig
     steps: int  # of an epoch
     metrics = ("validation_loss",)
     unit: ClassVar[str] = "squared error"
@@ -170,14 +172,14 @@ class TokenObjective(Objective):
             return found
         return optax.MultiSteps(found, config.accumulate).gradient_transformation()
 
-    def rate(self, update: Int[Array, ""]) -> Float[Array, ""]:
+    def rate(self, update: Int[Array, ""]) -> Float[Array, ""] | float:
         """The learning rate of an update."""
         config, updates = self.config, self.updates
         rising = config.count_warm_up(updates)
         rise = jnp.minimum(1.0, update / max(rising, 1)) if rising else 1.0
         done = jnp.clip((update - rising) / max(updates - rising, 1), 0, 1)
         epoch = update * config.accumulate // self.steps
-        falls = {
+        falls: dict[Fall, Callable[[], Float[Array, ""] | float]] = {
             "constant": lambda: 1.0,
             "linear": lambda: 1 - done,
             "cosine": lambda: (1 + jnp.cos(jnp.pi * done)) / 2,

@@ -11,9 +11,10 @@ import pytest
 from flax.traverse_util import flatten_dict
 
 from grnjax.errors import ConfigError
-from grnjax.foundation.backbones import KINDS, find_rows, start_backbone
+from grnjax.foundation.backbones import find_rows, start_backbone
 from grnjax.foundation.backbones_of_detected import GeneformerBackboneConfig, bin_shown
 from grnjax.foundation.encoders import EncoderConfig, make_encoder
+from grnjax.foundation.published import MODELS
 from grnjax.foundation.token_stream import TokenBatch
 from grnjax.foundation.tokenise_scgpt import bin_values
 from grnjax.foundation.vocabulary import match_genes
@@ -28,7 +29,7 @@ from grnjax.training.step import fresh_state, train_step
 from grnjax.training.warm_start import take_over
 from tests.foundation.small_models import CONFIGS, GENES, make_model
 
-NAMES = tuple(KINDS)
+NAMES = tuple(MODELS)
 CELLS = 3
 pytestmark = pytest.mark.usefixtures("compile_quickly")
 
