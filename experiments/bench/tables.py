@@ -70,17 +70,15 @@ def joint_step_table() -> Table:
 
 
 def foundation_table() -> Table:
-    """Each case of Geneformer beside `transformers`: time, CPU and memory of both."""
+    """Each case of Geneformer beside `transformers`: time and memory of both."""
     rows = read_rows("bench_foundation")
     cells = TIMES | {
-        "CPU": lambda row: f"{row['cpu_s']:.3g} s",
-        "peer's CPU": lambda row: f"{row['peer_cpu_s']:.3g} s",
         "peak memory": lambda row: f"{row['peak_mib'] / 1024:.1f} GiB",
         "peer's": lambda row: f"{row['peer_peak_mib'] / 1024:.1f} GiB",
     }
-    loads = [row["load"] for row in rows]
-    note = f"{describe_hardware(rows)} Load while measured: {min(loads):.1f} to {max(loads):.1f}."
-    return cases_table(rows, cells, note)
+    threads = max(row["threads"] for row in rows)
+    counted = "Seconds of CPU, one thread" if threads == 1 else f"By the clock, {threads} threads"
+    return cases_table(rows, cells, f"{counted} a side. {describe_hardware(rows)}")
 
 
 def cases_table(rows: list[dict], cells: dict, note: str) -> Table:

@@ -79,7 +79,8 @@ def attend_by_head(query, key, value, is_key, dropout=0.0, rng=None, *, in_turn=
     heads = query.shape[2]
     turns = *map(merge, (query, key, value)), jnp.repeat(is_key, heads, axis=0)
     seeds = jax.random.bits(rng, (len(turns[0]), 3)) if dropout else None
-    run = functools.partial(jax.lax.map, jax.checkpoint(one)) if in_turn else jax.vmap(one)
+    one = jax.checkpoint(one)
+    run = functools.partial(jax.lax.map, one) if in_turn else jax.vmap(one)
     read = run((*turns, seeds))
     return jnp.moveaxis(read.reshape(len(query), heads, *read.shape[1:]), 1, 2)
 
