@@ -61,10 +61,11 @@ class ScBertBackbone(FoundationBackbone):
         without_last: bool = False,
     ) -> Float[Array, "cell token dim"]:
         """The encodings of the genes; NaN in a cell with padding, which a Performer would read."""
-        del genes, is_shown, train
+        del genes, is_shown
         last = self.model.token_emb(jnp.zeros((len(x), 1), jnp.int32))
         last = last + self.model.gene_vectors.value[-1]
-        states = self.model.performer(jnp.concatenate([x, last], axis=1), without_last=without_last)
+        x = jnp.concatenate([x, last], axis=1)
+        states = self.model.performer(x, train=train, without_last=without_last)
         return refuse_padding(self.model.norm(states)[:, :-1], is_real)
 
     @shapes
@@ -146,7 +147,8 @@ class ScFoundationBackbone(FoundationBackbone):
         places = model.pos_emb(jnp.concatenate([self.rows[genes], depths]))
         x = jnp.where(is_key[..., None], model.encoder(x, is_key, train) + places, x)
         x = model.decoder_embed(x).astype(jnp.float32)
-        x = model.norm(model.decoder_norm(model.decoder(x, without_last=without_last)))
+        x = model.decoder(x, train=train, without_last=without_last)
+        x = model.norm(model.decoder_norm(x))
         return refuse_padding(x[:, :-2], is_real)
 
     @shapes
