@@ -34,6 +34,7 @@ from experiments.compendium.left_out import (
     MIXTURE,
     RATE,
     SAME,
+    UNCOMMON,
     WITH,
     LeftOut,
     LeftOutStudy,
@@ -134,11 +135,12 @@ def main() -> None:
         candidates = found.labels, splits[ALL]
         judge_rows(results, place, removed, candidates, study.samples, lambda _: RATE)
         if not name.endswith(DETECTED):
-            note_networks(name, found, rows, results=others, curves=curves, shares=shares)
+            if not others[1].has(set=name):
+                note_networks(name, found, rows, results=others, curves=curves, shares=shares)
             pooled[name] = [found.labels, {key: rows[key] for key in (LOOK_UP, SCORER)}, splits]
         logger.info("%s: done", name)
-    judge_together(results, pooled, study.samples)
     judge_cells(results, study, compendium)
+    judge_together(results, pooled, study.samples)
 
 
 def judge_together(results: ResultsFile, pooled: dict[str, list], samples: int) -> None:
@@ -147,7 +149,7 @@ def judge_together(results: ResultsFile, pooled: dict[str, list], samples: int) 
     rows = {
         key: np.concatenate([part[1][key] for part in pooled.values()]) for key in (LOOK_UP, SCORER)
     }
-    for split in next(iter(pooled.values()))[2]:
+    for split in (ALL, UNCOMMON):
         chosen = np.concatenate([part[2][split] for part in pooled.values()])
         judge_rows(results, (LINES, split), rows, (labels, chosen), samples, find_over)
 
