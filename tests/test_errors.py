@@ -165,7 +165,8 @@ def test_no_known_regulation(refuse, small_set):
     expect(
         complaint, "kernel-factor learns from known regulation: give --network EDGES", "grnboost2"
     )
-    expect(refuse("infer", path), "known to the lists of human", "--network=EDGES", "grnboost2")
+    complaint = refuse("infer", path, "--tfs", small_set.folder / "tfs.txt")
+    expect(complaint, "known to the lists of human", "--network=EDGES", "grnboost2")
 
 
 def test_a_network_without_expression(refuse, small_set):
