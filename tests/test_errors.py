@@ -160,10 +160,13 @@ def test_too_few_known_edges(infer, small_set, write):
 
 
 def test_no_known_regulation(refuse, small_set):
-    complaint = refuse("infer", small_set.folder / "expression.csv")
+    path = small_set.folder / "expression.csv"
+    complaint = refuse("infer", path, "--method=kernel-factor")
     expect(
         complaint, "kernel-factor learns from known regulation: give --network EDGES", "grnboost2"
     )
+    complaint = refuse("infer", path, "--tfs", small_set.folder / "tfs.txt")
+    expect(complaint, "known to the lists of human", "--network=EDGES", "grnboost2")
 
 
 def test_a_network_without_expression(refuse, small_set):

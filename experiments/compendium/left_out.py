@@ -4,15 +4,16 @@ Run:     GRNJAX_DATA=... python -m experiments.compendium.left_out
 Cost:    about 10 min on one CPU core, 1 GB memory
 Expect:  README.md of this folder; its tables are made from the rows
 
-Every line with three networks or more of at least 100 targets, on all genes that the lists of the
-compendium name; H1 and K562 besides on the genes that a mixture of cell lines detects, which are
-the pairs of label_free.md (experiments/grnformer). Candidates are the line's TFs with such a
-network, a TF with itself left out. Rows fit nothing and see no list of the line, under any name of
-it, nor which genes its lists name: *rate*, *same* and *rate + residual same*
-(grnjax/baselines/other_lists.py). `all TFs`; `TFs with lists elsewhere`; `TFs without`; `common
-targets aside`: all TFs, without the tenth of the genes with the highest rate. Intervals are over
-resampled TFs, differences over the same resamples. What comes with grnjax is used, and nothing that
-a user has added.
+Every line with three networks or more of at least 100 targets, on all genes with an orthologue or
+in motif circuits, whether any list names them or not: a gene that no other line's list names would
+stand among the candidates because this line's list does. H1 and K562 besides on the genes that a
+mixture of cell lines detects, which are the pairs of label_free.md (experiments/grnformer).
+Candidates are the line's TFs with such a network, a TF with itself left out. Rows fit nothing and
+see no list of the line, under any name of it, nor which genes its lists name: *rate*, *same* and
+*rate + residual same* (grnjax/baselines/other_lists.py). `all TFs`; `TFs with lists elsewhere`;
+`TFs without`; `common targets aside`: all TFs, without the tenth of the genes with the highest
+rate. Intervals are over resampled TFs, differences over the same resamples. What comes with grnjax
+is used, and nothing that a user has added.
 """
 
 import dataclasses
@@ -31,6 +32,7 @@ from grnjax.data.compendium.lists import TargetLists
 from grnjax.data.compendium.source import Kind
 from grnjax.data.data_set import find_root
 from grnjax.data.expression import DataConfig
+from grnjax.methods.compendium.sources import list_universe
 from grnjax.progress import logger
 
 STUDY = "compendium_left_out"
@@ -96,9 +98,8 @@ def list_sets(compendium: Compendium, study: LeftOutStudy) -> Iterator[tuple[str
 
 
 def list_genes(compendium: Compendium) -> np.ndarray:
-    """All genes that the lists of binding name, sorted."""
-    named = [x.genes for x in compendium.sources if x.about.kind == "binding"]
-    return np.unique(np.concatenate(named))
+    """All genes of human by what looks at no list of targets, sorted (`list_universe`)."""
+    return list_universe(compendium, "human")
 
 
 def find_lines(compendium: Compendium, genes: np.ndarray) -> list[str]:

@@ -33,6 +33,9 @@ from experiments.compendium.left_out import (
     LOOK_UP,
     MIXTURE,
     RATE,
+    SAME,
+    UNCOMMON,
+    WITH,
     LeftOut,
     LeftOutStudy,
     choose_pairs,
@@ -48,6 +51,7 @@ from grnjax.baselines.other_lists import (
     occupancy_rate,
     partner_same,
     rate_and_residual_same,
+    same_tf,
 )
 from grnjax.data.compendium.compendium import Compendium
 from grnjax.data.compendium.folder import load_compendium
@@ -124,17 +128,19 @@ def main() -> None:
         splits = choose_pairs(found)
         for split, chosen in splits.items():
             if chosen.any():
+                shown = rows if split in (ALL, WITH) else {x: rows[x] for x in (LOOK_UP, SCORER)}
                 place = name, split
-                judge_rows(results, place, rows, (found.labels, chosen), study.samples, find_over)
+                judge_rows(results, place, shown, (found.labels, chosen), study.samples, find_over)
         place = name, REMOVED
         candidates = found.labels, splits[ALL]
         judge_rows(results, place, removed, candidates, study.samples, lambda _: RATE)
         if not name.endswith(DETECTED):
-            note_networks(*others, name, found, rows, curves, shares)
+            if not others[1].has(set=name):
+                note_networks(name, found, rows, results=others, curves=curves, shares=shares)
             pooled[name] = [found.labels, {key: rows[key] for key in (LOOK_UP, SCORER)}, splits]
         logger.info("%s: done", name)
-    judge_together(results, pooled, study.samples)
     judge_cells(results, study, compendium)
+    judge_together(results, pooled, study.samples)
 
 
 def judge_together(results: ResultsFile, pooled: dict[str, list], samples: int) -> None:
@@ -143,7 +149,7 @@ def judge_together(results: ResultsFile, pooled: dict[str, list], samples: int) 
     rows = {
         key: np.concatenate([part[1][key] for part in pooled.values()]) for key in (LOOK_UP, SCORER)
     }
-    for split in next(iter(pooled.values()))[2]:
+    for split in (ALL, UNCOMMON):
         chosen = np.concatenate([part[2][split] for part in pooled.values()])
         judge_rows(results, (LINES, split), rows, (labels, chosen), samples, find_over)
 
@@ -192,6 +198,7 @@ def score_line(
     ground = Ground(found, take_long(found.others), motifs)
     scorer, learned = learn(line, study.scorer)
     kept = {RATE: np.broadcast_to(occupancy_rate(ground.lists), found.labels.shape)}
+    kept[SAME] = same_tf(ground.lists, found.tfs)
     for key, score in ((LOOK_UP, LookUp()), (SCORER, LearntScore(scorer, motifs))):
         logits, raw, shares = probabilities(ground, score)
         kept |= {key: raw if key == LOOK_UP else logits, f"p: {key}": logits, f"q: {key}": shares}
@@ -291,15 +298,16 @@ def find_relatives(
 
 
 def note_networks(
-    networks: ResultsFile,
-    errors: ResultsFile,
     name: str,
     found: LeftOut,
     rows: dict[str, np.ndarray],
+    *,
+    results: tuple[ResultsFile, ResultsFile],
     curves: dict[str, np.ndarray],
     shares: dict[str, np.ndarray],
 ) -> None:
     """A row a network and method; swap of each group of TFs; the errors of the probabilities."""
+    networks, errors = results
     lists = take_long(found.others)
     cells = np.array([len(lists.cells_of(tf)) for tf in found.tfs])
     motifs = load_compendium(with_own=False).over(

@@ -13,8 +13,6 @@ from experiments.compendium.left_out import (
     MIXTURE,
     RATE,
     UNCOMMON,
-    WITH,
-    WITHOUT,
 )
 from experiments.compendium.scorer import (
     CALIBRATION,
@@ -73,7 +71,7 @@ def line_table() -> st.Table:
 
 def pooled_table() -> st.Table:
     """The networks of all lines, each a TF of its own."""
-    rows = {f"{x} ({count(LINES, x)} networks)": x for x in (ALL, WITH, WITHOUT, UNCOMMON)}
+    rows = {f"{x} ({count(LINES, x)} networks)": x for x in (ALL, UNCOMMON)}
     return st.Table(rows, POOLED, lambda split, x: show(LINES, split, x), "all lines", NOTE)
 
 

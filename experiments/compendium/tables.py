@@ -13,12 +13,10 @@ from experiments.compendium.left_out import (
     RATE,
     SAME,
     STUDY,
-    UNCOMMON,
     WITH,
 )
 from experiments.grnformer.label_free_tables import NOTE, SWAP, WITHIN, find, name_columns, write
 from experiments.shared import tables as st
-from experiments.shared.record import read_rows
 
 CSV: dict[str, Callable[[], st.Figures]] = {}
 PICTURES: dict[str, Callable] = scorer_tables.PICTURES
@@ -32,28 +30,22 @@ COLUMNS = {
 
 
 @functools.cache
-def list_names() -> list[str]:
-    """The lines, as they were measured."""
-    names = dict.fromkeys(row["set"] for row in read_rows(STUDY))
-    return [name for name in names if not name.endswith(DETECTED)]
-
-
-def count_tfs(name: str, split: str) -> int:
+def count_tfs(name: str, split: str, study: str = STUDY) -> int:
     """How many TFs of a line are judged."""
-    rows = find(STUDY, name, split)
+    rows = find(study, name, split)
     return rows[RATE]["within_tf_count"] if rows else 0
 
 
 def line_table(split: str) -> st.Table:
-    """Every line left out, on all genes that are listed anywhere."""
+    """Every line left out, on all genes."""
 
     def cell(name: str, column: tuple[str, str]) -> str:
         method, figure = column
-        rows = find(STUDY, name, split)
+        rows = find(scorer_tables.STUDY, name, split)
         return write(rows[method], figure)
 
-    names = [name for name in list_names() if count_tfs(name, split) > 1]
-    rows = {f"{name} ({count_tfs(name, split)} TFs)": name for name in names}
+    counts = {x: count_tfs(x, split, scorer_tables.STUDY) for x in scorer_tables.list_lines()}
+    rows = {f"{name} ({count} TFs)": name for name, count in counts.items() if count > 1}
     return st.Table(rows, COLUMNS, cell, split, NOTE)
 
 
@@ -88,7 +80,6 @@ def kinds_table() -> st.Table:
 TABLES: dict[str, Callable[[], object]] = {
     "lines left out": functools.partial(line_table, ALL),
     "TFs with lists elsewhere": functools.partial(line_table, WITH),
-    "common targets aside": functools.partial(line_table, UNCOMMON),
     "detected genes": detected_table,
     "kinds of lists": kinds_table,
     **scorer_tables.TABLES,

@@ -24,7 +24,7 @@ from grnjax.data.compendium.folder import load_compendium
 from grnjax.data.compendium.lists import TargetLists
 from grnjax.errors import CheckpointError, ConfigError
 from grnjax.methods.compendium.features import FEATURES, GATES, LOOK_UP, describe_pairs
-from grnjax.methods.compendium.sources import find
+from grnjax.methods.compendium.sources import find, list_universe
 from grnjax.progress import logger
 from grnjax.storage.checkpoints import CheckpointStore
 from grnjax.storage.manifest import MANIFEST, read_manifest
@@ -167,13 +167,8 @@ def train_compendium(
 def place_everything(
     compendium: Compendium, species: str
 ) -> tuple[TargetLists, TargetLists | None]:
-    """Lists and motifs over all genes that the lists of binding name."""
-    named = [
-        source.genes
-        for source in compendium.sources
-        if source.about.species == species and source.about.kind == "binding"
-    ]
-    genes = np.unique(np.concatenate(named)) if named else np.zeros(0, str)
+    """Lists and motifs over the genes of the species, whether any list names them or not."""
+    genes = list_universe(compendium, species)
     lists, motifs = (find(compendium, genes, species, kind) for kind in ("binding", "motifs"))
     if lists is None:
         raise ConfigError(f"the compendium that is left has no list of binding of {species}.")

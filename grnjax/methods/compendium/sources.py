@@ -86,6 +86,22 @@ def find(compendium: Compendium, names: np.ndarray, species: str, kind: Kind) ->
     return lists if len(lists) else None
 
 
+def list_universe(compendium: Compendium, species: str) -> np.ndarray:
+    """The genes of a species by what tells them without a look at lists of targets: [gene], sorted.
+
+    Genes with an orthologue, and those that sources say were looked at. The genes that lists name
+    will not do: one that no other cell's list names would be there because a list of the very cells
+    that are left out does, and a scorer learns that at once.
+    """
+    pairs = compendium.orthologues.items()
+    known = {human.upper() for human, _ in pairs} if species == "human" else set()
+    known |= {mouse.upper() for _, mouse in pairs} if species == "mouse" else set()
+    for source in compendium.sources:
+        if source.about.species == species and source.about.universe == "told":
+            known |= {gene.upper() for gene in source.genes.tolist()}
+    return np.array(sorted(known), dtype=str)
+
+
 def take_long(lists: TargetLists) -> TargetLists:
     """The lists with targets enough for their deviation to mean something."""
     return lists.take(lists.counts >= FEWEST_TARGETS)

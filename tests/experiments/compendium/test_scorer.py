@@ -6,11 +6,13 @@ from importlib import resources
 import numpy as np
 
 from experiments.compendium.classes import summarise
-from experiments.compendium.left_out import LOOK_UP, UNCOMMON
+from experiments.compendium.left_out import ALL, LOOK_UP, UNCOMMON
 from experiments.compendium.scorer import (
     LINES,
     OTHERS,
+    PERMUTED,
     RATES,
+    RATES_KEPT,
     SCORER,
     STUDY,
     find_over,
@@ -34,16 +36,23 @@ def test_shipped_figures_of_classes_are_the_measured_ones():
             assert found.networks > 5
 
 
-def test_the_scorer_is_above_the_look_up_over_all_lines():
+def test_the_scorer_is_above_the_look_up_over_all_lines_and_below_it_on_none():
     rows = {(row["set"], row["split"]): row for row in read_rows(STUDY, method=SCORER)}
-    for split in ("all TFs", UNCOMMON):
-        row = rows[LINES, split]
-        for figure in ("within_tf_auroc", "average_precision"):
-            assert row[f"{figure}_difference_low"] > 0
-    for (name, split), row in rows.items():
-        if split == "all TFs" and name != LINES:
-            assert row["within_tf_auroc_difference_high"] > 0
+    assert rows[LINES, ALL]["within_tf_auroc_difference_low"] > 0
+    for figure in ("within_tf_auroc", "average_precision"):
+        assert rows[LINES, UNCOMMON][f"{figure}_difference_low"] > 0
+    of_lines = [row for (_, split), row in rows.items() if split == ALL]
+    assert len(of_lines) == 14  # eleven lines, two of them on detected genes too, and all together
+    assert all(row["within_tf_auroc_difference_high"] > 0 for row in of_lines)
     assert find_over(SCORER) == LOOK_UP
+
+
+def test_controls_are_where_they_should_be():
+    for method, low, high in ((PERMUTED, 0.47, 0.53), (RATES_KEPT, 0.7, 0.8)):
+        rows = read_rows(STUDY, method=method, split=ALL)
+        assert len(rows) == 2 and all(low < row["within_tf_auroc"] < high for row in rows)
+        if method == RATES_KEPT:  # level with rate, over which it is measured
+            assert all(abs(row["within_tf_auroc_difference"]) < 0.005 for row in rows)
 
 
 def test_controls_keep_what_they_spare():
