@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from jax.sharding import Mesh
 
 from grnjax.cli.infer_results import describe_network
 from grnjax.cli.run_folder import Run
@@ -27,7 +26,7 @@ from grnjax.tasks.group_networks import (
     split_cells,
 )
 from grnjax.tasks.inputs import Extras
-from grnjax.tasks.network_inference import InferenceConfig
+from grnjax.tasks.ranked_network import RankedNetwork
 from grnjax.tasks.record import describe_environment, write_network
 from grnjax.training.cluster import agree, do_first
 from grnjax.types import Dataset
@@ -55,7 +54,19 @@ def infer_by_group(
 
     def rank(name: str, own: Dataset, own_judged: Dataset | None) -> pd.DataFrame:
         folder = command.out / folders[name]
-        return rank_once(folder, name, run, own, own_judged, find_extras, mesh)
+
+        def infer() -> RankedNetwork:
+            return network_inference.infer(
+                own,
+                command,
+                seed=command.seed,
+                judged=own_judged,
+                folder=folder,
+                mesh=mesh,
+                **vars(find_extras(own)),
+            )
+
+        return rank_once(run, folder, name, own, infer)
 
     with run:
         try:
@@ -80,33 +91,16 @@ def infer_by_group(
 
 
 def rank_once(
-    folder: Path,
-    name: str,
-    run: Run,
-    own: Dataset,
-    judged: Dataset | None,
-    find_extras: Callable[[Dataset], Extras],
-    mesh: Mesh | None,
+    run: Run, folder: Path, name: str, own: Dataset, infer: Callable[[], RankedNetwork]
 ) -> pd.DataFrame:
     """The edges of a group: those that its folder has, or else ranked now, and written there."""
-    command: InferenceConfig = run.command
-    whole = {"by": run.command.by, "group": name, "of_run": read_run_digest(run.out)}
-    record = {"command": "infer", **whole}
+    record = {"command": "infer", "group": name, "of_run": read_run_digest(run.out)}
     finished = do_first(lambda: has_finished(folder, record, spare=CHECKPOINTS))
     if agree(bool(finished)):
         return read_edges(folder / "edges.tsv")
     with contextlib.ExitStack() as held:
         do_first(lambda: held.enter_context(hold_folder(folder, record)))
-        network = network_inference.infer(
-            own,
-            command,
-            seed=run.command.seed,
-            judged=judged,
-            folder=folder,
-            mesh=mesh,
-            **vars(find_extras(own)),
-        )
-        network = describe_edges(network, own.genes)
+        network = describe_edges(infer(), own.genes)
 
         def write() -> None:
             about = {**run.record, **record, **describe_environment()}
@@ -149,8 +143,10 @@ def print_differences(found: GroupDifferences, report: dict, out: Path) -> None:
     if len(report["cells"]) > 1:
         compared = "Group against the mean of the others, 95 % interval over cells; * q <= .05"
         print(f"{compared}\n\n{tell_counts(report)}")
-        print_rows(found.tfs, "detected", "TFs: share of cells with it")
-        print_rows(found.edges, "correlation", "Edges: correlation in the group")
+        more = found.tfs[found.tfs["detected_difference"] > 0]
+        more = more.sort_values("detected_q", kind="stable")
+        print_rows(more, "detected", "TFs that more cells have: their share, and how much more")
+        print_rows(found.edges, "correlation", "Edges: correlation, and how much more")
     print("\n" + "\n".join(report["notes"]))
     print(f"\nIn {out}/: {', '.join([*TABLES.values(), 'run.json'])} and {FOLDER}/")
 
@@ -168,7 +164,7 @@ def print_rows(table: pd.DataFrame, figure: str, title: str) -> None:
     """The first few rows by a figure, a TF or an edge once."""
     names = ["tf", "target"] if "target" in table else ["tf"]
     shown = table.dropna(subset=f"{figure}_difference").drop_duplicates(names).head(SHOWN)
-    print(f"\n{title}, and how much more:\n")
+    print(f"\n{title}:\n")
     for row in shown.to_dict("records"):
         what = f"{' -> '.join(row[x] for x in names)} in {show_name(row['group'])}"
         low, high = row[f"{figure}_difference_low"], row[f"{figure}_difference_high"]

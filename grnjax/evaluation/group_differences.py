@@ -2,10 +2,14 @@
 
 A group's own interval comes first: Wilson's for a share (1927, J Am Stat Assoc 22:209), which does
 not shrink to a point where no cell has the gene, and the percentile bootstrap over cells for means
-and correlations. A group is then held against the mean of the other groups, each counting alike, so
-that the largest does not stand for all, and a correlation is never one between groups. The limits
-of that difference follow from those of the groups, which have no cell in common (MOVER: Zou and
-Donner 2008, Stat Med 27:1693, equation 5).
+and correlations. Of two genes that few cells have, and none has both, a resample never draws one
+that has both, so that the interval of a correlation is at least Fisher's: over all pairings of two
+sets of values, however sparse, r has the variance 1 / (cells - 1).
+
+A group is then held against the mean of the other groups, each counting alike, so that the largest
+does not stand for all, and a correlation is never one between groups. The limits of that difference
+follow from those of the groups, which have no cell in common (MOVER: Zou and Donner 2008, Stat Med
+27:1693, equation 5).
 
 No cell is copied: a resample is how often each cell was drawn, and figures are products with it.
 """
@@ -57,7 +61,7 @@ def bootstrap_cells(
     resamples: int,
     rng: np.random.Generator,
 ) -> tuple[Interval, Interval]:
-    """The mean of each gene and Pearson's r of each pair, with percentile intervals over cells.
+    """The mean of each gene and Pearson's r of each pair, with intervals over cells.
 
     Args:
         values: of the cells of one group.
@@ -90,13 +94,22 @@ def bootstrap_cells(
             spread = variance[:, i] * variance[:, j]
             is_open = spread <= LEAST_VARIANCE**2  # no cell was drawn that differs
             r[rows, part] = np.where(is_open, 0, joint / np.sqrt(np.where(is_open, 1, spread)))
-    r_here = np.array([z[:, i] @ z[:, j] for i, j in zip(tfs, targets, strict=True)]) / cells
+    products = (z[:, i] @ z[:, j] for i, j in zip(tfs, targets, strict=True))
+    r_here = np.clip(np.fromiter(products, np.float64, pairs) / cells, -1, 1)
     low, high = np.quantile(means, LIMITS, axis=0)
     of_means = _hold(mean, mean + low * deviation, mean + high * deviation)
     low, high = np.quantile(r, LIMITS, axis=0) if pairs else np.empty((2, 0))
+    by_fisher = bound_correlation(r_here, cells)
+    low, high = np.minimum(low, by_fisher.low), np.maximum(high, by_fisher.high)
     known = varies[tfs] & varies[targets]
-    of_pairs = (np.where(known, x, np.nan) for x in _hold(np.clip(r_here, -1, 1), low, high))
-    return of_means, Interval(*of_pairs)
+    of_pairs = Interval(*(np.where(known, x, np.nan) for x in _hold(r_here, low, high)))
+    return of_means, of_pairs
+
+
+def bound_correlation(r: Float[np.ndarray, " pair"], cells: int) -> Interval:
+    """Correlations of so many cells with the interval by Fisher's z."""
+    z, reach = np.arctanh(np.clip(r, -1 + 1e-12, 1 - 1e-12)), NORMAL / np.sqrt(max(cells - 3, 1))
+    return _hold(r, np.tanh(z - reach), np.tanh(z + reach))
 
 
 def contrast_groups(

@@ -4,6 +4,7 @@ import dataclasses
 import numbers
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, overload
 
 import pandas as pd
 
@@ -29,7 +30,15 @@ from grnjax.tasks.transfer import TransferResults
 from grnjax.types import Dataset
 
 
-@speaks_python
+@overload
+def infer(expression, known=None, *, by: None = None, **settings: Any) -> RankedNetwork: ...
+
+
+@overload
+def infer(expression, known=None, *, by: str, **settings: Any) -> GroupNetworks: ...
+
+
+@speaks_python  # type: ignore[misc]  # above stands only the setting that the result hangs on
 def infer(
     expression,
     known=None,
