@@ -121,6 +121,7 @@ def read_edges(path: Path) -> pd.DataFrame:
         usecols=["TF", "target", "importance"],
         dtype={"TF": str, "target": str, "importance": np.float32},
         keep_default_na=False,
+        float_precision="round_trip",
     )
     return edges.rename(columns={"TF": "tf"})
 
