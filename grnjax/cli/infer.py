@@ -1,11 +1,14 @@
 """`grnjax infer`: from expression, and known regulation if there is any, to a ranked network."""
 
 import dataclasses
+import functools
 from pathlib import Path
 
 from tyro.conf import Positional
 
 from grnjax import config as settings
+from grnjax.cli.infer_by_group import infer_by_group
+from grnjax.cli.infer_results import describe_network, print_results
 from grnjax.cli.old_flags import translate
 from grnjax.cli.run_folder import Run
 from grnjax.data.expression import DataConfig
@@ -13,21 +16,17 @@ from grnjax.data.simulator import EmbeddedConfig
 from grnjax.data.sniff import identify
 from grnjax.data.tenx import list_files
 from grnjax.errors import ConfigError, ExpressionFormatError
-from grnjax.evaluation.report import format_table, summarise
 from grnjax.evidence.catalogue import digest_entries
 from grnjax.evidence.vectors import split_embedding
 from grnjax.methods.compendium.sources import Species
-from grnjax.methods.kernel_factor.explanation import summarise_worth
 from grnjax.tasks import network_inference
 from grnjax.tasks.default_method import choose_default, is_named
+from grnjax.tasks.group_networks import GroupConfig
 from grnjax.tasks.inputs import load_extras, load_genes_and_edges
 from grnjax.tasks.loading import GeneScope, load_embedded
 from grnjax.tasks.network_inference import InferenceConfig
-from grnjax.tasks.ranked_network import RankedNetwork
 from grnjax.tasks.record import write_network
 from grnjax.training.cluster import DeviceConfig
-
-MOST_SHOWN = 12
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -60,6 +59,9 @@ class InferCommand(InferenceConfig):
     expression. A table that holds a known edge is refused."""
     drop_held_out: bool = False
     """Take every pair of a known TF out of --walk-on."""
+    by: str | None = None
+    """Column of .obs, such as the cell type: one network a group of cells, and what differs."""
+    groups: GroupConfig = GroupConfig()
     out: Path = Path("grnjax-run")
     """Run folder; the same command on it resumes."""
     seed: int = 0
@@ -91,14 +93,18 @@ def run(args: list[str]) -> None:
     else:
         files = command.expression, command.network, command.tfs
         dataset, judged = load_genes_and_edges(method, *files, data, genes=command.genes)
-    extras = load_extras(
+    find_extras = functools.partial(
+        load_extras,
         method,
-        dataset,
-        data,
+        data=data,
         evidence=command.evidence,
         walk_on=command.walk_on,
         drop_held_out=command.drop_held_out,
     )
+    if command.by is not None:
+        infer_by_group(run, command, dataset, judged, find_extras)
+        return
+    extras = find_extras(dataset)
     if command.expression is None and "evidence" in method.READS:
         extras = dataclasses.replace(extras, evidence=[*extras.evidence, embedded.motifs])
     mesh = run.choose_mesh(method, command.repeats * command.folds)
@@ -112,23 +118,13 @@ def run(args: list[str]) -> None:
             mesh=mesh,
             **vars(extras),
         )
-        metrics = {"rows": network.rows, "calibration": network.calibration}
-        metrics = {key: value for key, value in metrics.items() if value}
+        more = {}
         if truth is not None and network.candidates is not None:
-            metrics["hidden_rows"] = network_inference.judge_hidden(network, truth)
-        results = {
-            "seed": command.seed,
-            "method": network.method,
-            "data": dataset.report,
-            "evidence": network.evidence,
-            "label_overlap": network.overlap,
-            "blocks": summarise_worth(network.worth),
-            "metrics": metrics,
-        }
-        results |= {"found": network.report} if network.report else {}
+            more["hidden_rows"] = network_inference.judge_hidden(network, truth)
+        results = describe_network(network, seed=command.seed, data=dataset.report, more=more)
         run.finish(results, lambda about: write_network(command.out, network, about))
     if run.is_first:
-        print_results(network, metrics, command.out)
+        print_results(network, results["metrics"], command.out)
 
 
 def check_inputs(command: InferCommand) -> None:
@@ -138,6 +134,10 @@ def check_inputs(command: InferCommand) -> None:
             "infer takes the expression file as its first argument, and no benchmark root or "
             "split; drop --data.expression, --data.root and --data.split."
         )
+    if command.by is None and command.groups != GroupConfig():
+        raise ConfigError("--groups settings say how --by COLUMN compares groups; give it, too.")
+    if command.expression is None and command.by is not None:
+        raise ConfigError("--by needs an expression file with columns of cells, such as .h5ad.")
     if command.seed < 0 or command.embedded.seed < 0:
         raise ConfigError("a seed cannot be negative: give --seed and --embedded.seed 0 or more.")
     if command.expression is None and (command.network or command.tfs):
@@ -170,54 +170,3 @@ def inputs_of(command: InferCommand) -> dict[str, str | Path | None]:
         **digest_entries(command.evidence),
         **{f"method/{key}": path for key, path in command.method.files().items()},
     }
-
-
-def print_results(network: RankedNetwork, metrics: dict, out: Path) -> None:
-    """The tables a user wants to see first."""
-    learned = network.candidates is not None
-    titles = {
-        "rows": "Known edges against unlabelled pairs, never trained on",
-        "hidden_rows": "True edges that were hidden against true non-edges",
-    }
-    if not learned:
-        titles["rows"] = (
-            f"Known edges against other pairs; {network.method} has learned from neither, the "
-            "trivial\nrows from the other folds"
-        )
-    for key in [key for key in titles if key in metrics]:
-        table = format_table(summarise(metrics[key])).rpartition("\n")[0]
-        print(f"\n{titles[key]} (mean over folds, 95 % interval):\n\n{table}")
-    print_worth(summarise_worth(network.worth))
-    edges = network.edges
-    print("\nTop new edges:" if learned else "\nTop edges:")
-    for edge in (edges[edges["status"] == "new"] if learned else edges).head(5).itertuples():
-        figures = f"{edge.importance:.4g}"
-        if learned:
-            figures = f"p {edge.probability:.3f} +- {edge.spread:.3f}"
-        print(f"  {edge.tf} -> {edge.target}  {figures}")
-    unseen = edges["unseen"].value_counts() if learned else {}
-    if unseen.get("no", 0) < len(edges) and len(unseen):
-        counts = ", ".join(f"{n:,} {what}" for what, n in unseen.items() if what != "no")
-        print(f"\nPairs with a TF or a target unseen in the known edges (column unseen): {counts}")
-    names = ["edges.tsv", "rankedEdges.csv", "network.h5ad", *(f"{x}.tsv" for x in network.tables)]
-    files = ", ".join([*names, "run.json"])
-    print(f"\n{len(edges):,} ranked pairs in {out}/ ({files})")
-
-
-def print_worth(worth: list[dict]) -> None:
-    """What the scores rest on, a line a source, where that was measured."""
-    if not worth:
-        return
-    shown = worth[:MOST_SHOWN]
-    width = max(len(row["name"]) for row in shown)
-    print(
-        f"\nWhat it rests on, {len(shown)} of {len(worth)}: weight of the kernels, and what AP "
-        "and swap lose\nwhen permuted over genes (* above 0 by its 95 % interval):\n"
-    )
-    for row in shown:
-        line = row["name"].ljust(width)
-        line += ("" if row["weight"] is None else f"{row['weight']:.2f}").rjust(6)
-        for key in ("drop_average_precision", "drop_swap_micro"):
-            drop = "" if row[key] is None else f"{row[key]:+.3f}"
-            line += drop.rjust(9) + ("*" if row.get(f"{key}_low", 0) > 0 else " ")
-        print("  " + line.rstrip())

@@ -138,9 +138,10 @@ class Run:
         do_first(write_all)
 
     def __exit__(self, kind, error, trace) -> None:
-        untouched = is_first() and not self.before and not (self.out / "checkpoints").exists()
-        if isinstance(error, GrnjaxError) and untouched and self.out.is_dir():
-            for path in self.out.iterdir():
+        left = list(self.out.iterdir()) if is_first() and self.out.is_dir() else []
+        untouched = left and not self.before and not any(path.is_dir() for path in left)
+        if isinstance(error, GrnjaxError) and untouched:  # no checkpoints, no group that is ranked
+            for path in left:
                 path.unlink()
             if self.before is None:
                 self.out.rmdir()

@@ -16,7 +16,7 @@ from grnjax.data.names import count_names, list_names, match_names
 from grnjax.data.rewritings import warn_of_dates
 from grnjax.data.sniff import identify
 from grnjax.data.tables import NamedMatrix
-from grnjax.errors import ConfigError, ExpressionFormatError, GeneMismatchError
+from grnjax.errors import ExpressionFormatError, GeneMismatchError
 from grnjax.progress import logger
 
 if TYPE_CHECKING:  # its import costs half a second
@@ -152,28 +152,6 @@ def to_log_scale(cells: Cells, config: DataConfig) -> Cells:
     scaled = values.astype(np.float64).multiply(COUNTS_PER_CELL / totals[:, None])
     values = sparse.csr_array(scaled).log1p().astype(np.float32)
     return dataclasses.replace(cells, values=values, report=cells.report | {"normalised": True})
-
-
-def take_groups(adata: "AnnData", column: str, name: str) -> np.ndarray:
-    """The group of each cell by a column of obs, [cell] str; "" where it has none.
-
-    Raises:
-        ConfigError: no such column, or one that is no grouping.
-    """
-    if column not in adata.obs:
-        raise ConfigError(
-            f"{name}: .obs has no column {column!r} for --groups; it has "
-            f"{list_names(adata.obs.columns) or 'none'}."
-        )
-    values = adata.obs[column].astype(object)
-    groups = values.where(values.notna(), "").astype(str).to_numpy(str)
-    number = len(np.unique(groups[groups != ""]))
-    if number == 0 or (number > 50 and number > 0.5 * len(groups)):
-        raise ConfigError(
-            f"{name}: .obs column {column!r} has {number:,} different values in {len(groups):,} "
-            "cells, so it is no grouping by cell type; give another --groups."
-        )
-    return groups
 
 
 def fill_universe(cells: Cells, universe: np.ndarray) -> Cells:

@@ -126,7 +126,8 @@ def _list_files(folder: Path) -> list[str]:
     for where, folders, files in os.walk(folder):
         names = [*files, *(name for name in folders if os.path.islink(os.path.join(where, name)))]
         found += [Path(where, name).relative_to(folder).as_posix() for name in names]
-    return sorted(x for x in found if x not in (RESULT, LOCK) and PARTIAL not in x)
+    own = [x for x in found if x != RESULT and PARTIAL not in x]
+    return sorted(x for x in own if x.rpartition("/")[2] != LOCK)
 
 
 def is_plain(path: Path) -> bool:

@@ -14,7 +14,8 @@ from jaxtyping import Bool
 from scipy import sparse
 
 from grnjax.config import Positive, Range, Settings, Share, to_json
-from grnjax.data.cells import Cells, fill_universe, take_groups
+from grnjax.data.cell_groups import take_groups
+from grnjax.data.cells import Cells, fill_universe
 from grnjax.data.names import count_names, identifier_kind, list_names
 from grnjax.data.regulon_set import Regulons
 from grnjax.data.regulon_store import StoredActivity, store_activity
@@ -136,7 +137,7 @@ def measure_activity(
         ConfigError: a setting that the cells do not allow.
     """
     source = cells.report["source"]
-    groups = None if config.groups is None else take_groups(cells.adata, config.groups, source)
+    groups = None if config.groups is None else take_groups(cells.adata.obs, config.groups, source)
     members, regulons, report = place_regulons(regulons, cells, config)
     activity = score(cells, members, config.aucell, seed, report)
     if len(activity) < FEW_CELLS:
@@ -160,7 +161,7 @@ def apply_reference(cells: Cells, reference: StoredActivity, config: ActivityCon
     alone; genes that the cells lack count as 0.
     """
     source = cells.report["source"]
-    groups = None if config.groups is None else take_groups(cells.adata, config.groups, source)
+    groups = None if config.groups is None else take_groups(cells.adata.obs, config.groups, source)
     cells = fill_universe(cells, reference.universe)
     measured = cells.report["of_universe_measured"] / len(reference.universe)
     if measured < LOW_SHARE:

@@ -4,6 +4,7 @@ import dataclasses
 import numbers
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, overload
 
 import pandas as pd
 
@@ -15,6 +16,7 @@ from grnjax.tasks import link_prediction, network_inference
 from grnjax.tasks import transfer as transfer_design
 from grnjax.tasks.activity import Activity, ActivityConfig
 from grnjax.tasks.default_method import choose_default
+from grnjax.tasks.group_networks import GroupConfig, GroupNetworks, infer_each
 from grnjax.tasks.inputs import load_extras, load_genes_and_edges
 from grnjax.tasks.link_prediction import Results
 from grnjax.tasks.loading import GeneScope, load_embedding, load_folder, load_splits
@@ -28,7 +30,15 @@ from grnjax.tasks.transfer import TransferResults
 from grnjax.types import Dataset
 
 
-@speaks_python
+@overload
+def infer(expression, known=None, *, by: None = None, **settings: Any) -> RankedNetwork: ...
+
+
+@overload
+def infer(expression, known=None, *, by: str, **settings: Any) -> GroupNetworks: ...
+
+
+@speaks_python  # type: ignore[misc]  # above stands only the setting that the result hangs on
 def infer(
     expression,
     known=None,
@@ -43,8 +53,10 @@ def infer(
     genes: GeneScope = "measured",
     seed: int = 0,
     folder: str | Path | None = None,
-) -> RankedNetwork:
-    """A ranked network of TF-target pairs, as `grnjax infer` makes it.
+    by: str | None = None,
+    groups: GroupConfig | None = None,
+) -> RankedNetwork | GroupNetworks:
+    """A ranked network of TF-target pairs, as `grnjax infer` makes it; with `by` one a group.
 
     Args:
         expression: AnnData object (also backed by a file), MuData with a modality rna, data frame
@@ -62,11 +74,18 @@ def infer(
         data: how the files are read.
         genes: what is ranked: measured genes, or all genes of the network, too.
         folder: keeps checkpoints; the same call resumes from there. None keeps nothing.
+        by: column of .obs, such as the cell type; each group of cells has a network of its own.
+        groups: which groups have one, and how they are compared.
+
+    Returns:
+        The network; with `by` the networks of the groups by name, and what differs between them.
 
     Raises:
         GrnjaxError: one sentence on what is wrong with the inputs or settings.
     """
     check_seed(seed)
+    if by is None and groups is not None:
+        raise ConfigError("groups= says how by=COLUMN compares groups; give it, too.")
     config, data = choose_method(config or InferenceConfig(), method), data or DataConfig()
     named = method is not None or config.method != InferenceConfig().method
     chosen = choose_default(
@@ -74,15 +93,19 @@ def infer(
     )
     config = dataclasses.replace(config, method=chosen)
     dataset, judged = load_genes_and_edges(config.method, expression, known, tfs, data, genes=genes)
-    extras = load_extras(config.method, dataset, data, evidence=evidence, walk_on=walk_on)
-    claim_folder(folder, "infer", config, seed=seed, dataset=dataset, extras=extras)
-    return network_inference.infer(
-        dataset,
-        config,
-        seed=int(seed),
-        judged=judged,
-        folder=None if folder is None else Path(folder),
-        **vars(extras),
+
+    def rank(name: str, own: Dataset, judged: Dataset | None) -> RankedNetwork:
+        extras = load_extras(config.method, own, data, evidence=evidence, walk_on=walk_on)
+        place = folder if folder is None else Path(folder, name)
+        claim_folder(place, "infer", config, seed=seed, dataset=own, extras=extras)
+        return network_inference.infer(
+            own, config, seed=int(seed), judged=judged, folder=place, **vars(extras)
+        )
+
+    if by is None:
+        return rank("", dataset, judged)
+    return infer_each(
+        dataset, judged, by, groups or GroupConfig(), rank, method=config.method, seed=int(seed)
     )
 
 

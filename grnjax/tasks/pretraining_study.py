@@ -19,7 +19,8 @@ from scipy import sparse
 from grnjax.baselines.network_controls import rewire_networks, shuffle_cells
 from grnjax.config import Count, Items
 from grnjax.data.annotated import read_annotated
-from grnjax.data.cells import read_cells, take_groups, to_log_scale
+from grnjax.data.cell_groups import take_groups
+from grnjax.data.cells import read_cells, to_log_scale
 from grnjax.data.expression import DataConfig
 from grnjax.data.expression_matrix import take_object
 from grnjax.data.regulon_store import read_activity
@@ -88,7 +89,7 @@ def load_cells(source, groups: str, data: DataConfig) -> CellsWithNetworks:
     adata = read_annotated(source, EdgeFormatError) if is_path else take_object(source)
     name = str(source) if is_path else "AnnData object"
     stored = read_activity(adata, name)
-    types = take_groups(adata, groups, name)
+    types = take_groups(adata.obs, groups, name)
     unknown = np.setdiff1d(types, stored.type_names)
     if len(unknown):
         raise ConfigError(

@@ -15,7 +15,8 @@ from jaxtyping import Float, Int
 
 from grnjax.config import Positive, Range, Settings
 from grnjax.data.annotated import read_annotated
-from grnjax.data.cells import Cells, read_cells, take_groups
+from grnjax.data.cell_groups import take_groups
+from grnjax.data.cells import Cells, read_cells
 from grnjax.data.expression import DataConfig
 from grnjax.data.expression_matrix import take_object
 from grnjax.data.names import list_names
@@ -164,7 +165,7 @@ def lend_networks(
     active = (votes > 0.5) | ((votes == 0.5) & stored.active[nearest[:, 0]])
     obs, lent_types = {"reference_cell": names[nearest[:, 0]]}, None
     if groups is not None:
-        lent_types = vote_types(take_groups(reference, groups, source)[nearest])
+        lent_types = vote_types(take_groups(reference.obs, groups, source)[nearest])
         obs["reference_type"] = lent_types
     types = find_type_networks(active, lent_types, type_share)
     activity = stored.activity[nearest].mean(axis=1, dtype=np.float64).astype(np.float32)

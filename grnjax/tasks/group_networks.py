@@ -1,0 +1,216 @@
+"""One network a group of cells, such as a cell type, and what differs between the groups.
+
+Any method ranks the pairs of each group by the cells of the group alone; what else it is given
+(known edges, evidence, lists of other cells) is the same for all. What differs is then measured
+over the cells (`group_comparison.py`).
+"""
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+
+from grnjax.baselines.trees import find_varying
+from grnjax.config import Positive, Range, Settings
+from grnjax.data.cell_groups import take_groups
+from grnjax.data.expression_features import correlation
+from grnjax.data.label_matrix import row_of_tf
+from grnjax.data.names import list_names, show_name
+from grnjax.errors import ConfigError, GrnjaxError
+from grnjax.methods.method import MethodConfig
+from grnjax.progress import logger
+from grnjax.tasks.group_comparison import (
+    FEWEST_DETECTED,
+    GroupDifferences,
+    compare_groups,
+    locate,
+    place_edges,
+    write_notes,
+)
+from grnjax.tasks.ranked_network import RankedNetwork
+from grnjax.types import Dataset, GeneTable
+
+FOLDER = "groups"
+LONGEST = 60  # letters of the name of a folder
+
+Rank = Callable[[str, Dataset, Dataset | None], pd.DataFrame]
+"""From the name of a group, its data set and what judges it, to the edges of its network."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GroupConfig(Settings):
+    """Which groups of cells have a network, and how they are compared."""
+
+    least_cells: Annotated[int, Range(FEWEST_DETECTED, None)] = 50
+    """Cells that a group must have; smaller ones are left out and named. At 50 the 95 % interval of
+    a correlation near 0 is +-.28."""
+    resamples: Annotated[int, Range(100, None)] = 500
+    """How often the cells of a group are drawn again for intervals."""
+    compared_edges: Positive = 1000
+    """Best edges of each group that are compared between all groups."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Groups:
+    """The groups that have a network."""
+
+    names: list[str]  # sorted
+    of_cell: np.ndarray  # [cell] str
+    report: dict  # cells of each, what was left out
+
+    def take(self, name: str, dataset: Dataset) -> Dataset:
+        """The data set with the cells of this group alone; its genes are all the same."""
+        genes, here = dataset.genes, self.of_cell == name
+        cells = None if genes.cells is None else genes.cells[here]
+        genes = dataclasses.replace(genes, expression=genes.expression[here], cells=cells)
+        return dataclasses.replace(dataset, genes=genes)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class GroupNetworks:
+    """A ranked network a group of cells, and what differs between them."""
+
+    networks: Mapping[str, RankedNetwork]
+    differences: GroupDifferences
+    report: dict  # cells of each group, what was left out, how much differs, and what to know
+
+
+def split_cells(genes: GeneTable, column: str, config: GroupConfig, source: str) -> Groups:
+    """The groups of the column with enough cells; what is left out is said and counted.
+
+    Raises:
+        ConfigError: no such column, no grouping, or no group with enough cells.
+    """
+    of_cell = take_groups(genes.cells, column, source, flag="--by")
+    names, counts = np.unique(of_cell[of_cell != ""], return_counts=True)
+    cells = {str(name): int(count) for name, count in zip(names, counts, strict=True)}
+    small = {name: count for name, count in cells.items() if count < config.least_cells}
+    told = list_names(f"{name} {count:,}" for name, count in small.items())
+    if len(small) == len(cells):
+        raise ConfigError(
+            f"{source}: all {len(cells):,} groups of .obs column {column!r} have fewer than "
+            f"{config.least_cells:,} cells ({told}); give another --by or a smaller "
+            "--groups.least-cells."
+        )
+    if small:
+        logger.warning(
+            f"{source}: left out: {len(small):,} of {len(cells):,} groups, of fewer than "
+            f"{config.least_cells:,} cells (--groups.least-cells): {told}"
+        )
+    without = int((of_cell == "").sum())
+    if without:
+        logger.warning(f"{source}: left out: {without:,} cells without a value of {column!r}")
+    kept = [name for name in cells if name not in small]
+    report = {
+        "by": column,
+        "cells": {name: cells[name] for name in kept},
+        "left_out": small,
+        "cells_without_group": without,
+    }
+    return Groups(kept, of_cell, report)
+
+
+def infer_groups(
+    dataset: Dataset,
+    judged: Dataset | None,
+    groups: Groups,
+    config: GroupConfig,
+    rank: Rank,
+    *,
+    method: MethodConfig,
+    seed: int,
+) -> tuple[GroupDifferences, dict]:
+    """What differs between the groups, and a report, after ranking the pairs of each in turn.
+
+    Args:
+        dataset: genes in all cells, and known edges.
+        judged: what judges a ranking that learns from no known edge (`network_inference.infer`).
+        groups: of those cells.
+        rank: makes the network of a group, and keeps it if it is to be kept.
+        method: what ranks, by name.
+        seed: draws the resamples.
+
+    Raises:
+        GrnjaxError: a group cannot be ranked, naming it.
+    """
+    genes, importance = dataset.genes, {}
+    for number, name in enumerate(groups.names, start=1):
+        own = groups.take(name, dataset)
+        varying = int(find_varying(own.genes).sum())
+        logger.info(
+            f"group {number} of {len(groups.names)}, {show_name(name)}: "
+            f"{len(own.genes.expression):,} cells, {varying:,} of {len(genes.names):,} genes vary"
+        )
+        try:
+            edges = rank(name, own, judged and groups.take(name, judged))
+        except GrnjaxError as error:
+            error.args = (f"group {show_name(name)}: {error}", *error.args[1:])
+            raise
+        importance[name] = place_edges(edges, genes)
+    found = compare_groups(
+        genes,
+        groups.of_cell,
+        importance,
+        edges=config.compared_edges,
+        resamples=config.resamples,
+        seed=seed,
+    )
+    notes = write_notes(method, found.edges)
+    return found, {**groups.report, **found.count(), "notes": notes}
+
+
+def infer_each(
+    dataset: Dataset,
+    judged: Dataset | None,
+    by: str,
+    config: GroupConfig,
+    rank: Callable[[str, Dataset, Dataset | None], RankedNetwork],
+    *,
+    method: MethodConfig,
+    seed: int,
+) -> GroupNetworks:
+    """The networks of all groups of a column at once (`split_cells`, `infer_groups`).
+
+    Args:
+        rank: from the folder of a group to its network.
+    """
+    groups, networks = split_cells(dataset.genes, by, config, "expression"), {}
+    folders = name_folders(groups.names)
+
+    def keep(name: str, own: Dataset, judged: Dataset | None) -> pd.DataFrame:
+        networks[name] = describe_edges(rank(folders[name], own, judged), own.genes)
+        return networks[name].edges
+
+    found, report = infer_groups(dataset, judged, groups, config, keep, method=method, seed=seed)
+    return GroupNetworks(networks, found, report)
+
+
+def describe_edges(network: RankedNetwork, genes: GeneTable) -> RankedNetwork:
+    """The network with what the cells of its group say: detection of both genes, and their r.
+
+    `tf_detected` and `target_detected` are shares of the cells; `correlation` is Pearson's r, 0 for
+    a gene that is constant or not measured.
+    """
+    share = np.where(genes.measured, (genes.expression != 0).mean(axis=0), np.nan)
+    tf, target = locate(network.edges, genes)
+    r = correlation(genes, genes.tfs)[row_of_tf(genes.tfs, len(genes.names))[tf], target]
+    columns = {"tf_detected": share[tf], "target_detected": share[target], "correlation": r}
+    return dataclasses.replace(network, edges=network.edges.assign(**columns))
+
+
+def name_folders(groups: Sequence[str]) -> dict[str, str]:
+    """The folder of each group in that of the run, all different; letters, digits, -+. are kept."""
+    taken: set[str] = set()
+    folders = {}
+    for name in groups:
+        plain = re.sub(r"[^A-Za-z0-9+.-]+", "_", name)[:LONGEST].strip("_.") or "group"
+        number, folder = 1, plain
+        while folder.casefold() in taken:  # on some disks B and b are one
+            number += 1
+            folder = f"{plain}_{number}"
+        taken.add(folder.casefold())
+        folders[name] = f"{FOLDER}/{folder}"
+    return folders
