@@ -200,8 +200,8 @@ def write_notes(method: MethodConfig, edges: pd.DataFrame) -> list[str]:
         )
     elif shared.any():
         notes.append(
-            "Edges were chosen by the cells that compare them, which favours a difference in single "
-            "intervals: go by q."
+            "Edges were chosen by the cells that compare them, so that single intervals favour a "
+            "difference: go by q."
         )
     notes.append(
         "Intervals are over the cells of a group and do not speak for other donors; importance and "
