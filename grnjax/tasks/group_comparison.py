@@ -198,6 +198,11 @@ def write_notes(method: MethodConfig, edges: pd.DataFrame) -> list[str]:
             f"{method.name()} gives a pair the same importance in every group, as it does not look "
             "at cells: a group's own are which genes vary in it, detection and correlation."
         )
+    elif shared.any():
+        notes.append(
+            "Edges were chosen by the cells that compare them, so that single intervals favour a "
+            "difference: go by q."
+        )
     notes.append(
         "Intervals are over the cells of a group and do not speak for other donors; importance and "
         "rank have none."
