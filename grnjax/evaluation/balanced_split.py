@@ -50,7 +50,7 @@ def draw_balanced_parts(
     is_taken = is_self | positive[TEST] | positive[VALIDATION] | negative[VALIDATION]
     if protocol == "corrected":
         is_taken |= positive[TRAIN] | negative[TRAIN]
-    tested = np.count_nonzero(positive[TEST])
+    tested = int(np.count_nonzero(positive[TEST]))
     negative[TEST] = _draw_pairs(~is_taken, int(tested // prevalence) - tested, rng)
     parts = {}
     for part, name in enumerate(("train", "validation", "test")):

@@ -120,8 +120,7 @@ def _sort_by_tf(scores: np.ndarray, row: np.ndarray, tfs: int) -> list[np.ndarra
 
 def _count_from(by_tf: list[np.ndarray], levels: np.ndarray, *, above: bool = False) -> np.ndarray:
     """How many scores of each TF are at or above each level, or only above it: [tf, level]."""
-    side = "right" if above else "left"
-    below = [np.searchsorted(of_tf, levels, side=side) for of_tf in by_tf]
+    below = [np.searchsorted(x, levels, side="right" if above else "left") for x in by_tf]
     return np.array([len(of_tf) for of_tf in by_tf], np.float64)[:, None] - below
 
 

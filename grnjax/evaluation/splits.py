@@ -12,7 +12,7 @@ gene but itself. The kinds differ in what a test pair may have in common with th
 """
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -71,8 +71,8 @@ def draw_split(
                 "A balanced split needs the list of all TFs and fixes its shares of validation "
                 "and test: give tfs, and neither validation nor test."
             )
-        tfs, is_known = _tabulate(edges, genes, tfs)
-        parts = draw_balanced_parts(is_known, tfs, rng, protocol=protocol, prevalence=prevalence)
+        rows, is_known = _tabulate(edges, genes, tfs)
+        parts = draw_balanced_parts(is_known, rows, rng, protocol=protocol, prevalence=prevalence)
         return Split(**parts, kind=kind if protocol == "corrected" else AS_PUBLISHED, draw=draw)
     if protocol != "corrected" or prevalence is not None:
         raise ConfigError(
@@ -80,18 +80,18 @@ def draw_split(
             "draw a balanced split."
         )
     validation, test = _settle_shares(kind, validation, test)
-    tfs, is_known = _tabulate(edges, genes)
+    rows, is_known = _tabulate(edges, genes)
     if kind == "standard":
-        part = _cut_each_tf(tfs, is_known, rng, validation, test)
+        part = _cut_each_tf(rows, is_known, rng, validation, test)
     else:
         of_tf = of_gene = None
         if kind != "target-disjoint":
-            of_tf = _assign("TFs", len(tfs), rng, validation, test)
+            of_tf = _assign("TFs", len(rows), rng, validation, test)
         if kind != "tf-disjoint":
             of_gene = _assign("genes", genes, rng, validation, test)
         part = _cross(of_tf, of_gene, is_known.shape)
-    part[np.arange(len(tfs)), tfs] = UNUSED
-    return Split(**_collect_parts(part, tfs, is_known), kind=kind, draw=draw)
+    part[np.arange(len(rows)), rows] = UNUSED
+    return Split(**_collect_parts(part, rows, is_known), kind=kind, draw=draw)
 
 
 def _settle_shares(kind: str, validation: float | None, test: float | None) -> tuple[float, float]:
@@ -167,10 +167,11 @@ def _assign(
 
 def _cross(of_tf: np.ndarray | None, of_gene: np.ndarray | None, shape: tuple) -> np.ndarray:
     """The part of each pair [tf, gene]; where TF and gene disagree, none."""
+    if of_tf is None:
+        assert of_gene is not None
+        return np.broadcast_to(of_gene, shape).copy()
     if of_gene is None:
         return np.broadcast_to(of_tf[:, None], shape).copy()
-    if of_tf is None:
-        return np.broadcast_to(of_gene, shape).copy()
     return np.where(of_tf[:, None] == of_gene, of_gene, UNUSED)
 
 
@@ -195,7 +196,7 @@ def check_split(split: Split) -> dict:
     parts = {name: getattr(split, name) for name in PARTS}
     for name, part in parts.items():
         _check_part(name, part)
-    report = {"kind": split.kind, "draw": split.draw}
+    report: dict[str, Any] = {"kind": split.kind, "draw": split.draw}
     for first, second in (("train", "validation"), ("train", "test"), ("validation", "test")):
         if second == "test" and split.kind in OVERLAPPING_KINDS:
             report |= _count_overlap(first, parts[first], split.test)

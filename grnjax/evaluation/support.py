@@ -11,6 +11,7 @@ once, so popular targets come up too rarely, and a ranking by base rates alone l
 
 import dataclasses
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -148,7 +149,7 @@ def _keep_candidates(
             f"{bad:,} of {len(pairs):,} importances are NaN or infinite; give every pair a number."
         )
     pairs = pairs.sort_values("importance", ascending=False, kind="stable")
-    report = {"ranked": len(pairs)}
+    report: dict[str, Any] = {"ranked": len(pairs)}
 
     def drop(wrong: pd.Series, what: str) -> pd.DataFrame:
         report[what] = int(wrong.sum())
