@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # each import takes a quarter of a second
     import zarr
 
 ADDRESSES = "/proc/self/statm"
-WORKSPACE = 384 * MEGABYTE  # for copies on the way, beside what the arrays take
+WORKSPACE = 320 * MEGABYTE  # for copies on the way, beside what the arrays take
 DEEPEST = 32  # groups within groups
 DEFLATE = 1  # number of HDF5's gzip filter
 MOST_DEFLATED = 1032  # bytes that one byte of gzip can become

@@ -165,7 +165,7 @@ def test_the_command_embeds_and_records_which_genes_have_none(
     assert "--method.embed.expression" in cli(*words).err
     outcome = cli(*words, "--method.embed.expression", "log")
     assert outcome.status == 0, outcome.err
-    assert "genes have a vector" in outcome.err
+    assert "genes, others zero" in outcome.err
     run = json.loads((tmp_path / "run" / "run.json").read_bytes())
     report = run["data"]["embedding"]
     assert {*report["without_vector"]} and report["found"] == 80 - len(report["without_vector"])
