@@ -69,6 +69,7 @@ def calibrate(lists: TargetLists, score: Score, *, seed: int) -> ListCalibration
     """
     rng, genes = np.random.default_rng(seed), len(lists.genes)
     found: dict[bool, list] = {True: [], False: []}
+    upper = np.char.upper(lists.genes.astype(str))  # as `name_tf` spells TFs
     for _, own, others in lists.nested():
         own = own.take(own.counts >= FEWEST_TARGETS)
         if not len(own) or not len(others):
@@ -76,7 +77,7 @@ def calibrate(lists: TargetLists, score: Score, *, seed: int) -> ListCalibration
         tfs = own.tfs.tolist()
         scores, labels = score(others, tfs), own.unpack(np.arange(len(own)))
         for row, tf in enumerate(tfs):
-            pairs = np.flatnonzero(lists.genes != tf)
+            pairs = np.flatnonzero(upper != tf)
             if genes > GENES_A_LIST:
                 pairs = rng.choice(pairs, GENES_A_LIST, replace=False)
             has_list = len(others.rows_of(tf)) > 0

@@ -40,6 +40,7 @@ from grnjax.methods.compendium.calibration import ListCalibration, calibrate
 from grnjax.methods.compendium.classes import (
     LISTS,
     NOTHING,
+    Figures,
     TfClasses,
     classify,
     tabulate_classes,
@@ -75,8 +76,8 @@ class CompendiumMethod(MethodConfig):
     own_lists: bool = True
     """Whether lists that you have added count (grnjax data compendium add)."""
     unknown: Literal["leave-out", "co-expression", "rate"] = "leave-out"
-    """TFs without lists or motif: left out, ranked by |Pearson| in these cells, or by how often
-    other TFs bind a gene. They are marked either way."""
+    """TFs without lists or motif: left out, ranked by |Pearson| in these cells, or by what is known
+    of the gene alone, mostly how often other TFs bind it. They are marked either way."""
     prevalence: Share | None = None
     """Share of a TF's candidates that are targets, which probabilities assume; by default that of
     the lists in other cells."""
@@ -204,13 +205,15 @@ def rank(
     matrix = np.where(is_ranked, logits + zero, 0)
     summary = tabulate_classes(classes, score.name)
     summary["ranked_by"] = name_ranks(classes, method, score)
+    if method.unknown == "co-expression":  # figures are of rankings by lists
+        summary.loc[is_unknown, [f"left_out_{name}" for name in Figures._fields]] = np.nan
     tell(summary)
     return CompendiumScorer(genes, matrix, float(zero), known, score, curves, summary)
 
 
 def name_ranks(classes: TfClasses, method: CompendiumMethod, score: PairScore) -> np.ndarray:
     """What ranks each TF's genes."""
-    unknown = {"leave-out": "left out", "co-expression": "|Pearson|", "rate": "rate"}
+    unknown = {"leave-out": "left out", "co-expression": "|Pearson|", "rate": score.without_lists}
     by = {LISTS: score.name, NOTHING: unknown[method.unknown]}
     return np.array([by.get(name, score.without_lists) for name in classes.classes], dtype=object)
 

@@ -84,6 +84,7 @@ def test_tfs_of_which_nothing_is_known_are_left_out_or_marked(cells):
     assert not len(rank("leave-out"))
     by_rate, by_cells = rank("rate"), rank("co-expression")
     assert set(by_rate["rests_on"]) == set(by_cells["rests_on"]) == {NOTHING}
+    assert by_cells["left_out_within_tf_auroc"].isna().all()  # which were not measured of |Pearson|
     assert np.ptp(by_rate["probability"]) > 0.01 > np.ptp(by_cells["probability"])
     assert by_cells["target"].iloc[0] == "GENE7" != by_rate["target"].iloc[0]
 
