@@ -12,7 +12,7 @@ import numpy as np
 
 from grnjax.errors import CheckpointError
 from grnjax.foundation.performer import PerformerConfig
-from grnjax.foundation.weights import Flat, Ignored, Linear, Rule
+from grnjax.foundation.weights import Flat, Ignored, Linear, Rule, list_dense_rules, list_norm_rules
 
 LAYER = "net.layers.{i}"
 COUNTER = "calls_since_last_redraw"
@@ -39,17 +39,6 @@ def list_rules(theirs: str, ours: str) -> tuple[Rule | Ignored, ...]:
     for short, name in (("w1", "ffn_in"), ("w2", "ffn_out")):
         rules += list_dense_rules(f"{layer}.1.fn.fn.{short}", f"{here}/{name}")
     return tuple(rules)
-
-
-def list_norm_rules(theirs: str, ours: str) -> tuple[Rule, Rule]:
-    """The rules of a layer normalisation."""
-    return Rule(f"{theirs}.weight", f"{ours}/scale"), Rule(f"{theirs}.bias", f"{ours}/bias")
-
-
-def list_dense_rules(theirs: str, ours: str) -> tuple[Rule, Rule]:
-    """The rules of a linear map with a bias."""
-    weight = Rule(f"{theirs}.weight", f"{ours}/kernel", Linear())
-    return weight, Rule(f"{theirs}.bias", f"{ours}/bias")
 
 
 def read_performer_config(

@@ -28,12 +28,18 @@ from grnjax.errors import CheckpointError
 from grnjax.foundation.performer import Performer, PerformerConfig, make_norm
 from grnjax.foundation.performer_weights import (
     COUNTER,
-    list_dense_rules,
-    list_norm_rules,
     list_rules,
     read_performer_config,
 )
-from grnjax.foundation.weights import Ignored, Rule, Rules, strip_prefix, to_torch
+from grnjax.foundation.weights import (
+    Ignored,
+    Rule,
+    Rules,
+    list_dense_rules,
+    list_norm_rules,
+    strip_prefix,
+    to_torch,
+)
 from grnjax.types import AnyArray, shapes
 
 LICENCE = (

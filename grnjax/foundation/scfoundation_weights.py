@@ -14,14 +14,21 @@ import numpy as np
 from grnjax.errors import CheckpointError, ConfigError
 from grnjax.foundation.performer_weights import (
     COUNTER,
-    list_dense_rules,
-    list_norm_rules,
     list_rules,
     read_performer_config,
 )
 from grnjax.foundation.scfoundation import ScFoundationConfig
 from grnjax.foundation.transformer import TransformerConfig
-from grnjax.foundation.weights import Flat, Linear, Rule, Rules, to_torch
+from grnjax.foundation.weights import (
+    Flat,
+    Linear,
+    Rule,
+    Rules,
+    list_dense_rules,
+    list_norm_rules,
+    strip_prefix,
+    to_torch,
+)
 
 KEYS = ("gene", "cell", "rde")
 PREFIX = "model."
@@ -79,10 +86,7 @@ def find_model(
             f"{', '.join(map(str, [*checkpoint][:10]))}; name one with a config and a state_dict, "
             f"published are {', '.join(KEYS)}."
         )
-    return entry["config"], {
-        name.split(PREFIX, 1)[1] if name.startswith(PREFIX) else name: array
-        for name, array in arrays.items()
-    }
+    return entry["config"], strip_prefix(arrays, PREFIX)
 
 
 def to_published(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:

@@ -30,7 +30,7 @@ from grnjax.foundation.transformer import (
     make_norm,
     run_blocks,
 )
-from grnjax.foundation.weights import Flat, Ignored, Linear, Rule
+from grnjax.foundation.weights import Flat, Ignored, Linear, Rule, list_dense_rules, list_norm_rules
 from grnjax.models.layers import Dropout
 from grnjax.types import AnyArray, shapes
 
@@ -293,19 +293,11 @@ def _make_rules() -> tuple[Rule | Ignored, ...]:
     """Where each array of a published file stands; attention has had three names for its arrays."""
     rules: list[Rule | Ignored] = []
 
-    def add_norm(theirs: str, ours: str) -> None:
-        rules.append(Rule(f"{theirs}.weight", f"{ours}/scale"))
-        rules.append(Rule(f"{theirs}.bias", f"{ours}/bias"))
-
-    def add_dense(theirs: str, ours: str) -> None:
-        rules.append(Rule(f"{theirs}.weight", f"{ours}/kernel", Linear()))
-        rules.append(Rule(f"{theirs}.bias", f"{ours}/bias"))
-
     rules.append(Rule("encoder.embedding.weight", "genes/embedding"))
-    add_norm("encoder.enc_norm", "genes/norm")
-    add_dense("value_encoder.linear1", "values/inner")
-    add_dense("value_encoder.linear2", "values/outer")
-    add_norm("value_encoder.norm", "values/norm")
+    rules += list_norm_rules("encoder.enc_norm", "genes/norm")
+    rules += list_dense_rules("value_encoder.linear1", "values/inner")
+    rules += list_dense_rules("value_encoder.linear2", "values/outer")
+    rules += list_norm_rules("value_encoder.norm", "values/norm")
     for kind, here, turn in (("weight", "kernel", Linear()), ("bias", "bias", Flat())):
         joined = [f"layer_{{i}}/attention/{part}/{here}" for part in ("query", "key", "value")]
         names = (f"self_attn._impl.Wqkv.{kind}", f"self_attn.in_proj_{kind}")
@@ -315,18 +307,18 @@ def _make_rules() -> tuple[Rule | Ignored, ...]:
         wrapped = (f"{LAYER}.self_attn._impl.out_proj.{kind}",)
         ours = f"layer_{{i}}/attention/out/{here}"
         rules.append(Rule(f"{LAYER}.self_attn.out_proj.{kind}", ours, out, also=wrapped))
-    add_dense(f"{LAYER}.linear1", "layer_{i}/ffn_in")
-    add_dense(f"{LAYER}.linear2", "layer_{i}/ffn_out")
-    add_norm(f"{LAYER}.norm1", "layer_{i}/attention_norm")
-    add_norm(f"{LAYER}.norm2", "layer_{i}/ffn_norm")
+    rules += list_dense_rules(f"{LAYER}.linear1", "layer_{i}/ffn_in")
+    rules += list_dense_rules(f"{LAYER}.linear2", "layer_{i}/ffn_out")
+    rules += list_norm_rules(f"{LAYER}.norm1", "layer_{i}/attention_norm")
+    rules += list_norm_rules(f"{LAYER}.norm2", "layer_{i}/ffn_norm")
     for number, name in ((0, "inner"), (2, "outer"), (4, "value")):
-        add_dense(f"decoder.fc.{number}", f"expression/{name}")
-    add_dense("mvc_decoder.gene2query", "cell_expression/query")
+        rules += list_dense_rules(f"decoder.fc.{number}", f"expression/{name}")
+    rules += list_dense_rules("mvc_decoder.gene2query", "cell_expression/query")
     rules.append(Rule("mvc_decoder.W.weight", "cell_expression/weigh/kernel", Linear()))
     for i in range(MOST_CLASS_LAYERS - 1):  # dense, activation, norm
-        add_dense(f"cls_decoder._decoder.{3 * i}", f"classes/dense_{i}")
-        add_norm(f"cls_decoder._decoder.{3 * i + 2}", f"classes/norm_{i}")
-    add_dense("cls_decoder.out_layer", "classes/out")
+        rules += list_dense_rules(f"cls_decoder._decoder.{3 * i}", f"classes/dense_{i}")
+        rules += list_norm_rules(f"cls_decoder._decoder.{3 * i + 2}", f"classes/norm_{i}")
+    rules += list_dense_rules("cls_decoder.out_layer", "classes/out")
     rules += [
         Ignored("flag_encoder.weight", "no part of what the model computes"),
         Ignored("grad_reverse_discriminator.{}", "of a task that the model was fine-tuned for"),

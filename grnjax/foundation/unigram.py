@@ -16,6 +16,7 @@ from grnjax.foundation.token_objectives import (
     ScGPTObjective,
 )
 from grnjax.foundation.token_training import HiddenTokens, TokenData, TokenObjective
+from grnjax.foundation.tokenise_scfoundation import fill_places
 
 UNIGRAM, OF_GENE, NONE_TWICE = "unigram", "unigram of the gene", "unigram, none twice"
 PRIOR = 5  # tokens of any gene, in what is said of one
@@ -90,7 +91,8 @@ def judge_places(objective: ScFoundationObjective, data: TokenData, held_out: Hi
     """Of the value of a gene; detected ones are hidden more often, and count by that."""
     genes, config = objective.model.genes, objective.config
     train, cells, is_hidden = (np.asarray(x) for x in (data.train, *held_out))
-    values = fill_genes(data, genes)
+    tokens, given = np.asarray(data.tokens), np.asarray(data.values)
+    values = fill_places(tokens, given, find_real(data), genes)[:, :genes]
     share = float(np.mean(config.masked_shares))
     chance = np.where(values[train] > 0, share, config.masked_zeros)
     total, weight = (chance * values[train]).sum(axis=0), chance.sum(axis=0)
@@ -103,12 +105,3 @@ def judge_places(objective: ScFoundationObjective, data: TokenData, held_out: Hi
         UNIGRAM: float(np.mean((true - mean) ** 2)),
         OF_GENE: float(np.mean((true - by_gene[gene]) ** 2)),
     }
-
-
-def fill_genes(data: TokenData, genes: int) -> np.ndarray:
-    """The value of each gene of the list in each cell, 0 where it was not detected."""
-    tokens, values = np.asarray(data.tokens), np.asarray(data.values)
-    is_gene = find_real(data) & (tokens < genes)
-    filled = np.zeros((len(tokens), genes), np.float32)
-    filled[np.nonzero(is_gene)[0], tokens[is_gene]] = values[is_gene]
-    return filled

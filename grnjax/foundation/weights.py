@@ -132,6 +132,17 @@ class Ignored:
 Rules = Sequence[Rule | Ignored]
 
 
+def list_norm_rules(theirs: str, ours: str) -> tuple[Rule, Rule]:
+    """The rules of a layer normalisation."""
+    return Rule(f"{theirs}.weight", f"{ours}/scale"), Rule(f"{theirs}.bias", f"{ours}/bias")
+
+
+def list_dense_rules(theirs: str, ours: str) -> tuple[Rule, Rule]:
+    """The rules of a linear map with a bias."""
+    weight = Rule(f"{theirs}.weight", f"{ours}/kernel", Linear())
+    return weight, Rule(f"{theirs}.bias", f"{ours}/bias")
+
+
 def to_flax(arrays: Mapping[str, np.ndarray], rules: Rules, like: Mapping[str, Any]) -> dict:
     """The variables of a Flax module, from the arrays of a checkpoint.
 
