@@ -20,9 +20,10 @@ from grnjax.config import Count, Items, Positive, Range, Rate, Seconds, Settings
 from grnjax.errors import ConfigError
 from grnjax.foundation.masking import choose_tokens
 from grnjax.foundation.model_config import ModelConfig
-from grnjax.training.freezing import split_frozen, thaw
+from grnjax.training.cell_batches import divide_cells, pad_cells
+from grnjax.training.freezing import gather, split_frozen
 from grnjax.training.losses import sum_over
-from grnjax.training.objective import BatchLoss, Objective, Schedule, TrainState
+from grnjax.training.objective import BatchLoss, Objective, Schedule
 from grnjax.training.warm_start import take_over
 
 Chance = Annotated[float, Range(0, 1)]
@@ -196,12 +197,8 @@ class TokenObjective(Objective):
 
     def divide(self, data: TokenData, key, epoch):
         """Batches of train cells, in an order drawn by (seed, epoch), and their weights."""
-        cells, size = len(data.train), self.config.batch_size
-        order = jax.random.permutation(jax.random.fold_in(key, epoch), cells)
-        place = jnp.arange(self.steps * size)  # the last batch is filled up with cells of weight 0
-        weights = (place < cells).astype(jnp.float32)
-        shape = self.steps, size
-        return data.train[order[place % cells]].reshape(shape), weights.reshape(shape)
+        size = self.config.batch_size
+        return divide_cells(data.train, self.steps, size, key, epoch)
 
     def take(self, data: TokenData, cells: Int[Array, " cell"]) -> Cells:
         """These cells."""
@@ -267,13 +264,5 @@ class TokenObjective(Objective):
         """The cells, and as many that weigh nothing as make their number divide."""
         missing = -len(batch.weights) % parts
 
-        def pad(x):
-            return jnp.pad(x, [(0, missing)] + [(0, 0)] * (x.ndim - 1), mode="edge")
-
         weights = jnp.pad(batch.weights, (0, missing))
-        return jax.tree.map(pad, batch)._replace(weights=weights)
-
-
-def gather(state: TrainState) -> dict:
-    """The variables of the whole model in a state, what is frozen among the parameters."""
-    return thaw({"params": state.parameters, **state.collections})
+        return pad_cells(batch, missing)._replace(weights=weights)

@@ -35,6 +35,7 @@ from grnjax.foundation.tokenisers import find_genes, stream_tokens
 from grnjax.foundation.unigram import judge_unigram
 from grnjax.foundation.vocabulary import LEAST_SHARE
 from grnjax.progress import logger
+from grnjax.tasks.held_out import hold_out_cells
 from grnjax.training.freezing import count_frozen, thaw
 from grnjax.training.keeper import FitResult
 from grnjax.training.loop import make_trainer
@@ -116,7 +117,7 @@ def train_model(
         NonFiniteError: an update was not finite; the last good state is in the folder.
     """
     with open_rows(source, layer=study.matrix) as rows:
-        parts = split_cells(len(rows), study)
+        parts = name_parts(len(rows), study)
         model = begin_model(model, rows, parts == "train", study)
         table, report = read_tokens(rows, model, study, orthologues)
     parts[np.setdiff1d(np.arange(len(parts)), table.rows)] = ""
@@ -142,22 +143,12 @@ def train_model(
     return TrainedModel(model, objective, data, result, rows_found, parts, report)
 
 
-def split_cells(cells: int, study: FoundationStudy) -> np.ndarray:
-    """Which part each row belongs to, by the seed.
-
-    Raises:
-        ConfigError: a part would be empty.
-    """
-    counts = [round(cells * share) for share in (study.test_share, study.validation_share)]
-    if min(*counts, cells - sum(counts)) < 1:
-        raise ConfigError(
-            f"{cells:,} cells are too few to hold out {study.test_share:.0%} to judge and "
-            f"{study.validation_share:.0%} to choose the epoch; give more cells or larger shares."
-        )
-    order = np.random.default_rng(study.seed).permutation(cells)
+def name_parts(cells: int, study: FoundationStudy) -> np.ndarray:
+    """Which part each row belongs to, by the seed."""
+    shares = study.test_share, study.validation_share
+    found = hold_out_cells(cells, *shares, seed=study.seed)
     parts = np.full(cells, "train", "<U10")
-    parts[order[: counts[0]]] = "test"
-    parts[order[counts[0] : sum(counts)]] = "validation"
+    parts[found.test], parts[found.validation] = "test", "validation"
     return parts
 
 

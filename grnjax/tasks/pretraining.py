@@ -17,13 +17,14 @@ from scipy import sparse
 
 from grnjax.config import Positive, Settings, Share
 from grnjax.data.names import list_names
-from grnjax.errors import ConfigError, GeneMismatchError
+from grnjax.errors import GeneMismatchError
 from grnjax.foundation.backbones import find_rows, start_backbone
 from grnjax.foundation.convert import LoadedModel
 from grnjax.graphs.activity import AUCellConfig, count_top, order_ties
 from grnjax.graphs.cell_networks import CellNetworks
 from grnjax.graphs.sampling import build_regulon_graph
 from grnjax.progress import logger
+from grnjax.tasks.held_out import hold_out_cells
 from grnjax.training.freezing import count_frozen, thaw
 from grnjax.training.keeper import FitResult
 from grnjax.training.loop import make_trainer
@@ -209,15 +210,8 @@ def build_cell_data(
     ends = np.stack([edges[end].map(place).to_numpy(np.int32) for end in ("tf", "target")], axis=1)
     graph = build_regulon_graph(ends, edges["regulon"].to_numpy(), len(tokens))
 
-    rng = np.random.default_rng(seed)
-    cells = rng.permutation(len(values))
-    counts = [round(len(cells) * s) for s in (config.test_share, config.validation_share)]
-    if min(*counts, len(cells) - sum(counts)) < 1:
-        raise ConfigError(
-            f"{len(cells):,} cells are too few to hold out {config.test_share:.0%} to judge and "
-            f"{config.validation_share:.0%} to choose the epoch; give more cells or larger shares."
-        )
-    test, validation, train = np.split(np.int32(cells), np.cumsum(counts))
+    shares = config.test_share, config.validation_share
+    test, validation, train = map(np.int32, hold_out_cells(len(values), *shares, seed=seed))
     keys = jax.random.split(jax.random.key(seed), 2)
 
     def hide(cells, key):

@@ -13,6 +13,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from grnjax.config.fields import suggest
 from grnjax.data.names import list_names
 from grnjax.errors import ConfigError
+from grnjax.training.objective import TrainState
 
 FROZEN = "frozen"
 """The collection of what is held fixed; no module asks for it."""
@@ -73,6 +74,11 @@ def thaw(variables: dict) -> dict:
     whole |= flatten_dict(variables.get(FROZEN, {}), sep="/")
     others = {name: x for name, x in variables.items() if name not in ("params", FROZEN)}
     return {"params": unflatten_dict(whole, sep="/"), **others}
+
+
+def gather(state: TrainState) -> dict:
+    """The variables of the whole model in a state, what is frozen among the parameters."""
+    return thaw({"params": state.parameters, **state.collections})
 
 
 def count_frozen(variables: dict) -> dict[str, int]:

@@ -20,9 +20,10 @@ from grnjax.graphs.activity import count_hits
 from grnjax.graphs.augment import EdgePerturbation, most_added, perturb_edges
 from grnjax.graphs.sampling import Neighbours, RegulonGraph, draw_neighbours
 from grnjax.models.grnformer import CellBatch, GRNFormer, GRNFormerConfig
-from grnjax.training.freezing import split_frozen, thaw
+from grnjax.training.cell_batches import divide_cells, pad_cells
+from grnjax.training.freezing import gather, split_frozen
 from grnjax.training.losses import sum_over
-from grnjax.training.objective import BatchLoss, Objective, Schedule, TrainState
+from grnjax.training.objective import BatchLoss, Objective, Schedule
 from grnjax.training.warm_start import take_over
 
 
@@ -155,12 +156,8 @@ class MaskedObjective(Objective):
 
     def divide(self, data: CellData, key, epoch):
         """Batches of train cells, in an order drawn by (seed, epoch), and their weights."""
-        cells, size = len(data.train), self.config.batch_size
-        order = jax.random.permutation(jax.random.fold_in(key, epoch), cells)
-        place = jnp.arange(self.steps * size)  # the last batch is filled up with cells of weight 0
-        weights = (place < cells).astype(jnp.float32)
-        shape = self.steps, size
-        return data.train[order[place % cells]].reshape(shape), weights.reshape(shape)
+        size = self.config.batch_size
+        return divide_cells(data.train, self.steps, size, key, epoch)
 
     def batch(self, data: CellData, part, key) -> WeighedBatch:
         """The cells of a part, with genes hidden and networks perturbed as in no other step."""
@@ -248,17 +245,9 @@ class MaskedObjective(Objective):
         """The cells, and as many that weigh nothing as make their number divide."""
         missing = -len(batch.weights) % parts
 
-        def pad(x):
-            return jnp.pad(x, [(0, missing)] + [(0, 0)] * (x.ndim - 1), mode="edge")
-
         of_all = {"genes": batch.cells.genes, "keys": batch.cells.keys}
-        cells = jax.tree.map(pad, batch.cells)._replace(**of_all)
+        cells = pad_cells(batch.cells, missing)._replace(**of_all)
         return WeighedBatch(cells, jnp.pad(batch.weights, (0, missing)))
-
-
-def gather(state: TrainState) -> dict:
-    """The variables of the whole model in a state, what is frozen among the parameters."""
-    return thaw({"params": state.parameters, **state.collections})
 
 
 def count_shown(

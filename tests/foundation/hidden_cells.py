@@ -12,7 +12,7 @@ from scipy import sparse
 
 from grnjax.data.cell_rows import CellRows
 from grnjax.foundation.token_objectives import TRAININGS
-from grnjax.tasks.foundation_training import FoundationStudy, build_data, read_tokens, split_cells
+from grnjax.tasks.foundation_training import FoundationStudy, build_data, name_parts, read_tokens
 from grnjax.training import sharding
 from grnjax.training.loop import make_trainer
 from tests.foundation.small_models import GENES, make_model
@@ -60,7 +60,7 @@ def make_fit(name, *, dropout=0.0, **training):
     config = TRAININGS[name](**(QUICK | {"checkpoint_seconds": 0.0} | training))
     study = FoundationStudy(training=config, **GIVEN.get(name, {}))
     table, _ = read_tokens(make_rows(), model, study, None)
-    return build_data(table, split_cells(CELLS, study)[table.rows], model, study)
+    return build_data(table, name_parts(CELLS, study)[table.rows], model, study)
 
 
 def save_steps(path):

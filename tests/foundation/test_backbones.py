@@ -24,7 +24,8 @@ from grnjax.models.grnformer import CellBatch, GRNFormer, GRNFormerConfig
 from grnjax.models.structure_encoder import StructureConfig
 from grnjax.models.topology_adapter import AdapterConfig
 from grnjax.tasks.pretraining import PretrainingConfig, build_cell_data
-from grnjax.training.masked_expression import MaskedObjective, MaskedTrainingConfig, gather
+from grnjax.training.freezing import gather
+from grnjax.training.masked_expression import MaskedObjective, MaskedTrainingConfig
 from grnjax.training.step import fresh_state, train_step
 from grnjax.training.warm_start import take_over
 from tests.foundation.small_models import CONFIGS, GENES, make_model
