@@ -1,19 +1,20 @@
 """Cell lines left out of the compendium, and their ChIP-seq ranked by what is left of it.
 
 Run:     GRNJAX_DATA=... python -m experiments.compendium.left_out
-Cost:    about 10 min on one CPU core, 1 GB memory
+Cost:    some minutes on one CPU core, 1 GB memory
 Expect:  README.md of this folder; its tables are made from the rows
 
-Every line with three networks or more of at least 100 targets, on all genes with an orthologue or
-in motif circuits, whether any list names them or not: a gene that no other line's list names would
-stand among the candidates because this line's list does. H1 and K562 besides on the genes that a
-mixture of cell lines detects, which are the pairs of label_free.md (experiments/grnformer).
-Candidates are the line's TFs with such a network, a TF with itself left out. Rows fit nothing and
-see no list of the line, under any name of it, nor which genes its lists name: *rate*, *same* and
-*rate + residual same* (grnjax/baselines/other_lists.py). `all TFs`; `TFs with lists elsewhere`;
-`TFs without`; `common targets aside`: all TFs, without the tenth of the genes with the highest
-rate. Intervals are over resampled TFs, differences over the same resamples. What comes with grnjax
-is used, and nothing that a user has added.
+H1 and K562 on the genes that a mixture of cell lines detects, which are the pairs of label_free.md
+(experiments/grnformer), with other kinds of lists among those of binding. Every line with three
+networks or more of at least 100 targets is in scorer.py beside the scorer, which takes its sets and
+rows from here, on all genes with an orthologue or in motif circuits, whether any list names them or
+not: a gene that no other line's list names would stand among the candidates because this line's
+list does. Candidates are the line's TFs with such a network, a TF with itself left out. Rows fit
+nothing and see no list of the line, under any name of it, nor which genes its lists name: *rate*,
+*same* and *rate + residual same* (grnjax/baselines/other_lists.py). `all TFs`; `TFs with lists
+elsewhere`; `TFs without`; `common targets aside`: all TFs, without the tenth of the genes with the
+highest rate. Intervals are over resampled TFs, differences over the same resamples. What comes with
+grnjax is used, and nothing that a user has added.
 """
 
 import dataclasses
@@ -73,10 +74,10 @@ def main() -> None:
     study, results = begin(LeftOutStudy, STUDY)
     compendium = load_compendium(with_own=False)
     for name, genes, line in list_sets(compendium, study):
+        if not name.endswith(DETECTED):
+            continue  # scorer.py has it
         found = leave_out(compendium, line, genes)
-        rows = list_rows(found)
-        if name.endswith(DETECTED):
-            rows |= list_more(compendium.without(line), genes, found)
+        rows = list_rows(found) | list_more(compendium.without(line), genes, found)
         for split, chosen in choose_pairs(found).items():
             if chosen.any():
                 place = name, split
