@@ -25,11 +25,21 @@ shapes = jaxtyped(typechecker=beartype)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class CellBatches:
+    """The batch of each cell, and expression as it was before batches were centred."""
+
+    of_cell: Int[np.ndarray, " cell"]  # 0 and up, in the order in which they first stand
+    as_measured: Float[np.ndarray, "cell gene"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class GeneTable:
     """The genes of a run in their canonical order, and what was measured of them.
 
     Genes stand sorted by name and cells by content, so that the order of a file never reaches
     a model. A gene without expression keeps its column, filled with zeros and marked in `measured`.
+    Where batches are told apart, `expression` has the same mean of a gene in each of them
+    (`data.batches.centre_batches`), and `as_measured` is what detection and ranks are read from.
     """
 
     names: np.ndarray  # [gene] str, sorted, unique
@@ -37,6 +47,22 @@ class GeneTable:
     expression: Float[np.ndarray, "cell gene"]  # float32, log scale unless the user said otherwise
     measured: Bool[np.ndarray, " gene"]
     cells: pd.DataFrame | None = None  # names of the cells, the index, and what is known of them
+    batches: CellBatches | None = None  # two or more; None where all cells are taken as one
+
+    @property
+    def as_measured(self) -> Float[np.ndarray, "cell gene"]:
+        """Expression with its differences between batches."""
+        return self.expression if self.batches is None else self.batches.as_measured
+
+    def with_profiles(self, order: Int[np.ndarray, " gene"]) -> "GeneTable":
+        """The table where each gene has the expression of the one at its place in `order`."""
+        batches = self.batches
+        if batches is not None:
+            as_measured = batches.as_measured.take(order, axis=1)
+            batches = dataclasses.replace(batches, as_measured=as_measured)
+        return dataclasses.replace(
+            self, expression=self.expression.take(order, axis=1), batches=batches
+        )
 
     @property
     def tfs(self) -> Int32[np.ndarray, " tf"]:

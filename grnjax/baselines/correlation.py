@@ -28,14 +28,28 @@ def score_targets(
 ) -> Float[np.ndarray, "tf target"]:
     """|r| of every TF with the targets, of their values or of their ranks; 0 for self pairs.
 
-    Cells of equal expression, as all those without any, share their mean rank. Nothing is random,
-    so the seed does not matter.
+    Cells of equal expression, as all those without any, share their mean rank. Where batches are
+    told apart, a rank is one among the cells of a batch, as a share of them. Nothing is random, so
+    the seed does not matter.
     """
     tfs, expression = genes.tfs, genes.expression
     if config.coefficient == "spearman" and len(expression):
-        from scipy.stats import rankdata  # its import costs half a second
-
-        expression = rankdata(expression, axis=0)
+        expression = rank_cells(genes)
     z = standardise(expression).astype(np.float64)
     r = z[:, tfs].T @ z[:, targets] / max(len(z), 1)
     return np.where(tfs[:, None] == targets, 0, np.abs(r)).astype(np.float32)
+
+
+def rank_cells(genes: GeneTable) -> Float[np.ndarray, "cell gene"]:
+    """The rank of each cell by each gene; in a batch, as a share of its cells, with mean 0."""
+    from scipy.stats import rankdata  # its import costs half a second
+
+    if genes.batches is None:
+        return rankdata(genes.expression, axis=0)
+    x, of_cell = genes.as_measured, genes.batches.of_cell
+    ranks = np.empty(x.shape)
+    for batch in range(of_cell.max() + 1):
+        here = of_cell == batch
+        count = np.count_nonzero(here)
+        ranks[here] = (rankdata(x[here], axis=0) - (count + 1) / 2) / count
+    return ranks

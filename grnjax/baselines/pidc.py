@@ -25,6 +25,7 @@ from scipy.special import digamma, gammainc, polygamma
 from grnjax.baselines.discretise import StateConfig, States, find_states
 from grnjax.baselines.information import Estimator, specific_information, split_targets
 from grnjax.config import Positive
+from grnjax.data.batches import split_batches
 from grnjax.errors import ConfigError
 from grnjax.progress import ProgressBar
 from grnjax.types import GeneTable
@@ -52,27 +53,37 @@ def score_targets(
     """How sure PIDC is of every TF with the targets, from 0 to 2; 0 for self pairs.
 
     The context of a pair is all genes of the table, TFs or not, so that a few targets take as long
-    as all. Nothing is random, so the seed does not matter.
+    as all. Where batches are told apart, contributions are those in each of them, and their mean
+    by cells is placed among the others. Nothing is random, so the seed does not matter.
 
     Raises:
         ConfigError: too many genes, or too few with two states or more.
     """
     measured = np.flatnonzero(genes.measured)
     refuse_many(len(measured), len(genes.expression), config)
-    states = find_states(genes, measured, config)
-    if len(states.genes) < FEWEST_GENES:
+    parts = split_batches(genes)
+    states = [find_states(part, measured, config) for part in parts]
+    used = np.unique(np.concatenate([of_batch.genes for of_batch in states]))
+    if len(used) < FEWEST_GENES:
         raise ConfigError(
-            f"PIDC compares genes three at a time, and {len(states.genes):,} of {len(measured):,} "
+            f"PIDC compares genes three at a time, and {len(used):,} of {len(measured):,} "
             f"measured ones have at least two states; give more genes or cells, or "
             "--method.states=equal-width."
         )
-    contributions = unique_contributions(states, config.estimator)
+    contributions = np.zeros((len(used), len(used)))
+    for part, of_batch in zip(parts, states, strict=True):
+        if len(of_batch.genes) >= FEWEST_GENES:
+            at = np.searchsorted(used, of_batch.genes)
+            share = len(part.expression) / len(genes.expression)
+            contributions[np.ix_(at, at)] += share * unique_contributions(
+                of_batch, config.estimator
+            )
     place = cumulative_gamma if config.context == "gamma" else cumulative_share
     cumulative = place(contributions)
     score = cumulative + cumulative.T
     np.fill_diagonal(score, 0)
     full = np.zeros((len(genes.names), len(genes.names)), np.float32)
-    full[np.ix_(states.genes, states.genes)] = score
+    full[np.ix_(used, used)] = score
     return full[np.ix_(genes.tfs, targets)]
 
 

@@ -20,6 +20,7 @@ from grnjax.evidence.catalogue import digest_entries
 from grnjax.evidence.vectors import split_embedding
 from grnjax.methods.compendium.sources import Species
 from grnjax.tasks import network_inference
+from grnjax.tasks.cell_samples import bound_edges, tell_apart
 from grnjax.tasks.default_method import choose_default, is_named
 from grnjax.tasks.group_networks import GroupConfig
 from grnjax.tasks.inputs import load_extras, load_genes_and_edges
@@ -62,6 +63,11 @@ class InferCommand(InferenceConfig):
     by: str | None = None
     """Column of .obs, such as the cell type: one network a group of cells, and what differs."""
     groups: GroupConfig = GroupConfig()
+    batch: str | None = None
+    """Column of .obs, such as the donor or the run: no difference between its values makes two
+    genes go together, by any method."""
+    donor: str | None = None
+    """Column of .obs whose values are the sample that intervals are over; by default --batch."""
     out: Path = Path("grnjax-run")
     """Run folder; the same command on it resumes."""
     seed: int = 0
@@ -93,6 +99,9 @@ def run(args: list[str]) -> None:
     else:
         files = command.expression, command.network, command.tfs
         dataset, judged = load_genes_and_edges(method, *files, data, genes=command.genes)
+    source = command.expression or "expression"
+    samples = tell_apart(dataset, judged, command.batch, command.donor, source)
+    dataset, judged = samples.dataset, samples.judged
     find_extras = functools.partial(
         load_extras,
         method,
@@ -102,7 +111,7 @@ def run(args: list[str]) -> None:
         drop_held_out=command.drop_held_out,
     )
     if command.by is not None:
-        infer_by_group(run, command, dataset, judged, find_extras)
+        infer_by_group(run, command, samples, find_extras)
         return
     extras = find_extras(dataset)
     if command.expression is None and "evidence" in method.READS:
@@ -118,6 +127,8 @@ def run(args: list[str]) -> None:
             mesh=mesh,
             **vars(extras),
         )
+        edges = bound_edges(network.edges, dataset.genes, samples.donors, seed=command.seed)
+        network = dataclasses.replace(network, edges=edges)
         more = {}
         if truth is not None and network.candidates is not None:
             more["hidden_rows"] = network_inference.judge_hidden(network, truth)
@@ -136,8 +147,11 @@ def check_inputs(command: InferCommand) -> None:
         )
     if command.by is None and command.groups != GroupConfig():
         raise ConfigError("--groups settings say how --by COLUMN compares groups; give it, too.")
-    if command.expression is None and command.by is not None:
-        raise ConfigError("--by needs an expression file with columns of cells, such as .h5ad.")
+    for flag in ("by", "batch", "donor"):
+        if command.expression is None and getattr(command, flag) is not None:
+            raise ConfigError(
+                f"--{flag} needs an expression file with columns of cells, such as .h5ad."
+            )
     if command.seed < 0 or command.embedded.seed < 0:
         raise ConfigError("a seed cannot be negative: give --seed and --embedded.seed 0 or more.")
     if command.expression is None and (command.network or command.tfs):

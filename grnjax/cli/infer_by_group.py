@@ -17,6 +17,7 @@ from grnjax.data.names import show_name
 from grnjax.storage.files import read_run_digest, write_atomic
 from grnjax.storage.outputs import CHECKPOINTS, has_finished, hold_folder, write_result
 from grnjax.tasks import network_inference
+from grnjax.tasks.cell_samples import Samples
 from grnjax.tasks.group_comparison import GroupDifferences
 from grnjax.tasks.group_networks import (
     FOLDER,
@@ -38,16 +39,17 @@ SHOWN = 8
 def infer_by_group(
     run: Run,
     command,
-    dataset: Dataset,
-    judged: Dataset | None,
+    samples: Samples,
     find_extras: Callable[[Dataset], Extras],
 ) -> None:
     """Ranks each group, compares them, and writes and prints all that.
 
     Args:
         command: an `InferCommand` with `by`.
+        samples: all cells.
         find_extras: what the method may know beside, for the data set of a group.
     """
+    dataset, donors = samples.dataset, samples.donors
     groups = split_cells(dataset.genes, command.by, command.groups, command.expression)
     folders = name_folders(groups.names)
     mesh = run.choose_mesh(command.method, command.repeats * command.folds)
@@ -66,18 +68,21 @@ def infer_by_group(
                 **vars(find_extras(own)),
             )
 
-        return rank_once(run, folder, name, own, infer)
+        of_cells = groups.donors_of(name, donors)
+        return rank_once(run, folder, name, own, infer, of_cells)
 
     with run:
         try:
             found, report = infer_groups(
                 dataset,
-                judged,
+                samples.judged,
                 groups,
                 command.groups,
                 rank,
                 method=command.method,
                 seed=command.seed,
+                donors=donors,
+                batch=command.batch,
             )
         finally:
             with contextlib.suppress(OSError):  # where it holds a group
@@ -91,7 +96,12 @@ def infer_by_group(
 
 
 def rank_once(
-    run: Run, folder: Path, name: str, own: Dataset, infer: Callable[[], RankedNetwork]
+    run: Run,
+    folder: Path,
+    name: str,
+    own: Dataset,
+    infer: Callable[[], RankedNetwork],
+    donors: np.ndarray | None,
 ) -> pd.DataFrame:
     """The edges of a group: those that its folder has, or else ranked now, and written there."""
     record = {"command": "infer", "group": name, "of_run": read_run_digest(run.out)}
@@ -100,7 +110,7 @@ def rank_once(
         return read_edges(folder / "edges.tsv")
     with contextlib.ExitStack() as held:
         do_first(lambda: held.enter_context(hold_folder(folder, record)))
-        network = describe_edges(infer(), own.genes)
+        network = describe_edges(infer(), own.genes, donors, run.command.seed)
 
         def write() -> None:
             about = {**run.record, **record, **describe_environment()}
@@ -142,7 +152,8 @@ def print_differences(found: GroupDifferences, report: dict, out: Path) -> None:
     small = ", ".join(f"{show_name(name)} ({n:,})" for name, n in report["left_out"].items())
     print(f"\nLeft out, of too few cells: {small}" if small else "")
     if len(report["cells"]) > 1:
-        compared = "Group against the mean of the others, 95 % interval over cells; * q <= .05"
+        sample = "donors" if "donors" in found.tfs else "cells"
+        compared = f"Group against the mean of the others, 95 % interval over {sample}; * q <= .05"
         print(f"{compared}\n\n{tell_counts(report)}")
         more = found.tfs[found.tfs["detected_difference"] > 0]
         more = more.sort_values("detected_q", kind="stable")

@@ -60,9 +60,10 @@ def expression_statistics(genes: GeneTable) -> Float[np.ndarray, "gene statistic
     """What standardising loses: mean, deviation, detection rate, log mean and root detection.
 
     Each has mean 0 and deviation 1 over the measured genes; genes that are not measured are zeros.
+    Where batches are told apart, the deviation is that within them.
     """
     x = genes.expression[:, genes.measured].astype(np.float64)
-    mean, detection = x.mean(axis=0), (x > 0).mean(axis=0)
+    mean, detection = x.mean(axis=0), (genes.as_measured[:, genes.measured] > 0).mean(axis=0)
     raw = np.stack(
         [mean, x.std(axis=0), detection, np.log1p(np.abs(mean)), np.sqrt(detection)], axis=1
     )

@@ -3,9 +3,10 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float, Int
 
-from grnjax.types import LabelledPairs
+from grnjax.types import GeneTable, LabelledPairs
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -53,3 +54,14 @@ def row_of_tf(tfs: np.ndarray, genes: int) -> np.ndarray:
     row = np.full(genes, -1)
     row[tfs] = np.arange(len(tfs))
     return row
+
+
+def locate_edges(edges: pd.DataFrame, genes: GeneTable) -> tuple[np.ndarray, np.ndarray]:
+    """Where each edge of a table stands in a [tf, gene] block: the row of its TF, and its target.
+
+    Args:
+        edges: columns tf and target, names of the genes.
+    """
+    place = pd.Series(np.arange(len(genes.names)), genes.names)
+    row = row_of_tf(genes.tfs, len(genes.names))
+    return row[place[edges["tf"]].to_numpy()], place[edges["target"]].to_numpy()

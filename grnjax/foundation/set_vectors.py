@@ -58,7 +58,7 @@ def embed_set(
     inputs = {
         "model": digest_file(find_manifest(folder)),
         "genes": hashlib.sha256("\n".join(genes.names.tolist()).encode()).hexdigest(),
-        "expression": hashlib.sha256(np.ascontiguousarray(genes.expression).data).hexdigest(),
+        "expression": hashlib.sha256(np.ascontiguousarray(genes.as_measured).data).hexdigest(),
     }
     record = {"command": "embed a set", "config": to_json(config), "inputs": inputs}
     out = choose_folder(folder, run) / EMBEDDED / digest_json(record)[:16]
@@ -66,7 +66,7 @@ def embed_set(
     @contextlib.contextmanager
     def begin() -> Iterator[Embedding]:
         shared = {name: getattr(config, name) for name in SHARED}
-        values = np.expm1(genes.expression) if said == "unlogged" else genes.expression
+        values = np.expm1(genes.as_measured) if said == "unlogged" else genes.as_measured
         kind = "estimated" if said == "unlogged" else said
         encoder = make_encoder(load_model(folder), EncoderConfig(expression=kind, **shared))
         cells = pd.DataFrame(index=[f"cell{place}" for place in range(len(values))])

@@ -38,11 +38,9 @@ def rewire(problem: Problem, seed: int) -> Problem:
 def permute_expression(problem: Problem, seed: int) -> Problem:
     """The profiles of the measured genes, permuted among them."""
     genes = problem.dataset.genes
-    measured, expression = np.flatnonzero(genes.measured), genes.expression.copy()
-    order = np.random.default_rng(seed).permutation(measured)
-    expression[:, measured] = genes.expression[:, order]
-    genes = dataclasses.replace(genes, expression=expression)
-    dataset = dataclasses.replace(problem.dataset, genes=genes)
+    measured, order = np.flatnonzero(genes.measured), np.arange(len(genes.names))
+    order[measured] = np.random.default_rng(seed).permutation(measured)
+    dataset = dataclasses.replace(problem.dataset, genes=genes.with_profiles(order))
     return dataclasses.replace(problem, dataset=dataset)
 
 

@@ -15,6 +15,7 @@ from grnjax.methods.method import MethodConfig, make_method
 from grnjax.tasks import link_prediction, network_inference
 from grnjax.tasks import transfer as transfer_design
 from grnjax.tasks.activity import Activity, ActivityConfig
+from grnjax.tasks.cell_samples import bound_edges, tell_apart
 from grnjax.tasks.default_method import choose_default
 from grnjax.tasks.group_networks import GroupConfig, GroupNetworks, infer_each
 from grnjax.tasks.inputs import load_extras, load_genes_and_edges
@@ -55,6 +56,8 @@ def infer(
     folder: str | Path | None = None,
     by: str | None = None,
     groups: GroupConfig | None = None,
+    batch: str | None = None,
+    donor: str | None = None,
 ) -> RankedNetwork | GroupNetworks:
     """A ranked network of TF-target pairs, as `grnjax infer` makes it; with `by` one a group.
 
@@ -76,6 +79,9 @@ def infer(
         folder: keeps checkpoints; the same call resumes from there. None keeps nothing.
         by: column of .obs, such as the cell type; each group of cells has a network of its own.
         groups: which groups have one, and how they are compared.
+        batch: column of .obs; every gene has one mean in all batches, so that no difference between
+            them makes two genes go together.
+        donor: column of .obs; intervals are over its values, two or more, by default over batches.
 
     Returns:
         The network; with `by` the networks of the groups by name, and what differs between them.
@@ -93,6 +99,8 @@ def infer(
     )
     config = dataclasses.replace(config, method=chosen)
     dataset, judged = load_genes_and_edges(config.method, expression, known, tfs, data, genes=genes)
+    samples = tell_apart(dataset, judged, batch, donor, "expression")
+    dataset, judged, donors = samples.dataset, samples.judged, samples.donors
 
     def rank(name: str, own: Dataset, judged: Dataset | None) -> RankedNetwork:
         extras = load_extras(config.method, own, data, evidence=evidence, walk_on=walk_on)
@@ -103,9 +111,19 @@ def infer(
         )
 
     if by is None:
-        return rank("", dataset, judged)
+        network = rank("", dataset, judged)
+        edges = bound_edges(network.edges, dataset.genes, donors, seed=int(seed))
+        return dataclasses.replace(network, edges=edges)
     return infer_each(
-        dataset, judged, by, groups or GroupConfig(), rank, method=config.method, seed=int(seed)
+        dataset,
+        judged,
+        by,
+        groups or GroupConfig(),
+        rank,
+        method=config.method,
+        seed=int(seed),
+        donors=donors,
+        batch=batch,
     )
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from grnjax.data.expression_features import correlation
-from grnjax.data.label_matrix import row_of_tf
+from grnjax.data.label_matrix import locate_edges, row_of_tf
 from grnjax.errors import ConfigError
 from grnjax.methods.method import MethodConfig, Problem, Scorer
 from grnjax.training.recorder import FitRecorder
@@ -74,10 +74,8 @@ def sign_by_expression(edges: pd.DataFrame, genes: GeneTable) -> None:
     1 or -1, and 0 where one of the two is constant or not measured. It says how TF and target go
     together, not what the one does to the other.
     """
-    row = row_of_tf(genes.tfs, len(genes.names))
-    place = pd.Series(np.arange(len(genes.names)), genes.names)
-    at = row[place[edges["tf"]].to_numpy()], place[edges["target"]].to_numpy()
-    edges.insert(3, "expression_sign", np.sign(correlation(genes, genes.tfs)[at]).astype(int))
+    r = correlation(genes, genes.tfs)[locate_edges(edges, genes)]
+    edges.insert(3, "expression_sign", np.sign(r).astype(int))
 
 
 def score_candidates(

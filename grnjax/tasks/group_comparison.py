@@ -1,8 +1,9 @@
 """What differs between groups of cells, each with a network: TFs and edges, with intervals.
 
 Told is what can be with an interval over cells: how many cells of a group have a TF, how high it
-is, and how TF and target of an edge go together (`evaluation/group_differences.py`). For the
-importance of an edge there is none, as that would take hundreds of fits.
+is, and how TF and target of an edge go together (`evaluation/group_differences.py`); where donors
+are known, with one over donors too (`evaluation/donor_intervals.py`). For the importance of an edge
+there is none, as that would take hundreds of fits.
 """
 
 import dataclasses
@@ -13,8 +14,12 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from grnjax.data.label_matrix import row_of_tf
+from grnjax.data.batches import take_cells
+from grnjax.data.label_matrix import locate_edges
+from grnjax.evaluation.donor_comparison import compare_over_donors
+from grnjax.evaluation.donor_intervals import draw_weights
 from grnjax.evaluation.group_differences import (
+    Contrast,
     Interval,
     bootstrap_cells,
     bound_share,
@@ -48,17 +53,10 @@ class GroupDifferences:
         return counts
 
 
-def locate(edges: pd.DataFrame, genes: GeneTable) -> tuple[np.ndarray, np.ndarray]:
-    """TF and target of each edge as gene indices."""
-    place = pd.Series(np.arange(len(genes.names)), genes.names)
-    return place[edges["tf"]].to_numpy(), place[edges["target"]].to_numpy()
-
-
 def place_edges(edges: pd.DataFrame, genes: GeneTable) -> Float[np.ndarray, "tf gene"]:
     """The importance of each pair, in float32 as files have it; NaN where it is not ranked."""
     matrix = np.full((len(genes.tfs), len(genes.names)), np.nan, np.float32)
-    tf, target = locate(edges, genes)
-    matrix[row_of_tf(genes.tfs, len(genes.names))[tf], target] = edges["importance"]
+    matrix[locate_edges(edges, genes)] = edges["importance"]
     return matrix
 
 
@@ -70,27 +68,41 @@ def compare_groups(
     edges: int,
     resamples: int,
     seed: int,
+    donors: Int[np.ndarray, " cell"] | None = None,
 ) -> GroupDifferences:
     """What differs between the groups, by their networks and cells, what differs most first.
+
+    Correlations are those within batches, where these are told apart; shares and means are of the
+    cells as measured.
 
     Args:
         genes: in all cells.
         of_cell: the group of each cell, [cell] str.
         importance: of each group that is compared; NaN where a pair is not ranked.
         edges: how many of the best of each group are compared between all of them.
-        resamples: of the cells of each group.
+        resamples: of the cells of each group, and of donors.
+        donors: the number of the donor of each cell; None leaves intervals over cells.
     """
     groups, ranked = list(importance), list(importance.values())
-    x = [genes.expression[of_cell == name] for name in groups]
+    tables = [take_cells(genes, of_cell == name) for name in groups]
+    x = [table.as_measured for table in tables]
     detected = np.stack([(cells != 0).sum(axis=0) for cells in x])  # [group, gene]
     pairs = choose_pairs(ranked, detected, genes, edges)
     tf, target = genes.tfs[pairs[:, 0]], pairs[:, 1]
     used = np.unique(np.concatenate([genes.tfs, target]))
+    at = [np.searchsorted(used, index) for index in (tf, target, genes.tfs)]
     found: list[list[Interval]] = []
-    for name, cells, count in zip(groups, x, detected, strict=True):
-        rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
-        at = [np.searchsorted(used, index) for index in (tf, target, genes.tfs)]
-        means, r = bootstrap_cells(cells[:, used], at[0], at[1], resamples=resamples, rng=rng)
+    for name, table, count in zip(groups, tables, detected, strict=True):
+        within, cells = table.expression[:, used], table.as_measured[:, used]
+
+        def bootstrap(values, pairs=slice(None), name=name) -> tuple[Interval, Interval]:
+            rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+            pair = at[0][pairs], at[1][pairs]
+            return bootstrap_cells(values, *pair, resamples=resamples, rng=rng)
+
+        means, r = bootstrap(within)
+        if table.batches is not None:
+            means, _ = bootstrap(cells, slice(0))
         is_open = (count[tf] < FEWEST_DETECTED) | (count[target] < FEWEST_DETECTED)
         r = Interval(*(np.where(is_open, np.nan, figure) for figure in r))
         share = bound_share(count[genes.tfs], len(cells))
@@ -101,18 +113,26 @@ def compare_groups(
     )
     names, sizes = genes.names.astype(object), np.array([[len(cells)] for cells in x])
     mean = widen(mean, share, detected[:, genes.tfs], sizes)
+    figures = {"detected": share, "expression": mean, "correlation": r}
+    if donors is None:
+        compared = {key: (own, contrast_groups(*own)) for key, own in figures.items()}
+    else:
+        sampled = [donors[of_cell == name] for name in groups]
+        weights = draw_weights(int(donors.max()) + 1, resamples, np.random.default_rng(seed))
+        compared = compare_over_donors(figures, tables, sampled, weights, (tf, target))
     about = {
         "importance": np.stack([matrix[*pairs.T] for matrix in ranked]),
         "rank": np.stack([rank_values(matrix, matrix[*pairs.T]) for matrix in ranked]),
         "tf_detected": detected[:, tf] / sizes,
         "target_detected": detected[:, target] / sizes,
     }
-    of_tfs = {"group": groups, "tf": names[genes.tfs]}
+    of_tfs: dict = {"group": groups, "tf": names[genes.tfs]}
     of_edges = {"group": groups, "tf": names[tf], "target": names[target]}
-    return GroupDifferences(
-        tabulate(of_tfs, {"cells": sizes}, {"detected": share, "expression": mean}),
-        tabulate(of_edges, about, {"correlation": r}),
-    )
+    columns = {"cells": sizes}
+    if donors is not None:
+        columns["donors"] = np.array([[len(np.unique(own))] for own in sampled])
+    r_alone = {"correlation": compared.pop("correlation")}
+    return GroupDifferences(tabulate(of_tfs, columns, compared), tabulate(of_edges, about, r_alone))
 
 
 def choose_pairs(
@@ -153,7 +173,7 @@ def widen(
 
 
 def tabulate(
-    names: dict, about: Mapping[str, np.ndarray], figures: Mapping[str, Interval]
+    names: dict, about: Mapping[str, np.ndarray], figures: Mapping[str, tuple[Interval, Contrast]]
 ) -> pd.DataFrame:
     """A row a group and TF or pair; for each figure its interval, difference, and that's interval.
 
@@ -165,8 +185,7 @@ def tabulate(
     columns |= {name: np.tile(names[name], shape[0]) for name in rest}
     columns |= {key: np.broadcast_to(x, shape).ravel() for key, x in about.items()}
     most = np.zeros(shape)
-    for name, own in figures.items():
-        other = contrast_groups(*own)
+    for name, (own, other) in figures.items():
         columns |= {
             name: own.value,
             f"{name}_low": own.low,
@@ -181,11 +200,13 @@ def tabulate(
     return table.iloc[np.argsort(-most.ravel(), kind="stable")].reset_index(drop=True)
 
 
-def write_notes(method: MethodConfig, edges: pd.DataFrame) -> list[str]:
+def write_notes(
+    method: MethodConfig, edges: pd.DataFrame, donors: Int[np.ndarray, " cell"] | None = None
+) -> list[str]:
     """What a reader of the differences must know, a sentence each.
 
     Args:
-        edges: those of `compare_groups`.
+        edges: those of `compare_groups`, as are `donors`.
     """
     read = "expression" + " and accessibility" * bool(method.files().get("atac"))
     learns = "labels" in method.READS
@@ -203,8 +224,8 @@ def write_notes(method: MethodConfig, edges: pd.DataFrame) -> list[str]:
             "Edges were chosen by the cells that compare them, so that single intervals favour a "
             "difference: go by q."
         )
-    notes.append(
-        "Intervals are over the cells of a group and do not speak for other donors; importance and "
-        "rank have none."
-    )
+    sample = "the cells of a group and do not speak for other donors"
+    if donors is not None:
+        sample = f"{donors.max() + 1:,} donors, and at least as wide as those over cells"
+    notes.append(f"Intervals are over {sample}; importance and rank have none.")
     return notes

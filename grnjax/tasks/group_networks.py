@@ -12,21 +12,23 @@ from typing import Annotated
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Int
 
 from grnjax.baselines.trees import find_varying
 from grnjax.config import Positive, Range, Settings
+from grnjax.data.batches import take_cells
 from grnjax.data.cell_groups import take_groups
 from grnjax.data.expression_features import correlation
-from grnjax.data.label_matrix import row_of_tf
+from grnjax.data.label_matrix import locate_edges
 from grnjax.data.names import list_names, show_name
 from grnjax.errors import ConfigError, GrnjaxError
 from grnjax.methods.method import MethodConfig
 from grnjax.progress import logger
+from grnjax.tasks.cell_samples import bound_edges, warn_of_groups
 from grnjax.tasks.group_comparison import (
     FEWEST_DETECTED,
     GroupDifferences,
     compare_groups,
-    locate,
     place_edges,
     write_notes,
 )
@@ -63,10 +65,12 @@ class Groups:
 
     def take(self, name: str, dataset: Dataset) -> Dataset:
         """The data set with the cells of this group alone; its genes are all the same."""
-        genes, here = dataset.genes, self.of_cell == name
-        cells = None if genes.cells is None else genes.cells[here]
-        genes = dataclasses.replace(genes, expression=genes.expression[here], cells=cells)
+        genes = take_cells(dataset.genes, self.of_cell == name)
         return dataclasses.replace(dataset, genes=genes)
+
+    def donors_of(self, name: str, donors: np.ndarray | None) -> np.ndarray | None:
+        """The donors of the cells of this group, where they are known."""
+        return None if donors is None else donors[self.of_cell == name]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -122,6 +126,8 @@ def infer_groups(
     *,
     method: MethodConfig,
     seed: int,
+    donors: Int[np.ndarray, " cell"] | None = None,
+    batch: str | None = None,
 ) -> tuple[GroupDifferences, dict]:
     """What differs between the groups, and a report, after ranking the pairs of each in turn.
 
@@ -132,11 +138,14 @@ def infer_groups(
         rank: makes the network of a group, and keeps it if it is to be kept.
         method: what ranks, by name.
         seed: draws the resamples.
+        donors: the number of the donor of each cell; None leaves intervals over cells.
+        batch: the column of the batches, if they are told apart.
 
     Raises:
         GrnjaxError: a group cannot be ranked, naming it.
     """
     genes, importance = dataset.genes, {}
+    warned = warn_of_groups(genes, groups.of_cell, groups.names, donors, batch)
     for number, name in enumerate(groups.names, start=1):
         own = groups.take(name, dataset)
         varying = int(find_varying(own.genes).sum())
@@ -157,8 +166,9 @@ def infer_groups(
         edges=config.compared_edges,
         resamples=config.resamples,
         seed=seed,
+        donors=donors,
     )
-    notes = write_notes(method, found.edges)
+    notes = [*warned, *write_notes(method, found.edges, donors)]
     return found, {**groups.report, **found.count(), "notes": notes}
 
 
@@ -171,34 +181,48 @@ def infer_each(
     *,
     method: MethodConfig,
     seed: int,
+    donors: Int[np.ndarray, " cell"] | None = None,
+    batch: str | None = None,
 ) -> GroupNetworks:
     """The networks of all groups of a column at once (`split_cells`, `infer_groups`).
 
     Args:
         rank: from the folder of a group to its network.
+        donors: as in `infer_groups`, as is `batch`.
     """
     groups, networks = split_cells(dataset.genes, by, config, "expression"), {}
     folders = name_folders(groups.names)
 
     def keep(name: str, own: Dataset, judged: Dataset | None) -> pd.DataFrame:
-        networks[name] = describe_edges(rank(folders[name], own, judged), own.genes)
+        found = rank(folders[name], own, judged)
+        networks[name] = describe_edges(found, own.genes, groups.donors_of(name, donors), seed)
         return networks[name].edges
 
-    found, report = infer_groups(dataset, judged, groups, config, keep, method=method, seed=seed)
+    found, report = infer_groups(
+        dataset, judged, groups, config, keep, method=method, seed=seed, donors=donors, batch=batch
+    )
     return GroupNetworks(networks, found, report)
 
 
-def describe_edges(network: RankedNetwork, genes: GeneTable) -> RankedNetwork:
+def describe_edges(
+    network: RankedNetwork,
+    genes: GeneTable,
+    donors: Int[np.ndarray, " cell"] | None = None,
+    seed: int = 0,
+) -> RankedNetwork:
     """The network with what the cells of its group say: detection of both genes, and their r.
 
     `tf_detected` and `target_detected` are shares of the cells; `correlation` is Pearson's r, 0 for
-    a gene that is constant or not measured.
+    a gene that is constant or not measured, with its interval where the cells are of two `donors`
+    or more (`cell_samples.bound_edges`).
     """
-    share = np.where(genes.measured, (genes.expression != 0).mean(axis=0), np.nan)
-    tf, target = locate(network.edges, genes)
-    r = correlation(genes, genes.tfs)[row_of_tf(genes.tfs, len(genes.names))[tf], target]
+    share = np.where(genes.measured, (genes.as_measured != 0).mean(axis=0), np.nan)
+    row, target = locate_edges(network.edges, genes)
+    r = correlation(genes, genes.tfs)[row, target]
+    tf = genes.tfs[row]
     columns = {"tf_detected": share[tf], "target_detected": share[target], "correlation": r}
-    return dataclasses.replace(network, edges=network.edges.assign(**columns))
+    edges = bound_edges(network.edges.assign(**columns), genes, donors, seed=seed)
+    return dataclasses.replace(network, edges=edges)
 
 
 def name_folders(groups: Sequence[str]) -> dict[str, str]:

@@ -16,9 +16,8 @@ Given = ParamSpec("Given")
 Result = TypeVar("Result")
 FLAG = re.compile(r"--([a-z][a-z0-9.-]*[a-z0-9])(?:=([\w./:-]*\w)| ([A-Z]{3,}))?")
 ARGUMENTS = {"network": "known", "out": "folder"}
-ARGUMENTS |= {name: name for name in ("tfs", "method", "evidence", "seed", "groups", "by")} | {
-    "walk-on": "walk_on"
-}
+NAMES = ("tfs", "method", "evidence", "seed", "groups", "by", "batch", "donor")
+ARGUMENTS |= {name: name for name in NAMES} | {"walk-on": "walk_on"}
 SWITCHES = [field.name for field in dataclasses.fields(DataConfig) if field.type is bool]
 
 

@@ -159,8 +159,10 @@ def digest_parts(parts: object) -> str:
 
     def add(part: object) -> None:
         if dataclasses.is_dataclass(part):
-            unread = ("report", "cells")  # as versions before 0.3 had no names of cells
+            unread = ("report", "cells")  # as earlier versions had no names of cells,
             part = {key: value for key, value in vars(part).items() if key not in unread}
+            if part.get("batches", part) is None:
+                del part["batches"]  # nor any batches
         if isinstance(part, np.ndarray) and part.dtype != object:
             digest.update(f"{part.dtype}{part.shape}".encode())
             digest.update(np.ascontiguousarray(part).data)

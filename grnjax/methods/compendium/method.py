@@ -32,7 +32,7 @@ from grnjax.baselines.correlation import absolute_pearson
 from grnjax.baselines.trees import find_varying
 from grnjax.config import Share
 from grnjax.data.compendium.folder import list_own, load_compendium
-from grnjax.data.label_matrix import row_of_tf
+from grnjax.data.label_matrix import locate_edges
 from grnjax.data.names import list_names
 from grnjax.errors import ConfigError
 from grnjax.methods.compendium.audit import refuse_copies
@@ -141,9 +141,8 @@ class CompendiumScorer(Scorer):
 
     def columns(self, edges: pd.DataFrame) -> dict[str, np.ndarray]:
         """Probability, which is the importance, and what the ranking of the TF rests on."""
-        place = pd.Series(np.arange(len(self.genes.names)), self.genes.names)
-        tf = row_of_tf(self.genes.tfs, len(place))[place[edges["tf"]].to_numpy()]
-        logits = self.matrix[tf, place[edges["target"]].to_numpy()] - self.zero
+        tf, target = locate_edges(edges, self.genes)
+        logits = self.matrix[tf, target] - self.zero
         about = self.summary.iloc[tf].reset_index(drop=True)
         shown = ("rests_on", "cell_types", "left_out_within_tf_auroc", "left_out_swap")
         found = {"importance": expit(logits), "probability": expit(logits)}

@@ -51,7 +51,7 @@ def hold_against(
         genes: names, and which are TFs.
         folder: keeps what boosting has done, block by block.
     """
-    table = dataclasses.replace(genes, expression=expression.astype(np.float32), cells=None)
+    table = GeneTable(genes.names, genes.is_tf, expression.astype(np.float32), genes.measured)
     tfs = genes.tfs
     r = correlation(table, tfs)
     if config.importance == "boosting":

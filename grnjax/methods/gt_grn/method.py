@@ -100,7 +100,7 @@ class GTGRNMethod(PairMethod):
         """Embeddings, statistics and co-expression, permuted as a control says."""
         genes, prepared = problem.dataset.genes, problem.prepared
         given, profile = prepared.embeddings, prepared.profile
-        permuted = dataclasses.replace(genes, expression=genes.expression[:, profile])
+        permuted = genes.with_profiles(profile)
         block = coexpression_block(permuted, problem.tfs) if self.model.coexpression else None
         return GTGRNModelInputs(
             genes=genes,
