@@ -19,7 +19,8 @@ class EvaluateCommand(Settings):
 
     The candidates are the labelled pairs of the truth if it has labels 0 and 1; otherwise each TF
     of the truth with each of its genes, self pairs left out. Pairs that the network does not
-    rank share the last place. Pairs of --train are left out.
+    rank share the last place. Pairs of --train are left out. Where EDGES lies in a run folder of
+    infer, a warning says if the ranking was made from lists that the truth is among.
     """
 
     edges: Positional[Path]
@@ -65,7 +66,8 @@ def write_evaluation(command: EvaluateCommand, found: Evaluation) -> None:
         record["weight_column"] = command.weight_column
     with lock_run(command.out):
         again, path = open_run(command.out, record), command.out / "evaluation.json"
-        contents = encode_json({**record, "rows": found.rows, "beeline": found.beeline})
+        seen = {} if found.seen is None else {"seen": found.seen}
+        contents = encode_json({**record, "rows": found.rows, "beeline": found.beeline, **seen})
         whole = path.is_file() and not path.is_symlink() and path.read_bytes() == contents
         if again and not whole:
             logger.warning("%s is not as this command writes it, and is written again", path)

@@ -1,6 +1,7 @@
 """A ranked network of any program judged against a true one, beside what train labels alone say."""
 
 import dataclasses
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,13 +12,16 @@ from grnjax.baselines.controls import label_rows
 from grnjax.data.edges import offer_weights, take_network
 from grnjax.data.genes import mark_tfs
 from grnjax.data.label_matrix import label_matrix
-from grnjax.data.names import match_names
+from grnjax.data.names import list_names, match_names
 from grnjax.data.tf_lists import list_tfs
 from grnjax.errors import ConfigError, GeneMismatchError
 from grnjax.evaluation.early_precision import areas_over_all_pairs, early_precision
 from grnjax.evaluation.metrics import evaluate_pairs, to_logits
 from grnjax.evaluation.report import format_table, summarise
+from grnjax.methods.compendium.seen_lists import find_seen_lists
 from grnjax.progress import logger
+from grnjax.storage.outputs import RESULT
+from grnjax.tasks.ranked_network import RankedNetwork
 from grnjax.types import LabelledPairs
 
 SUBMITTED = "this network"
@@ -29,6 +33,8 @@ class Evaluation:
 
     rows: list[dict]  # of the network, then of the trivial rows: method and metrics
     beeline: dict | None  # early precision and areas by BEELINE's rules; None with train pairs
+    seen: dict | None = None
+    """Lists that the ranking was made from and the truth is among (`find_seen_lists`)."""
 
     @property
     def table(self) -> pd.DataFrame:
@@ -36,11 +42,16 @@ class Evaluation:
         return pd.DataFrame(self.rows).set_index("method").drop(columns=["draw", "seed"])
 
     def __str__(self) -> str:
-        return format_table(summarise(self.rows)).rpartition("\n")[0]
+        table = format_table(summarise(self.rows)).rpartition("\n")[0]
+        if self.seen is None:
+            return table
+        cells = [row["cell_type"] for rows in self.seen.values() for row in rows]
+        told = list_names(dict.fromkeys(cells))
+        return f"{table}\n\nThe ranking knows this truth, by lists of {told}."
 
 
 def evaluate(
-    edges: pd.DataFrame | str | Path,
+    edges: RankedNetwork | pd.DataFrame | str | Path,
     truth: pd.DataFrame | str | Path,
     *,
     train: pd.DataFrame | str | Path | None = None,
@@ -54,7 +65,9 @@ def evaluate(
     share the last place. Weights are taken without their sign.
 
     Args:
-        edges: a table or file with TF, target and weight, as any program writes it.
+        edges: a table or file with TF, target and weight, as any program writes it, or what `infer`
+            returns. Of the latter, and of a file in a run folder of `infer`, it is known which
+            lists of other cells it was made from, and a warning says if the truth is among them.
         truth: the true network; names that differ from those of `edges` as exporters rewrite them
             are joined.
         train: edges or labelled pairs that the network was trained on; they are left out, and make
@@ -67,6 +80,9 @@ def evaluate(
         SplitError: the candidates are all true, or none is.
         GeneMismatchError: the networks have no gene in common.
     """
+    origin = find_origin(edges)
+    if isinstance(edges, RankedNetwork):
+        edges = edges.edges
     predicted, source = take_network(edges, "edges", weight_column=weight_column)
     offer = offer_weights(predicted)
     if "weight" not in predicted:
@@ -82,16 +98,33 @@ def evaluate(
     rows = [judge(SUBMITTED, candidates, look_up(predicted, candidates, source))]
     say_edges(predicted)
     say_edges(true)
+    named = str(truth) if isinstance(truth, (str, Path)) else "truth"
+    seen = find_seen_lists(origin, true, named)
     if known is not None:
         scores = trivial_scores(known, candidates)
-        return Evaluation(rows + [judge(name, candidates, x) for name, x in scores.items()], None)
+        rows += [judge(name, candidates, x) for name, x in scores.items()]
+        return Evaluation(rows, None, seen)
     positives = true[true["label"] == 1] if "label" in true else true
     beeline = {
         "all_edges": early_precision(predicted, positives),
         "tf_edges": early_precision(predicted, positives, tf_edges=True),
         "areas_over_all_pairs": areas_over_all_pairs(predicted, positives),
     }
-    return Evaluation(rows, beeline)
+    return Evaluation(rows, beeline, seen)
+
+
+def find_origin(edges: RankedNetwork | pd.DataFrame | str | Path) -> dict:
+    """What the method has said of a ranking: of an object, or of a file beside its run.json."""
+    if isinstance(edges, RankedNetwork):
+        return edges.report
+    if isinstance(edges, pd.DataFrame):
+        return {}
+    try:
+        record = json.loads((Path(edges).parent / RESULT).read_bytes())
+        found = record.get("found") if record.get("command") == "infer" else None
+    except (OSError, ValueError, RecursionError, AttributeError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def read_like(like: pd.DataFrame, network: pd.DataFrame | str | Path, name: str) -> pd.DataFrame:

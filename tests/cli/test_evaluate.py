@@ -9,6 +9,10 @@ import pytest
 from scipy import sparse
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+import grnjax
+from grnjax.data.compendium.folder import load_compendium
+from grnjax.methods.method import MethodConfig
+
 GENES = ["A", "B", "C", "D", "E", "F"]
 TRUE = {("A", "B"), ("A", "C"), ("B", "C"), ("B", "D"), ("C", "A")}
 TFS = ["A", "B", "C"]
@@ -202,3 +206,76 @@ def test_every_file_of_a_run_is_judged_alike(inferred, small_set, cli):
     }
     assert len(judged) == 1
     assert "this network" in judged.pop()
+
+
+@pytest.fixture
+def ranking(small_set, other_lists, cli, tmp_path):
+    """Runs `infer` by lists of other cells, and gives the path of its edges."""
+
+    def run(*words):
+        files = small_set.arguments
+        out = tmp_path / f"run{len(words)}"
+        outcome = cli("infer", files[0], "--tfs", files[4], *words, "--out", out)
+        assert outcome.status == 0, outcome.err
+        return out / "edges.tsv"
+
+    return run
+
+
+def write_lists(path, cell):
+    """The lists of a cell type as a true network."""
+    [source] = [x for x in load_compendium().sources if x.about.name == "small"]
+    lists = source.lists.take(source.lists.cells == cell)
+    row, gene = np.nonzero(lists.labels)
+    frame = pd.DataFrame({"tf": lists.tfs[row], "target": lists.genes[gene]})
+    frame.to_csv(path, sep="\t", index=False)
+    return path
+
+
+def test_a_truth_among_the_lists_of_the_ranking_is_named(ranking, small_set, cli, tmp_path):
+    edges = ranking()
+    copy = write_lists(tmp_path / "theirs.tsv", "K562")
+    outcome = cli("evaluate", edges, "--truth", copy, "--out", tmp_path / "copy")
+    assert outcome.status == 0, outcome.err
+    assert outcome.err.count("the ranking knows this truth") == 1
+    assert "in K562 1.00" in outcome.err and "its scorer was trained on" in outcome.err
+    assert "--method.without K562" in outcome.err and "by lists of K562" in outcome.out
+    seen = json.loads((tmp_path / "copy/evaluation.json").read_text())["seen"]
+    assert seen["by_name"] == [] and {x["cell_type"] for x in seen["by_content"]} == {"K562"}
+    assert {x["tf"] for x in seen["by_content"]} == set(small_set.tfs)
+
+    other = tmp_path / "truth.tsv"
+    small_set.truth[["tf", "target"]].to_csv(other, sep="\t", index=False)
+    outcome = cli("evaluate", edges, "--truth", other, "--out", tmp_path / "other")
+    assert outcome.status == 0 and "knows this truth" not in outcome.err + outcome.out
+    assert "seen" not in json.loads((tmp_path / "other/evaluation.json").read_text())
+
+    named = other.rename(tmp_path / "hESC-network.tsv")  # H1 is among the lists that ship
+    outcome = cli("evaluate", edges, "--truth", named)
+    assert "by its name it is of H1" in outcome.err and "labels agree" not in outcome.err
+
+
+def test_lists_that_were_left_out_are_not_known_to_the_ranking(ranking, cli, tmp_path):
+    copy = write_lists(tmp_path / "K562.tsv", "K562")
+    edges = ranking("--method=compendium", "--method.without", "K562")
+    outcome = cli("evaluate", edges, "--truth", copy)
+    assert outcome.status == 0 and "knows this truth" not in outcome.err + outcome.out
+    moved = tmp_path / "edges.tsv"  # of which nothing is known
+    moved.write_bytes(edges.read_bytes())
+    assert cli("evaluate", moved, "--truth", copy).status == 0
+
+
+def test_a_ranking_in_memory_knows_its_lists_too(small_set, other_lists, tmp_path, caplog):
+    files = small_set.arguments
+    copy = write_lists(tmp_path / "theirs.tsv", "HEPG2")
+    for settings, knows in (({}, True), ({"by": "look-up", "without": ("HepG2",)}, False)):
+        caplog.clear()
+        method = MethodConfig.find("compendium")(**settings)
+        network = grnjax.infer(files[0], tfs=files[4], method=method)
+        found = grnjax.evaluate(network, copy)
+        assert ("knows this truth" in caplog.text) == (found.seen is not None) == knows
+    method = MethodConfig.find("compendium")(by="look-up")
+    found = grnjax.evaluate(grnjax.infer(files[0], tfs=files[4], method=method), copy)
+    assert not any(row["trained_on"] for row in found.seen["by_content"])
+    assert "which it has read" in caplog.text
+    assert grnjax.evaluate(network.edges, copy).seen is None
