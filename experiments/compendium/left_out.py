@@ -33,7 +33,6 @@ from grnjax.data.compendium.lists import TargetLists
 from grnjax.data.compendium.source import Kind
 from grnjax.data.data_set import find_root
 from grnjax.data.expression import DataConfig
-from grnjax.methods.compendium.sources import list_universe
 from grnjax.progress import logger
 
 STUDY = "compendium_left_out"
@@ -100,7 +99,7 @@ def list_sets(compendium: Compendium, study: LeftOutStudy) -> Iterator[tuple[str
 
 def list_genes(compendium: Compendium) -> np.ndarray:
     """All genes of human by what looks at no list of targets, sorted (`list_universe`)."""
-    return list_universe(compendium, "human")
+    return compendium.list_universe("human")
 
 
 def find_lines(compendium: Compendium, genes: np.ndarray) -> list[str]:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Literal
 from tyro.conf import Positional
 
 from grnjax import config as settings
+from grnjax.cli.orthologue_flags import OrthologueFlags
 from grnjax.config import Positive
 from grnjax.data.annotated import read_annotated
 from grnjax.data.cell_rows import open_rows
 from grnjax.data.h5ad_output import find_layout, write_beside
-from grnjax.data.orthologues import read_orthologues
 from grnjax.data.tenx import list_files
 from grnjax.errors import ExpressionFormatError
 from grnjax.foundation.convert import find_manifest, load_model, read_about
@@ -50,7 +50,7 @@ class EmbedDevices(DeviceConfig):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class EmbedCommand(EmbedConfig, EncoderConfig):
+class EmbedCommand(OrthologueFlags, EmbedConfig, EncoderConfig):
     """Embed cells and genes with a converted single-cell model.
 
     OUT has cells.h5ad, which is what CELLS holds with vectors of cells in .obsm["X_MODEL"] and of
@@ -66,10 +66,6 @@ class EmbedCommand(EmbedConfig, EncoderConfig):
     """Run folder; the same command on it resumes."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """What products are computed in."""
-    orthologues: Path | None = None
-    """Table of orthologues, with a column for each species, where the model is of another one."""
-    species: tuple[str, str] = ("mouse", "human")
-    """Headings of that table: species of the cells, then of the model."""
     devices: EmbedDevices = EmbedDevices()
 
 
@@ -86,10 +82,7 @@ def run(args: list[str]) -> None:
 
     @contextlib.contextmanager
     def begin() -> Iterator[Embedding]:
-        table = None
-        if command.orthologues is not None:
-            source, target = command.species
-            table = read_orthologues(command.orthologues, source=source, target=target)
+        table = command.read_orthologues()
         mesh = choose_local_mesh(command.devices.model)
         place = None if mesh is None else functools.partial(place_variables, mesh=mesh)
         model = load_model(command.model, place=place, dtype=command.dtype)

@@ -14,11 +14,11 @@ from grnjax.cli.run_folder import Run
 from grnjax.data.expression import DataConfig
 from grnjax.data.simulator import EmbeddedConfig
 from grnjax.data.sniff import identify
+from grnjax.data.species import Species
 from grnjax.data.tenx import list_files
 from grnjax.errors import ConfigError, ExpressionFormatError
 from grnjax.evidence.catalogue import digest_entries
 from grnjax.evidence.vectors import split_embedding
-from grnjax.methods.compendium.sources import Species
 from grnjax.tasks import network_inference
 from grnjax.tasks.cell_samples import bound_edges, tell_apart
 from grnjax.tasks.default_method import choose_default, is_named
@@ -49,7 +49,7 @@ class InferCommand(InferenceConfig):
     """TF list; by default the sources of the network or, by a method that needs none, the list of
     human or mouse TFs that comes with grnjax; all is every gene."""
     species: Species = "auto"
-    """What the genes are of, where lists of other cells count."""
+    """What the genes are of, where lists count: of other cells, or of TFs."""
     genes: GeneScope = "measured"
     """What is ranked: genes that were measured, or all of the network, too."""
     evidence: tuple[str, ...] = ()
@@ -86,6 +86,7 @@ def run(args: list[str]) -> None:
             command.method,
             is_named=is_named(words),
             has_network=command.network is not None,
+            has_tfs=command.tfs is not None,
             species=command.species,
         )
         command = dataclasses.replace(command, method=method)
@@ -98,7 +99,9 @@ def run(args: list[str]) -> None:
         dataset, truth = embedded.dataset, embedded.truth
     else:
         files = command.expression, command.network, command.tfs
-        dataset, judged = load_genes_and_edges(method, *files, data, genes=command.genes)
+        dataset, judged = load_genes_and_edges(
+            method, *files, data, genes=command.genes, species=command.species
+        )
     source = command.expression or "expression"
     samples = tell_apart(dataset, judged, command.batch, command.donor, source)
     dataset, judged = samples.dataset, samples.judged

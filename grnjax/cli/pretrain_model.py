@@ -6,8 +6,8 @@ from pathlib import Path
 from tyro.conf import Positional
 
 from grnjax import config as settings
+from grnjax.cli.orthologue_flags import OrthologueFlags
 from grnjax.cli.run_folder import Run
-from grnjax.data.orthologues import read_orthologues
 from grnjax.data.tenx import list_files
 from grnjax.errors import ConfigError
 from grnjax.foundation.convert import (
@@ -28,7 +28,7 @@ FLAG, MODEL = "--model", "model"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ModelCommand(FoundationStudy):
+class ModelCommand(OrthologueFlags, FoundationStudy):
     """Train a foundation model on cells, from the start or on from a checkpoint, and judge it.
 
     The loss is that of tokens hidden in cells which no step was taken on, beside rows that see no
@@ -44,10 +44,6 @@ class ModelCommand(FoundationStudy):
     new one, whose genes are those of the cells."""
     out: Path
     """Run folder; the same command on it resumes."""
-    orthologues: Path | None = None
-    """Table of orthologues, with a column for each species, where the model is of another one."""
-    species: tuple[str, str] = ("mouse", "human")
-    """Headings of that table: species of the cells, then of the model."""
     devices: DeviceConfig = DeviceConfig()
 
 
@@ -67,10 +63,7 @@ def run(args: list[str]) -> None:
     run.record["config"]["model"] = command.model if is_new else find_name(given)
     if run.has_finished(inputs):
         return
-    table = None
-    if command.orthologues is not None:
-        source, target = command.species
-        table = read_orthologues(command.orthologues, source=source, target=target)
+    table = command.read_orthologues()
     start: LoadedModel | str = command.model
     if not is_new:
         start = load_model(command.model, on_host=True)

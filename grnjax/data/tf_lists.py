@@ -11,10 +11,12 @@ from grnjax.data.headings import TF_WORDS, plain
 from grnjax.data.names import check_genes, list_names
 from grnjax.data.rewritings import REGULON, warn_of_dates
 from grnjax.data.safe_text import hold_rows
+from grnjax.data.species import Species, tell_species
 from grnjax.data.tables import is_number, read_rows
 from grnjax.errors import EdgeFormatError
 from grnjax.progress import logger
 
+SPECIES = ("human", "mouse")
 NAME = re.compile(r"[^\s,;]+")
 IS_TF = ("istf", "istranscriptionfactor")  # headings of a column that says so of each row
 NO = {"no", "n", "false", "0"}
@@ -58,23 +60,26 @@ def read_own_list(species: str) -> set[str]:
     return set(listed.read_text().split())
 
 
-def find_own_list(genes: np.ndarray, source: str) -> list[str] | None:
+def find_own_list(genes: np.ndarray, source: str, species: Species = "auto") -> list[str] | None:
     """TFs among the genes by the lists that come with grnjax (shipped/README.md), human or mouse.
 
-    None where none of them is on it, which a warning says.
+    None where none of them is on it, which a warning says. Where the species is not told by how
+    the genes are written, it is that whose list has more of them.
     """
-    is_mouse = 2 * sum(gene != gene.upper() for gene in genes) > len(genes)  # Gata1, not GATA1
-    species = "mouse" if is_mouse else "human"
-    tfs = read_own_list(species)
-    names = sorted(gene for gene in genes.tolist() if gene.upper() in tfs)
+    own = tell_species(genes.tolist()) if species == "auto" else species
+    found = {}
+    for name in SPECIES if own is None else (own,):
+        tfs = read_own_list(name)
+        found[name] = sorted(gene for gene in genes.tolist() if gene.upper() in tfs)
+    taken, names = max(found.items(), key=lambda item: len(item[1]))
     if not names:
         logger.warning(
-            f"{source}: no list of TFs is given and no gene is on that of {species} TFs that "
+            f"{source}: no list of TFs is given and no gene is on that of {taken} TFs that "
             f"comes with grnjax, so all {len(genes):,} genes count as TFs; --tfs=LIST names them"
         )
         return None
     logger.info(
-        f"{source}: {len(names):,} TFs of the list of {species} TFs that comes with grnjax; "
+        f"{source}: {len(names):,} TFs of the list of {taken} TFs that comes with grnjax; "
         "--tfs=LIST names others, --tfs=all takes every gene"
     )
     return names

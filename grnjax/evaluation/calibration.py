@@ -21,6 +21,10 @@ class Calibration:
         """The probability of each score, in the same order as the scores."""
         return expit(self.a * np.asarray(scores, np.float64) + self.b)
 
+    def shift_to(self, prevalence: float | None) -> float:
+        """What to add to the logit for probabilities at another prevalence; 0 for its own."""
+        return 0.0 if prevalence is None else logit(prevalence) - logit(self.prevalence)
+
 
 def fit_calibration(
     scores: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None

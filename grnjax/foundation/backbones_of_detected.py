@@ -16,7 +16,7 @@ from grnjax.foundation.backbone import (
     ValueHead,
 )
 from grnjax.foundation.geneformer import GeneformerConfig
-from grnjax.foundation.scgpt import ScGPTConfig
+from grnjax.foundation.scgpt import MASK_VALUE, SIZES, ScGPTConfig
 from grnjax.foundation.tokenise_scgpt import ScGPTTokeniserConfig
 from grnjax.foundation.transformer import SPREAD, run_blocks
 from grnjax.types import shapes
@@ -219,13 +219,11 @@ class ScGPTBackboneConfig(FoundationBackboneConfig):
 
     KIND = ScGPTBackbone
 
-    model: ScGPTConfig = ScGPTConfig(
-        layers=12, width=512, heads=8, feed_forward=512, norm_epsilon=1e-5, vocabulary=60_697
-    )
+    model: ScGPTConfig = ScGPTConfig(**SIZES, vocabulary=60_697)
     bins: Count = ScGPTTokeniserConfig.bins
     pad_value: float = ScGPTTokeniserConfig.pad_value
     """What stands in the place of a value at <cls>."""
-    mask_value: float = -1.0
+    mask_value: float = float(MASK_VALUE)
     cls: Count = 60_695
     """The token of <cls>."""
 

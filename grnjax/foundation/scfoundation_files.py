@@ -14,7 +14,7 @@ from grnjax.foundation.scfoundation_weights import (
     KEYS,
     RULES,
     describe_config,
-    find_model,
+    find_part,
     read_config,
     to_published,
 )
@@ -50,7 +50,7 @@ class ScFoundationFiles(PublishedModel):
         is_bare = all(isinstance(value, np.ndarray) for value in checkpoint.values())
         if is_bare and "config" in files:
             checkpoint = {"config": read_json(files["config"]), "state_dict": checkpoint}
-        settings, arrays = find_model(checkpoint, part or KEYS[0])
+        settings, arrays = find_part(checkpoint, part or KEYS[0])
         config = read_config(settings, arrays)
         genes = {role: read_gene_list(files[role], config.genes) for role in {"genes"} & {*files}}
         return Source(config, arrays, dict(settings), genes)

@@ -67,7 +67,7 @@ RULES: Rules = (
 )
 
 
-def find_model(
+def find_part(
     checkpoint: Mapping[str, Any], key: str
 ) -> tuple[Mapping[str, Any], dict[str, np.ndarray]]:
     """The config and the arrays of one model of a file, the arrays without `model.` before them.
@@ -98,7 +98,7 @@ def to_published(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
 def read_config(
     published: Mapping[str, Any], arrays: Mapping[str, np.ndarray], **choices: Any
 ) -> ScFoundationConfig:
-    """The settings of one model, from its config and arrays as `find_model` gives them.
+    """The settings of one model, from its config and arrays as `find_part` gives them.
 
     Args:
         choices: what the file does not decide: key_maximum of the decoder; dtype, recompute.

@@ -60,6 +60,17 @@ FIXED = {
 """Settings of args.json that have one value wherever they stand; others make another model."""
 
 
+SIZES: Mapping[str, Any] = {
+    "layers": 12,
+    "width": 512,
+    "heads": 8,
+    "feed_forward": 512,
+    "norm_epsilon": 1e-5,
+}
+"""Published settings of `ScGPTConfig`."""
+MASK_VALUE = -1  # what stands in the place of a hidden value
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ScGPTConfig(TransformerConfig):
     """Settings of `ScGPT`."""

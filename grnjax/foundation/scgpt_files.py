@@ -9,6 +9,7 @@ from grnjax.foundation.reader import name_arrays, read_checkpoint, read_dictiona
 from grnjax.foundation.scgpt import (
     FIXED,
     LICENCE,
+    MASK_VALUE,
     PUBLISHED,
     RULES,
     ScGPTConfig,
@@ -52,6 +53,6 @@ class ScGPTFiles(PublishedModel):
 
     def describe(self, config: ScGPTConfig) -> dict:
         """As in args.json, with the published rules of its tokens."""
-        tokens = {"n_bins": 51, "max_seq_len": 1200, "pad_value": -2, "mask_value": -1}
+        tokens = {"n_bins": 51, "max_seq_len": 1200, "pad_value": -2, "mask_value": MASK_VALUE}
         sizes = {theirs: getattr(config, ours) for theirs, ours in PUBLISHED.items()}
         return FIXED | tokens | sizes

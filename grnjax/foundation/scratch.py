@@ -22,7 +22,7 @@ from grnjax.foundation.mismatch import tidy
 from grnjax.foundation.published import MODELS, find_model
 from grnjax.foundation.scbert import ScBertConfig
 from grnjax.foundation.scfoundation import ScFoundationConfig
-from grnjax.foundation.scgpt import ScGPTConfig
+from grnjax.foundation.scgpt import SIZES, ScGPTConfig
 from grnjax.foundation.tokenise_scgpt import SPECIAL
 from grnjax.foundation.vocabulary import number_genes
 
@@ -97,16 +97,7 @@ def make_config(name: str, words: int) -> Settings:
             vocabulary=words,
         )
     if name == "scgpt":
-        return ScGPTConfig(
-            layers=12,
-            width=512,
-            heads=8,
-            feed_forward=512,
-            classes=0,
-            norm_epsilon=1e-5,
-            dropout=0.2,
-            vocabulary=words,
-        )
+        return ScGPTConfig(**SIZES, classes=0, dropout=0.2, vocabulary=words)
     return ScBertConfig(genes=words) if name == "scbert" else ScFoundationConfig(genes=words)
 
 

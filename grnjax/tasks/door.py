@@ -9,8 +9,8 @@ from typing import Any, overload
 import pandas as pd
 
 from grnjax.data.expression import DataConfig
+from grnjax.data.species import Species
 from grnjax.errors import ConfigError
-from grnjax.methods.compendium.sources import Species
 from grnjax.methods.method import MethodConfig, make_method
 from grnjax.tasks import link_prediction, network_inference
 from grnjax.tasks import transfer as transfer_design
@@ -70,7 +70,7 @@ def infer(
         method: a name of `list_methods()`, or the method's config; by default that of `config`,
             which is kernel-factor, or compendium where no known edges are given.
         tfs: names or the path of a list; by default the sources of the known edges, or all genes.
-        species: what the genes are of, human or mouse, where lists of other cells count.
+        species: what the genes are of, human or mouse, where lists of other cells or of TFs count.
         evidence: further evidence, a folder or KIND=PATH each (`grnjax infer --evidence`).
         walk_on: edge tables made elsewhere for GT-GRN to walk on.
         config: how candidates are cross-fitted.
@@ -95,10 +95,16 @@ def infer(
     config, data = choose_method(config or InferenceConfig(), method), data or DataConfig()
     named = method is not None or config.method != InferenceConfig().method
     chosen = choose_default(
-        config.method, is_named=named, has_network=known is not None, species=species
+        config.method,
+        is_named=named,
+        has_network=known is not None,
+        has_tfs=tfs is not None,
+        species=species,
     )
     config = dataclasses.replace(config, method=chosen)
-    dataset, judged = load_genes_and_edges(config.method, expression, known, tfs, data, genes=genes)
+    dataset, judged = load_genes_and_edges(
+        config.method, expression, known, tfs, data, genes=genes, species=species
+    )
     samples = tell_apart(dataset, judged, batch, donor, "expression")
     dataset, judged, donors = samples.dataset, samples.judged, samples.donors
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from scipy.special import expit, logit, ndtri
+from scipy.special import expit, ndtri
 
 from grnjax.data.candidates import has_known_targets
 from grnjax.evaluation.calibration import fit_calibration, out_of_sample_error
@@ -43,9 +43,7 @@ def rank_candidates(
     mean = logits.mean(axis=0, dtype=np.float64)
     known = has_known_targets(candidates)
     calibration = fit_calibration(mean[known], candidates.labels[known])
-    shift = 0.0
-    if prevalence is not None:
-        shift = logit(prevalence) - logit(calibration.prevalence)
+    shift = calibration.shift_to(prevalence)
     share = find_known_share(mean[known], candidates.take(known), known_share, seed)
 
     def probability(raw: np.ndarray) -> np.ndarray:

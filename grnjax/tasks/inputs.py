@@ -12,6 +12,7 @@ from grnjax.data.edges import take_network
 from grnjax.data.expression import DataConfig, Expression, read_expression
 from grnjax.data.genes import build_dataset, mark_tfs
 from grnjax.data.names import count_names
+from grnjax.data.species import Species
 from grnjax.data.tf_lists import find_own_list, list_tfs, read_own_list
 from grnjax.errors import ConfigError, GeneMismatchError
 from grnjax.evidence.gather import gather_evidence
@@ -36,7 +37,14 @@ class Extras:
 
 
 def load_genes_and_edges(
-    method: MethodConfig, expression, known, tfs, data: DataConfig, *, genes: GeneScope = "measured"
+    method: MethodConfig,
+    expression,
+    known,
+    tfs,
+    data: DataConfig,
+    *,
+    genes: GeneScope = "measured",
+    species: Species = "auto",
 ) -> tuple[Dataset, Dataset | None]:
     """What is ranked, and the known edges that judge it if the method learns from none.
 
@@ -49,6 +57,8 @@ def load_genes_and_edges(
         tfs: names or the path of a list. By default a method that learns takes the sources of the
             known edges; any other takes the list of human or mouse TFs that comes with grnjax, or,
             where the genes are of neither or this is "all", every gene.
+        species: of the genes, which tells whose list that is; by default the method's own setting,
+            or how they are written.
 
     Raises:
         ConfigError: the method learns from known edges, and there are none.
@@ -75,7 +85,8 @@ def load_genes_and_edges(
     hints = set() if reference else read_own_list("human") | read_own_list("mouse")
     read = read_expression(expression, data, reference, hints=hints)
     if tfs is None:
-        names = find_own_list(read.genes, str(read.report["source"]))
+        species = getattr(method, "species", "auto") if species == "auto" else species
+        names = find_own_list(read.genes, str(read.report["source"]), species)
     genes, report = tabulate_genes(read, names)
     if edges is None:
         return Dataset(genes, NO_PAIRS, report), None

@@ -20,7 +20,7 @@ from grnjax.foundation.scfoundation import ScFoundationConfig, find_largest, poo
 from grnjax.foundation.scfoundation_weights import (
     KEYS,
     RULES,
-    find_model,
+    find_part,
     read_config,
     to_published,
 )
@@ -70,7 +70,7 @@ class Loaded(NamedTuple):
 def load(checkpoint):
     @functools.cache
     def load(key):
-        published, arrays = find_model(checkpoint, key)
+        published, arrays = find_part(checkpoint, key)
         config = read_config(published, arrays)
         return Loaded(config, to_flax(arrays, RULES, start(config)))
 
@@ -262,9 +262,9 @@ def test_every_array_comes_back_bit_for_bit(load, checkpoint, key):
 
 def test_a_file_of_one_model(load, checkpoint):
     """Without keys and without `model.` before the names."""
-    published, arrays = find_model(checkpoint, "cell")
+    published, arrays = find_part(checkpoint, "cell")
     for name in ("state_dict", "model_state_dict"):
-        again, same = find_model({"config": published, name: arrays}, "gene")
+        again, same = find_part({"config": published, name: arrays}, "gene")
         config = read_config(again, same, dtype="bfloat16", key_maximum="batch")
         assert {config.encoder.dtype, config.decoder.dtype} == {"bfloat16"}
         read = to_flax(same, RULES, start(config))
@@ -286,8 +286,8 @@ def change(settings, path, value):
 
 def test_a_file_that_is_no_scfoundation_is_refused(checkpoint):
     with pytest.raises(CheckpointError, match="no model 'rce' of scFoundation in the file, which"):
-        find_model(checkpoint, "rce")
-    published, arrays = find_model(checkpoint, "gene")
+        find_part(checkpoint, "rce")
+    published, arrays = find_part(checkpoint, "gene")
     sizes = ("model_config", published["model"])
     for path, value, error, words in [
         ((*sizes, "bin_num"), None, ConfigError, "needs bin_num"),

@@ -89,6 +89,19 @@ class Compendium:
             )
         return join_lists(parts)
 
+    def list_universe(self, species: str) -> np.ndarray:
+        """The genes of a species by what tells them without a look at lists: [gene], sorted.
+
+        Genes with an orthologue, and those that sources say were looked at. The genes that lists
+        name will not do: one that no other cell's list names would be there because a list of the
+        very cells that are left out does, and a scorer learns that at once.
+        """
+        known = {gene.upper() for gene in self._translate(species)}
+        for source in self.sources:
+            if source.about.species == species and source.about.universe == "told":
+                known |= {gene.upper() for gene in source.genes.tolist()}
+        return np.array(sorted(known), dtype=str)
+
     def tabulate(self) -> pd.DataFrame:
         """A row a list: source, kind, species, cell, tf, targets, universe (its genes), licence."""
         tables = []

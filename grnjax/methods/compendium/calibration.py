@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import logit
 
 from grnjax.data.compendium.lists import TargetLists
 from grnjax.evaluation.calibration import Calibration, fit_calibration
@@ -40,9 +39,8 @@ class ListCalibration:
         """The logit of each pair's probability, at this prevalence or at that of the lists."""
         found = np.empty(scores.shape, np.float64)
         for has, curve in self.curves.items():
-            shift = 0.0 if prevalence is None else logit(prevalence) - logit(curve.prevalence)
             rows = has_lists == has
-            found[rows] = curve.a * scores[rows] + curve.b + shift
+            found[rows] = curve.a * scores[rows] + curve.b + curve.shift_to(prevalence)
         return found
 
     @property

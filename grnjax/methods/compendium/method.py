@@ -34,6 +34,7 @@ from grnjax.config import Share
 from grnjax.data.compendium.folder import list_own, load_compendium
 from grnjax.data.label_matrix import locate_edges
 from grnjax.data.names import list_names
+from grnjax.data.species import Species
 from grnjax.errors import ConfigError
 from grnjax.methods.compendium.audit import refuse_copies
 from grnjax.methods.compendium.calibration import ListCalibration, calibrate
@@ -46,7 +47,7 @@ from grnjax.methods.compendium.classes import (
     tabulate_classes,
 )
 from grnjax.methods.compendium.scoring import By, PairScore, choose_score
-from grnjax.methods.compendium.sources import KnownLists, Species, place_lists
+from grnjax.methods.compendium.sources import KnownLists, place_lists
 from grnjax.methods.expression_only import check_expression, mark, refuse_many_pairs
 from grnjax.methods.method import Cost, MethodConfig, Problem, Scorer
 from grnjax.progress import logger

@@ -24,7 +24,7 @@ from grnjax.data.compendium.folder import load_compendium
 from grnjax.data.compendium.lists import TargetLists
 from grnjax.errors import CheckpointError, ConfigError
 from grnjax.methods.compendium.features import FEATURES, GATES, LOOK_UP, describe_pairs
-from grnjax.methods.compendium.sources import find, list_universe
+from grnjax.methods.compendium.sources import find_lists
 from grnjax.progress import logger
 from grnjax.storage.checkpoints import CheckpointStore
 from grnjax.storage.manifest import MANIFEST, read_manifest
@@ -168,8 +168,8 @@ def place_everything(
     compendium: Compendium, species: str
 ) -> tuple[TargetLists, TargetLists | None]:
     """Lists and motifs over the genes of the species, whether any list names them or not."""
-    genes = list_universe(compendium, species)
-    lists, motifs = (find(compendium, genes, species, kind) for kind in ("binding", "motifs"))
+    genes = compendium.list_universe(species)
+    lists, motifs = (find_lists(compendium, genes, species, kind) for kind in ("binding", "motifs"))
     if lists is None:
         raise ConfigError(f"the compendium that is left has no list of binding of {species}.")
     return lists, motifs

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 
@@ -10,10 +9,10 @@ from grnjax.data.compendium.compendium import Compendium
 from grnjax.data.compendium.lists import TargetLists
 from grnjax.data.compendium.source import Kind
 from grnjax.data.names import identifier_kind, list_names
+from grnjax.data.species import Species, tell_species
 from grnjax.errors import ConfigError, GeneMismatchError
 from grnjax.progress import logger
 
-Species = Literal["auto", "human", "mouse"]
 FEWEST_TARGETS = 10  # of a list, among the genes of the run
 FEWEST_KNOWN, LEAST_KNOWN = 20, 0.2  # genes of the run that the lists know, and their share
 OTHERWISE = "give --network=EDGES, or rank by expression alone, as with --method=grnboost2"
@@ -62,7 +61,7 @@ def place_lists(
             f"the compendium without {list_names(without)} has no list of binding left; leave out "
             "fewer cell types, or add lists by grnjax data compendium add."
         )
-    lists, motifs = (find(left, names, of_species, kind) for kind in ("binding", "motifs"))
+    lists, motifs = (find_lists(left, names, of_species, kind) for kind in ("binding", "motifs"))
     known = 0 if lists is None else int(lists.covered.any(axis=0).sum())
     if lists is None or known < FEWEST_KNOWN or known < LEAST_KNOWN * len(names):
         raise GeneMismatchError(
@@ -77,7 +76,9 @@ def place_lists(
     return KnownLists(of_species, lists, motifs, left)
 
 
-def find(compendium: Compendium, names: np.ndarray, species: str, kind: Kind) -> TargetLists | None:
+def find_lists(
+    compendium: Compendium, names: np.ndarray, species: str, kind: Kind
+) -> TargetLists | None:
     """The long lists of a kind over these genes; None without any."""
     try:
         lists = take_long(compendium.over(names, species=species, kinds=(kind,)))
@@ -87,19 +88,8 @@ def find(compendium: Compendium, names: np.ndarray, species: str, kind: Kind) ->
 
 
 def list_universe(compendium: Compendium, species: str) -> np.ndarray:
-    """The genes of a species by what tells them without a look at lists of targets: [gene], sorted.
-
-    Genes with an orthologue, and those that sources say were looked at. The genes that lists name
-    will not do: one that no other cell's list names would be there because a list of the very cells
-    that are left out does, and a scorer learns that at once.
-    """
-    pairs = compendium.orthologues.items()
-    known = {human.upper() for human, _ in pairs} if species == "human" else set()
-    known |= {mouse.upper() for _, mouse in pairs} if species == "mouse" else set()
-    for source in compendium.sources:
-        if source.about.species == species and source.about.universe == "told":
-            known |= {gene.upper() for gene in source.genes.tolist()}
-    return np.array(sorted(known), dtype=str)
+    """`Compendium.list_universe`, by the name that it had here."""
+    return compendium.list_universe(species)
 
 
 def take_long(lists: TargetLists) -> TargetLists:
@@ -119,11 +109,10 @@ def recognise(names: np.ndarray) -> str:
             "--data.gene-column or --data.gene-names names them, or "
             f"{OTHERWISE}."
         )
-    upper = sum(name == name.upper() != name.lower() for name in names.tolist())
-    title = sum(name[:1].isupper() and name[1:] == name[1:].lower() for name in names.tolist())
-    if 2 * max(upper, title) <= len(names):
+    species = tell_species(names.tolist())
+    if species is None:
         raise ConfigError(
             f"the genes ({list_names(names)}) are written as those of neither human (GATA1) nor "
             f"mouse (Gata1): --species says which they are, or else {OTHERWISE}."
         )
-    return "human" if upper >= title else "mouse"
+    return species

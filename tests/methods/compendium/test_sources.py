@@ -7,7 +7,7 @@ import pytest
 from grnjax.data.compendium.compendium import Compendium
 from grnjax.data.compendium.source import About, make_source
 from grnjax.errors import ConfigError, GeneMismatchError
-from grnjax.methods.compendium.sources import list_universe, place_lists, recognise
+from grnjax.methods.compendium.sources import place_lists, recognise
 
 from .planted import GENES, make_compendium
 
@@ -22,11 +22,11 @@ def make_named(*targets):
 def test_no_list_of_targets_decides_which_genes_there_are():
     orthologues = {"GENE1": "Gene1", "ALONE": "Alone"}
     told = Compendium(make_compendium().sources, orthologues)
-    found = list_universe(told, "human")
+    found = told.list_universe("human")
     assert {*found} == {*GENES, "ALONE"}
     more = Compendium((*told.sources, make_named("ONLYHERE", "GENE1")), orthologues)
-    np.testing.assert_array_equal(list_universe(more, "human"), found)
-    assert list_universe(more, "mouse").tolist() == ["ALONE", "GENE1"]
+    np.testing.assert_array_equal(more.list_universe("human"), found)
+    assert more.list_universe("mouse").tolist() == ["ALONE", "GENE1"]
 
 
 @pytest.mark.parametrize(
