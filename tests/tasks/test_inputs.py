@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import grnjax
 from grnjax.data.expression import DataConfig
+from grnjax.data.tf_lists import find_own_list, read_own_list
 from grnjax.errors import ConfigError, GeneMismatchError, SplitError
 from grnjax.evaluation.splits import draw_split
 from grnjax.methods.method import make_method
@@ -135,3 +137,24 @@ def test_networks_to_walk_on_hold_no_pair_that_is_held_out(dataset, table, tmp_p
         load_extras(walker, dataset, data, walk_on=[copied], drop_held_out=True)
     with pytest.raises(ConfigError, match="--drop-held-out takes pairs out of --walk-on, and none"):
         load_extras(walker, dataset, data, drop_held_out=True)
+
+
+def test_the_species_that_is_given_tells_whose_list_of_tfs_counts():
+    """ZNF10 is on the list of human alone, GATA1 on both."""
+    cells = pd.DataFrame(
+        np.random.default_rng(0).poisson(3, size=(30, 4)),
+        columns=["ZNF10", "ZFP57", "GATA1", "ACTB"],
+    ).astype(float)
+    assert "ZNF10" in read_own_list("human") - read_own_list("mouse")
+    for species in ("auto", "human", "mouse"):
+        found = grnjax.infer(cells, method="pearson", species=species)
+        tfs = set(found.genes.names[found.genes.is_tf])
+        assert ("ZNF10" in tfs) == (species != "mouse") and "GATA1" in tfs and "ACTB" not in tfs
+    with pytest.raises(ConfigError, match="species tells whose lists count"):
+        grnjax.infer(cells, method="pearson", species="mouse", tfs=["GATA1"])
+
+
+def test_a_spelling_of_no_species_takes_the_list_with_more_of_the_genes():
+    names = np.array(["gata1", "actb", "znf10"])
+    assert find_own_list(names, "cells") == ["gata1", "znf10"]
+    assert find_own_list(np.array(["Gata1", "Actb"]), "cells", "mouse") == ["Gata1"]
