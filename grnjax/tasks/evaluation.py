@@ -54,7 +54,8 @@ def evaluate(
     share the last place. Weights are taken without their sign.
 
     Args:
-        edges: a table or file with TF, target and weight, as any program writes it.
+        edges: a table or file with TF, target and weight, as any program writes it, a directed
+            graph of networkx, or such triples; the other networks likewise.
         truth: the true network; names that differ from those of `edges` as exporters rewrite them
             are joined.
         train: edges or labelled pairs that the network was trained on; they are left out, and make
@@ -67,6 +68,7 @@ def evaluate(
         SplitError: the candidates are all true, or none is.
         GeneMismatchError: the networks have no gene in common.
     """
+    edges, truth, train = map(as_table, (edges, truth, train))
     predicted, source = take_network(edges, "edges", weight_column=weight_column)
     offer = offer_weights(predicted)
     if "weight" not in predicted:
@@ -92,6 +94,15 @@ def evaluate(
         "areas_over_all_pairs": areas_over_all_pairs(predicted, positives),
     }
     return Evaluation(rows, beeline)
+
+
+def as_table(network):
+    """A network as a table or path; graphs and tuples become tables."""
+    if network is None or isinstance(network, (pd.DataFrame, str, Path)):
+        return network
+    from grnjax.tasks.loading import frame_network  # which imports much that is not needed here
+
+    return frame_network(network)
 
 
 def read_like(like: pd.DataFrame, network: pd.DataFrame | str | Path, name: str) -> pd.DataFrame:
