@@ -78,10 +78,10 @@ class ScFoundationTraining(TokenTrainingConfig):
 class ScGPTTraining(TokenTrainingConfig):
     """scGPT: the bin of a masked gene, from its own state and from the cell's (Cui et al. 2024).
 
-    From args.json as published: 25, 50 or 75 % of the genes of a cell, 6 epochs, batches of 32,
-    learning rate 1e-4 after 10,000 updates of warm-up. From memory of the paper: all of them
-    masked, squared error of bins by both heads, Adam, a tenth less after each epoch, gradients cut
-    at 1.
+    From an args.json of the published form: 25, 50 or 75 % of the genes of a cell, 6 epochs,
+    batches of 32, learning rate 1e-4 after 10,000 updates of warm-up. From memory of the paper: all
+    of them masked, squared error of bins by both heads, Adam, a tenth less after each epoch,
+    gradients cut at 1.
 
     Left out: the published generative attention, in which what is masked is read by itself alone,
     and what it predicts is then read in turn. Here, as in fine-tuning, all tokens are read.

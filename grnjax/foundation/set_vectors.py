@@ -61,13 +61,13 @@ def embed_set(
         "genes": hashlib.sha256("\n".join(genes.names.tolist()).encode()).hexdigest(),
         "expression": hashlib.sha256(np.ascontiguousarray(genes.expression).data).hexdigest(),
     }
-    said_so = to_json(config)
-    path = said_so.pop("orthologues")
+    settings = to_json(config)
+    path = settings.pop("orthologues")
     if path is None:  # which species are meant is no matter
-        del said_so["species"]
+        del settings["species"]
     else:
         inputs["orthologues"] = digest_file(Path(path))
-    record = {"command": "embed a set", "config": said_so, "inputs": inputs}
+    record = {"command": "embed a set", "config": settings, "inputs": inputs}
     out = choose_folder(folder, run) / EMBEDDED / digest_json(record)[:16]
 
     @contextlib.contextmanager
