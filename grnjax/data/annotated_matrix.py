@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import sparse
 
 from grnjax.data.names import count_known, count_names, list_names
-from grnjax.data.tables import MISSING, NamedMatrix, to_dense
+from grnjax.data.tables import NAMELESS, NamedMatrix, to_dense
 from grnjax.errors import ExpressionFormatError, GeneMismatchError
 from grnjax.progress import logger
 
@@ -123,7 +123,7 @@ def choose_names(
     ids, symbols = np.asarray(var.index, object), var.index if column is None else var[column]
     symbols = pd.Series(np.asarray(symbols, object))
     words = symbols.astype(str).str.strip().str.lower()
-    is_nameless = (symbols.isna() | words.isin(MISSING)).to_numpy()
+    is_nameless = (symbols.isna() | words.isin(NAMELESS)).to_numpy()
     if column is None:
         column = next((key for key in var if str(key).lower() in ID_COLUMNS), None)
         if column is None or is_nameless.sum() < 1 + (words[is_nameless] != "").all():

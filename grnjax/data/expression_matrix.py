@@ -15,7 +15,7 @@ from grnjax.data.names import ENSEMBL, count_known, count_names, list_names
 from grnjax.data.safe_sparse import check_annotated
 from grnjax.data.sniff import identify
 from grnjax.data.tables import (
-    MISSING,
+    NAMELESS,
     NamedMatrix,
     check_matrix_names,
     is_number,
@@ -35,7 +35,8 @@ AXIS_WORDS = {"gene", "genes", "gene_id", "geneid", "entrez", "entrezid", "entre
 AXIS_WORDS |= {"cell", "cells", "cell_id", "cellid", "cell_name", "barcode", "barcodes", "index"}
 AXIS_WORDS |= {"sample", "samples", "sample_id", "unnamed: 0", "x", "row", "time", "time_point"}
 NO_GENE = re.compile(
-    r"(chr\w+|(GL|KI)\d+(\.\d)?|\d\d?|X|Y)[:_-]\d{3,}[-_]\d{3,}|.*_TotalSeq\w*|(ADT|HTO)[-_].+"
+    r"(chr\w+|(GL|KI)\d+(\.\d)?|\d\d?|X|Y)[:_-]\d{3,}[-_]\d{3,}|.*[-_]TotalSeq\w*"
+    r"|(ADT|HTO|[Hh]ashtag)[-_ ]?\d+|(ADT|HTO|[Hh]ashtag)[-_].+"
 )
 """Names that regions and antibodies have where no column of var tells what they are."""
 SUMMARIES = re.compile(  # what counters and quality control put beside genes or cells
@@ -134,7 +135,7 @@ def rename_genes(matrix: NamedMatrix, table: str, path: str | Path) -> tuple[Nam
     """
     rows = read_rows(table, GeneMismatchError)
     rows = [fields for fields in rows if len(fields) > 1]
-    names = {old: new for old, new, *_ in rows if new.strip().lower() not in MISSING}
+    names = {old: new for old, new, *_ in rows if new.strip().lower() not in NAMELESS}
 
     def rename(old: str) -> str:
         plain = old.partition(".")[0] if ENSEMBL.fullmatch(old) else old
@@ -164,7 +165,7 @@ def drop_others(
     A word such as nan is no name where several have it: a missing one, written as text.
     """
     kept, count = np.char.strip(genes), pd.Series(genes).map(pd.Series(genes).value_counts())
-    is_word = np.isin(np.char.lower(kept), list(MISSING)) & (count > 1).to_numpy()
+    is_word = np.isin(np.char.lower(kept), list(NAMELESS)) & (count > 1).to_numpy()
     is_other = np.array([NO_GENE.fullmatch(gene) is not None for gene in genes], bool)
     is_nameless, is_summary = (kept == "") | is_word, are_summaries(genes)
     found = {

@@ -121,7 +121,8 @@ def place_edges(
     report["unknown_genes"] = count_names(name for name in in_network if place[name] < 0)
     if match.rule != "exact":
         report["case_rule"] = match.rule
-    return np.stack([edges[role].map(place).to_numpy() for role in ("tf", "target")], axis=1)
+    ends = [edges[role].map(place).to_numpy(np.int64) for role in ("tf", "target")]
+    return np.stack(ends, axis=1)
 
 
 def mark_tfs(

@@ -19,6 +19,10 @@ REWRITINGS = {
         ("[\u200b-\u200d\u2060\ufeff]", ""),
         (r"^[^\S\n]+|[^\S\n]+$", ""),
     ],
+    "an identifier after it, as in TP53|7157": [
+        (r"^([^|\n]+)\|[^|\n]*$", r"\1"),
+        (r"^(\S+)_ENS[A-Z]*G\d{6,}(\.\d+)?$", r"\1"),
+    ],
     "a decimal point, as in 1007.0": [(r"^(\d+)\.0+$", r"\1")],
     "the version of an Ensembl id": [(r"^(ENS[A-Z]*G\d{6,}|AT[1-5CM]G\d{5})\.\d+$", r"\1")],
     "_PAR_Y, a gene's copy on the Y chromosome": [(r"^(ENS[A-Z]*G\d{6,})(\.\d+)?_PAR_Y$", r"\1")],

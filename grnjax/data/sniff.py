@@ -53,6 +53,12 @@ FOREIGN = (  # first bytes, what they begin, and what to do
     (rb"\xff\xfe|\xfe\xff", "text in UTF-16", "in a shell, iconv -f UTF-16 -t UTF-8 x > y"),
     (rb"SQLite format 3", "an SQLite database", "export the table as CSV"),
     (rb"%PDF-", "a PDF document", "give the table itself"),
+    (
+        rb"(?i)\s*(<\?xml[^>]*>\s*)?<graphml",
+        "a GraphML network",
+        "in Python, networkx.to_pandas_edgelist(networkx.read_graphml('x')).to_csv('x.csv')",
+    ),
+    (rb"\s*(\{|\[\s*[\[{])\s*\"", "JSON", "in Python, pandas.read_json('x').to_csv('x.csv')"),
     (rb"(?i)\s*<(!doctype html|html|\?xml)", "a web page or XML", "download the file itself again"),
     (rb"version https://git-lfs", "a Git LFS pointer", "fetch the file itself with git lfs pull"),
 )

@@ -24,6 +24,7 @@ from grnjax.errors import GrnjaxError
 
 NEEDS_PYARROW = "parquet files need pyarrow, which pip install 'grnjax[formats]' brings."
 MISSING = {"", "na", "n/a", "nan", "null", "none", "<na>"}
+NAMELESS = MISSING | {"---", "--", "-", ".", "?", "#n/a"}  # in the place of a name
 
 
 def read_rows(path: str | Path, error: type[GrnjaxError]) -> Iterator[list[str]]:

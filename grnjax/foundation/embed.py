@@ -316,9 +316,15 @@ def find_groups(rows: CellRows, column: str | None) -> tuple[list[str], np.ndarr
         )
     found = pd.Categorical(rows.obs[column].astype("object").map(str, na_action="ignore"))
     names = [name.replace("/", "_") for name in found.categories]  # "/" divides names in HDF5
-    if not 0 < len({*names}) == len(names) <= MOST_GROUPS:
+    if not 0 < len(names) <= MOST_GROUPS:
         raise ConfigError(
-            f"{rows.name}: column {column!r} of .obs has {len({*names}):,} different values; "
-            f"1 to {MOST_GROUPS} with names of their own can be groups, such as cell types."
+            f"{rows.name}: column {column!r} of .obs has {len(names):,} different values; "
+            f"1 to {MOST_GROUPS} can be groups, such as cell types."
+        )
+    if len({*names}) < len(names):
+        alike = [str(x) for x in found.categories if names.count(x.replace("/", "_")) > 1]
+        raise ConfigError(
+            f"{rows.name}: column {column!r} of .obs has groups that differ by / and _ alone, "
+            f"{list_names(alike)}, and / divides names in HDF5; rename them."
         )
     return names, np.where(found.codes < 0, len(names), found.codes).astype(np.int64)

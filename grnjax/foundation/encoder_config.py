@@ -1,6 +1,7 @@
 """Settings of an encoder, apart from the models, so that who has only settings imports little."""
 
 import dataclasses
+from pathlib import Path
 from typing import Literal
 
 from grnjax.config import Count, Settings
@@ -39,3 +40,7 @@ class SetEncoderConfig(StateConfig):
     as BEELINE's, and counts after grnjax has normalised them; used as they are. unlogged:
     exp(x) - 1 of such values, in the place of counts. counts, estimated: with
     --data.normalise=never."""
+    orthologues: Path | None = None
+    """Table of orthologues, with a column for each species, where the model is of another one."""
+    species: tuple[str, str] = ("mouse", "human")
+    """Headings of that table: species of the data set, then of the model."""

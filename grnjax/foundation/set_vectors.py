@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from grnjax.config import to_json
+from grnjax.data.orthologues import read_orthologues
 from grnjax.errors import ConfigError
 from grnjax.foundation.convert import find_manifest, load_model, read_about
 from grnjax.foundation.embed import EmbedConfig, Embedded, Embedding, open_embedding
@@ -50,7 +51,7 @@ def embed_set(
 
     Raises:
         ConfigError: it was not said what the values are, or they are not that.
-        GeneMismatchError: the model has too few of the genes.
+        GeneMismatchError: the model has too few of the genes, or the table of orthologues is none.
     """
     folder = Path(folder)
     about = read_about(folder)
@@ -60,7 +61,13 @@ def embed_set(
         "genes": hashlib.sha256("\n".join(genes.names.tolist()).encode()).hexdigest(),
         "expression": hashlib.sha256(np.ascontiguousarray(genes.as_measured).data).hexdigest(),
     }
-    record = {"command": "embed a set", "config": to_json(config), "inputs": inputs}
+    settings = to_json(config)
+    path = settings.pop("orthologues")
+    if path is None:  # which species are meant is no matter
+        del settings["species"]
+    else:
+        inputs["orthologues"] = digest_file(Path(path))
+    record = {"command": "embed a set", "config": settings, "inputs": inputs}
     out = choose_folder(folder, run) / EMBEDDED / digest_json(record)[:16]
 
     @contextlib.contextmanager
@@ -71,7 +78,10 @@ def embed_set(
         encoder = make_encoder(load_model(folder), EncoderConfig(expression=kind, **shared))
         cells = pd.DataFrame(index=[f"cell{place}" for place in range(len(values))])
         data = anndata.AnnData(values, obs=cells, var=pd.DataFrame(index=genes.names))
-        with open_embedding(data, encoder, EmbedConfig(), name="the data set") as embedding:
+        table = read_table(config)
+        with open_embedding(
+            data, encoder, EmbedConfig(), name="the data set", orthologues=table
+        ) as embedding:
             yield embedding
 
     def write(embedded: Embedded) -> dict:
@@ -85,6 +95,14 @@ def embed_set(
         "expression": config.expression,
         "kept_in": str(out),
     }
+
+
+def read_table(config: SetEncoderConfig) -> dict[str, str] | None:
+    """Gene of the data set -> gene of the model, where a table says so."""
+    if config.orthologues is None:
+        return None
+    source, target = config.species
+    return read_orthologues(config.orthologues, source=source, target=target)
 
 
 def check_values(folder: Path, genes: GeneTable, config: SetEncoderConfig, report: dict) -> Values:

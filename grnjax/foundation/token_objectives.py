@@ -23,6 +23,7 @@ from grnjax.foundation.published_training import (
 from grnjax.foundation.scbert import ScBertConfig
 from grnjax.foundation.scfoundation import ScFoundationConfig
 from grnjax.foundation.scgpt import ScGPTConfig
+from grnjax.foundation.thinning import thin_cells
 from grnjax.foundation.token_training import Cells, HiddenBatch, TokenObjective, TokenTrainingConfig
 from grnjax.foundation.vocabulary import is_special
 
@@ -175,6 +176,9 @@ def draw_values(
 class ScFoundationObjective(TokenObjective):
     """Squared error of the value of a hidden gene; genes that a cell has not are hidden, too.
 
+    While training some of the cells are thinned, and what they had before is predicted
+    (`thinning.py`); held-out ones are judged as they are.
+
     Tokens are the places that the encoder may read, and what is hidden are places of the list: the
     encoder does not see them, and the decoder sees the mask.
     """
@@ -194,6 +198,15 @@ class ScFoundationObjective(TokenObjective):
         return jax.vmap(lambda x, place, value: x.at[place].set(value, mode="drop"))(
             empty, places, cells.values
         )
+
+    def alter(self, cells: Cells, key):
+        if not self.config.thinned:
+            return cells
+        assert cells.values is not None  # the model reads them
+        genes, config = self.model.genes, self.config
+        how = {"share": config.thinned, "least": config.thin_above}
+        values = thin_cells(cells.values, cells.tokens, cells.is_real, key, genes=genes, **how)
+        return cells._replace(values=values)
 
     def choose(self, cells: Cells, key):
         filled = self.fill(cells)

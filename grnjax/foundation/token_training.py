@@ -140,6 +140,11 @@ class TokenObjective(Objective):
         """What the model sees of cells; with a key, as in training."""
         raise NotImplementedError
 
+    def alter(self, cells: Cells, key: jax.Array) -> Cells:
+        """The cells of a training step as the model is to see them, before anything is hidden."""
+        del key
+        return cells
+
     def measure(self, variables: dict, batch: HiddenBatch, key: jax.Array | None) -> tuple:
         """Losses [cell, place] of hidden tokens, and which of the places count.
 
@@ -219,10 +224,11 @@ class TokenObjective(Objective):
     def batch(self, data: TokenData, part, key) -> HiddenBatch:
         """The cells of a part, with tokens hidden as in no other step."""
         places, weights = part
-        choice_key, key = jax.random.split(jax.random.fold_in(key, 1))
         cells = self.take(data, places)
-        is_hidden = self.choose(cells, choice_key)
-        return HiddenBatch(cells, self.hide(cells, is_hidden, key), is_hidden, weights)
+        seen = self.alter(cells, jax.random.fold_in(key, 2))
+        choice_key, key = jax.random.split(jax.random.fold_in(key, 1))
+        is_hidden = self.choose(seen, choice_key)
+        return HiddenBatch(cells, self.hide(seen, is_hidden, key), is_hidden, weights)
 
     def loss(self, state, batch: HiddenBatch, data: TokenData, key, *, axis=None) -> BatchLoss:
         """The mean loss of hidden tokens."""

@@ -22,7 +22,7 @@ from grnjax.errors import ConfigError
 from grnjax.foundation.encoder_config import SetEncoderConfig
 from grnjax.graphs.build import pad_rows
 from grnjax.methods.controls import alter_embedding, permute_expression, rewire
-from grnjax.methods.frozen_vectors import add_vectors, name_file
+from grnjax.methods.frozen_vectors import add_vectors, is_model, name_file
 from grnjax.methods.method import Control, Problem
 from grnjax.methods.pair_models import PairInputConfig, PairMethod, PairScorer
 from grnjax.models.scregnet import ScRegNet, ScRegNetConfig
@@ -66,7 +66,9 @@ class ScRegNetMethod(PairMethod):
 
     def files(self) -> dict[str, str | None]:
         """The table, or what tells the model from others."""
-        return {"embedding": name_file(self.embedding)}
+        table = self.embed.orthologues
+        table = None if table is None else str(table)
+        return {"embedding": name_file(self.embedding), "orthologues": table}
 
     def make_module(self) -> ScRegNet:
         """Encoder, fusion with the frozen embedding, MLP and head."""
@@ -84,6 +86,11 @@ class ScRegNetMethod(PairMethod):
             raise ConfigError(
                 "--method.embed says how a model embeds the data set, and none is given: give "
                 "--method.embedding FOLDER."
+            )
+        if self.embedding and not is_model(self.embedding) and self.embed != SetEncoderConfig():
+            raise ConfigError(
+                f"{self.embedding} is a table of vectors, which --method.embed does not change; "
+                "leave that out, or give the folder of a model."
             )
 
     def prepare(self, problem: Problem) -> Problem:

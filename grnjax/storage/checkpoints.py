@@ -15,13 +15,9 @@ read. Each writes its parts of the arrays, and process 0 does the rest; it alone
 to be read, and digests its files. They need a folder that all of them see.
 """
 
-import contextlib
 import dataclasses
 import functools
-import logging
-import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +27,7 @@ from jax.experimental import multihost_utils
 
 from grnjax.errors import CheckpointError
 from grnjax.progress import logger
-from grnjax.storage.files import FULL, flush
+from grnjax.storage.files import flush
 from grnjax.storage.manifest import (
     MANIFEST,
     compare_files,
@@ -42,6 +38,7 @@ from grnjax.storage.manifest import (
     read_manifest,
     refuse_links,
 )
+from grnjax.storage.orbax_errors import one_sentence, quiet_orbax
 
 UNFINISHED = ".partial"  # ends the name of a step being written or deleted
 REPLACED = ".replaced"  # ends the name of a step that a new save of the same step is replacing
@@ -106,7 +103,7 @@ class CheckpointStore:
         import orbax.checkpoint as ocp  # slow to import, and most of a start does without it
 
         args = ocp.args.StandardSave({name: _own(x) for name, x in arrays.items() if x.size})
-        with _quiet_orbax(), _one_sentence(written):
+        with quiet_orbax(), one_sentence(written):
             with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as orbax:
                 orbax.save((written / "state").absolute(), args=args)
         _wait_for_all("sign")
@@ -297,7 +294,7 @@ class CheckpointStore:
 
         wanted = _name_leaves(target)
         args = ocp.args.StandardRestore({name: _place(x) for name, x in wanted.items() if x.size})
-        with _quiet_orbax(), ocp.Checkpointer(ocp.StandardCheckpointHandler()) as orbax:
+        with quiet_orbax(), ocp.Checkpointer(ocp.StandardCheckpointHandler()) as orbax:
             found = orbax.restore((self._path(step) / "state").absolute(), args=args)
         leaves = [found[name] if x.size else _make_empty(x) for name, x in wanted.items()]
         return jax.tree.unflatten(jax.tree.structure(target), leaves)
@@ -353,32 +350,6 @@ def _place(leaf: Any) -> Any:
         return np.asarray(leaf)
     sharding = leaf.sharding or jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
-
-
-@contextlib.contextmanager
-def _quiet_orbax() -> Iterator[None]:
-    """Holds back what Orbax logs, which says of its errors no more than what it then raises."""
-    orbax_logger = logging.getLogger("absl")
-    before = orbax_logger.level
-    orbax_logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        orbax_logger.setLevel(before)
-
-
-@contextlib.contextmanager
-def _one_sentence(folder: Path) -> Iterator[None]:
-    """What Orbax raises where it cannot write, such as on a full disk, in one sentence."""
-    try:
-        yield
-    except (OSError, ValueError, RuntimeError) as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        full = next((os.strerror(x) for x in FULL if os.strerror(x) in str(error)), first)
-        raise CheckpointError(
-            f"{folder} cannot be written ({full}); make room and run the "
-            "same command again, which goes on from the checkpoint before."
-        ) from error
 
 
 @functools.cache

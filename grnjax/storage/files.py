@@ -6,10 +6,12 @@ Nothing here imports jax or orbax, so that the command line starts fast.
 import contextlib
 import errno
 import fcntl
+import glob
 import hashlib
 import json
 import math
 import os
+import platform
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -46,7 +48,8 @@ def replace_whole(path: str | Path) -> Iterator[Path]:
     a path of their own (HDF5); everything else goes through `write_atomic`.
     """
     path = Path(path)
-    beside = path.with_name(f"{PARTIAL}{os.getpid()}-{path.name}")
+    beside = path.with_name(f"{PARTIAL}{platform.node()}-{os.getpid()}-{path.name}")
+    remove_leftovers(path)
     WRITING.add(beside)
     try:
         yield beside
@@ -61,6 +64,26 @@ def replace_whole(path: str | Path) -> Iterator[Path]:
         beside.unlink(missing_ok=True)
         WRITING.discard(beside)
     flush(path.parent)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Removes what processes of this machine that were killed have left of a file."""
+    ours = f"{PARTIAL}{platform.node()}-"
+    for leftover in path.parent.glob(f"{glob.escape(ours)}*-{glob.escape(path.name)}"):
+        process = leftover.name.removesuffix(f"-{path.name}").rpartition("-")[2]
+        if process.isdecimal() and not is_alive(int(process)):
+            leftover.unlink(missing_ok=True)
+
+
+def is_alive(process: int) -> bool:
+    """Whether a process of this machine runs."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass
+    return True
 
 
 def write_atomic(path: str | Path, data: bytes | str) -> None:

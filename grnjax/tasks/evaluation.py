@@ -65,9 +65,10 @@ def evaluate(
     share the last place. Weights are taken without their sign.
 
     Args:
-        edges: a table or file with TF, target and weight, as any program writes it, or what `infer`
-            returns. Of the latter, and of a file in a run folder of `infer`, it is known which
-            lists of other cells it was made from, and a warning says if the truth is among them.
+        edges: a table or file with TF, target and weight, as any program writes it, a directed
+            graph of networkx, or such triples; the other networks likewise. Or what `infer`
+            returns: of that, and of a file in a run folder of `infer`, it is known which lists of
+            other cells it was made from, and a warning says if the truth is among them.
         truth: the true network; names that differ from those of `edges` as exporters rewrite them
             are joined.
         train: edges or labelled pairs that the network was trained on; they are left out, and make
@@ -83,6 +84,7 @@ def evaluate(
     origin = find_origin(edges)
     if isinstance(edges, RankedNetwork):
         edges = edges.edges
+    edges, truth, train = map(as_table, (edges, truth, train))
     predicted, source = take_network(edges, "edges", weight_column=weight_column)
     offer = offer_weights(predicted)
     if "weight" not in predicted:
@@ -117,7 +119,7 @@ def find_origin(edges: RankedNetwork | pd.DataFrame | str | Path) -> dict:
     """What the method has said of a ranking: of an object, or of a file beside its run.json."""
     if isinstance(edges, RankedNetwork):
         return edges.report
-    if isinstance(edges, pd.DataFrame):
+    if not isinstance(edges, str | Path):
         return {}
     try:
         record = json.loads((Path(edges).parent / RESULT).read_bytes())
@@ -125,6 +127,15 @@ def find_origin(edges: RankedNetwork | pd.DataFrame | str | Path) -> dict:
     except (OSError, ValueError, RecursionError, AttributeError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def as_table(network):
+    """A network as a table or path; graphs and tuples become tables."""
+    if network is None or isinstance(network, (pd.DataFrame, str, Path)):
+        return network
+    from grnjax.tasks.loading import frame_network  # which imports much that is not needed here
+
+    return frame_network(network)
 
 
 def read_like(like: pd.DataFrame, network: pd.DataFrame | str | Path, name: str) -> pd.DataFrame:

@@ -116,6 +116,11 @@ def train_model(
         GeneMismatchError: too few of the genes are in the vocabulary.
         NonFiniteError: an update was not finite; the last good state is in the folder.
     """
+    if getattr(study.training, "thinned", 0) and study.expression == "log":
+        raise ConfigError(
+            "training.thinned takes molecules out of counts, and logs of normalised values have "
+            "none: give counts, or --training.thinned=0."
+        )
     with open_rows(source, layer=study.matrix) as rows:
         parts = name_parts(len(rows), study)
         model = begin_model(model, rows, parts == "train", study)

@@ -2,14 +2,21 @@
 
 import contextlib
 import dataclasses
+import hashlib
 import io
 import json
-from collections.abc import Callable
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
 RESULTS = ("edges.tsv", "rankedEdges.csv", "network.h5ad", "evaluation.json")
+RESULTS += ("tf_differences.tsv", "edge_differences.tsv", "cells.h5ad", "genes.npz", "lists.npz")
+RESULTS += ("active.h5ad", "model.safetensors", "vocab.json", "args.json")
+RECORDS = ("run.json", "active.json")
 UNLIKE = ("seconds", "outputs", "digest")  # of run.json, from run to run
 SIZE = {"genes": 40, "tfs": 6, "master-regulators": 3, "cells": 60, "tfs-per-programme": 3}
 EMBEDDED = [f"--embedded.simulator.{name}={value}" for name, value in SIZE.items()]
@@ -24,7 +31,19 @@ class Command:
     """The words of a command on inputs in a folder, and where others are to be different."""
 
     words: Callable[[Path], list]
-    reseed: Callable[[list], list] = lambda words: [*words, "--seed=1"]
+    reseed: Callable[[list], list] | None = lambda words: [*words, "--seed=1"]
+    """None where nothing of it is drawn."""
+    needs: tuple[str, ...] = ()
+    """What its inputs are made by, names in `MAKERS`."""
+    target: str | None = ""
+    """What --out names in the run folder; None for a command that has no such flag."""
+    environment: Callable[[Path], Mapping[str, str]] = lambda out: {}
+    """What it finds in the environment."""
+
+    def on(self, inputs: Path, out: Path) -> list:
+        """The words of the command on these inputs, with the folder that it writes to."""
+        words = self.words(inputs)
+        return words if self.target is None else [*words, "--out", out / self.target]
 
 
 def infer(*words) -> Command:
@@ -36,6 +55,44 @@ def on_set(*words) -> Command:
         lambda inputs: ["train", inputs / "set", "--split.draws=0", "--bootstrap=0", *words],
         lambda words: [*words, "--seeds=1"],
     )
+
+
+QUICK = ["--training.epochs=3", "--training.batch-size=16", "--training.checkpoint-seconds=0"]
+SMALL = ["layers=1", "width=8", "heads=2", "feed_forward=8"]
+COMPACT = [f"--training.model.backbone.{size}" for size in ("width=8", "heads=2", "layers=1")]
+COMPACT += ["--training.model.structure.fan-out=2", "--tokens=30", "--controls"]
+LISTS = ["--training.epochs=20", "--training.evaluate-every=10", "--members=1"]
+LISTS += ["--fewest-targets=3", "--genes-a-list=20", "--training.checkpoint-seconds=0"]
+
+
+def train_model(inputs: Path) -> list:
+    words = ["pretrain", inputs / "cells.h5ad", "--model", "scgpt", *QUICK]
+    return [*words, "--training.accumulate=1", "--settings", *SMALL]
+
+
+def score_regulons(inputs: Path) -> list:
+    regulons = ["--regulons", inputs / "regulons.tsv", "--min-targets=2"]
+    return ["activity", inputs / "cells.h5ad", *regulons, "--groups", "kind"]
+
+
+def add_lists(inputs: Path) -> list:
+    return ["data", "compendium", "add", inputs / "lists.tsv", "--species", "human"]
+
+
+MAKERS: dict[str, Callable[[Path], list]] = {
+    "active": lambda inputs: [*score_regulons(inputs), "--out", inputs / "active.h5ad"],
+    "model": lambda inputs: [*train_model(inputs), "--out", inputs / "trained"],
+    "published": lambda inputs: [
+        "convert", "scgpt", inputs / "trained/model", "--to", "safetensors",
+        "--out", inputs / "published",
+    ],
+    "lists": add_lists,
+}  # fmt: skip
+
+
+def own_lists(out: Path) -> dict[str, str]:
+    """Where `grnjax data compendium` keeps what a user adds."""
+    return {"GRNJAX_COMPENDIUM": str(out)}
 
 
 def transfer(inputs: Path) -> list:
@@ -64,13 +121,54 @@ COMMANDS = {
     "transfer scRegNet": Command(transfer, lambda words: [*words, "--seeds=1"]),
     "evaluate": Command(
         lambda inputs: ["evaluate", inputs / "network.tsv", "--truth", inputs / "truth.csv"],
-        lambda words: words,
+        reseed=None,
     ),
+    "infer by group": Command(
+        lambda inputs: [
+            "infer", inputs / "cells.h5ad", "--tfs", inputs / "tfs.txt", "--method=pearson",
+            "--by", "kind", "--groups.least-cells=20", "--groups.resamples=100",
+        ],
+    ),
+    "activity": Command(score_regulons, target="active.h5ad"),
+    "pretrain cells": Command(
+        lambda inputs: [
+            "pretrain", inputs / "active.h5ad", "--groups", "kind", *QUICK, *COMPACT
+        ],
+        needs=("active",),
+    ),
+    "pretrain model": Command(train_model),
+    "pretrain lists": Command(
+        lambda inputs: ["pretrain", *LISTS],
+        needs=("lists",),
+        environment=lambda out: own_lists(out.parent / "inputs" / "own"),
+    ),
+    "embed": Command(
+        lambda inputs: [
+            "embed", inputs / "cells.h5ad", "--model", inputs / "trained/model", "--groups", "kind"
+        ],
+        reseed=None,
+        needs=("model",),
+    ),
+    "convert": Command(
+        lambda inputs: ["convert", "scgpt", inputs / "published"],
+        reseed=None,
+        needs=("model", "published"),
+    ),
+    "convert back": Command(
+        lambda inputs: ["convert", "scgpt", inputs / "trained/model", "--to", "safetensors"],
+        reseed=None,
+        needs=("model",),
+    ),
+    "data compendium add": Command(add_lists, reseed=None, target=None, environment=own_lists),
 }  # fmt: skip
 
 
-def write_inputs(folder: Path) -> None:
-    """A simulated set as files, and two sets of GENELink's kind that share most genes."""
+def write_inputs(folder: Path, needs: tuple[str, ...] = ()) -> None:
+    """A simulated set as files, and two sets of GENELink's kind that share most genes.
+
+    Args:
+        needs: of a command; what other commands make of the files, each in a process of its own.
+    """
     from grnjax.data.simulator import EmbeddedConfig, SimulatorConfig
 
     sizes = {name.replace("-", "_"): value for name, value in SIZE.items()}
@@ -96,6 +194,33 @@ def write_inputs(folder: Path) -> None:
     edges.to_csv(folder / "truth.csv", index=False)
     ranked = [f"{tf}\t{target}\t{i}" for i, (tf, target) in enumerate(edges.to_numpy())]
     (folder / "network.tsv").write_text("\n".join(["TF\ttarget\timportance", *ranked]) + "\n")
+    write_cells(folder, data.counts, genes)
+    edges.set_axis(["source", "target"], axis=1).to_csv(
+        folder / "regulons.tsv", sep="\t", index=False
+    )
+    lists = [f"{tf}\t{cell}\t{x}" for cell in ("A549", "K562") for tf, x in edges.to_numpy()]
+    (folder / "lists.tsv").write_text("\n".join(["TF\tcell\ttarget", *lists]) + "\n")
+    for name in needs:
+        words = [str(word) for word in MAKERS[name](folder)]
+        call = [sys.executable, "-c", "import sys; from grnjax.cli import main; sys.exit(main())"]
+        environment = {**os.environ, **own_lists(folder / "own")}
+        environment.pop("LD_PRELOAD", None)
+        subprocess.run([*call, *words], check=True, capture_output=True, env=environment)
+
+
+def write_cells(folder: Path, counts: np.ndarray, genes: list) -> None:
+    """The cells as AnnData, of two kinds."""
+    import anndata
+    import pandas as pd
+    from scipy import sparse
+
+    kind = np.tile(["a", "b"], len(counts))[: len(counts)]
+    table = anndata.AnnData(
+        sparse.csr_matrix(counts.astype(np.float32)),
+        obs=pd.DataFrame({"kind": kind}, index=[f"cell{i}" for i in range(len(counts))]),
+        var=pd.DataFrame(index=genes),
+    )
+    table.write_h5ad(folder / "cells.h5ad")
 
 
 def run(words: list) -> tuple[int, str]:
@@ -109,12 +234,37 @@ def run(words: list) -> tuple[int, str]:
 
 
 def read_results(folder: Path) -> dict:
-    """All that a finished run is for: the bytes of its outputs, and run.json but for its times."""
-    found = {name: (folder / name).read_bytes() for name in RESULTS if (folder / name).is_file()}
+    """All that a finished run is for: the bytes of its outputs, and records but for their times.
+
+    Of a model that it leaves, the digest of its arrays, as Orbax writes the time into its files.
+    """
+    files = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*"))}
+    files = {name: path for name, path in files.items() if path.is_file()}
+    found = {name: path.read_bytes() for name, path in files.items() if path.name in RESULTS}
     log = folder / "metrics.jsonl"
     if log.exists():
         found["log"] = sorted(log.read_bytes().splitlines())
-    if (folder / "run.json").exists():
-        result = json.loads((folder / "run.json").read_bytes())
-        found["run.json"] = {key: value for key, value in result.items() if key not in UNLIKE}
+    for name in (name for name, path in files.items() if path.name in RECORDS):
+        result = json.loads(files[name].read_bytes())
+        found[name] = {key: value for key, value in result.items() if key not in UNLIKE}
+    found |= dict(digest_models(folder))
     return found
+
+
+def digest_models(folder: Path) -> Iterator[tuple[str, str]]:
+    """Each model that a run leaves, by its folder, and the digest of its arrays."""
+    from grnjax.errors import GrnjaxError
+    from grnjax.foundation.convert import load_model, read_about
+    from grnjax.foundation.weights import name_leaves
+
+    for model in (folder, folder / "model"):
+        if not (model / "run.json").exists() or not (model / "checkpoints/0").exists():
+            continue
+        try:
+            read_about(model)
+        except GrnjaxError:  # checkpoints of a fit
+            continue
+        digest = hashlib.sha256()
+        for name, leaf in name_leaves(load_model(model, on_host=True).variables):
+            digest.update(name.encode() + np.ascontiguousarray(leaf).tobytes())
+        yield f"arrays of {model.relative_to(folder)}", digest.hexdigest()

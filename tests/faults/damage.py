@@ -102,14 +102,20 @@ def is_named(file: str, text: str) -> bool:
 
 def try_all(command: str, folder: Path, every: int = 1) -> tuple[int, list[str]]:
     """How many damages were tried, and those that went unnoticed."""
-    inputs, whole = folder / "inputs", folder / "whole"
-    write_inputs(inputs)
-    words = COMMANDS[command].words(inputs)
-    status, err = run([*words, "--out", whole])
+    inputs, whole, chosen = folder / "inputs", folder / "whole", COMMANDS[command]
+    write_inputs(inputs, chosen.needs)
+    os.environ.update(chosen.environment(whole))
+
+    def finish(words: list, out: Path) -> tuple[int, str]:
+        out.mkdir(exist_ok=True)
+        return run([*words, "--out", out / (chosen.target or "")])
+
+    words = chosen.words(inputs)
+    status, err = finish(words, whole)
     assert status == 0, err
     others = {}
-    if command != "evaluate":
-        status, err = run([*COMMANDS[command].reseed(words), "--out", folder / "seed"])
+    if chosen.reseed is not None:
+        status, err = finish(chosen.reseed(words), folder / "seed")
         assert status == 0, err
         others = {"seed": folder / "seed"}
     expected, tried, unnoticed = read_results(whole), 0, []
@@ -123,7 +129,7 @@ def try_all(command: str, folder: Path, every: int = 1) -> tuple[int, list[str]]
         harm(again)
         if not finished:
             (again / "run.json").unlink()
-        status, err = run([*words, "--out", again])
+        status, err = finish(words, again)
         tried += 1
         named = is_named(file, err) or file == "run.json" and "resuming an unfinished" in err
         mended = status == 0 and read_results(again) == expected
@@ -136,7 +142,8 @@ def try_all(command: str, folder: Path, every: int = 1) -> tuple[int, list[str]]
 def main(args: list[str]) -> int:
     """Prints the figures of each command, and what went unnoticed."""
     every = int(args.pop()) if "--every" in args else 1
-    commands = [arg for arg in args if arg != "--every"] or [*COMMANDS]
+    commands = [arg for arg in args if arg != "--every"]
+    commands = commands or [name for name, x in COMMANDS.items() if x.target is not None]
     total = missed = 0
     for command in commands:
         with tempfile.TemporaryDirectory() as folder:

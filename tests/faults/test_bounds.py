@@ -104,14 +104,28 @@ def test_a_file_that_ends_the_process_ends_another_one(tmp_path, monkeypatch):
     path = tmp_path / "x.h5ad"
     write_h5ad(path)
     probe_hdf5(path, path, GrnjaxError)
-    program = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV) # {} {!r} {!r}"
+    program = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV) # {} {!r} {!r} {!r}"
     monkeypatch.setattr("grnjax.data.safe_probe.PROGRAM", program)
     with pytest.raises(GrnjaxError, match=r"x.h5ad: damaged: reading it ends .*signal 11"):
         read_h5ad(path, GrnjaxError)
-    monkeypatch.setattr("grnjax.data.safe_probe.SECONDS", 0.5)
-    program = "import time; time.sleep(60) # {} {!r} {!r}"
+
+
+def test_a_file_that_is_read_without_end_is_stopped_and_a_busy_machine_is_no_damage(
+    tmp_path, monkeypatch
+):
+    path = tmp_path / "x.h5ad"
+    write_h5ad(path)
+    monkeypatch.setattr("grnjax.data.safe_probe.SECONDS", 1)
+    start = "import sys; sys.path[:] = {}; import h5py; from grnjax.data.safe_probe import read_all"
+    loop = f"{start}\nclass File:\n    def __init__(self, *_):\n        while True: pass\n"
+    program = f"{loop}h5py.File = File\nread_all({{!r}}, {{!r}}, {{!r}})"
     monkeypatch.setattr("grnjax.data.safe_probe.PROGRAM", program)
-    with pytest.raises(GrnjaxError, match="reading it does not end"):
+    with pytest.raises(GrnjaxError, match="damaged: reading it does not end.* 1 s of computing"):
+        read_h5ad(path, GrnjaxError)
+    program = "import time; time.sleep(60) # {} {!r} {!r} {!r}"
+    monkeypatch.setattr("grnjax.data.safe_probe.PROGRAM", program)
+    monkeypatch.setattr("grnjax.data.safe_probe.BUSY", 1)
+    with pytest.raises(GrnjaxError, match="not read within 1 s, so the disk or the machine"):
         read_h5ad(path, GrnjaxError)
 
 

@@ -155,6 +155,8 @@ def write_foreign(path, kind):
             "unicode.txt": "gene,cell\nCD4,1\n".encode("utf-16"),
             "x.pkl": pickle.dumps({"a": 1}),
             "x.csv": b"<!DOCTYPE html><html>",
+            "x.graphml": b'<?xml version="1.0"?>\n<graphml xmlns="x"><graph/></graphml>',
+            "x.json": b'[{"TF": "A", "target": "B"}]',
             "x.h5ad": b"version https://git-lfs.github.com/spec/v1\n",
         }[kind]
         path.write_bytes(content)
@@ -182,6 +184,8 @@ def write_foreign(path, kind):
         "unicode.txt": "UTF-16.*iconv",
         "x.pkl": "a pickle, which may run code",
         "x.csv": "a web page",
+        "x.graphml": "a GraphML network.*networkx.read_graphml",
+        "x.json": "JSON.*pandas.read_json",
         "x.h5ad": "git lfs pull",
     }.items(),
 )

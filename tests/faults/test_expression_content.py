@@ -99,7 +99,7 @@ def test_two_columns_that_fit_as_well_are_left_to_the_user():
     expect_counts(read(make_annotated(genes=IDS, name=GENES, copy=GENES)))
 
 
-@pytest.mark.parametrize("nothing", [None, np.nan, "nan", "", " ", "NA", "None"])
+@pytest.mark.parametrize("nothing", [None, np.nan, "nan", "", " ", "NA", "---", "-"])
 def test_genes_without_a_symbol_keep_their_ids(nothing, caplog):
     symbols = [gene if i not in (2, 4) else nothing for i, gene in enumerate(GENES)]
     expression = read(make_annotated(genes=IDS, symbol=symbols), gene_column="symbol")
@@ -125,7 +125,7 @@ def test_a_table_of_names_may_lack_some(tmp_path):
     assert {IDS[2], IDS[4]} < set(expression.genes) and len(expression.genes) == 8
 
 
-@pytest.mark.parametrize("nothing", ["", "nan"])
+@pytest.mark.parametrize("nothing", ["", "nan", "---"])
 def test_genes_without_any_name_are_counted_and_not_one_gene(nothing, tmp_path, caplog):
     names = [gene if i not in (2, 4) else nothing for i, gene in enumerate(GENES)]
     table = pd.DataFrame(COUNTS.T, names, CELLS)
@@ -159,10 +159,11 @@ def test_types_of_another_meaning_drop_nothing_and_peaks_alone_are_refused():
 
 def test_regions_and_antibodies_are_known_by_their_names(tmp_path, caplog):
     others = ["chr1:1000-2000", "chrX_100_2500", "12-100500-101000", "CD3_TotalSeqB", "HTO-1"]
-    values = np.hstack([COUNTS, np.ones((len(CELLS), 5), int)])
+    others += ["Hashtag_1-TotalSeqB", "Hashtag2"]
+    values = np.hstack([COUNTS, np.ones((len(CELLS), len(others)), int)])
     pd.DataFrame(values, CELLS, [*GENES, *others]).to_csv(tmp_path / "x.csv")
     expect_counts(read(tmp_path / "x.csv"))
-    assert "left out: 5 regions or antibodies by their names: chr1:1000-2000" in caplog.text
+    assert "left out: 7 regions or antibodies by their names: chr1:1000-2000" in caplog.text
     kept = [
         "RP11-34P13.7",
         "HLA-DRB1-2",

@@ -67,6 +67,8 @@ REWRITTEN = {
         [f"{1000 + i}.0" for i in range(12)],
         "decimal point",
     ),
+    "a bar and a number": (SYMBOLS, [f"{x}|{7000 + i}" for i, x in enumerate(SYMBOLS)], "7157"),
+    "an id behind": (SYMBOLS, [f"{x}_ENSG{i:011}.2" for i, x in enumerate(SYMBOLS)], "identifier"),
     "a genome": (SYMBOLS, [f"GRCh38_{x}" for x in SYMBOLS], "genome"),
     "two genomes": (SYMBOLS, [f"mm10___{x}" for x in SYMBOLS], "genome"),
 }

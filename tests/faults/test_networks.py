@@ -352,3 +352,17 @@ def test_the_commands_see_the_same_network_under_any_heading(cli, tmp_path):
         outcome = cli("evaluate", out / "edges.tsv", "--truth", tmp_path / "net.csv")
         assert outcome.status == 0 and "net.csv: 36 edges of 3 TFs" in outcome.err
     assert tables[0] == tables[1] == tables[2]
+
+
+def test_a_network_of_self_loops_alone_is_refused_with_their_number(cli, tmp_path):
+    """Also where TFs are given, and where another method is judged by it."""
+    genes = [f"G{i}" for i in range(8)]
+    values = np.random.default_rng(0).poisson(4, (20, 8))
+    pd.DataFrame(values, [f"c{i}" for i in range(20)], genes).to_csv(tmp_path / "x.csv")
+    (tmp_path / "loops.tsv").write_text("TF\ttarget\n" + "".join(f"{x}\t{x}\n" for x in genes[:4]))
+    (tmp_path / "tfs.txt").write_text("G0\nG1\n")
+    words = ["infer", tmp_path / "x.csv", "--network", tmp_path / "loops.tsv"]
+    words += ["--data.orientation=cells-by-genes"]
+    for more in (["--tfs", tmp_path / "tfs.txt", "--method=pearson"], ["--method=kernel-factor"]):
+        outcome = cli(*words, *more, "--out", tmp_path / "run")
+        assert outcome.status == 2 and "4 self_loops" in outcome.err, outcome.err

@@ -155,6 +155,16 @@ def test_other_things_are_no_network(known, words):
         grnjax.read(FRAME, known, TF_LIST)
 
 
+def test_a_network_to_be_judged_is_taken_as_one_to_learn_from_and_refused_likewise():
+    ranked = [(tf, target, 3 - i) for i, (tf, target) in enumerate(KNOWN[:3])]
+    frame = pd.DataFrame(ranked, columns=["tf", "target", "weight"])
+    expected = grnjax.evaluate(frame, pd.DataFrame(KNOWN, columns=["tf", "target"])).rows
+    assert grnjax.evaluate(ranked, KNOWN).rows == expected
+    assert grnjax.evaluate(frame, Graph(KNOWN)).rows == expected
+    with pytest.raises(EdgeFormatError, match=r"^network: what is given \(int\) is no network"):
+        grnjax.evaluate(5, KNOWN)
+
+
 # Words
 
 

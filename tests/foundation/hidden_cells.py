@@ -21,6 +21,7 @@ CELLS = 40
 QUICK = {"epochs": 6, "batch_size": 8, "accumulate": 1, "learning_rate": 1e-2, "patience": 100}
 ON_DEVICES = ("geneformer", "scbert")
 GIVEN = {"scbert": {"least_genes": 1}}
+ALSO = {"scfoundation": {"thin_above": 1}}  # these cells have few counts
 
 
 def make_rows():
@@ -57,7 +58,9 @@ def make_fit(name, *, dropout=0.0, **training):
         variables=variables,
         about={**model.about, "settings": settings},
     )
-    config = TRAININGS[name](**(QUICK | {"checkpoint_seconds": 0.0} | training))
+    config = TRAININGS[name](
+        **(QUICK | {"checkpoint_seconds": 0.0} | ALSO.get(name, {}) | training)
+    )
     study = FoundationStudy(training=config, **GIVEN.get(name, {}))
     table, _ = read_tokens(make_rows(), model, study, None)
     return build_data(table, name_parts(CELLS, study)[table.rows], model, study)

@@ -1,6 +1,7 @@
 """Vectors of cells and genes: equal to those of one cell at a time, however they are come by."""
 
 import functools
+import types
 
 import anndata
 import numpy as np
@@ -11,7 +12,7 @@ from scipy import sparse
 from grnjax.errors import ConfigError, ExpressionFormatError, GeneMismatchError
 from grnjax.foundation import embed_chunks
 from grnjax.foundation.convert import convert, load_model
-from grnjax.foundation.embed import EmbedConfig, open_embedding
+from grnjax.foundation.embed import EmbedConfig, find_groups, open_embedding
 from grnjax.foundation.embed_chunks import Progress
 from grnjax.foundation.encoder_config import EncoderConfig
 from grnjax.foundation.encoders import make_encoder
@@ -276,3 +277,10 @@ def test_a_checkpoint_without_dictionaries_is_refused():
     without = type(model)(**{**vars(model), "vocabulary": {}})
     with pytest.raises(ConfigError, match="without its tokens and medians.*--files tokens=FILE"):
         make_encoder(without)
+
+
+def test_groups_that_differ_by_a_slash_alone_are_named():
+    table = pd.DataFrame({"type": ["a/b", "a_b", "c"]})
+    rows = types.SimpleNamespace(obs=table, name="cells")
+    with pytest.raises(ConfigError, match="differ by / and _ alone, a/b, a_b, .*rename them"):
+        find_groups(rows, "type")

@@ -121,6 +121,42 @@ def test_logs_can_be_undone(models, problem):
     np.testing.assert_array_equal(undone.embedding, expected.embedding)
 
 
+def test_genes_of_another_species_are_joined_by_a_table(models, problem, tmp_path):
+    genes, folder = problem.dataset.genes, str(models / "scgpt")
+    expected = add_vectors(problem, folder, LOG)
+    theirs = [f"Mus{number}" for number in range(len(genes.names))]
+    pairs = [f"{one}\t{other}" for one, other in zip(genes.names, theirs)]
+    lost = ABSENT + 3
+    del pairs[lost]
+    table = tmp_path / "table.tsv"
+    table.write_text("\n".join(["human\tmouse", *pairs]) + "\n")
+    renamed = dataclasses.replace(genes, names=np.array(theirs))
+    dataset = dataclasses.replace(problem.dataset, genes=renamed, report={})
+    other = dataclasses.replace(problem, dataset=dataset)
+    with pytest.raises(GeneMismatchError):
+        add_vectors(other, folder, LOG)
+    method = ScRegNetMethod(embedding=folder, embed=dataclasses.replace(LOG, orthologues=table))
+    found = method.prepare(other)
+    without = [*range(ABSENT), lost]
+    assert found.embedded.sum() == expected.embedded.sum() - 1 and not found.embedded[without].any()
+    assert np.abs(found.embedding[found.embedded]).max() > 0
+    assert method.files()["orthologues"] == str(table)
+    kept = dataset.report["embedding"]["kept_in"]
+    table.write_text("\n".join(["human\tmouse", *pairs[:-1]]) + "\n")
+    method.prepare(other)
+    assert dataset.report["embedding"]["kept_in"] != kept  # another table, at the same path
+    wrong = dataclasses.replace(LOG, orthologues=table, species=("rat", "human"))
+    with pytest.raises(GeneMismatchError, match="no columns 'rat' and 'human'"):
+        ScRegNetMethod(embedding=folder, embed=wrong).prepare(other)
+
+
+def test_settings_of_a_model_are_refused_beside_a_table(problem, tmp_path):
+    names = problem.dataset.genes.names
+    np.savez(tmp_path / "table.npz", genes=names, embedding=np.ones((len(names), 2), "f4"))
+    with pytest.raises(ConfigError, match="is a table of vectors"):
+        ScRegNetMethod(embedding=str(tmp_path / "table.npz"), embed=LOG).check(problem)
+
+
 def test_what_the_values_are_must_be_said_and_be_so(models, problem, tmp_path):
     folder, method = str(models / "scgpt"), ScRegNetMethod
     for expression, message in (

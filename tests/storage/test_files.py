@@ -21,6 +21,31 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(tmp_path):
     assert os.listdir(tmp_path) == ["edges.tsv"]
 
 
+def test_what_a_killed_write_left_is_removed_by_the_next_and_that_of_a_live_one_is_not(tmp_path):
+    """Also of a file whose name ends like that of another."""
+    path, other = tmp_path / "lists.npz", tmp_path / "own-lists.npz"
+    code = (
+        "import os, sys; from grnjax.storage.files import replace_whole\n"
+        "with replace_whole(sys.argv[1]) as beside:\n"
+        "    beside.write_text('half'); print(flush=True); sys.stdin.read(1); os._exit(137)"
+    )
+    command, pipe = [sys.executable, "-c", code], subprocess.PIPE
+    writers = [
+        subprocess.Popen([*command, str(x)], stdin=pipe, stdout=pipe) for x in (path, other, path)
+    ]
+    for writer in writers:
+        writer.stdout.readline()
+    for writer in writers[:2]:
+        writer.communicate(b"x")
+    files.write_atomic(path, "whole")
+    left = {name for name in os.listdir(tmp_path) if name.startswith(files.PARTIAL)}
+    assert [name.endswith(other.name) for name in sorted(left)].count(True) == 1 and len(left) == 2
+    writers[2].communicate(b"x")
+    for file in (path, other):
+        files.write_atomic(file, "whole")
+    assert sorted(os.listdir(tmp_path)) == [path.name, other.name]
+
+
 def test_a_write_replaces_text_and_bytes(tmp_path):
     path = tmp_path / "a"
     files.write_atomic(path, "é\n")
