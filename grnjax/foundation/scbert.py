@@ -98,7 +98,7 @@ class ScBert(nn.Module):
 
     @shapes
     def __call__(
-        self, tokens: Int[AnyArray, "cell token"], *, train: bool = False
+        self, tokens: Int[AnyArray, "cell token"], *, train: bool
     ) -> Float[Array, "cell token bin"]:
         """The logits of every bin for every gene and the last position."""
         return self.decode(self.encode(tokens, train=train))
@@ -108,7 +108,7 @@ class ScBert(nn.Module):
         self,
         tokens: Int[AnyArray, "cell token"],
         *,
-        train: bool = False,
+        train: bool,
         without_last: bool = False,
     ) -> Float[Array, "cell token dim"]:
         """The encodings of the genes in the order of the list, and of the last position.

@@ -135,8 +135,8 @@ def test_only_genes_are_hidden_and_their_share(case, name):
         assert not np.isin(np.asarray(cells.tokens)[hidden], objective.special).any()
 
 
-def test_dropout_acts_in_training_alone():
-    objective, *arrays = make_fit("geneformer", dropout=0.5)
+def test_dropout_acts_in_training_alone(name):
+    objective, *arrays = make_fit(name, dropout=0.5)
     data, test = jax.tree.map(jnp.asarray, arrays)
     cells = objective.take(data, test.cells)
     inputs = objective.hide(cells, test.is_hidden, None)
