@@ -74,7 +74,8 @@ class ScBertConfig(Settings):
     def init(self, key: jax.Array) -> Mapping[str, Any]:
         """Fresh variables; under `jax.eval_shape`, the form of those of a checkpoint."""
         tokens = jnp.zeros((1, self.genes + 1), jnp.int32)
-        return self.make().init(key, tokens, method=None if self.has_head else "encode")
+        method = None if self.has_head else "encode"
+        return self.make().init(key, tokens, train=False, method=method)
 
 
 class ScBert(nn.Module):

@@ -108,7 +108,7 @@ class ScBertObjective(TokenObjective):
         return tokens
 
     def measure(self, variables, batch: HiddenBatch, key):
-        logits = self.model.make().apply(variables, batch.inputs)
+        logits = run(self, variables, batch.inputs, key=key)
         labels = batch.cells.tokens
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
         return losses, batch.is_hidden
