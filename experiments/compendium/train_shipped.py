@@ -19,6 +19,7 @@ from grnjax import config as settings
 from grnjax.config import Settings
 from grnjax.methods.compendium.pretraining import FOLDER, ScorerConfig, train_compendium
 from grnjax.progress import start_logging
+from grnjax.storage.manifest import MANIFEST, digest_files, encode_manifest, read_manifest
 
 TARGET = Path(__file__).parents[2] / "grnjax" / "shipped" / FOLDER
 
@@ -39,6 +40,16 @@ def main() -> None:
     folder = train_compendium(study.work, own_lists=False, config=study.scorer)
     shutil.rmtree(TARGET, ignore_errors=True)
     shutil.copytree(folder / FOLDER, TARGET)
+    for manifest in TARGET.glob(f"*/{MANIFEST}"):
+        name_no_folder(manifest.parent)
+
+
+def name_no_folder(step: Path) -> None:
+    """Takes the folder of its making out of a saved step, and signs the step again."""
+    written = step / "state" / "commit_success.txt"  # by Orbax
+    written.write_text(f"Checkpoint commit was successful to {step.parent.name}/{step.name}/state")
+    contents = {**read_manifest(step / MANIFEST), "files": digest_files(step)}
+    (step / MANIFEST).write_bytes(encode_manifest(contents))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from importlib import metadata
 from pathlib import Path
 
 from grnjax.storage.files import JsonLines, read_json_lines, to_plain, write_atomic
+from grnjax.storage.memory import find_total
 
 RESULTS = Path(__file__).parents[1] / "results"
 RUNS = "runs"
@@ -123,7 +124,7 @@ def describe_provenance() -> dict:
     inside = script.relative_to(root) if script.is_relative_to(root) else Path(script.name)
     module = inside.with_suffix("").parts
     words = [Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:]]
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    memory = find_total() / 2**30
     return {
         "commit": git("rev-parse", "--short", "HEAD") + changed,
         "command": " ".join([f"python -m {'.'.join(module)}", *words]),

@@ -4,11 +4,14 @@ import dataclasses
 import shutil
 import time
 
+import jax
+
 from grnjax import config as settings
 from grnjax.config import Settings
 from grnjax.data.simulator import EmbeddedConfig, SimulatorConfig
 from grnjax.errors import GrnjaxError
 from grnjax.methods.scregnet import ScRegNetMethod
+from grnjax.storage.memory import describe_memory
 from grnjax.tasks.link_prediction import run_study
 from grnjax.tasks.loading import load_embedded
 from grnjax.tasks.record import describe_environment
@@ -37,25 +40,10 @@ def run(args: list[str]) -> None:
     print(f"{'device':<18}{device['count']} x {device['kind']} ({device['backend']})")
     if device["backend"] == "cpu":
         print(f"{'':<18}no accelerator is used; grnjax[cuda] or grnjax[tpu] installs for one")
-    print(f"{'memory':<18}{describe_memory()}")
+    print(f"{'memory':<18}{describe_memory(jax.devices())}")
     print(f"{'disk':<18}{shutil.disk_usage('.').free / 2**30:.1f} GiB free here")
     if command.self_test:
         self_test()
-
-
-def describe_memory() -> str:
-    """Free and total memory of the machine, and of the first device where it reports them."""
-    import os
-
-    import jax
-
-    page = os.sysconf("SC_PAGE_SIZE") / 2**30
-    free, total = os.sysconf("SC_AVPHYS_PAGES") * page, os.sysconf("SC_PHYS_PAGES") * page
-    text = f"{free:.1f} of {total:.1f} GiB free"
-    limits = jax.devices()[0].memory_stats()
-    if limits and "bytes_limit" in limits:
-        text += f"; {limits['bytes_limit'] / 2**30:.1f} GiB on the first device"
-    return text
 
 
 def self_test() -> None:

@@ -4,7 +4,6 @@ Neither AnnData nor scipy looks at the indices that a file or another program gi
 """
 
 import math
-import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from grnjax.errors import ExpressionFormatError, GrnjaxError
+from grnjax.storage.memory import find_total
 
 if TYPE_CHECKING:  # its import costs half a second
     from anndata import AnnData
@@ -82,7 +82,7 @@ def check_indices(indices: Any, size: int, where: str, error: type[GrnjaxError])
 def check_memory(shape: tuple[int, ...]) -> None:
     """Refuses a matrix that takes more than the machine's memory when all its zeros are written."""
     needed = 4 * math.prod(map(int, shape))
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    there = find_total()
     if needed > there:
         raise ExpressionFormatError(
             f"a sparse matrix of {' x '.join(f'{size:,}' for size in shape)} takes "

@@ -6,9 +6,7 @@ against what the compiler says. No result depends on the choice beyond rounding.
 """
 
 import dataclasses
-import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import jax
 
@@ -21,11 +19,11 @@ from grnjax.foundation.token_stream import TOKENS_AT_ONCE, Bucket
 from grnjax.foundation.transformer import TransformerConfig
 from grnjax.models.attention import SCORES_AT_ONCE
 from grnjax.progress import logger
+from grnjax.storage.memory import find_memory
 
 NUMBER = 4  # bytes of a float32
 USED = 0.5  # of the memory at hand, at most
 TOKENS_ON_ACCELERATOR = 2**18  # of a batch and device; more are no faster
-CGROUP = Path("/sys/fs/cgroup")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,21 +119,3 @@ def estimate_performer(config: PerformerConfig, tokens: int) -> int:
     vectors = tokens * (6 * config.width + 9 * inner + 2 * config.feed_forward)
     sums = 4 * config.heads * config.features * (config.head_width + 1)
     return (vectors + sums) * NUMBER
-
-
-def find_memory(devices: Sequence[jax.Device]) -> int:
-    """Bytes that each of these devices has to spare; devices on the CPU share those of the host."""
-    stats = devices[0].memory_stats()
-    if stats and "bytes_limit" in stats:
-        return stats["bytes_limit"] - stats.get("bytes_in_use", 0)
-    page = os.sysconf("SC_PAGE_SIZE")
-    free = [page * os.sysconf("SC_AVPHYS_PAGES")]
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        free = [1024 * int(x.split()[1]) for x in lines if x.startswith("MemAvailable")]
-        limit = (CGROUP / "memory.max").read_text().strip()
-        if limit != "max":  # of a container
-            free.append(int(limit) - int((CGROUP / "memory.current").read_text()))
-    except (OSError, ValueError):
-        pass  # no Linux, or no container
-    return max(min(free), 0) // len(devices)

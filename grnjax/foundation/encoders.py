@@ -226,7 +226,7 @@ class ScBertEncoder(ListEncoder):
     def encode(self, variables: dict, *inputs: Any):
         without_last = self.layer == "penultimate"
         states = self.model.module.apply(
-            variables, *inputs, without_last=without_last, method="encode"
+            variables, *inputs, train=False, without_last=without_last, method="encode"
         )
         states = states[:, : len(self.genes)]
         return average_tokens(states, jnp.ones(states.shape[:2], bool)), states
@@ -258,10 +258,8 @@ class ScFoundationEncoder(ListEncoder):
         filled, places, values, is_real = inputs
         apply, genes = self.model.module.apply, len(self.genes)
         encoded = apply(variables, values, places, is_real, train=False, method="encode")
-        without_last = self.layer == "penultimate"
-        decoded = apply(
-            variables, filled, encoded, places, is_real, without_last=without_last, method="decode"
-        )
+        last, inputs = self.layer == "penultimate", (filled, encoded, places, is_real)
+        decoded = apply(variables, *inputs, train=False, without_last=last, method="decode")
         return pool_all(encoded, places, is_real, genes=genes), decoded[:, :genes]
 
 

@@ -74,7 +74,8 @@ class ScBertConfig(Settings):
     def init(self, key: jax.Array) -> Mapping[str, Any]:
         """Fresh variables; under `jax.eval_shape`, the form of those of a checkpoint."""
         tokens = jnp.zeros((1, self.genes + 1), jnp.int32)
-        return self.make().init(key, tokens, method=None if self.has_head else "encode")
+        method = None if self.has_head else "encode"
+        return self.make().init(key, tokens, train=False, method=method)
 
 
 class ScBert(nn.Module):
@@ -98,7 +99,7 @@ class ScBert(nn.Module):
 
     @shapes
     def __call__(
-        self, tokens: Int[AnyArray, "cell token"], *, train: bool = False
+        self, tokens: Int[AnyArray, "cell token"], *, train: bool
     ) -> Float[Array, "cell token bin"]:
         """The logits of every bin for every gene and the last position."""
         return self.decode(self.encode(tokens, train=train))
@@ -108,7 +109,7 @@ class ScBert(nn.Module):
         self,
         tokens: Int[AnyArray, "cell token"],
         *,
-        train: bool = False,
+        train: bool,
         without_last: bool = False,
     ) -> Float[Array, "cell token dim"]:
         """The encodings of the genes in the order of the list, and of the last position.

@@ -203,7 +203,7 @@ class ScFoundation(nn.Module):
         places: Int[AnyArray, "cell token"],
         is_real: Bool[AnyArray, "cell token"],
         *,
-        train: bool = False,
+        train: bool,
         without_last: bool = False,
     ) -> Float[Array, "cell place dim2"]:
         """The vectors of all places behind both norms; those of the genes are their embeddings.

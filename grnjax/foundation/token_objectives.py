@@ -109,7 +109,7 @@ class ScBertObjective(TokenObjective):
         return tokens
 
     def measure(self, variables, batch: HiddenBatch, key):
-        logits = self.model.make().apply(variables, batch.inputs)
+        logits = run(self, variables, batch.inputs, key=key)
         labels = batch.cells.tokens
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
         return losses, batch.is_hidden
@@ -233,8 +233,9 @@ class ScFoundationObjective(TokenObjective):
     def measure(self, variables, batch: HiddenBatch, key):
         (shown, values, is_read), places = batch.inputs, batch.cells.tokens
         encoded = run(self, variables, values, places, is_read, key=key, method="encode")
+        inputs = shown, encoded, places, is_read
+        decoded = run(self, variables, *inputs, key=key, method="decode")
         module: Any = self.model.make()  # whose results Flax does not type
-        decoded = module.apply(variables, shown, encoded, places, is_read, method="decode")
         found = module.apply(variables, decoded, method="express")
         return (found - self.fill(batch.cells)) ** 2, batch.is_hidden
 

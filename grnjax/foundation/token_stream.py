@@ -45,22 +45,16 @@ def make_buckets(
     *,
     tokens_at_once: int = TOKENS_AT_ONCE,
     shortest: int = SHORTEST,
-    multiple: int = 1,
 ) -> tuple[Bucket, ...]:
     """Buckets whose lengths double from the shortest on, each of about as many tokens a batch.
 
-    Args:
-        longest: most tokens of a cell.
-        multiple: number of devices, by which the cells of a batch are divided.
+    The last holds a cell of the longest number of tokens.
     """
     lengths, length = [], shortest
     while length < longest:
         lengths.append(length)
         length *= 2
-    return tuple(
-        Bucket(length, max(1, tokens_at_once // (length * multiple)) * multiple)
-        for length in (*lengths, longest)
-    )
+    return tuple(Bucket(length, max(1, tokens_at_once // length)) for length in (*lengths, longest))
 
 
 class TokenStream:

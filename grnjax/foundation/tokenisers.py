@@ -1,24 +1,22 @@
-"""From an AnnData object or file to the padded tokens of a model, in bounded memory.
+"""From the cells of an AnnData object or file to the padded tokens of a model, in bounded memory.
 
     tokeniser = geneformer_tokeniser(tokens, medians, config, renames=[ids])
-    with open_tokens("cells.h5ad", tokeniser, totals="n_counts") as stream:
-        for batch in stream:
+    with open_rows("cells.h5ad") as rows:
+        match = find_genes(rows, tokeniser, None, None, LEAST_SHARE)
+        for batch in stream_tokens(rows, tokeniser, match, totals="n_counts"):
             ...
 
 A `Tokeniser` is the rule of a model with its vocabulary; there is one function for each of the four
 that makes it from what comes with the weights.
 """
 
-import contextlib
 import dataclasses
 import functools
 import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
 
 from grnjax.data.annotated_matrix import find_name_column
-from grnjax.data.cell_rows import CellRows, open_rows
+from grnjax.data.cell_rows import CellRows
 from grnjax.errors import ConfigError
 from grnjax.foundation import (
     tokenise_geneformer,
@@ -33,16 +31,12 @@ from grnjax.foundation.tokenise_scfoundation import ScFoundationTokeniserConfig
 from grnjax.foundation.tokenise_scgpt import ScGPTTokeniserConfig, read_special
 from grnjax.foundation.tokens import CellTokens
 from grnjax.foundation.vocabulary import (
-    LEAST_SHARE,
     GeneMatch,
     find_special,
     is_special,
     match_genes,
     number_genes,
 )
-
-if TYPE_CHECKING:  # its import costs half a second
-    from anndata import AnnData
 
 SCFOUNDATION_PAD = 103.0  # the value by which scFoundation knows padding
 
@@ -103,45 +97,6 @@ def scgpt_tokeniser(vocabulary: Mapping[str, int], config: ScGPTTokeniserConfig)
     return Tokeniser(full, run, config.length, SHORTEST, full["<pad>"], config.pad_value, False)
 
 
-@contextlib.contextmanager
-def open_tokens(
-    source: "str | Path | AnnData",
-    tokeniser: Tokeniser,
-    *,
-    layer: str | None = None,
-    gene_column: str | None = None,
-    totals: str | None = None,
-    orthologues: Mapping[str, str] | None = None,
-    least_share: float = LEAST_SHARE,
-    buckets: tuple[Bucket, ...] | None = None,
-    span: tuple[int, int] | None = None,
-) -> Iterator[TokenStream]:
-    """The cells of an object or file as batches of tokens, to be read while the context lasts.
-
-    The report of the stream has the overlap of the genes under `genes` and counts the cells.
-
-    Args:
-        source: as for `data.cell_rows.open_rows`; an .h5ad file stays on disk.
-        layer: what to read in the place of X; raw is .raw.
-        gene_column: column of var with the names of the genes; None for the index, or for the
-            column that has ten times as many genes of the vocabulary, which is told.
-        totals: column of obs with the counts of each cell over all genes of the assay, where the
-            matrix holds a part of them; None sums what there is.
-        orthologues: gene of the cells' species -> gene of the model's.
-        least_share: of the smaller list of genes, data or vocabulary, that must match.
-        buckets: lengths and sizes of batches; None makes them.
-        span: rows to read, from the first to before the second.
-
-    Raises:
-        GeneMismatchError: too few of the genes are in the vocabulary.
-        ConfigError: totals for a model that takes none, or what `open_rows` and `TokenStream`
-            refuse.
-    """
-    with open_rows(source, layer=layer) as rows:
-        match = find_genes(rows, tokeniser, gene_column, orthologues, least_share)
-        yield stream_tokens(rows, tokeniser, match, totals=totals, buckets=buckets, span=span)
-
-
 def stream_tokens(
     rows: CellRows,
     tokeniser: Tokeniser,
@@ -151,7 +106,21 @@ def stream_tokens(
     buckets: tuple[Bucket, ...] | None = None,
     span: tuple[int, int] | None = None,
 ) -> TokenStream:
-    """The same of rows that are open, and whose genes were found (`find_genes`)."""
+    """Cells as batches of tokens, to be read while their rows are open.
+
+    The report of the stream has the overlap of the genes under `genes` and counts the cells.
+
+    Args:
+        rows: the cells (`data.cell_rows.open_rows`); those of an .h5ad file stay on disk.
+        match: their genes (`find_genes`).
+        totals: column of obs with the counts of each cell over all genes of the assay, where the
+            matrix holds a part of them; None sums what there is.
+        buckets: lengths and sizes of batches; None makes them.
+        span: rows to read, from the first to before the second.
+
+    Raises:
+        ConfigError: totals for a model that takes none, or what `TokenStream` refuses.
+    """
     if totals is not None and not tokeniser.takes_totals:
         raise ConfigError(
             f"Totals of cells (column {totals!r}) have no part in the tokens of this model; "
@@ -178,7 +147,17 @@ def find_genes(
     orthologues: Mapping[str, str] | None,
     least_share: float,
 ) -> GeneMatch:
-    """The genes of the rows in the vocabulary, by the column of var that has them."""
+    """The genes of the rows in the vocabulary, by the column of var that has them.
+
+    Args:
+        gene_column: column of var with the names of the genes; None for the index, or for the
+            column that has ten times as many genes of the vocabulary, which is told.
+        orthologues: gene of the cells' species -> gene of the model's.
+        least_share: of the smaller list of genes, data or vocabulary, that must match.
+
+    Raises:
+        GeneMismatchError: too few of the genes are in the vocabulary.
+    """
     if gene_column is None:
         known = {name for name in tokeniser.vocabulary if not is_special(name)}
         known.update(*tokeniser.renames, orthologues or ())

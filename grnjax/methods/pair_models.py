@@ -139,10 +139,15 @@ class PairMethod(MethodConfig):
             yield PairScorer(self, result, inputs_of(part), data, trainer, part.seed, size)
 
 
-@functools.lru_cache(maxsize=8)
 def make_method_trainer(method: PairMethod, mesh: Mesh | None) -> Trainer:
-    """The trainer of a method's model; one serves all fits with these settings."""
-    return make_pair_trainer(method.make_module(), method.training, mesh)
+    """The trainer of a method's model; one serves all whose models and training are equal."""
+    return make_equal_trainer(method.make_module(), method.training, mesh)
+
+
+@functools.lru_cache(maxsize=8)
+def make_equal_trainer(model: Model, training: TrainingConfig, mesh: Mesh | None) -> Trainer:
+    """The one trainer of equal models and settings: methods may differ in inputs alone."""
+    return make_pair_trainer(model, training, mesh)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -66,6 +66,9 @@ class FitData(NamedTuple):
 class Model(Protocol):
     """A Flax module that scores pairs of genes; one with terms lists them by `make_terms()`."""
 
+    def __hash__(self) -> int:
+        """Of its settings: equal models are compiled once."""
+
     def init(self, rngs, genes: GeneBatch, pairs: PairBatch, *, train: bool):
         """Fresh variables."""
 

@@ -1,7 +1,6 @@
 """One command started several times with coordinator flags is one run."""
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from scipy import sparse
 
 from grnjax.data.h5ad_output import write_h5ad
 from grnjax.storage.files import read_json_lines
+from tests.devices import simulate_devices
 
 COMMAND = "import sys; from grnjax.cli import main; sys.exit(main())"
 SLOW_TO_WRITE = """
@@ -46,11 +46,7 @@ def run_two(*arguments, program=COMMAND):
     processes = [
         subprocess.Popen(
             [*command, str(number)],
-            env={
-                **os.environ,
-                "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
-                "PYTHONPATH": os.pathsep.join(sys.path),
-            },
+            env=simulate_devices(2),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

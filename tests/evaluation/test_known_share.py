@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
+from grnjax.evaluation import known_share
 from grnjax.evaluation.calibration import reliability_error
 from grnjax.evaluation.known_share import estimate_known_share, fit_truth
 
@@ -24,8 +25,14 @@ class Planted:
         return estimate_known_share(self.scores, self.listed, self.tfs, seed=0)
 
 
+@pytest.fixture
+def few_resamples(monkeypatch):
+    """Where the interval is not asked for, which takes most of the time."""
+    monkeypatch.setattr(known_share, "RESAMPLES", 40)
+
+
 @pytest.mark.parametrize("share", [0.2, 0.4, 0.7, 1.0])
-def test_the_known_share_is_found_where_scores_tell_true_pairs(share):
+def test_the_known_share_is_found_where_scores_tell_true_pairs(share, few_resamples):
     assert Planted(3.0, share).estimate().value == pytest.approx(share, abs=0.06)
 
 
@@ -39,7 +46,7 @@ def test_scores_that_tell_little_give_a_lower_bound_and_no_estimate():
     assert found.value is None and found.high == 1.0 and found.low <= SHARE
 
 
-def test_the_estimate_depends_on_the_seed_alone():
+def test_the_estimate_depends_on_the_seed_alone(few_resamples):
     planted = Planted(3.0)
     assert planted.estimate() == planted.estimate()
 

@@ -44,8 +44,11 @@ def make_fit(name, *, dropout=0.0, **training):
     """
     model = make_model(name)
     needed = {"geneformer": {"positions": 24}, "scgpt": {"expression_head": True}}.get(name, {})
-    if name in ("geneformer", "scgpt"):
+    part = {"scbert": "performer", "scfoundation": "decoder"}.get(name)
+    if part is None:
         needed |= {"dropout": dropout}
+    else:
+        needed |= {part: dataclasses.replace(getattr(model.config, part), dropout=dropout)}
     config = dataclasses.replace(model.config, **needed)
     form = jax.eval_shape(config.init, jax.random.key(0))
     rng = np.random.default_rng(1)

@@ -17,7 +17,7 @@ from grnjax.foundation.embed_chunks import Progress
 from grnjax.foundation.encoder_config import EncoderConfig
 from grnjax.foundation.encoders import make_encoder
 from grnjax.foundation.token_stream import Bucket, TokenBatch
-from grnjax.foundation.tokenisers import open_tokens
+from tests.foundation.opened import open_tokens
 from tests.foundation.small_models import CONFIGS, GENES, make_model
 
 pytestmark = pytest.mark.usefixtures("compile_quickly")

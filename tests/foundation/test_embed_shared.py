@@ -1,6 +1,5 @@
 """Cells shared by devices and processes come out as on one, also where a run resumes with more."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ from grnjax.foundation.embed import Embedding
 from grnjax.foundation.embed_chunks import share_chunks
 from grnjax.foundation.layout import lay_out_model, split_blocks
 from grnjax.training.sharding import Leaf
+from tests.devices import simulate_devices
 from tests.foundation.embed_on_devices import WAYS, make_cells
 from tests.foundation.small_models import CONFIGS
 from tests.foundation.test_embed import EmbedConfig, KilledError, encoder_of, open_embedding
@@ -29,11 +29,7 @@ EQUAL = 1e-5
 def test_eight_devices_embed_as_one_does(tmp_path):
     subprocess.run(
         [sys.executable, SCRIPT, tmp_path / "found.npz"],
-        env={
-            **os.environ,
-            "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
-            "PYTHONPATH": os.pathsep.join(sys.path),
-        },
+        env=simulate_devices(8),
         check=True,
     )
     found = dict(np.load(tmp_path / "found.npz"))

@@ -1,6 +1,7 @@
 """scBERT: a cell for itself, genes by their place, random weights of any size."""
 
 import dataclasses
+import functools
 
 import jax
 import numpy as np
@@ -33,7 +34,8 @@ def tokens():
 
 
 def run(variables, tokens, config=CONFIG):
-    return np.asarray(jax.jit(config.make().apply)(variables, tokens))
+    apply = functools.partial(config.make().apply, train=False)
+    return np.asarray(jax.jit(apply)(variables, tokens))
 
 
 def test_a_cell_does_not_depend_on_its_batch_or_its_place_in_it(variables, tokens):
@@ -86,11 +88,13 @@ def test_bfloat16_is_near_float32(variables, tokens):
 def test_without_the_last_layer(variables, tokens):
     """As if there were one less."""
     model = CONFIG.make()
-    shorter = jax.jit(lambda v, t: model.apply(v, t, method="encode", without_last=True))
+    shorter = jax.jit(
+        lambda v, t: model.apply(v, t, train=False, method="encode", without_last=True)
+    )
     layers = dataclasses.replace(LAYERS, layers=1)
     one = dataclasses.replace(CONFIG, performer=layers).make()
     kept = jax.tree.map(lambda x: x, variables)
     for collection in kept.values():
         del collection["performer"]["layer_1"]
-    wanted = one.apply(kept, tokens, method="encode")
+    wanted = one.apply(kept, tokens, train=False, method="encode")
     np.testing.assert_allclose(shorter(variables, tokens), wanted, atol=1e-5)

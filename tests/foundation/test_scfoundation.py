@@ -62,7 +62,7 @@ def decode(variables, values, places, is_real, config=CONFIG):
     model = config.make()
     picked = jnp.take_along_axis(values, places.clip(0, config.places - 1), axis=1)
     encoded = model.apply(variables, picked, places, is_real, train=False, method="encode")
-    return model.apply(variables, values, encoded, places, is_real, method="decode")
+    return model.apply(variables, values, encoded, places, is_real, train=False, method="decode")
 
 
 def run(variables, values, length=22, config=CONFIG):

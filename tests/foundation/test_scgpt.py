@@ -16,8 +16,9 @@ from grnjax.errors import CheckpointError, ConfigError
 from grnjax.foundation.scgpt import RULES, ScGPT, ScGPTConfig, find_heads, read_config
 from grnjax.foundation.token_stream import Bucket
 from grnjax.foundation.tokenise_scgpt import ScGPTTokeniserConfig
-from grnjax.foundation.tokenisers import open_tokens, scgpt_tokeniser
+from grnjax.foundation.tokenisers import scgpt_tokeniser
 from grnjax.foundation.weights import to_flax, to_torch
+from tests.foundation.opened import open_tokens
 
 CONFIG = ScGPTConfig(
     layers=2, width=16, heads=2, feed_forward=8, norm_epsilon=1e-5, vocabulary=30, dropout=0.2

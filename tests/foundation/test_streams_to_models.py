@@ -20,11 +20,11 @@ from grnjax.foundation.tokenise_scbert import ScBertTokeniserConfig
 from grnjax.foundation.tokenise_scfoundation import ScFoundationTokeniserConfig, fill_places
 from grnjax.foundation.tokenisers import (
     geneformer_tokeniser,
-    open_tokens,
     scbert_tokeniser,
     scfoundation_tokeniser,
 )
 from grnjax.foundation.transformer import TransformerConfig
+from tests.foundation.opened import open_tokens
 
 GENES = [f"GENE{place}" for place in range(20)]
 BLOCKS = {"layers": 1, "width": 8, "heads": 2, "feed_forward": 8}
@@ -62,7 +62,7 @@ def make_scbert():
 
     @jax.jit
     def run(tokens):
-        return config.make().apply(variables, tokens, method="encode")[:, 3]
+        return config.make().apply(variables, tokens, train=False, method="encode")[:, 3]
 
     def embed(batch):
         return run(batch.tokens)

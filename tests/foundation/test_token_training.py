@@ -1,7 +1,6 @@
 """Masked-expression training of the four models: what is hidden, learned, frozen and resumed."""
 
 import itertools
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +17,7 @@ from grnjax.storage.checkpoints import CheckpointStore
 from grnjax.training.freezing import FROZEN, thaw
 from grnjax.training.loop import fit, make_trainer
 from grnjax.training.step import fresh_state, train_step
+from tests.devices import simulate_devices
 from tests.foundation.hidden_cells import ON_DEVICES, make_fit
 from tests.training.logs import Killed, Lines
 
@@ -135,8 +135,8 @@ def test_only_genes_are_hidden_and_their_share(case, name):
         assert not np.isin(np.asarray(cells.tokens)[hidden], objective.special).any()
 
 
-def test_dropout_acts_in_training_alone():
-    objective, *arrays = make_fit("geneformer", dropout=0.5)
+def test_dropout_acts_in_training_alone(name):
+    objective, *arrays = make_fit(name, dropout=0.5)
     data, test = jax.tree.map(jnp.asarray, arrays)
     cells = objective.take(data, test.cells)
     inputs = objective.hide(cells, test.is_hidden, None)
@@ -208,12 +208,8 @@ def test_training_on_eight_devices_is_that_on_one(tmp_path):
     """Losses and gradients of two models, with batches whose size the devices do not divide."""
     script, found = Path(__file__).with_name("hidden_cells.py"), []
     for devices in (1, 8):
-        flags = f"--xla_force_host_platform_device_count={devices}"
-        environment = {"XLA_FLAGS": flags, "PYTHONPATH": os.pathsep.join(sys.path)}
         path = tmp_path / f"{devices}.npz"
-        subprocess.run(
-            [sys.executable, script, path], env={**os.environ, **environment}, check=True
-        )
+        subprocess.run([sys.executable, script, path], env=simulate_devices(devices), check=True)
         found.append(dict(np.load(path)))
     one, eight = found
     assert one.keys() == eight.keys() and {name.partition(":")[0] for name in one} == {*ON_DEVICES}

@@ -16,11 +16,11 @@ from grnjax.foundation.tokenise_scfoundation import ScFoundationTokeniserConfig
 from grnjax.foundation.tokenise_scgpt import ScGPTTokeniserConfig
 from grnjax.foundation.tokenisers import (
     geneformer_tokeniser,
-    open_tokens,
     scbert_tokeniser,
     scfoundation_tokeniser,
     scgpt_tokeniser,
 )
+from tests.foundation.opened import open_tokens
 
 SYMBOLS = [f"SYM{number}X" for number in range(40)]
 IDS = [f"ENSG{number:011d}" for number in range(40)]

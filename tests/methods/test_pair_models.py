@@ -157,10 +157,14 @@ def test_no_more_pairs_are_scored_at_once_than_memory_has_room_for(dataset, spli
     assert fit.size == 50
 
 
-def test_one_trainer_serves_all_fits_of_equal_settings():
-    assert make_method_trainer(SMALL, None) is make_method_trainer(dataclasses.replace(SMALL), None)
-    other = dataclasses.replace(SMALL, training=TrainingConfig(epochs=11))
-    assert make_method_trainer(other, None) is not make_method_trainer(SMALL, None)
+def test_one_trainer_serves_all_fits_of_equal_models_and_training():
+    trainer = make_method_trainer(SMALL, None)
+    inputs = InputConfig(components=3, negative_weight=0.5)
+    for same in ({}, {"inputs": inputs}):
+        assert make_method_trainer(dataclasses.replace(SMALL, **same), None) is trainer
+    model = dataclasses.replace(SMALL.model, identity_rank=3)
+    for other in ({"training": TrainingConfig(epochs=11)}, {"model": model}):
+        assert make_method_trainer(dataclasses.replace(SMALL, **other), None) is not trainer
 
 
 def test_a_method_that_leaves_something_out_says_which_one_it_is(dataset):

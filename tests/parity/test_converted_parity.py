@@ -57,8 +57,8 @@ def load(parity_folder, tmp_path):
 def test_scbert(load):
     model, folder = load("scbert")
     inputs, expected = read_arrays(folder)
-    run_model = jax.jit(model.module.apply, static_argnames="method")
-    encodings = run_model(model.variables, inputs["tokens"], method="encode")
+    run_model = jax.jit(model.module.apply, static_argnames=("train", "method"))
+    encodings = run_model(model.variables, inputs["tokens"], train=False, method="encode")
     logits = run_model(model.variables, encodings, method="decode")
     assert difference(encodings, expected["encodings_one_by_one"]) < TOLERANCE
     assert difference(logits, expected["logits_one_by_one"]) < TOLERANCE

@@ -62,7 +62,9 @@ def variables(arrays, config):
 def run(config, variables, tokens):
     """Encodings, logits, and the tokens after each attention."""
     model = config.make()
-    encodings, kept = model.apply(variables, tokens, method="encode", mutable="intermediates")
+    encodings, kept = model.apply(
+        variables, tokens, train=False, method="encode", mutable="intermediates"
+    )
     layers = kept["intermediates"]["performer"]
     after = [layers[f"layer_{i}"]["after_attention"][0] for i in range(config.performer.layers)]
     return encodings, model.apply(variables, encodings, method="decode"), after

@@ -102,7 +102,7 @@ def encode(config, variables, shown, places, is_real):
 @functools.partial(jax.jit, static_argnums=0)
 def decode(config, variables, values, encoded, places, is_real):
     model = config.make()
-    decoded = model.apply(variables, values, encoded, places, is_real, method="decode")
+    decoded = model.apply(variables, values, encoded, places, is_real, train=False, method="decode")
     return decoded, model.apply(variables, decoded, method="express")
 
 

@@ -16,6 +16,11 @@ def compile_quickly(compile_quickly):
     """What these tests ask of a program holds at any optimisation, and they compile many."""
 
 
+@pytest.fixture(scope="module", autouse=True)
+def judge_quickly(trivial_rows_once):
+    """Most of these tests judge the same pairs."""
+
+
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory, request):
     """The module of the recipe that the test file is about: test_new_X.py, my_X.py."""

@@ -1,7 +1,6 @@
 import json
 import logging
 import math
-import os
 import shutil
 import socket
 import subprocess
@@ -19,6 +18,7 @@ from hypothesis import strategies as st
 from grnjax.errors import CheckpointError
 from grnjax.storage import checkpoints
 from grnjax.storage.checkpoints import CheckpointStore
+from tests.devices import simulate_devices
 
 
 def make_state(step=0):
@@ -246,7 +246,7 @@ def test_a_state_moves_between_one_device_and_four(tmp_path):
     store.save(1, state, {})
     result = subprocess.run(
         [sys.executable, "-c", ON_FOUR_DEVICES, str(tmp_path)],
-        env={**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=4"},
+        env=simulate_devices(4),
         capture_output=True,
         text=True,
     )

@@ -10,6 +10,11 @@ def compile_quickly(compile_quickly):
     """What these tests ask of a program holds at any optimisation, and they compile many."""
 
 
+@pytest.fixture(scope="module", autouse=True)
+def judge_quickly(trivial_rows_once):
+    """Most of these tests judge the same pairs."""
+
+
 class NoTraining:
     """Stands for a recorder: keeps the names and the data of the fits; scores are given."""
 

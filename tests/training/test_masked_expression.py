@@ -1,7 +1,6 @@
 """GRNFormer learns hidden values from networks, sees none of them, and resumes bit for bit."""
 
 import dataclasses
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ from grnjax.models.structure_encoder import StructureConfig
 from grnjax.storage.checkpoints import CheckpointStore
 from grnjax.training.loop import fit, make_trainer
 from grnjax.training.masked_expression import draw_masks
+from tests.devices import simulate_devices
 from tests.training.logs import Killed, Lines
 from tests.training.masked_cells import CONFIG, make_data, make_objective
 
@@ -131,12 +131,8 @@ def test_a_fit_on_eight_devices_is_that_on_one(tmp_path):
     """Losses and gradients, with batches whose size the devices do not divide."""
     script, found = Path(__file__).with_name("masked_cells.py"), []
     for devices in (1, 8):
-        flags = f"--xla_force_host_platform_device_count={devices}"
-        environment = {"XLA_FLAGS": flags, "PYTHONPATH": os.pathsep.join(sys.path)}
         path = tmp_path / f"{devices}.npz"
-        subprocess.run(
-            [sys.executable, script, path], env={**os.environ, **environment}, check=True
-        )
+        subprocess.run([sys.executable, script, path], env=simulate_devices(devices), check=True)
         found.append(dict(np.load(path)))
     one, eight = found
     assert one.keys() == eight.keys() and len({float(one[f"loss {i}"]) for i in range(3)}) == 3

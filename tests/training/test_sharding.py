@@ -1,7 +1,6 @@
 """Many devices and many processes give the losses and gradients of one."""
 
 import json
-import os
 import shutil
 import socket
 import subprocess
@@ -17,6 +16,7 @@ from jax.sharding import PartitionSpec as P
 from grnjax.errors import ConfigError
 from grnjax.training import sharding
 from grnjax.training.sharding import Leaf, pad_pairs, replicate, split_gene_tables
+from tests.devices import simulate_devices
 
 SCRIPT = Path(__file__).with_name("fits_on_devices.py")
 DEADLINE = 240  # seconds for any one process
@@ -25,10 +25,9 @@ EQUAL = 1e-5  # relative
 
 def start(devices, *arguments):
     """A process of its own with so many simulated devices."""
-    flags = f"--xla_force_host_platform_device_count={devices}"
     return subprocess.Popen(
         [sys.executable, SCRIPT, *map(str, arguments)],
-        env={**os.environ, "XLA_FLAGS": flags, "PYTHONPATH": os.pathsep.join(sys.path)},
+        env=simulate_devices(devices),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import os
 import shutil
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from grnjax.training.cluster import DeviceConfig
 from grnjax.training.pair_objective import TrainingConfig, make_pair_trainer
 from grnjax.training.recorder import FitRecorder, Job
 from grnjax.training.sharding import make_mesh
+from tests.devices import simulate_devices
 
 FITS = 5
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
@@ -259,12 +259,8 @@ def test_whole_fits_on_eight_devices_are_those_on_one(tmp_path):
 
     They are placed as on an accelerator by default.
     """
-    environment = {
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
-        "PYTHONPATH": os.pathsep.join(sys.path),
-    }
     command = [sys.executable, SCRIPT, "study", tmp_path / "results.npz"]
-    subprocess.run(command, env={**os.environ, **environment}, check=True, timeout=240)
+    subprocess.run(command, env=simulate_devices(8), check=True, timeout=240)
     results = dict(np.load(tmp_path / "results.npz"))
     names = {name.removeprefix("one by one/") for name in results if name.startswith("one by one")}
     assert len({name.split("/")[0] for name in names}) == 11

@@ -23,7 +23,7 @@ from grnjax.methods.kernel_factor.fit import (
     Learned,
     fit_kernel_factor,
 )
-from grnjax.methods.kernel_factor.new_genes import give_features
+from grnjax.methods.kernel_factor.other_features import give_features
 from grnjax.methods.method import Control, Cost, MethodConfig, Problem, Scorer
 from grnjax.progress import logger
 from grnjax.training.recorder import FitRecorder, derive_seed

@@ -1,4 +1,4 @@
-"""Scores of genes that were not there when the model was fitted."""
+"""A fit with the features of another data set, in the kernels of its run."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -13,52 +13,6 @@ from grnjax.methods.kernel_factor.bank import COVERAGE, FeatureBank, mark_covera
 from grnjax.methods.kernel_factor.fit import KernelFactorFit
 from grnjax.models.gene_kernels import KernelSpace
 from grnjax.models.pair_features import standardise_pairs
-from grnjax.training.factor_ensemble import score_members
-
-
-def take_genes(evidence: Sequence[Evidence], genes: np.ndarray) -> list[Evidence]:
-    """The evidence of some of its genes, by index or mask, for the same TFs."""
-    return [
-        dataclasses.replace(
-            item,
-            genes=tuple(
-                dataclasses.replace(b, values=b.values[genes], covered=b.covered[genes])
-                for b in item.genes
-            ),
-            pairs=tuple(dataclasses.replace(b, values=b.values[:, genes]) for b in item.pairs),
-        )
-        for item in evidence
-    ]
-
-
-def score_new_genes(
-    fit: KernelFactorFit, bank: FeatureBank, evidence: Sequence[Evidence]
-) -> Float[np.ndarray, "tf new"]:
-    """Mean logits of every TF of the run with genes that the run did not have.
-
-    New genes have no identity: what is left is what their features say.
-
-    Args:
-        evidence: of the new genes, for the same TFs: `take_genes` of evidence that was read for
-            the genes of the run and the new ones together. Read apart, sources would drop other
-            columns, and principal components would be others.
-
-    Raises:
-        ConfigError: as `read_features`.
-    """
-    z, features = read_features(fit, bank, evidence)
-    shape = (len(bank.tfs), len(z))
-    grid = fit.grid._replace(
-        z=z,
-        features=features,
-        attention=np.zeros((len(bank.similarities), *shape), np.float32),
-        known_target=np.zeros(len(z), np.float32),
-    )
-    members = dict(fit.learned.members)
-    for name in ("target_bias", "target_factors"):
-        of_run = members[name]
-        members[name] = np.zeros((len(of_run), len(z), *of_run.shape[2:]), of_run.dtype)
-    return np.asarray(score_members(members, grid)).mean(axis=0)
 
 
 def give_features(
@@ -77,7 +31,7 @@ def give_features(
 
 def read_features(
     fit: KernelFactorFit, bank: FeatureBank, evidence: Sequence[Evidence]
-) -> tuple[Float[np.ndarray, "new dim"], Float[np.ndarray, "feature tf new"]]:
+) -> tuple[Float[np.ndarray, "gene dim"], Float[np.ndarray, "feature tf gene"]]:
     """Coordinates, by kernels with the genes of the run (Nystroem), and features of pairs.
 
     Raises:
@@ -86,8 +40,8 @@ def read_features(
     """
     if not isinstance(bank.space, KernelSpace):
         raise ConfigError(
-            "New genes need the kernels of the run, and this one has none or random features of "
-            "them: fit with fewer genes, or with the new genes among them."
+            "Features of another data set need the kernels of the run, and this one has none or "
+            "random features of them: fit with fewer genes."
         )
     blocks = {block.name: block for item in evidence for block in item.genes}
     pairs = {block.name: block.values for item in evidence for block in item.pairs}
@@ -96,7 +50,7 @@ def read_features(
     absent += [name for name in bank.pair_names if name not in pairs]
     if absent:
         raise ConfigError(
-            f"The evidence of the new genes lacks {len(absent):,} of the run's blocks "
+            f"The evidence of the other data set lacks {len(absent):,} of the run's blocks "
             f"({list_names(absent)}); read it from the same sources."
         )
     if bank.coverage:
@@ -105,8 +59,8 @@ def read_features(
         widths = kernel.reference.shape[1], blocks[kernel.name].values.shape[1]
         if widths[0] != widths[1]:
             raise ConfigError(
-                f"{kernel.name}: {widths[1]:,} columns for the new genes and {widths[0]:,} for the "
-                "run: read the evidence of both together and take either part (take_genes)."
+                f"{kernel.name}: {widths[1]:,} columns in the other data set and {widths[0]:,} in "
+                "the run; read the same columns of both."
             )
     z = bank.space.extend(fit.learned.weights, list(blocks.values()))
     features = [

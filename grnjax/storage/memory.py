@@ -1,0 +1,48 @@
+"""Memory of the machine and of its devices."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # readers ask for the memory of the machine, and need no jax
+    import jax
+
+CGROUP = Path("/sys/fs/cgroup")
+GIB = 2**30
+
+
+def find_memory(devices: "Sequence[jax.Device]") -> int:
+    """Bytes that each of these devices has to spare; devices on the CPU share those of the host."""
+    stats = devices[0].memory_stats()
+    if stats and "bytes_limit" in stats:
+        return stats["bytes_limit"] - stats.get("bytes_in_use", 0)
+    return find_free() // len(devices)
+
+
+def find_free() -> int:
+    """Bytes that this process may still take: of the machine, or of the container it runs in."""
+    free = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")]
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        free = [1024 * int(x.split()[1]) for x in lines if x.startswith("MemAvailable")]
+        limit = (CGROUP / "memory.max").read_text().strip()
+        if limit != "max":  # of a container
+            free.append(int(limit) - int((CGROUP / "memory.current").read_text()))
+    except (OSError, ValueError):
+        pass  # no Linux, or no container
+    return max(min(free), 0)
+
+
+def find_total() -> int:
+    """Bytes of the machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def describe_memory(devices: "Sequence[jax.Device]") -> str:
+    """Free and total memory of the machine, and that of the first device where it reports any."""
+    text = f"{find_free() / GIB:.1f} of {find_total() / GIB:.1f} GiB free"
+    limits = devices[0].memory_stats()
+    if limits and "bytes_limit" in limits:
+        text += f"; {limits['bytes_limit'] / GIB:.1f} GiB on the first device"
+    return text
