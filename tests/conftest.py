@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import gc
 import hashlib
 import io
 import os
@@ -76,6 +77,12 @@ def pytest_configure(config):
     if metadata.version("jaxlib").startswith("0.10."):  # later ones refuse the flag
         before = os.environ.get("XLA_FLAGS", "")
         os.environ["XLA_FLAGS"] = f"{before} --xla_cpu_use_fusion_emitters=false"
+
+
+def pytest_collection_finish():
+    """Keeps what is imported by now out of every later search for garbage, which takes its time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="module", autouse=True)

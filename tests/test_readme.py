@@ -51,6 +51,7 @@ def test_the_second_command_is_the_one_that_ci_runs():
     assert blocks("bash")[1].strip() == command and '-c "$tests_command"' in script
 
 
+@pytest.mark.usefixtures("trivial_rows_once")
 @pytest.mark.slow
 def test_the_ten_lines_of_python_and_their_command_rank_the_same_edges(
     small_set, cli, tmp_path, monkeypatch

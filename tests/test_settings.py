@@ -106,9 +106,15 @@ def say_in_python(default: Settings, key: str, value: Any) -> str | None:
     return None
 
 
-def say_on_command_line(default: Settings, key: str, value: Any) -> str | None:
-    """What the command line says of a value, without program, prefix and hyphens."""
-    fields = [("part", type(default), dataclasses.field(default=default))]
+def say_on_command_line(setting: Setting, value: Any) -> str | None:
+    """What the command line says of a value, without program, prefix and hyphens.
+
+    Of a config with this setting alone: all the flags of a large one take long to make.
+    """
+    key = setting.key
+    fields = [(key, setting.hint, dataclasses.field(default=setting.value))]
+    part = dataclasses.make_dataclass("Part", fields, bases=(Settings,), frozen=True)
+    fields = [("part", part, dataclasses.field(default=part()))]
     whole = dataclasses.make_dataclass("Whole", fields, bases=(Settings,), frozen=True)
     flag = f"--part.{key.replace('_', '-')}"
     words = [flag, *map(str, value)] if isinstance(value, tuple) else [f"{flag}={value}"]
@@ -128,7 +134,7 @@ def complain(kind: type) -> list[str]:
         for value in [] if setting.is_part else list_wrong(setting.hint):
             here = f"{kind.__name__}({setting.key}={value!r})"
             said = say_in_python(default, setting.key, value)
-            there = say_on_command_line(default, setting.key, value)
+            there = say_on_command_line(setting, value)
             if said is None or said != there:
                 found.append(f"{here}: {said} in Python, {there} on the command line")
         if say_in_python(default, setting.key, value_of_no_type(setting)) is None:
@@ -250,4 +256,5 @@ def test_what_was_once_taken_in_silence(kind, values, sentence):
         kind(**values)
     assert str(error.value) == sentence
     [(key, value)] = values.items()
-    assert say_on_command_line(kind(), key, value) == sentence
+    [setting] = [x for x in list_fields(kind()) if x.key == key]
+    assert say_on_command_line(setting, value) == sentence

@@ -9,8 +9,3 @@ def full_precision():
     """Products in float32 on accelerators too."""
     with jax.default_matmul_precision("highest"):
         yield
-
-
-@pytest.fixture(scope="module", autouse=True)
-def compile_quickly(compile_quickly):
-    """What these tests ask of a program holds at any optimisation, and they compile many."""
