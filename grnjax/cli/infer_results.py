@@ -57,6 +57,7 @@ def print_results(network: RankedNetwork, metrics: dict, out: Path) -> None:
         counts = ", ".join(f"{n:,} {what}" for what, n in unseen.items() if what != "no")
         print(f"\nPairs with a TF or a target unseen in the known edges (column unseen): {counts}")
     names = ["edges.tsv", "rankedEdges.csv", "network.h5ad", *(f"{x}.tsv" for x in network.tables)]
+    names += ["scores.npz"] * (network.every_score is not None)
     files = ", ".join([*names, "run.json"])
     print(f"\n{len(edges):,} ranked pairs in {out}/ ({files})")
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from grnjax.types import Dataset, LabelledPairs, Split
 
@@ -25,6 +25,15 @@ def has_known_targets(candidates: LabelledPairs) -> np.ndarray:
     Of the other TFs nothing is known, so that their pairs tell neither right from wrong.
     """
     return np.isin(candidates.pairs[:, 0], candidates.positives[:, 0])
+
+
+def list_best(scores: Float[np.ndarray, " pair"], top: int | None) -> np.ndarray:
+    """The places of the `top` highest scores, ascending; of equal ones at the end, the first."""
+    if top is None or top >= len(scores):
+        return np.arange(len(scores))
+    least = np.partition(scores, -top)[-top]
+    above, equal = np.flatnonzero(scores > least), np.flatnonzero(scores == least)
+    return np.sort(np.concatenate([above, equal[: top - len(above)]]))
 
 
 def drop_unknown_tfs(pairs: LabelledPairs) -> LabelledPairs:

@@ -25,7 +25,7 @@ from grnjax.data.sniff import identify
 from grnjax.data.tables import is_number, read_parquet, read_rows
 from grnjax.errors import ConfigError, EdgeFormatError
 from grnjax.progress import logger
-from grnjax.storage.files import write_atomic
+from grnjax.storage.files import replace_whole
 
 NETWORKS = 50  # most values of a column that tells networks apart
 
@@ -327,7 +327,7 @@ def write_edges(frame: pd.DataFrame, path: str | Path) -> None:
     first = ["tf", "target", "importance"]
     others = [column for column in frame.columns if column not in first]
     table = sort_edges(frame)[first + others].rename(columns={"tf": "TF"})
-    write_atomic(path, table.to_csv(sep="\t", index=False, lineterminator="\n"))
+    write_table(table, path)
 
 
 def write_ranked_edges(frame: pd.DataFrame, path: str | Path) -> None:
@@ -339,7 +339,13 @@ def write_ranked_edges(frame: pd.DataFrame, path: str | Path) -> None:
         raise ValueError("rankedEdges.csv needs importances of at least 0")
     table = sort_edges(frame)[["tf", "target", "importance"]]
     table.columns = ["Gene1", "Gene2", "EdgeWeight"]
-    write_atomic(path, table.to_csv(sep="\t", index=False, lineterminator="\n"))
+    write_table(table, path)
+
+
+def write_table(table: pd.DataFrame, path: str | Path) -> None:
+    """Writes the rows tab separated, some at a time: no text as long as the file is made."""
+    with replace_whole(path) as beside:
+        table.to_csv(beside, sep="\t", index=False, lineterminator="\n", encoding="utf-8")
 
 
 def sort_edges(frame: pd.DataFrame) -> pd.DataFrame:

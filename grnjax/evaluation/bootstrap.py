@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from grnjax.errors import ConfigError
-from grnjax.evaluation.metrics import count_swaps, tabulate_labels
+from grnjax.evaluation.swaps import count_swaps, tabulate_labels
 
 LEVELS_AT_ONCE = 4096  # bounds memory: [sample, level] arrays are the largest
 

@@ -9,7 +9,11 @@ comparison counts one half.
 
 import numpy as np
 
-from grnjax.errors import ConfigError, NonFiniteError, SplitError
+from grnjax.errors import ConfigError, SplitError
+from grnjax.evaluation.swaps import read_scores, sample_swaps, swap_concordance
+
+MOST_COMPARED = 10**8
+"""TFs times positive pairs: some seconds of exact swap concordance."""
 
 
 def binary_metrics(labels: np.ndarray, scores: np.ndarray) -> dict[str, float]:
@@ -46,23 +50,13 @@ def binary_metrics(labels: np.ndarray, scores: np.ndarray) -> dict[str, float]:
 
 def _count_down_the_ranking(labels: np.ndarray, scores: np.ndarray) -> tuple:
     """Positives and negatives at or above each distinct score, from the highest score down."""
-    scores, is_positive = _read_scores(scores), np.asarray(labels) > 0
+    scores, is_positive = read_scores(scores), np.asarray(labels) > 0
     if not len(scores):
         raise SplitError("No pairs to evaluate: check that the part of the split is not empty.")
     order = np.argsort(-scores, kind="stable")
     last_of_tie = np.append(np.diff(scores[order]) != 0, True)
     true = np.cumsum(is_positive[order])[last_of_tie]
     return true, np.flatnonzero(last_of_tie) + 1 - true
-
-
-def _read_scores(scores: np.ndarray) -> np.ndarray:
-    scores = np.asarray(scores, np.float64)
-    bad = np.count_nonzero(~np.isfinite(scores))
-    if bad:
-        raise NonFiniteError(
-            f"{bad:,} of {len(scores):,} scores are NaN or infinite; give every pair a number."
-        )
-    return scores
 
 
 def within_tf(pairs: np.ndarray, labels: np.ndarray, scores: np.ndarray) -> dict[str, float]:
@@ -105,89 +99,6 @@ def to_logits(probabilities: np.ndarray) -> np.ndarray:
     return np.log(p) - np.log1p(-p)
 
 
-def swap_concordance(
-    pairs: np.ndarray,
-    labels: np.ndarray,
-    scores: np.ndarray,
-    *,
-    tolerance: float = 1e-5,
-    scale: float | None = None,
-) -> dict[str, float]:
-    """The share of label swaps the scores get right; a score a(tf) + b(target) gets exactly half.
-
-    For TFs a, c and targets b, d with (a,b) and (c,d) regulated but (a,d) and (c,b) not, right is
-
-        s(a,b) + s(c,d) > s(a,d) + s(c,b).
-
-    For one TF pair that is the AUROC of the gaps s(a,.) - s(c,.), targets of a only against
-    targets of c only. `micro` weighs every such quadruple alike, `macro` every TF pair that has
-    one; both are NaN without any.
-
-    Args:
-        pairs: the evaluated pairs, each once.
-        scores: logits. Turn probabilities into logits first: base rates add up only there.
-        tolerance: two gaps tie when they differ by at most `tolerance * scale`, because an
-            additive score cancels only up to rounding, which grows with the scores.
-        scale: the largest absolute score unless given; 1 makes the tolerance absolute.
-    """
-    won, possible = count_swaps(pairs, labels, scores, tolerance=tolerance, scale=scale)
-    won, possible = won[possible > 0], possible[possible > 0]
-    return {
-        "micro": float(won.sum() / possible.sum()) if len(won) else np.nan,
-        "macro": float(np.mean(won / possible)) if len(won) else np.nan,
-        "quadruples": int(possible.sum()),
-        "tf_pairs": len(possible),
-    }
-
-
-def count_swaps(
-    pairs: np.ndarray,
-    labels: np.ndarray,
-    scores: np.ndarray,
-    *,
-    tolerance: float = 1e-5,
-    scale: float | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """For TFs a < c: the label swaps the scores get right, and all there are, [tf, tf] each.
-
-    The TFs are those of the pairs, ascending; entries on and below the diagonal are zero. See
-    `swap_concordance` for the rest.
-    """
-    row, column, label = tabulate_labels(pairs, labels)
-    score = np.zeros(label.shape)
-    score[row, column] = _read_scores(scores)
-    margin = tolerance * (np.abs(score).max() if scale is None else scale)
-    regulated, is_negative = [np.flatnonzero(of_tf == 1) for of_tf in label], label == 0
-    lacking = (label == 1).astype(np.float32) @ is_negative.T.astype(np.float32)
-    lacking = lacking.astype(np.int64)  # [a, c]: how many targets of a are none of c
-    possible = np.triu(lacking * lacking.T, 1)
-    won = np.zeros(possible.shape)
-    for a, c in np.argwhere(possible):
-        of_a = regulated[a][is_negative[c, regulated[a]]]  # the targets of a that c lacks
-        of_c = regulated[c][is_negative[a, regulated[c]]]
-        gap = score[a, of_a] - score[c, of_a]  # should be larger than any of those below
-        gaps_of_c = np.sort(score[a, of_c] - score[c, of_c])
-        clearly_below = np.searchsorted(gaps_of_c, gap - margin, side="left")
-        below_or_tied = np.searchsorted(gaps_of_c, gap + margin, side="right")
-        won[a, c] = (clearly_below.sum() + below_or_tied.sum()) / 2
-    return won, possible
-
-
-def tabulate_labels(pairs: np.ndarray, labels: np.ndarray) -> tuple:
-    """Row and column of each pair, and the labels [tf, target], -1 where there is no pair.
-
-    TFs and targets are those of the pairs, ascending.
-    """
-    tfs, row = np.unique(np.asarray(pairs)[:, 0], return_inverse=True)
-    targets, column = np.unique(np.asarray(pairs)[:, 1], return_inverse=True)
-    label = np.full((len(tfs), len(targets)), -1, np.int8)
-    label[row, column] = np.asarray(labels) > 0
-    repeated = len(pairs) - np.count_nonzero(label >= 0)
-    if repeated:
-        raise SplitError(f"{repeated:,} of {len(pairs):,} pairs repeat others: evaluate each once.")
-    return row, column, label
-
-
 def evaluate_pairs(
     pairs: np.ndarray, labels: np.ndarray, scores: np.ndarray, *, logits: bool = True
 ) -> dict[str, float | int | None]:
@@ -198,11 +109,14 @@ def evaluate_pairs(
         scores: higher means more likely regulated. Any scale serves the rankings; swap
             concordance wants logits.
         logits: False for probabilities, which are turned into logits for swap concordance.
+
+    Beyond 10^8 TFs times positives, swap concordance comes from a million quadruples, with
+    `swap_standard_error` in place of its macro average.
     """
     pooled = binary_metrics(labels, scores)
     by_tf = within_tf(pairs, labels, scores)
     by_target = within_target(pairs, labels, scores)
-    swap = swap_concordance(pairs, labels, scores if logits else to_logits(scores))
+    swap = measure_swaps(pairs, labels, scores if logits else to_logits(scores))
     row = {name: value for name, value in pooled.items() if name != "auroc_trapezoid"}
     row |= {
         "within_tf_auroc": by_tf["auroc"],
@@ -216,3 +130,14 @@ def evaluate_pairs(
         "positives": int(np.count_nonzero(np.asarray(labels) > 0)),
     }
     return {name: None if np.isnan(value) else value for name, value in row.items()}
+
+
+def measure_swaps(pairs: np.ndarray, labels: np.ndarray, scores: np.ndarray) -> dict[str, float]:
+    """Swap concordance of all quadruples, or its micro average from a sample where it takes long.
+
+    A sample has its standard error beside it.
+    """
+    compared = len(np.unique(np.asarray(pairs)[:, 0])) * np.count_nonzero(np.asarray(labels) > 0)
+    if compared <= MOST_COMPARED:
+        return swap_concordance(pairs, labels, scores)
+    return sample_swaps(pairs, labels, scores)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from grnjax.evaluation.metrics import tabulate_labels
+from grnjax.evaluation.swaps import tabulate_labels
 from grnjax.progress import logger
 from grnjax.types import LabelledPairs
 

@@ -8,7 +8,7 @@ import pandas as pd
 from jaxtyping import Float
 from scipy.special import expit, ndtri
 
-from grnjax.data.candidates import has_known_targets
+from grnjax.data.candidates import has_known_targets, list_best
 from grnjax.evaluation.calibration import fit_calibration, out_of_sample_error
 from grnjax.evaluation.known_share import KnownShare, estimate_known_share, fit_truth
 from grnjax.progress import logger
@@ -24,6 +24,7 @@ def rank_candidates(
     prevalence: float | None,
     known_share: float | None,
     seed: int,
+    top: int | None = None,
 ) -> tuple[pd.DataFrame, dict]:
     """The candidates by falling mean logit of the members, and how they were calibrated.
 
@@ -39,6 +40,7 @@ def rank_candidates(
         terms: they add up to the mean logit; empty unless they are asked for.
         prevalence: share of true edges that `probability` assumes; None for that of known ones.
         known_share: share of the true edges that the known ones are; None estimates it.
+        top: how many are listed at most, the best; all are calibrated.
     """
     mean = logits.mean(axis=0, dtype=np.float64)
     known = has_known_targets(candidates)
@@ -49,22 +51,24 @@ def rank_candidates(
     def probability(raw: np.ndarray) -> np.ndarray:
         return expit(calibration.a * raw + calibration.b + shift)
 
-    reach = ndtri(0.975) * logits.std(axis=0, dtype=np.float64)
+    best = list_best(mean, top)
+    best = best[np.lexsort((*candidates.pairs[best].T[::-1], -mean[best]))]
+    own, of_members, (tf, target) = mean[best], logits[:, best], candidates.pairs[best].T
+    reach = ndtri(0.975) * of_members.std(axis=0, dtype=np.float64)
     columns = {
-        "tf": names[candidates.pairs[:, 0]],
-        "target": names[candidates.pairs[:, 1]],
-        "importance": expit(mean),
-        "probability": probability(mean),
-        "probability_true": probability_true(mean, candidates, known, share),
-        "spread": probability(logits).std(axis=0),
-        "low": probability(mean - reach),
-        "high": probability(mean + reach),
-        "status": np.where(candidates.labels > 0, "known", "new"),
-        "unseen": name_unseen(candidates),
+        "tf": names[tf],
+        "target": names[target],
+        "importance": expit(own),
+        "probability": probability(own),
+        "probability_true": probability_true(mean, candidates, known, share)[best],
+        "spread": probability(of_members).std(axis=0),
+        "low": probability(own - reach),
+        "high": probability(own + reach),
+        "status": np.where(candidates.labels[best] > 0, "known", "new"),
+        "unseen": name_unseen(candidates)[best],
     }
     if terms:
-        columns |= {"logit": mean, **{f"logit: {x}": v for x, v in terms.items()}}
-    order = np.lexsort((candidates.pairs[:, 1], candidates.pairs[:, 0], -mean))
+        columns |= {"logit": own, **{f"logit: {x}": v[best] for x, v in terms.items()}}
     figures = {
         "slope": calibration.a,
         "offset": calibration.b + shift,
@@ -74,7 +78,7 @@ def rank_candidates(
         "reliability_error": out_of_sample_error(mean[known], candidates.labels[known]),
         "pairs_of_tfs_without_known_targets": int((~known).sum()),
     }
-    return pd.DataFrame(columns).iloc[order].reset_index(drop=True), figures
+    return pd.DataFrame(columns), figures
 
 
 def find_known_share(

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from grnjax.data.candidates import list_best
 from grnjax.data.expression_features import correlation
 from grnjax.data.label_matrix import locate_edges, row_of_tf
 from grnjax.errors import ConfigError
@@ -33,8 +34,10 @@ def pair_with(tf: int, targets: np.ndarray) -> LabelledPairs:
     return LabelledPairs(pairs, np.zeros(len(targets), np.float32))
 
 
-def rank_pairs(genes: GeneTable, scores: Float[np.ndarray, "tf gene"]) -> pd.DataFrame:
-    """The pairs with a score above 0, best first, ties by TF and then target.
+def rank_pairs(
+    genes: GeneTable, scores: Float[np.ndarray, "tf gene"], top: int | None = None
+) -> pd.DataFrame:
+    """The pairs with a score above 0, best first, ties by TF and then target; the `top` best.
 
     Raises:
         ConfigError: no pair has one, or all have the same, so that nothing is ranked.
@@ -49,6 +52,8 @@ def rank_pairs(genes: GeneTable, scores: Float[np.ndarray, "tf gene"]) -> pd.Dat
             "more cells, or another method."
         )
     importance = scores[row, target]
+    best = list_best(importance, top)
+    row, target, importance = row[best], target[best], importance[best]
     order = np.lexsort((target, row, -importance))
     names = genes.names.astype(object)
     return pd.DataFrame(

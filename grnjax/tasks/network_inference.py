@@ -10,13 +10,17 @@ edge ranks at once (`expression_ranking`).
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from jax.sharding import Mesh
+from jaxtyping import Float
+from scipy.special import expit
 
-from grnjax.config import Share, renamed
+from grnjax.config import Positive, Share, renamed
 from grnjax.data.candidates import list_candidates
+from grnjax.data.label_matrix import row_of_tf
 from grnjax.errors import ConfigError
 from grnjax.evidence.gather import clear_evidence
 from grnjax.evidence.types import Evidence
@@ -36,7 +40,7 @@ from grnjax.tasks.expression_ranking import (
 )
 from grnjax.tasks.judging import judge_folds, trivial_out_of_fold
 from grnjax.tasks.ranked_network import RankedNetwork
-from grnjax.types import Dataset, LabelledPairs
+from grnjax.types import Dataset, GeneTable, LabelledPairs
 
 MOST_FITS = 10_000
 
@@ -60,6 +64,13 @@ class InferenceConfig(CrossFitConfig):
     prevalence: Share | None = None
     """Share of true edges among the candidates that the probability assumes; by default the
     share of known ones, which is a lower bound."""
+    top: Positive | Literal["all"] = 2_000_000
+    """Pairs that tables list, the best; of more, a matrix has the scores of all."""
+
+    @property
+    def most_listed(self) -> int | None:
+        """The same; None for all."""
+        return None if self.top == "all" else self.top
 
 
 def infer(
@@ -110,7 +121,7 @@ def infer(
     learns = "labels" in method.READS
     tell_size(method, dataset, config.repeats * config.folds if learns else 1)
     if not learns:
-        return rank_by_expression(method, problem, judged, config.folds)
+        return rank_by_expression(method, problem, judged, config)
     candidates = list_candidates(dataset)
     negatives = len(dataset.known) - len(dataset.known.positives)
     if negatives:
@@ -127,6 +138,7 @@ def infer(
             method, problem, candidates, folds, recorder, mesh=mesh, explain=config.explain
         )
     mean = fitted.logits.mean(axis=0, dtype=np.float64)
+    cut = tell_cut(len(candidates), config.most_listed)
     scores = {method.name(): mean, **trivial_out_of_fold(dataset, candidates, folds)}
     edges, calibration = rank_candidates(
         dataset.genes.names,
@@ -136,6 +148,7 @@ def infer(
         prevalence=config.prevalence,
         known_share=config.known_share,
         seed=seed,
+        top=config.most_listed,
     )
     sign_by_expression(edges, dataset.genes)
     return RankedNetwork(
@@ -150,6 +163,7 @@ def infer(
         evidence={item.name: item.report for item in used},
         overlap=overlap,
         worth=fitted.worth,
+        every_score=lay_out(dataset.genes, candidates, expit(mean)) if cut else None,
     )
 
 
@@ -179,7 +193,7 @@ def check_settings(config: InferenceConfig, *, has_known: bool) -> None:
 
 
 def rank_by_expression(
-    method: MethodConfig, problem: Problem, judged: Dataset, folds: int
+    method: MethodConfig, problem: Problem, judged: Dataset, config: InferenceConfig
 ) -> RankedNetwork:
     """Pairs by falling importance, the sign of their correlation, and status if edges are known.
 
@@ -192,14 +206,17 @@ def rank_by_expression(
     fit = fit_without_labels(method, problem)
     genes, rows = problem.dataset.genes, []
     scores = score_every_pair(genes, fit)
-    edges = rank_pairs(genes, scores)
+    cut = tell_cut(np.count_nonzero(scores > 0), config.most_listed)
+    edges = rank_pairs(genes, scores, config.most_listed)
     edges = edges.assign(**fit.columns(edges))
     sign_by_expression(edges, genes)
     fit.check_labels(judged)
     if len(judged.known.positives):
         edges["status"] = name_status(edges, judged)
         candidates = list_candidates(judged)
-        parts = list(assign_folds(candidates, CrossFitConfig(repeats=1, folds=folds), problem.seed))
+        parts = list(
+            assign_folds(candidates, CrossFitConfig(repeats=1, folds=config.folds), problem.seed)
+        )
         found = {method.name(): score_candidates(scores, genes, candidates, judged)}
         found |= trivial_out_of_fold(judged, candidates, parts)
         genes, rows = judged.genes, judge_folds(candidates, found, parts)
@@ -210,6 +227,7 @@ def rank_by_expression(
         rows=rows,
         tables=fit.tables(),
         report=fit.report(),
+        every_score=name_scores(problem.dataset.genes, scores) if cut else None,
     )
 
 
@@ -225,6 +243,29 @@ def tell_size(method: MethodConfig, dataset: Dataset, fits: int) -> None:
         f"{tfs * targets - tfs:,} candidate pairs ({tfs:,} TFs x {targets:,} genes), {fits:,} "
         f"fit{'s' * (fits > 1)} by {method.name()}{about}"
     )
+
+
+def tell_cut(pairs: int, top: int | None) -> bool:
+    """Whether tables leave pairs out, said if they do."""
+    cut = top is not None and pairs > top
+    if cut:
+        logger.warning(
+            f"tables list the best {top:,} of {pairs:,} pairs (--top=N, --top=all); the scores of "
+            "all are in scores.npz"
+        )
+    return cut
+
+
+def lay_out(genes: GeneTable, pairs: LabelledPairs, scores: np.ndarray) -> pd.DataFrame:
+    """Scores of pairs as a matrix [tf, gene]; NaN for other pairs."""
+    matrix = np.full((len(genes.tfs), len(genes.names)), np.nan, np.float32)
+    matrix[row_of_tf(genes.tfs, len(genes.names))[pairs.pairs[:, 0]], pairs.pairs[:, 1]] = scores
+    return name_scores(genes, matrix)
+
+
+def name_scores(genes: GeneTable, scores: Float[np.ndarray, "tf gene"]) -> pd.DataFrame:
+    """The scores, float32, with the names of TFs and genes."""
+    return pd.DataFrame(scores.astype(np.float32), genes.names[genes.tfs], genes.names)
 
 
 def judge_hidden(network: RankedNetwork, truth: pd.DataFrame) -> list[dict]:

@@ -33,6 +33,8 @@ class RankedNetwork:
     """What each source of evidence adds, by fold."""
     tables: dict[str, pd.DataFrame] = dataclasses.field(default_factory=dict)
     """What else the method found, such as regulons (`Scorer.tables`)."""
+    every_score: pd.DataFrame | None = None
+    """Scores [tf, gene] of all pairs, where the edges are the best of them alone."""
     report: dict = dataclasses.field(default_factory=dict)
     """What the method counted and dropped (`Scorer.report`)."""
 

@@ -22,6 +22,7 @@ from grnjax.storage.files import (
     digest_file,
     digest_json,
     read_record,
+    replace_whole,
     write_atomic,
     write_json,
 )
@@ -190,7 +191,8 @@ def strip_folders(entry: str) -> str:
 def write_network(folder: Path, network: RankedNetwork, about: dict) -> None:
     """The ranked network as edges.tsv, rankedEdges.csv (BEELINE) and network.h5ad.
 
-    What else the method found stands beside them, NAME.tsv each.
+    What else the method found stands beside them, NAME.tsv each, and in scores.npz, where the
+    tables list the best pairs alone, the scores of all: score [tf, target], tf and target.
 
     Args:
         about: metadata for `.uns['grn']` of the .h5ad.
@@ -198,5 +200,10 @@ def write_network(folder: Path, network: RankedNetwork, about: dict) -> None:
     write_edges(network.edges, folder / "edges.tsv")
     write_ranked_edges(network.edges, folder / "rankedEdges.csv")
     write_h5ad(network.to_anndata(about=about), folder / "network.h5ad")
+    if network.every_score is not None:
+        every = network.every_score
+        tf, target = every.index.to_numpy(str), every.columns.to_numpy(str)
+        with replace_whole(folder / "scores.npz") as beside, open(beside, "wb") as file:
+            np.savez(file, score=every.to_numpy(), tf=tf, target=target)
     for name, table in network.tables.items():
         write_atomic(folder / f"{name}.tsv", table.to_csv(sep="\t", index=False))

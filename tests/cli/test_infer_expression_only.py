@@ -81,6 +81,23 @@ def test_every_file_holds_the_same_network(ranked):
     assert np.count_nonzero(matrix) == len(edges) and list(table.varp) == ["grn"]
 
 
+def test_tables_list_the_best_pairs_and_a_matrix_has_the_scores_of_all(
+    ranked, cli, files, tmp_path
+):
+    words = ["infer", *files, "--method", "spearman", "--out", tmp_path / "run", "--top", 50]
+    outcome = cli(*words)
+    assert outcome.status == 0, outcome.err
+    every = read(ranked[0])
+    told = f"tables list the best 50 of {len(every):,} pairs (--top=N, --top=all)"
+    assert told in outcome.err and "scores.npz" in outcome.out
+    pd.testing.assert_frame_equal(read(tmp_path / "run"), every.head(50))
+    with np.load(tmp_path / "run/scores.npz") as arrays:
+        scores = pd.DataFrame(arrays["score"], arrays["tf"], arrays["target"])
+    of_all = [scores.at[tf, target] for tf, target in every[["TF", "target"]].to_numpy()]
+    np.testing.assert_allclose(of_all, every["importance"], rtol=1e-6)
+    assert not (ranked[0] / "scores.npz").exists()
+
+
 def test_the_record_says_what_was_read_and_ranked(ranked, small_set):
     record = json.loads((ranked[0] / "run.json").read_text())
     assert record["method"] == "spearman" and record["metrics"] == {}

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy.special import expit, logit
 
+from grnjax.data.candidates import list_best
 from grnjax.tasks.cross_fitting import CrossFit
 from grnjax.tasks.edge_table import rank_candidates
 
@@ -22,8 +23,8 @@ def fitted(candidates):
 def rank(dataset, candidates):
     """Ranks by the scores of fits."""
 
-    def run(fitted, prevalence=None):
-        shares = {"prevalence": prevalence, "known_share": None}
+    def run(fitted, prevalence=None, top=None):
+        shares = {"prevalence": prevalence, "known_share": None, "top": top}
         return rank_candidates(
             dataset.genes.names, candidates, fitted.logits, fitted.terms, seed=0, **shares
         )
@@ -38,6 +39,21 @@ def test_the_rank_is_that_of_the_mean_logit(dataset, candidates, fitted, rank):
     ranked = mean.sort_values(ascending=False)
     assert list(zip(edges["tf"], edges["target"])) == list(ranked.index)
     np.testing.assert_allclose(edges["importance"], expit(ranked))
+
+
+@pytest.mark.parametrize("top", [1, 40, 10**9])
+def test_the_best_pairs_alone_stand_as_among_all(fitted, rank, top):
+    every, calibration = rank(fitted)
+    listed, same = rank(fitted, top=top)
+    pd.testing.assert_frame_equal(listed, every.head(top), check_exact=True)
+    assert same == calibration
+
+
+@pytest.mark.parametrize("top", range(1, 7))
+def test_of_equal_scores_at_the_end_the_first_are_listed(top):
+    scores = np.array([2.0, 3.0, 2.0, 1.0, 2.0])
+    by_rank = np.array([1, 0, 2, 4, 3])  # stable
+    np.testing.assert_array_equal(list_best(scores, top), np.sort(by_rank[:top]))
 
 
 def test_probabilities_mean_what_they_say(fitted, rank, small_set):
