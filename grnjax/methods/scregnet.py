@@ -67,8 +67,8 @@ class ScRegNetMethod(PairMethod):
     def files(self) -> dict[str, str | None]:
         """The table, or what tells the model from others."""
         table = self.embed.orthologues
-        table = None if table is None else str(table)
-        return {"embedding": name_file(self.embedding), "orthologues": table}
+        tables = {} if table is None else {"orthologues": str(table)}
+        return {"embedding": name_file(self.embedding), **tables}
 
     def make_module(self) -> ScRegNet:
         """Encoder, fusion with the frozen embedding, MLP and head."""
