@@ -19,6 +19,7 @@ from grnjax.data.compendium.lists import TargetLists
 from grnjax.errors import ConfigError
 
 TREES, LEAVES = 120, 15
+GENES_A_LINE = 5_000  # at most, drawn once for each line that is learnt from
 LISTS = (0, 1)  # the columns that are of lists of targets
 
 
@@ -51,18 +52,21 @@ def describe(
 def collect(
     lists: TargetLists, motifs: TargetLists, cells: Cells | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Features [pair, feature] and labels of all pairs to learn from, a TF with itself left out.
+    """Features [pair, feature] and labels to learn from, a TF with itself left out.
 
     Args:
         lists: without those of the line under test.
     """
-    features, labels = [], []
+    features, labels, rng = [], [], np.random.default_rng(0)
+    count = min(GENES_A_LINE, len(lists.genes))
     for line, own, others in lists.nested():
         own = own.take(own.counts >= FEWEST_TARGETS)
         if not len(own) or (cells is not None and line not in cells.columns):
             continue
         tfs = own.tfs.tolist()
-        chosen = lists.genes[None] != own.tfs[:, None]
+        drawn = np.zeros(len(lists.genes), bool)
+        drawn[rng.choice(len(drawn), count, replace=False)] = True
+        chosen = drawn & (lists.genes[None] != own.tfs[:, None])
         features.append(describe(others, motifs, tfs, line, cells)[chosen])
         labels.append(own.labels[chosen] > 0)
     return np.concatenate(features), np.concatenate(labels)

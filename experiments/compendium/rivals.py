@@ -10,8 +10,8 @@ least 100 listed targets among these. The scorer is trained without the line, as
 rows stay there. Beside it: boosted trees and two weights of rate and same (boosted.py), by lists
 and motifs alone, and where cells were measured with what they say; on bulk expression |Pearson| and
 GRNBoost2 over all lines, expression in the line, the motif, *scorer, and expression*, whose weights
-are fitted on the other lines, and the scorer trained and asked again with all its evidence permuted
-over genes, or all but the rates. *Scorer, over the trees* is the scorer, compared with these.
+are fitted on the other lines, and the scorer asked again with all its evidence permuted over genes,
+or all but the rates. *Scorer, over the trees* is the scorer, compared with these.
 """
 
 import dataclasses
@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import rankdata
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 
-from experiments.compendium import scorer as st
 from experiments.compendium.boosted import LISTS, Cells, boost, collect, describe, weigh
 from experiments.compendium.cell_lines import describe_bulk, describe_mixture, read_bulk
 from experiments.compendium.left_out import (
@@ -38,8 +38,16 @@ from experiments.compendium.left_out import (
     list_rows,
     list_sets,
 )
-from experiments.compendium.scorer import LINES, PERMUTED, RATES, RATES_KEPT, SCORER, WITH_CELLS
-from experiments.grnformer.label_free import judge_rows
+from experiments.compendium.scorer import (
+    LINES,
+    PERMUTED,
+    RATES,
+    RATES_KEPT,
+    SCORER,
+    WITH_CELLS,
+    permute_features,
+)
+from experiments.grnformer.label_free import judge_rows, tidy
 from experiments.grnformer.label_free_rows import load_mixture
 from experiments.shared.record import ResultsFile
 from experiments.shared.studies import begin, run_program
@@ -63,7 +71,6 @@ TREES, TREES_BARE = "boosted trees", "boosted trees, without lists"
 TREES_LISTS = "boosted trees, by lists alone"  # where there are cells
 TWO = "rate + same, two weights"
 OVER_TREES = "scorer, over the trees"
-NEW = TWO, TREES, OVER_TREES  # by lists alone
 PEARSON, GRNBOOST2 = "|Pearson|, all lines", "GRNBoost2, all lines"
 EXPRESSION, MOTIF = "expression in the line", "motif"
 OF_LINE = 1  # the column of bulk expression that is expression less its mean over lines
@@ -109,18 +116,26 @@ def main() -> None:
             rows = {key: kept[key].astype(np.float64) for key in kept.files}
         splits = choose_pairs(found)
         rows |= {OVER_TREES: rows[SCORER]}
-        is_plain = not name.endswith((DETECTED, BULK))  # rows of scorer.py are there
-        for split in (ALL, UNCOMMON) if is_plain else splits:
-            if splits[split].any():
+        for split in splits:
+            asked = list_asked(name, split, rows)
+            if asked and splits[split].any():
                 place, candidates = (name, split), (found.labels, splits[split])
-                asked = NEW if is_plain else rows
                 judge_rows(results, place, rows, candidates, study.samples, find_over, asked)
-        if is_plain:
+        if not name.endswith((DETECTED, BULK)):
             pooled[name] = [found.labels, rows, splits]
         logger.info("%s: done", name)
     judge_expression(results, study, compendium, root)
     if pooled:
         judge_together(results, pooled, study.samples)
+
+
+def list_asked(name: str, split: str, rows: dict[str, np.ndarray]) -> list[str]:
+    """The rows that are judged here; scorer.py and label_free.py have the others of their sets."""
+    if name.endswith(BULK):
+        return [*rows] if split == ALL else [RATE, LOOK_UP, TREES, SCORER, OVER_TREES]
+    if name.endswith(DETECTED):
+        return [TWO, TREES, TREES_LISTS, TREES_BARE, OVER_TREES] if split in (ALL, UNCOMMON) else []
+    return [TWO, TREES, OVER_TREES] if split == ALL else []
 
 
 def all_sets(compendium: Compendium, study: RivalStudy) -> Iterator[tuple[str, np.ndarray, str]]:
@@ -189,10 +204,10 @@ def score_bulk(
         MOTIF: same_tf(ground.motifs, found.tfs),
     }
     features = describe_pairs(ground.lists, ground.motifs, found.tfs)
-    _, learned = st.learn(line, study.scorer)
+    scorer = read_scorer(study.work / "scorers" / line)
     for key, spared in ((PERMUTED, []), (RATES_KEPT, RATES)):
-        again = st.train(st.permute(learned, spared), study.scorer)
-        rows[key] = again.score(st.permute_features(features.pairs, spared, seed=1), features.tfs)
+        values = permute_features(features.pairs, spared, seed=1)
+        rows[key] = scorer.score(values, features.tfs)
     return rows
 
 
@@ -234,13 +249,38 @@ def judge_expression(
 
 
 def judge_together(results: ResultsFile, pooled: dict[str, list], samples: int) -> None:
-    """The networks of all lines, by lists alone, as TFs of one set."""
-    labels = np.concatenate([part[0] for part in pooled.values()])
-    names = LOOK_UP, TWO, TREES, SCORER, OVER_TREES
-    rows = {key: np.concatenate([part[1][key] for part in pooled.values()]) for key in names}
+    """Within-TF AUROC over the networks of all lines by lists alone, each a TF of its own."""
+    names = RATE, LOOK_UP, TWO, TREES, SCORER, OVER_TREES
     for split in (ALL, UNCOMMON):
-        chosen = np.concatenate([part[2][split] for part in pooled.values()])
-        judge_rows(results, (LINES, split), rows, (labels, chosen), samples, find_over, NEW)
+        found = {
+            name: np.concatenate(
+                [
+                    measure_networks(labels, rows[name], splits[split])
+                    for labels, rows, splits in pooled.values()
+                ]
+            )
+            for name in names
+        }
+        count = len(found[RATE])
+        drawn = np.random.default_rng(0).integers(count, size=(samples, count))
+        for name in names:
+            over = find_over(name)
+            row = {"method": name, "draw": 0, "seed": 0, "over": over, "within_tf_count": count}
+            row["within_tf_auroc"] = tidy(found[name].mean())
+            gain = found[name] - found[over]
+            row["within_tf_auroc_difference"] = tidy(gain.mean())
+            for key, values in (("", found[name]), ("_difference", gain)):
+                low, high = np.percentile(values[drawn].mean(axis=1), [2.5, 97.5])
+                row |= {f"within_tf_auroc{key}_low": tidy(low)}
+                row |= {f"within_tf_auroc{key}_high": tidy(high)}
+            if not results.has(set=LINES, split=split, method=name):
+                results.add([row], set=LINES, split=split)
+
+
+def measure_networks(labels: np.ndarray, scores: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """The AUROC of each TF's pairs, those that are chosen."""
+    rows = zip(labels, scores, chosen, strict=True)
+    return np.array([roc_auc_score(label[x], score[x]) for label, score, x in rows])
 
 
 def find_over(method: str) -> str:

@@ -1,0 +1,311 @@
+"""BEELINE's sets left out: their ChIP-seq ranked by other cells' lists, strict and with the TF's.
+
+Run:     GRNJAX_DATA=... python -m experiments.compendium.beeline
+Cost:    about 30 min on one CPU core, 4 GB memory; what was scored is kept in --work
+Expect:  README.md of this folder; its tables are made from the rows
+
+Candidates: the TFs with labels in TFs+500 with each of its genes but spike-ins, a TF with itself
+left out. Lists are those of ENCODE and of BEELINE's four other sets (whole networks of hESC, HepG2
+and mDC, TFs+1000 of mESC and mHSC-E), without the cell type under test under any name. *Strict*:
+lists of the same species lack all TFs of the set, as mouse sets share experiments. The *scorer,
+more evidence* is the network of the compendium on more columns (set_evidence.py), trained on the
+other sets and lines, each in turn without its own lists and as strict; what *ships* is the scorer
+that comes with grnjax, trained without the cells of the set and without BEELINE's labels, asked for
+ENCODE's lists and motif circuits. The trees are LightGBM's ranker on the same columns and on
+expression. |Pearson| is in the cells of the set, the mean of the TF where a gene was not measured.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.special import logit
+
+from experiments.compendium.boosted import LEAVES
+from experiments.compendium.boosted import TREES as COUNT
+from experiments.compendium.left_out import LOOK_UP, RATE, list_genes
+from experiments.compendium.scorer import permute, permute_features
+from experiments.compendium.set_evidence import Pairs, describe
+from experiments.grnformer.label_free import judge_rows
+from experiments.shared.beeline_evidence import FULL_NETWORKS, species_of
+from experiments.shared.studies import begin, keep_genes, run_program
+from grnjax.baselines.correlation import absolute_pearson
+from grnjax.baselines.other_lists import occupancy_rate, rate_and_residual_same
+from grnjax.config import Positive, Settings
+from grnjax.data.compendium.compendium import Compendium
+from grnjax.data.compendium.folder import load_compendium
+from grnjax.data.compendium.lists import TargetLists
+from grnjax.data.compendium.source import About, ListSource, make_source
+from grnjax.data.data_set import find_root
+from grnjax.data.expression import DataConfig
+from grnjax.methods.compendium.pretraining import (
+    ScorerConfig,
+    TrainedScorer,
+    TrainingRows,
+    fit_members,
+    read_scorer,
+    stack,
+    train_compendium,
+)
+from grnjax.methods.compendium.scoring import LearntScore
+from grnjax.methods.compendium.sources import take_long
+from grnjax.progress import logger
+from grnjax.storage.files import replace_whole
+from grnjax.tasks.loading import load_folder
+from grnjax.training.recorder import FitRecorder
+from grnjax.types import Dataset
+
+STUDY = "compendium_beeline"
+CELLS = {"hESC": "H1", "hHEP": "HEPG2", "mDC": "MDC", "mESC": "MESC", "mHSC-E": "MHSC"}
+STRICT, LISTED = "strict", "with lists"
+SHIPS, MORE, TREES, PEARSON = "scorer that ships", "scorer, more evidence", "trees", "|Pearson|"
+OVER_RATE, OVER_PEARSON = f"{MORE}, over rate", f"{MORE}, over |Pearson|"
+PERMUTED = f"{MORE}, permuted"
+OVER = {MORE: LOOK_UP, SHIPS: LOOK_UP, TREES: LOOK_UP, LOOK_UP: RATE, OVER_RATE: RATE}
+OVER |= {OVER_PEARSON: PEARSON, PERMUTED: RATE}
+GENES_A_LIST = 700  # in training; the smallest set has 704
+GENES_A_LINE, FEWEST_TARGETS = 4_000, 30  # of ENCODE's lines, in training
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BeelineStudy(Settings):
+    """The study."""
+
+    sets: tuple[str, ...] = tuple(CELLS)
+    samples: Positive = 1000
+    """Resamples of the TFs."""
+    scorer: ScorerConfig = ScorerConfig()
+    data: DataConfig = DataConfig(split="draw")
+    work: Path = Path("compendium-beeline-work")
+    """Keeps trained scorers, and the scores of each set."""
+
+
+def main() -> None:
+    """Measures what has not been measured yet."""
+    study, results = begin(BeelineStudy, STUDY)
+    root = find_root(study.data.root)
+    shipped = load_compendium(with_own=False)
+    whole = dataclasses.replace(shipped, sources=(*shipped.sources, *read_sets(root)))
+    sets = {name: load_pairs(name, study) for name in CELLS}
+    for name in study.sets:
+        pairs, dataset = sets[name]
+        others = np.char.upper(dataset.genes.names)[None] != np.array(pairs.tfs)[:, None]
+        for split in (STRICT, LISTED):
+            path = study.work / f"{name}, {split}.npz"
+            if not path.exists():
+                rows = score_set(study, name, split, shipped, whole, sets, root)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with replace_whole(path) as partial, open(partial, "wb") as file:
+                    np.savez(file, **{key: np.float32(x) for key, x in rows.items()})
+            with np.load(path, allow_pickle=False) as kept:
+                rows = {key: kept[key].astype(np.float64) for key in kept.files}
+            rows |= {OVER_RATE: rows[MORE], OVER_PEARSON: rows[MORE]}
+            candidates = pairs.labels, others
+            judge_rows(
+                results, (name, split), rows, candidates, study.samples, lambda x: OVER.get(x, x)
+            )
+        logger.info("%s: done", name)
+
+
+def load_pairs(name: str, study: BeelineStudy) -> tuple[Pairs, Dataset]:
+    """A set as pairs to be ranked, and its data, without spike-ins."""
+    dataset, _ = load_folder(f"Specific/{name}/TFs+500", study.data)
+    dataset = keep_genes(dataset, ~np.char.startswith(np.char.upper(dataset.genes.names), "ERCC-"))
+    genes, edges = np.char.upper(dataset.genes.names), dataset.known.positives
+    tfs = np.unique(edges[:, 0])
+    labels = np.zeros((len(tfs), len(genes)), bool)
+    labels[np.searchsorted(tfs, edges[:, 0]), edges[:, 1]] = True
+    return Pairs(CELLS[name], species_of(name), genes, genes[tfs].tolist(), labels), dataset
+
+
+def read_sets(root: Path) -> Iterator[ListSource]:
+    """BEELINE's networks as lists: whole where they are there, else TFs+1000."""
+    for name in CELLS:
+        about = About(
+            name=f"beeline-{name}",
+            title=f"ChIP-seq of {name}",
+            origin="BEELINE (Pratapa et al. 2020)",
+            licence="none stated",
+            species=species_of(name),
+        )
+        folder, universe = root / f"beeline_labels/Specific/{name}/TFs+1000", None
+        path = folder / "BL--network.csv"
+        if name in FULL_NETWORKS:
+            path = root / "beeline_full_networks" / FULL_NETWORKS[name]
+        else:
+            universe = pd.read_csv(folder / "Target.csv")["Gene"].astype(str).tolist()
+        edges = pd.read_csv(path).iloc[:, :2].set_axis(["tf", "target"], axis=1)
+        yield make_source(edges.astype(str).assign(cell=CELLS[name]), about, universe=universe)
+
+
+def place_lists(compendium: Compendium, pairs: Pairs, *, strict: bool) -> TargetLists:
+    """Lists of binding over the genes of a set; strict, none of its own TFs in its species."""
+    lists = take_long(compendium.over(pairs.genes, species=pairs.species))
+    tfs = pairs.tfs if strict else []
+    return lists.take(lists.carried | ~np.isin(lists.tfs, tfs))
+
+
+def list_grounds(
+    compendium: Compendium, sets: dict[str, tuple[Pairs, Dataset]], test: Pairs
+) -> Iterator[Pairs]:
+    """What a scorer learns from: other sets, and ENCODE's lines on genes that are drawn once."""
+    for pairs, _ in sets.values():
+        if pairs.cell != test.cell:
+            yield pairs
+    genes = list_genes(compendium)
+    genes = np.sort(np.random.default_rng(0).choice(genes, GENES_A_LINE, replace=False))
+    encode = dataclasses.replace(compendium, sources=compendium.sources[:1])
+    everything = encode.over(genes, species="human", carry=False)
+    everything = everything.take(everything.counts >= FEWEST_TARGETS)
+    for line in np.unique(everything.cells).tolist():
+        own = everything.take(everything.cells == line)
+        if line != test.cell:
+            yield Pairs(line, "human", genes, own.tfs.tolist(), own.labels > 0)
+
+
+def make_rows(
+    compendium: Compendium, grounds: list[Pairs], root: Path, *, strict: bool
+) -> TrainingRows:
+    """Rows of training, each ground without its own cells' lists; genes are drawn once a ground."""
+    rng, found = np.random.default_rng(0), []
+    for ground in grounds:
+        labels = ground.labels
+        chosen = np.sort(rng.choice(len(ground.genes), GENES_A_LIST, replace=False))
+        drawn = dataclasses.replace(ground, genes=ground.genes[chosen], labels=labels[:, chosen])
+        features, gates = ask(compendium, ground, root, strict=strict, chosen=chosen)
+        share = np.clip(labels.mean(axis=1), 1e-4, 1 - 1e-4)
+        cells = np.full(len(ground.tfs), ground.cell)
+        found.append((features, gates, drawn.labels.astype(np.float32), logit(share), cells))
+    pairs, tfs, labels, offsets, cells = map(np.concatenate, zip(*found, strict=True))
+    return TrainingRows(pairs, tfs, labels, offsets.astype(np.float32), cells)
+
+
+def ask(
+    compendium: Compendium,
+    pairs: Pairs,
+    root: Path,
+    *,
+    strict: bool,
+    chosen: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """What is known of a set without its own cells' lists, of some of its genes or all."""
+    lists = place_lists(compendium.without(pairs.cell), pairs, strict=strict)
+    features, gates = describe(pairs, lists, root)
+    return (features if chosen is None else features[:, chosen]), gates
+
+
+def learn(rows: TrainingRows, config: ScorerConfig) -> TrainedScorer:
+    """A scorer of these rows."""
+    with FitRecorder(None, config.members, config.training.epochs, "learning to rank") as recorder:
+        members = fit_members(rows, config, recorder, seed=0)
+    return TrainedScorer(stack(members), config, {})
+
+
+def score_set(
+    study: BeelineStudy,
+    name: str,
+    split: str,
+    shipped: Compendium,
+    whole: Compendium,
+    sets: dict[str, tuple[Pairs, Dataset]],
+    root: Path,
+) -> dict[str, np.ndarray]:
+    """Scores [tf, gene] of every row by its name."""
+    (pairs, dataset), strict = sets[name], split == STRICT
+    left = whole.without(pairs.cell)
+    lists = place_lists(left, pairs, strict=strict)
+    rows = {
+        PEARSON: measure_pearson(dataset),
+        RATE: np.broadcast_to(occupancy_rate(lists), pairs.labels.shape),
+        LOOK_UP: rate_and_residual_same(lists, pairs.tfs),
+    }
+    grounds = [*list_grounds(left, sets, pairs)]
+    learned = make_rows(left, grounds, root, strict=strict)
+    features, gates = describe(pairs, lists, root)
+    rows[MORE] = learn(learned, study.scorer).score(features, gates)
+    if strict:
+        again = learn(permute(learned, []), study.scorer)
+        rows[PERMUTED] = again.score(permute_features(features, [], seed=1), gates)
+    rows[TREES] = rank_by_trees(left, sets, name, root, strict=strict)
+    rows[SHIPS] = score_shipped(study, shipped, pairs, strict=strict)
+    return rows
+
+
+def measure_pearson(dataset: Dataset) -> np.ndarray:
+    """|Pearson| [tf, gene] in the cells of the set; the TF's mean where a gene was not measured."""
+    genes = dataset.genes
+    tfs = np.unique(dataset.known.positives[:, 0])
+    found = absolute_pearson(genes, tfs).astype(np.float64)
+    mean = found[:, genes.measured].mean(axis=1, keepdims=True)
+    return np.where(genes.measured, found, mean)
+
+
+def rank_by_trees(
+    left: Compendium,
+    sets: dict[str, tuple[Pairs, Dataset]],
+    test: str,
+    root: Path,
+    *,
+    strict: bool,
+) -> np.ndarray:
+    """LightGBM's ranker, a query a TF, which learns from the other sets."""
+    from lightgbm import LGBMRanker
+
+    def read(name: str) -> np.ndarray:
+        pairs, dataset = sets[name]
+        features, _ = ask(left, pairs, root, strict=strict)
+        return np.concatenate([features, describe_expression(dataset)], axis=-1)
+
+    others = [name for name in sets if name != test]
+    known = {name: read(name) for name in others}
+    model = LGBMRanker(
+        n_estimators=COUNT,
+        num_leaves=LEAVES,
+        random_state=0,
+        deterministic=True,
+        n_jobs=1,
+        force_row_wise=True,
+        verbose=-1,
+    )
+    width = known[others[0]].shape[-1]
+    model.fit(
+        np.concatenate([x.reshape(-1, width) for x in known.values()]),
+        np.concatenate([sets[name][0].labels.ravel() for name in others]).astype(int),
+        group=np.repeat(
+            [len(sets[x][0].genes) for x in others], [len(sets[x][0].tfs) for x in others]
+        ),
+    )
+    asked = read(test)
+    return model.predict(asked.reshape(-1, width)).reshape(asked.shape[:2])
+
+
+def describe_expression(dataset: Dataset) -> np.ndarray:
+    """Mean, deviation and detection of the gene, and |Pearson|; not a number where not measured."""
+    genes = dataset.genes
+    tfs = np.unique(dataset.known.positives[:, 0])
+    x = genes.expression
+    columns = [x.mean(axis=0), x.std(axis=0), (x > 0).mean(axis=0), absolute_pearson(genes, tfs)]
+    shape = len(tfs), len(genes.names)
+    found = np.stack([np.broadcast_to(column, shape) for column in columns], axis=-1)
+    return np.where(genes.measured[:, None], found, np.nan).astype(np.float32)
+
+
+def score_shipped(
+    study: BeelineStudy, shipped: Compendium, pairs: Pairs, *, strict: bool
+) -> np.ndarray:
+    """The scorer that comes with grnjax, trained without the cells of the set."""
+    there = pairs.cell in shipped.cells
+    folder = study.work / "scorers" / (pairs.cell if there else "all")
+    if not folder.exists():
+        without = [pairs.cell] if there else []
+        train_compendium(folder, without=without, own_lists=False, config=study.scorer)
+    left = shipped.without(pairs.cell) if there else shipped
+    motifs = left.over(pairs.genes, species=pairs.species, kinds=("motifs",))
+    lists = place_lists(left, pairs, strict=strict)
+    return LearntScore(read_scorer(folder), take_long(motifs))(lists, pairs.tfs)
+
+
+if __name__ == "__main__":
+    run_program(main)
