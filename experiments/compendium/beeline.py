@@ -16,6 +16,7 @@ expression. |Pearson| is in the cells of the set, the mean of the TF where a gen
 """
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,8 +26,8 @@ from scipy.special import logit
 
 from experiments.compendium.boosted import LEAVES
 from experiments.compendium.boosted import TREES as COUNT
-from experiments.compendium.left_out import LOOK_UP, RATE, list_genes
-from experiments.compendium.scorer import permute, permute_features
+from experiments.compendium.left_out import FEWEST_NETWORKS, LOOK_UP, RATE, list_genes
+from experiments.compendium.scorer import permute_features
 from experiments.compendium.set_evidence import Pairs, describe
 from experiments.grnformer.label_free import judge_rows
 from experiments.shared.beeline_evidence import FULL_NETWORKS, species_of
@@ -65,7 +66,7 @@ OVER_RATE, OVER_PEARSON = f"{MORE}, over rate", f"{MORE}, over |Pearson|"
 PERMUTED = f"{MORE}, permuted"
 OVER = {MORE: LOOK_UP, SHIPS: LOOK_UP, TREES: LOOK_UP, LOOK_UP: RATE, OVER_RATE: RATE}
 OVER |= {OVER_PEARSON: PEARSON, PERMUTED: RATE}
-GENES_A_LIST = 700  # in training; the smallest set has 704
+GENES_A_LIST = 400  # in training, drawn once a set or line
 GENES_A_LINE, FEWEST_TARGETS = 4_000, 30  # of ENCODE's lines, in training
 
 
@@ -82,6 +83,17 @@ class BeelineStudy(Settings):
     """Keeps trained scorers, and the scores of each set."""
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Ground:
+    """What the rows of all sets are made of."""
+
+    root: Path
+    shipped: Compendium
+    whole: Compendium  # with BEELINE's networks
+    sets: dict[str, tuple[Pairs, Dataset]]
+    learned: list[Pairs]  # sets and lines that a scorer learns from
+
+
 def main() -> None:
     """Measures what has not been measured yet."""
     study, results = begin(BeelineStudy, STUDY)
@@ -89,13 +101,15 @@ def main() -> None:
     shipped = load_compendium(with_own=False)
     whole = dataclasses.replace(shipped, sources=(*shipped.sources, *read_sets(root)))
     sets = {name: load_pairs(name, study) for name in CELLS}
+    learned = [pairs for pairs, _ in sets.values()] + [*list_lines(shipped)]
+    ground = Ground(root, shipped, whole, sets, learned)
     for name in study.sets:
         pairs, dataset = sets[name]
         others = np.char.upper(dataset.genes.names)[None] != np.array(pairs.tfs)[:, None]
         for split in (STRICT, LISTED):
             path = study.work / f"{name}, {split}.npz"
             if not path.exists():
-                rows = score_set(study, name, split, shipped, whole, sets, root)
+                rows = score_set(study, ground, name, strict=split == STRICT)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with replace_whole(path) as partial, open(partial, "wb") as file:
                     np.savez(file, **{key: np.float32(x) for key, x in rows.items()})
@@ -140,60 +154,47 @@ def read_sets(root: Path) -> Iterator[ListSource]:
         yield make_source(edges.astype(str).assign(cell=CELLS[name]), about, universe=universe)
 
 
-def place_lists(compendium: Compendium, pairs: Pairs, *, strict: bool) -> TargetLists:
-    """Lists of binding over the genes of a set; strict, none of its own TFs in its species."""
-    lists = take_long(compendium.over(pairs.genes, species=pairs.species))
+@functools.cache
+def place_all(compendium: Compendium, pairs: Pairs) -> TargetLists:
+    """All lists of binding over the genes of a set."""
+    return take_long(compendium.over(pairs.genes, species=pairs.species))
+
+
+def place_lists(
+    compendium: Compendium, pairs: Pairs, *cells: str, strict: bool = False
+) -> TargetLists:
+    """Lists over the genes of a set but of these cells; strict, none of its TFs in its species."""
+    lists = place_all(compendium, pairs).without(*cells)
     tfs = pairs.tfs if strict else []
     return lists.take(lists.carried | ~np.isin(lists.tfs, tfs))
 
 
-def list_grounds(
-    compendium: Compendium, sets: dict[str, tuple[Pairs, Dataset]], test: Pairs
-) -> Iterator[Pairs]:
-    """What a scorer learns from: other sets, and ENCODE's lines on genes that are drawn once."""
-    for pairs, _ in sets.values():
-        if pairs.cell != test.cell:
-            yield pairs
-    genes = list_genes(compendium)
+def list_lines(shipped: Compendium) -> Iterator[Pairs]:
+    """ENCODE's lines on genes that are drawn once, to learn from."""
+    genes = list_genes(shipped)
     genes = np.sort(np.random.default_rng(0).choice(genes, GENES_A_LINE, replace=False))
-    encode = dataclasses.replace(compendium, sources=compendium.sources[:1])
-    everything = encode.over(genes, species="human", carry=False)
+    everything = shipped.over(genes, species="human", carry=False)
     everything = everything.take(everything.counts >= FEWEST_TARGETS)
     for line in np.unique(everything.cells).tolist():
         own = everything.take(everything.cells == line)
-        if line != test.cell:
+        if len(own) >= FEWEST_NETWORKS:
             yield Pairs(line, "human", genes, own.tfs.tolist(), own.labels > 0)
 
 
-def make_rows(
-    compendium: Compendium, grounds: list[Pairs], root: Path, *, strict: bool
-) -> TrainingRows:
-    """Rows of training, each ground without its own cells' lists; genes are drawn once a ground."""
+def make_rows(ground: Ground, test: str, *, strict: bool) -> TrainingRows:
+    """Rows of training: sets and lines of other cells, each without its own; genes drawn once."""
     rng, found = np.random.default_rng(0), []
-    for ground in grounds:
-        labels = ground.labels
-        chosen = np.sort(rng.choice(len(ground.genes), GENES_A_LIST, replace=False))
-        drawn = dataclasses.replace(ground, genes=ground.genes[chosen], labels=labels[:, chosen])
-        features, gates = ask(compendium, ground, root, strict=strict, chosen=chosen)
-        share = np.clip(labels.mean(axis=1), 1e-4, 1 - 1e-4)
-        cells = np.full(len(ground.tfs), ground.cell)
-        found.append((features, gates, drawn.labels.astype(np.float32), logit(share), cells))
+    for pairs in ground.learned:
+        if pairs.cell == test:
+            continue
+        chosen = np.sort(rng.choice(len(pairs.genes), GENES_A_LIST, replace=False))
+        lists = place_lists(ground.whole, pairs, pairs.cell, test, strict=strict)
+        features, gates = describe(pairs, lists, ground.root)
+        share = np.clip(pairs.labels.mean(axis=1), 1e-4, 1 - 1e-4)
+        labels, cells = pairs.labels[:, chosen], np.full(len(pairs.tfs), pairs.cell)
+        found.append((features[:, chosen], gates, labels, logit(share), cells))
     pairs, tfs, labels, offsets, cells = map(np.concatenate, zip(*found, strict=True))
-    return TrainingRows(pairs, tfs, labels, offsets.astype(np.float32), cells)
-
-
-def ask(
-    compendium: Compendium,
-    pairs: Pairs,
-    root: Path,
-    *,
-    strict: bool,
-    chosen: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """What is known of a set without its own cells' lists, of some of its genes or all."""
-    lists = place_lists(compendium.without(pairs.cell), pairs, strict=strict)
-    features, gates = describe(pairs, lists, root)
-    return (features if chosen is None else features[:, chosen]), gates
+    return TrainingRows(pairs, tfs, labels.astype(np.float32), offsets.astype(np.float32), cells)
 
 
 def learn(rows: TrainingRows, config: ScorerConfig) -> TrainedScorer:
@@ -204,32 +205,22 @@ def learn(rows: TrainingRows, config: ScorerConfig) -> TrainedScorer:
 
 
 def score_set(
-    study: BeelineStudy,
-    name: str,
-    split: str,
-    shipped: Compendium,
-    whole: Compendium,
-    sets: dict[str, tuple[Pairs, Dataset]],
-    root: Path,
+    study: BeelineStudy, ground: Ground, name: str, *, strict: bool
 ) -> dict[str, np.ndarray]:
     """Scores [tf, gene] of every row by its name."""
-    (pairs, dataset), strict = sets[name], split == STRICT
-    left = whole.without(pairs.cell)
-    lists = place_lists(left, pairs, strict=strict)
+    pairs, dataset = ground.sets[name]
+    lists = place_lists(ground.whole, pairs, pairs.cell, strict=strict)
     rows = {
         PEARSON: measure_pearson(dataset),
         RATE: np.broadcast_to(occupancy_rate(lists), pairs.labels.shape),
         LOOK_UP: rate_and_residual_same(lists, pairs.tfs),
     }
-    grounds = [*list_grounds(left, sets, pairs)]
-    learned = make_rows(left, grounds, root, strict=strict)
-    features, gates = describe(pairs, lists, root)
-    rows[MORE] = learn(learned, study.scorer).score(features, gates)
-    if strict:
-        again = learn(permute(learned, []), study.scorer)
-        rows[PERMUTED] = again.score(permute_features(features, [], seed=1), gates)
-    rows[TREES] = rank_by_trees(left, sets, name, root, strict=strict)
-    rows[SHIPS] = score_shipped(study, shipped, pairs, strict=strict)
+    scorer = learn(make_rows(ground, pairs.cell, strict=strict), study.scorer)
+    features, gates = describe(pairs, lists, ground.root)
+    rows[MORE] = scorer.score(features, gates)
+    rows[PERMUTED] = scorer.score(permute_features(features, [], seed=1), gates)
+    rows[TREES] = rank_by_trees(ground, name, strict=strict)
+    rows[SHIPS] = score_shipped(study, ground.shipped, pairs, strict=strict)
     return rows
 
 
@@ -242,20 +233,16 @@ def measure_pearson(dataset: Dataset) -> np.ndarray:
     return np.where(genes.measured, found, mean)
 
 
-def rank_by_trees(
-    left: Compendium,
-    sets: dict[str, tuple[Pairs, Dataset]],
-    test: str,
-    root: Path,
-    *,
-    strict: bool,
-) -> np.ndarray:
+def rank_by_trees(ground: Ground, test: str, *, strict: bool) -> np.ndarray:
     """LightGBM's ranker, a query a TF, which learns from the other sets."""
     from lightgbm import LGBMRanker
 
+    sets, cell = ground.sets, ground.sets[test][0].cell
+
     def read(name: str) -> np.ndarray:
         pairs, dataset = sets[name]
-        features, _ = ask(left, pairs, root, strict=strict)
+        lists = place_lists(ground.whole, pairs, pairs.cell, cell, strict=strict)
+        features, _ = describe(pairs, lists, ground.root)
         return np.concatenate([features, describe_expression(dataset)], axis=-1)
 
     others = [name for name in sets if name != test]
@@ -301,9 +288,8 @@ def score_shipped(
     if not folder.exists():
         without = [pairs.cell] if there else []
         train_compendium(folder, without=without, own_lists=False, config=study.scorer)
-    left = shipped.without(pairs.cell) if there else shipped
-    motifs = left.over(pairs.genes, species=pairs.species, kinds=("motifs",))
-    lists = place_lists(left, pairs, strict=strict)
+    motifs = shipped.over(pairs.genes, species=pairs.species, kinds=("motifs",))
+    lists = place_lists(shipped, pairs, pairs.cell, strict=strict)
     return LearntScore(read_scorer(folder), take_long(motifs))(lists, pairs.tfs)
 
 
