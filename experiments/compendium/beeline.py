@@ -9,7 +9,7 @@ left out. Lists are those of ENCODE and of BEELINE's four other sets (whole netw
 and mDC, TFs+1000 of mESC and mHSC-E), without the cell type under test under any name. *Strict*:
 lists of the same species lack all TFs of the set, as mouse sets share experiments. The *scorer,
 more evidence* is the network of the compendium on more columns (set_evidence.py), trained on the
-other sets and lines, each in turn without its own lists and as strict; what *ships* is the scorer
+four other sets, each in turn without its own lists and as strict; what *ships* is the scorer
 that comes with grnjax, trained without the cells of the set and without BEELINE's labels, asked for
 ENCODE's lists and motif circuits. The trees are LightGBM's ranker on the same columns and on
 expression. |Pearson| is in the cells of the set, the mean of the TF where a gene was not measured.
@@ -18,6 +18,7 @@ expression. |Pearson| is in the cells of the set, the mean of the TF where a gen
 import dataclasses
 import functools
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from scipy.special import logit
 
 from experiments.compendium.boosted import LEAVES
 from experiments.compendium.boosted import TREES as COUNT
-from experiments.compendium.left_out import FEWEST_NETWORKS, LOOK_UP, RATE, list_genes
+from experiments.compendium.left_out import LOOK_UP, RATE
 from experiments.compendium.scorer import permute_features
 from experiments.compendium.set_evidence import Pairs, describe
 from experiments.grnformer.label_free import judge_rows
@@ -66,8 +67,7 @@ OVER_RATE, OVER_PEARSON = f"{MORE}, over rate", f"{MORE}, over |Pearson|"
 PERMUTED = f"{MORE}, permuted"
 OVER = {MORE: LOOK_UP, SHIPS: LOOK_UP, TREES: LOOK_UP, LOOK_UP: RATE, OVER_RATE: RATE}
 OVER |= {OVER_PEARSON: PEARSON, PERMUTED: RATE}
-GENES_A_LIST = 400  # in training, drawn once a set or line
-GENES_A_LINE, FEWEST_TARGETS = 4_000, 30  # of ENCODE's lines, in training
+GENES_A_LIST = 600  # in training, drawn once a set
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,6 @@ class Ground:
     shipped: Compendium
     whole: Compendium  # with BEELINE's networks
     sets: dict[str, tuple[Pairs, Dataset]]
-    learned: list[Pairs]  # sets and lines that a scorer learns from
 
 
 def main() -> None:
@@ -101,8 +100,7 @@ def main() -> None:
     shipped = load_compendium(with_own=False)
     whole = dataclasses.replace(shipped, sources=(*shipped.sources, *read_sets(root)))
     sets = {name: load_pairs(name, study) for name in CELLS}
-    learned = [pairs for pairs, _ in sets.values()] + [*list_lines(shipped)]
-    ground = Ground(root, shipped, whole, sets, learned)
+    ground = Ground(root, shipped, whole, sets)
     for name in study.sets:
         pairs, dataset = sets[name]
         others = np.char.upper(dataset.genes.names)[None] != np.array(pairs.tfs)[:, None]
@@ -169,32 +167,33 @@ def place_lists(
     return lists.take(lists.carried | ~np.isin(lists.tfs, tfs))
 
 
-def list_lines(shipped: Compendium) -> Iterator[Pairs]:
-    """ENCODE's lines on genes that are drawn once, to learn from."""
-    genes = list_genes(shipped)
-    genes = np.sort(np.random.default_rng(0).choice(genes, GENES_A_LINE, replace=False))
-    everything = shipped.over(genes, species="human", carry=False)
-    everything = everything.take(everything.counts >= FEWEST_TARGETS)
-    for line in np.unique(everything.cells).tolist():
-        own = everything.take(everything.cells == line)
-        if len(own) >= FEWEST_NETWORKS:
-            yield Pairs(line, "human", genes, own.tfs.tolist(), own.labels > 0)
+def describe_sets(
+    ground: Ground, test: str, *, strict: bool
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """What is known of each set's pairs and TFs, without lists of its own cells and of the test."""
+    found = {}
+    for name, (pairs, _) in ground.sets.items():
+        lists = place_lists(ground.whole, pairs, pairs.cell, CELLS[test], strict=strict)
+        found[name] = describe(pairs, lists, ground.root)
+    return found
 
 
-def make_rows(ground: Ground, test: str, *, strict: bool) -> TrainingRows:
-    """Rows of training: sets and lines of other cells, each without its own; genes drawn once."""
+def make_rows(
+    ground: Ground, test: str, known: dict[str, tuple[np.ndarray, np.ndarray]]
+) -> TrainingRows:
+    """Rows of training of all sets but the test; genes drawn once."""
     rng, found = np.random.default_rng(0), []
-    for pairs in ground.learned:
-        if pairs.cell == test:
+    for name, (pairs, _) in ground.sets.items():
+        if name == test:
             continue
         chosen = np.sort(rng.choice(len(pairs.genes), GENES_A_LIST, replace=False))
-        lists = place_lists(ground.whole, pairs, pairs.cell, test, strict=strict)
-        features, gates = describe(pairs, lists, ground.root)
+        features, gates = known[name]
         share = np.clip(pairs.labels.mean(axis=1), 1e-4, 1 - 1e-4)
-        labels, cells = pairs.labels[:, chosen], np.full(len(pairs.tfs), pairs.cell)
+        labels = pairs.labels[:, chosen].astype(np.float32)
+        cells = np.full(len(pairs.tfs), pairs.cell)
         found.append((features[:, chosen], gates, labels, logit(share), cells))
     pairs, tfs, labels, offsets, cells = map(np.concatenate, zip(*found, strict=True))
-    return TrainingRows(pairs, tfs, labels.astype(np.float32), offsets.astype(np.float32), cells)
+    return TrainingRows(pairs, tfs, labels, offsets.astype(np.float32), cells)
 
 
 def learn(rows: TrainingRows, config: ScorerConfig) -> TrainedScorer:
@@ -215,11 +214,11 @@ def score_set(
         RATE: np.broadcast_to(occupancy_rate(lists), pairs.labels.shape),
         LOOK_UP: rate_and_residual_same(lists, pairs.tfs),
     }
-    scorer = learn(make_rows(ground, pairs.cell, strict=strict), study.scorer)
-    features, gates = describe(pairs, lists, ground.root)
+    known = describe_sets(ground, name, strict=strict)
+    scorer, (features, gates) = learn(make_rows(ground, name, known), study.scorer), known[name]
     rows[MORE] = scorer.score(features, gates)
     rows[PERMUTED] = scorer.score(permute_features(features, [], seed=1), gates)
-    rows[TREES] = rank_by_trees(ground, name, strict=strict)
+    rows[TREES] = rank_by_trees(ground, name, known)
     rows[SHIPS] = score_shipped(study, ground.shipped, pairs, strict=strict)
     return rows
 
@@ -233,20 +232,18 @@ def measure_pearson(dataset: Dataset) -> np.ndarray:
     return np.where(genes.measured, found, mean)
 
 
-def rank_by_trees(ground: Ground, test: str, *, strict: bool) -> np.ndarray:
+def rank_by_trees(
+    ground: Ground, test: str, known: dict[str, tuple[np.ndarray, np.ndarray]]
+) -> np.ndarray:
     """LightGBM's ranker, a query a TF, which learns from the other sets."""
     from lightgbm import LGBMRanker
 
-    sets, cell = ground.sets, ground.sets[test][0].cell
-
-    def read(name: str) -> np.ndarray:
-        pairs, dataset = sets[name]
-        lists = place_lists(ground.whole, pairs, pairs.cell, cell, strict=strict)
-        features, _ = describe(pairs, lists, ground.root)
-        return np.concatenate([features, describe_expression(dataset)], axis=-1)
-
+    sets = ground.sets
     others = [name for name in sets if name != test]
-    known = {name: read(name) for name in others}
+    columns = {
+        name: np.concatenate([known[name][0], describe_expression(dataset)], axis=-1)
+        for name, (_, dataset) in sets.items()
+    }
     model = LGBMRanker(
         n_estimators=COUNT,
         num_leaves=LEAVES,
@@ -256,15 +253,15 @@ def rank_by_trees(ground: Ground, test: str, *, strict: bool) -> np.ndarray:
         force_row_wise=True,
         verbose=-1,
     )
-    width = known[others[0]].shape[-1]
+    width = columns[test].shape[-1]
     model.fit(
-        np.concatenate([x.reshape(-1, width) for x in known.values()]),
+        np.concatenate([columns[name].reshape(-1, width) for name in others]),
         np.concatenate([sets[name][0].labels.ravel() for name in others]).astype(int),
         group=np.repeat(
             [len(sets[x][0].genes) for x in others], [len(sets[x][0].tfs) for x in others]
         ),
     )
-    asked = read(test)
+    asked = columns[test]
     return model.predict(asked.reshape(-1, width)).reshape(asked.shape[:2])
 
 
@@ -283,14 +280,18 @@ def score_shipped(
     study: BeelineStudy, shipped: Compendium, pairs: Pairs, *, strict: bool
 ) -> np.ndarray:
     """The scorer that comes with grnjax, trained without the cells of the set."""
-    there = pairs.cell in shipped.cells
-    folder = study.work / "scorers" / (pairs.cell if there else "all")
-    if not folder.exists():
-        without = [pairs.cell] if there else []
-        train_compendium(folder, without=without, own_lists=False, config=study.scorer)
+    binding = [source for source in shipped.sources if source.about.kind == "binding"]
+    if any(pairs.cell in source.lists.cells for source in binding):
+        folder = study.work / "scorers" / pairs.cell
+        if not folder.exists():
+            train_compendium(folder, without=[pairs.cell], own_lists=False, config=study.scorer)
+        scorer = read_scorer(folder)
+    else:  # it has seen no list of these cells
+        with resources.as_file(resources.files("grnjax") / "shipped") as folder:
+            scorer = read_scorer(folder)
     motifs = shipped.over(pairs.genes, species=pairs.species, kinds=("motifs",))
     lists = place_lists(shipped, pairs, pairs.cell, strict=strict)
-    return LearntScore(read_scorer(folder), take_long(motifs))(lists, pairs.tfs)
+    return LearntScore(scorer, take_long(motifs))(lists, pairs.tfs)
 
 
 if __name__ == "__main__":

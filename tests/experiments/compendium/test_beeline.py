@@ -9,7 +9,7 @@ from experiments.compendium.beeline import (
     CELLS,
     BeelineStudy,
     Ground,
-    list_lines,
+    describe_sets,
     load_pairs,
     make_rows,
     measure_pearson,
@@ -71,14 +71,10 @@ def test_tfs_are_like_themselves_and_their_family():
 
 def test_nothing_of_the_cells_under_test_is_learnt_from(whole, dendritic):
     shipped, root = load_compendium(with_own=False), find_root(None)
-    lines = [x for x in list_lines(shipped) if x.cell in ("A549", "HUVEC")]
-    ground = Ground(root, shipped, whole, {}, [dendritic[0], *lines])
-    rows = make_rows(ground, "MDC", strict=True)
-    assert {*rows.cells} == {"A549", "HUVEC"} and {*CELLS} == {
-        "hESC",
-        "hHEP",
-        "mDC",
-        "mESC",
-        "mHSC-E",
-    }
+    ground = Ground(
+        root, shipped, whole, {"mDC": dendritic, "mHSC-E": load_pairs("mHSC-E", BeelineStudy())}
+    )
+    known = describe_sets(ground, "mDC", strict=True)
+    rows = make_rows(ground, "mDC", known)
+    assert {*rows.cells} == {"MHSC"} and len(rows.cells) == 29 and len(CELLS) == 5
     assert rows.pairs.shape[:2] == rows.labels.shape and np.isfinite(rows.pairs).all()
