@@ -17,6 +17,7 @@ expression. |Pearson| is in the cells of the set, the mean of the TF where a gen
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -101,24 +102,23 @@ def main() -> None:
     whole = dataclasses.replace(shipped, sources=(*shipped.sources, *read_sets(root)))
     sets = {name: load_pairs(name, study) for name in CELLS}
     ground = Ground(root, shipped, whole, sets)
-    for name in study.sets:
+    for split, name in itertools.product((STRICT, LISTED), study.sets):
         pairs, dataset = sets[name]
         others = np.char.upper(dataset.genes.names)[None] != np.array(pairs.tfs)[:, None]
-        for split in (STRICT, LISTED):
-            path = study.work / f"{name}, {split}.npz"
-            if not path.exists():
-                rows = score_set(study, ground, name, strict=split == STRICT)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with replace_whole(path) as partial, open(partial, "wb") as file:
-                    np.savez(file, **{key: np.float32(x) for key, x in rows.items()})
-            with np.load(path, allow_pickle=False) as kept:
-                rows = {key: kept[key].astype(np.float64) for key in kept.files}
-            rows |= {OVER_RATE: rows[MORE], OVER_PEARSON: rows[MORE]}
-            candidates = pairs.labels, others
-            judge_rows(
-                results, (name, split), rows, candidates, study.samples, lambda x: OVER.get(x, x)
-            )
-        logger.info("%s: done", name)
+        path = study.work / f"{name}, {split}.npz"
+        if not path.exists():
+            rows = score_set(study, ground, name, strict=split == STRICT)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replace_whole(path) as partial, open(partial, "wb") as file:
+                np.savez(file, **{key: np.float32(x) for key, x in rows.items()})
+        with np.load(path, allow_pickle=False) as kept:
+            rows = {key: kept[key].astype(np.float64) for key in kept.files}
+        rows |= {OVER_RATE: rows[MORE], OVER_PEARSON: rows[MORE]}
+        candidates = pairs.labels, others
+        judge_rows(
+            results, (name, split), rows, candidates, study.samples, lambda x: OVER.get(x, x)
+        )
+        logger.info("%s, %s: done", name, split)
 
 
 def load_pairs(name: str, study: BeelineStudy) -> tuple[Pairs, Dataset]:
