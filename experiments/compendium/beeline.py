@@ -9,14 +9,17 @@ left out. Lists are those of ENCODE and of BEELINE's four other sets (whole netw
 and mDC, TFs+1000 of mESC and mHSC-E), without the cell type under test under any name. *Strict*:
 lists of the same species lack all TFs of the set, as mouse sets share experiments. The *scorer,
 more evidence* is the network of the compendium on more columns (set_evidence.py), trained on the
-other sets and lines, each in turn without its own lists and as strict; what *ships* is the scorer
+four other sets, each in turn without its own lists and as strict; what *ships* is the scorer
 that comes with grnjax, trained without the cells of the set and without BEELINE's labels, asked for
 ENCODE's lists and motif circuits. The trees are LightGBM's ranker on the same columns and on
 expression. |Pearson| is in the cells of the set, the mean of the TF where a gene was not measured.
 """
 
 import dataclasses
+import functools
+import itertools
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +28,8 @@ from scipy.special import logit
 
 from experiments.compendium.boosted import LEAVES
 from experiments.compendium.boosted import TREES as COUNT
-from experiments.compendium.left_out import LOOK_UP, RATE, list_genes
-from experiments.compendium.scorer import permute, permute_features
+from experiments.compendium.left_out import LOOK_UP, RATE
+from experiments.compendium.scorer import permute_features
 from experiments.compendium.set_evidence import Pairs, describe
 from experiments.grnformer.label_free import judge_rows
 from experiments.shared.beeline_evidence import FULL_NETWORKS, species_of
@@ -65,8 +68,7 @@ OVER_RATE, OVER_PEARSON = f"{MORE}, over rate", f"{MORE}, over |Pearson|"
 PERMUTED = f"{MORE}, permuted"
 OVER = {MORE: LOOK_UP, SHIPS: LOOK_UP, TREES: LOOK_UP, LOOK_UP: RATE, OVER_RATE: RATE}
 OVER |= {OVER_PEARSON: PEARSON, PERMUTED: RATE}
-GENES_A_LIST = 700  # in training; the smallest set has 704
-GENES_A_LINE, FEWEST_TARGETS = 4_000, 30  # of ENCODE's lines, in training
+GENES_A_LIST = 600  # in training, drawn once a set
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -82,6 +84,16 @@ class BeelineStudy(Settings):
     """Keeps trained scorers, and the scores of each set."""
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Ground:
+    """What the rows of all sets are made of."""
+
+    root: Path
+    shipped: Compendium
+    whole: Compendium  # with BEELINE's networks
+    sets: dict[str, tuple[Pairs, Dataset]]
+
+
 def main() -> None:
     """Measures what has not been measured yet."""
     study, results = begin(BeelineStudy, STUDY)
@@ -89,24 +101,24 @@ def main() -> None:
     shipped = load_compendium(with_own=False)
     whole = dataclasses.replace(shipped, sources=(*shipped.sources, *read_sets(root)))
     sets = {name: load_pairs(name, study) for name in CELLS}
-    for name in study.sets:
+    ground = Ground(root, shipped, whole, sets)
+    for split, name in itertools.product((STRICT, LISTED), study.sets):
         pairs, dataset = sets[name]
         others = np.char.upper(dataset.genes.names)[None] != np.array(pairs.tfs)[:, None]
-        for split in (STRICT, LISTED):
-            path = study.work / f"{name}, {split}.npz"
-            if not path.exists():
-                rows = score_set(study, name, split, shipped, whole, sets, root)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with replace_whole(path) as partial, open(partial, "wb") as file:
-                    np.savez(file, **{key: np.float32(x) for key, x in rows.items()})
-            with np.load(path, allow_pickle=False) as kept:
-                rows = {key: kept[key].astype(np.float64) for key in kept.files}
-            rows |= {OVER_RATE: rows[MORE], OVER_PEARSON: rows[MORE]}
-            candidates = pairs.labels, others
-            judge_rows(
-                results, (name, split), rows, candidates, study.samples, lambda x: OVER.get(x, x)
-            )
-        logger.info("%s: done", name)
+        path = study.work / f"{name}, {split}.npz"
+        if not path.exists():
+            rows = score_set(study, ground, name, strict=split == STRICT)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replace_whole(path) as partial, open(partial, "wb") as file:
+                np.savez(file, **{key: np.float32(x) for key, x in rows.items()})
+        with np.load(path, allow_pickle=False) as kept:
+            rows = {key: kept[key].astype(np.float64) for key in kept.files}
+        rows |= {OVER_RATE: rows[MORE], OVER_PEARSON: rows[MORE]}
+        candidates = pairs.labels, others
+        judge_rows(
+            results, (name, split), rows, candidates, study.samples, lambda x: OVER.get(x, x)
+        )
+        logger.info("%s, %s: done", name, split)
 
 
 def load_pairs(name: str, study: BeelineStudy) -> tuple[Pairs, Dataset]:
@@ -140,60 +152,48 @@ def read_sets(root: Path) -> Iterator[ListSource]:
         yield make_source(edges.astype(str).assign(cell=CELLS[name]), about, universe=universe)
 
 
-def place_lists(compendium: Compendium, pairs: Pairs, *, strict: bool) -> TargetLists:
-    """Lists of binding over the genes of a set; strict, none of its own TFs in its species."""
-    lists = take_long(compendium.over(pairs.genes, species=pairs.species))
+@functools.cache
+def place_all(compendium: Compendium, pairs: Pairs) -> TargetLists:
+    """All lists of binding over the genes of a set."""
+    return take_long(compendium.over(pairs.genes, species=pairs.species))
+
+
+def place_lists(
+    compendium: Compendium, pairs: Pairs, *cells: str, strict: bool = False
+) -> TargetLists:
+    """Lists over the genes of a set but of these cells; strict, none of its TFs in its species."""
+    lists = place_all(compendium, pairs).without(*cells)
     tfs = pairs.tfs if strict else []
     return lists.take(lists.carried | ~np.isin(lists.tfs, tfs))
 
 
-def list_grounds(
-    compendium: Compendium, sets: dict[str, tuple[Pairs, Dataset]], test: Pairs
-) -> Iterator[Pairs]:
-    """What a scorer learns from: other sets, and ENCODE's lines on genes that are drawn once."""
-    for pairs, _ in sets.values():
-        if pairs.cell != test.cell:
-            yield pairs
-    genes = list_genes(compendium)
-    genes = np.sort(np.random.default_rng(0).choice(genes, GENES_A_LINE, replace=False))
-    encode = dataclasses.replace(compendium, sources=compendium.sources[:1])
-    everything = encode.over(genes, species="human", carry=False)
-    everything = everything.take(everything.counts >= FEWEST_TARGETS)
-    for line in np.unique(everything.cells).tolist():
-        own = everything.take(everything.cells == line)
-        if line != test.cell:
-            yield Pairs(line, "human", genes, own.tfs.tolist(), own.labels > 0)
+def describe_sets(
+    ground: Ground, test: str, *, strict: bool
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """What is known of each set's pairs and TFs, without lists of its own cells and of the test."""
+    found = {}
+    for name, (pairs, _) in ground.sets.items():
+        lists = place_lists(ground.whole, pairs, pairs.cell, CELLS[test], strict=strict)
+        found[name] = describe(pairs, lists, ground.root)
+    return found
 
 
 def make_rows(
-    compendium: Compendium, grounds: list[Pairs], root: Path, *, strict: bool
+    ground: Ground, test: str, known: dict[str, tuple[np.ndarray, np.ndarray]]
 ) -> TrainingRows:
-    """Rows of training, each ground without its own cells' lists; genes are drawn once a ground."""
+    """Rows of training of all sets but the test; genes drawn once."""
     rng, found = np.random.default_rng(0), []
-    for ground in grounds:
-        labels = ground.labels
-        chosen = np.sort(rng.choice(len(ground.genes), GENES_A_LIST, replace=False))
-        drawn = dataclasses.replace(ground, genes=ground.genes[chosen], labels=labels[:, chosen])
-        features, gates = ask(compendium, ground, root, strict=strict, chosen=chosen)
-        share = np.clip(labels.mean(axis=1), 1e-4, 1 - 1e-4)
-        cells = np.full(len(ground.tfs), ground.cell)
-        found.append((features, gates, drawn.labels.astype(np.float32), logit(share), cells))
+    for name, (pairs, _) in ground.sets.items():
+        if name == test:
+            continue
+        chosen = np.sort(rng.choice(len(pairs.genes), GENES_A_LIST, replace=False))
+        features, gates = known[name]
+        share = np.clip(pairs.labels.mean(axis=1), 1e-4, 1 - 1e-4)
+        labels = pairs.labels[:, chosen].astype(np.float32)
+        cells = np.full(len(pairs.tfs), pairs.cell)
+        found.append((features[:, chosen], gates, labels, logit(share), cells))
     pairs, tfs, labels, offsets, cells = map(np.concatenate, zip(*found, strict=True))
     return TrainingRows(pairs, tfs, labels, offsets.astype(np.float32), cells)
-
-
-def ask(
-    compendium: Compendium,
-    pairs: Pairs,
-    root: Path,
-    *,
-    strict: bool,
-    chosen: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """What is known of a set without its own cells' lists, of some of its genes or all."""
-    lists = place_lists(compendium.without(pairs.cell), pairs, strict=strict)
-    features, gates = describe(pairs, lists, root)
-    return (features if chosen is None else features[:, chosen]), gates
 
 
 def learn(rows: TrainingRows, config: ScorerConfig) -> TrainedScorer:
@@ -204,32 +204,22 @@ def learn(rows: TrainingRows, config: ScorerConfig) -> TrainedScorer:
 
 
 def score_set(
-    study: BeelineStudy,
-    name: str,
-    split: str,
-    shipped: Compendium,
-    whole: Compendium,
-    sets: dict[str, tuple[Pairs, Dataset]],
-    root: Path,
+    study: BeelineStudy, ground: Ground, name: str, *, strict: bool
 ) -> dict[str, np.ndarray]:
     """Scores [tf, gene] of every row by its name."""
-    (pairs, dataset), strict = sets[name], split == STRICT
-    left = whole.without(pairs.cell)
-    lists = place_lists(left, pairs, strict=strict)
+    pairs, dataset = ground.sets[name]
+    lists = place_lists(ground.whole, pairs, pairs.cell, strict=strict)
     rows = {
         PEARSON: measure_pearson(dataset),
         RATE: np.broadcast_to(occupancy_rate(lists), pairs.labels.shape),
         LOOK_UP: rate_and_residual_same(lists, pairs.tfs),
     }
-    grounds = [*list_grounds(left, sets, pairs)]
-    learned = make_rows(left, grounds, root, strict=strict)
-    features, gates = describe(pairs, lists, root)
-    rows[MORE] = learn(learned, study.scorer).score(features, gates)
-    if strict:
-        again = learn(permute(learned, []), study.scorer)
-        rows[PERMUTED] = again.score(permute_features(features, [], seed=1), gates)
-    rows[TREES] = rank_by_trees(left, sets, name, root, strict=strict)
-    rows[SHIPS] = score_shipped(study, shipped, pairs, strict=strict)
+    known = describe_sets(ground, name, strict=strict)
+    scorer, (features, gates) = learn(make_rows(ground, name, known), study.scorer), known[name]
+    rows[MORE] = scorer.score(features, gates)
+    rows[PERMUTED] = scorer.score(permute_features(features, [], seed=1), gates)
+    rows[TREES] = rank_by_trees(ground, name, known)
+    rows[SHIPS] = score_shipped(study, ground.shipped, pairs, strict=strict)
     return rows
 
 
@@ -243,23 +233,17 @@ def measure_pearson(dataset: Dataset) -> np.ndarray:
 
 
 def rank_by_trees(
-    left: Compendium,
-    sets: dict[str, tuple[Pairs, Dataset]],
-    test: str,
-    root: Path,
-    *,
-    strict: bool,
+    ground: Ground, test: str, known: dict[str, tuple[np.ndarray, np.ndarray]]
 ) -> np.ndarray:
     """LightGBM's ranker, a query a TF, which learns from the other sets."""
     from lightgbm import LGBMRanker
 
-    def read(name: str) -> np.ndarray:
-        pairs, dataset = sets[name]
-        features, _ = ask(left, pairs, root, strict=strict)
-        return np.concatenate([features, describe_expression(dataset)], axis=-1)
-
+    sets = ground.sets
     others = [name for name in sets if name != test]
-    known = {name: read(name) for name in others}
+    columns = {
+        name: np.concatenate([known[name][0], describe_expression(dataset)], axis=-1)
+        for name, (_, dataset) in sets.items()
+    }
     model = LGBMRanker(
         n_estimators=COUNT,
         num_leaves=LEAVES,
@@ -269,15 +253,15 @@ def rank_by_trees(
         force_row_wise=True,
         verbose=-1,
     )
-    width = known[others[0]].shape[-1]
+    width = columns[test].shape[-1]
     model.fit(
-        np.concatenate([x.reshape(-1, width) for x in known.values()]),
+        np.concatenate([columns[name].reshape(-1, width) for name in others]),
         np.concatenate([sets[name][0].labels.ravel() for name in others]).astype(int),
         group=np.repeat(
             [len(sets[x][0].genes) for x in others], [len(sets[x][0].tfs) for x in others]
         ),
     )
-    asked = read(test)
+    asked = columns[test]
     return model.predict(asked.reshape(-1, width)).reshape(asked.shape[:2])
 
 
@@ -296,15 +280,18 @@ def score_shipped(
     study: BeelineStudy, shipped: Compendium, pairs: Pairs, *, strict: bool
 ) -> np.ndarray:
     """The scorer that comes with grnjax, trained without the cells of the set."""
-    there = pairs.cell in shipped.cells
-    folder = study.work / "scorers" / (pairs.cell if there else "all")
-    if not folder.exists():
-        without = [pairs.cell] if there else []
-        train_compendium(folder, without=without, own_lists=False, config=study.scorer)
-    left = shipped.without(pairs.cell) if there else shipped
-    motifs = left.over(pairs.genes, species=pairs.species, kinds=("motifs",))
-    lists = place_lists(left, pairs, strict=strict)
-    return LearntScore(read_scorer(folder), take_long(motifs))(lists, pairs.tfs)
+    binding = [source for source in shipped.sources if source.about.kind == "binding"]
+    if any(pairs.cell in source.lists.cells for source in binding):
+        folder = study.work / "scorers" / pairs.cell
+        if not folder.exists():
+            train_compendium(folder, without=[pairs.cell], own_lists=False, config=study.scorer)
+        scorer = read_scorer(folder)
+    else:  # it has seen no list of these cells
+        with resources.as_file(resources.files("grnjax") / "shipped") as folder:
+            scorer = read_scorer(folder)
+    motifs = shipped.over(pairs.genes, species=pairs.species, kinds=("motifs",))
+    lists = place_lists(shipped, pairs, pairs.cell, strict=strict)
+    return LearntScore(scorer, take_long(motifs))(lists, pairs.tfs)
 
 
 if __name__ == "__main__":

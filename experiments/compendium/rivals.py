@@ -123,8 +123,9 @@ def main() -> None:
                 judge_rows(results, place, rows, candidates, study.samples, find_over, asked)
         if not name.endswith((DETECTED, BULK)):
             pooled[name] = [found.labels, rows, splits]
+        if name == f"{BULK_LINES[-1]}{BULK}":
+            judge_expression(results, study, compendium, root)
         logger.info("%s: done", name)
-    judge_expression(results, study, compendium, root)
     if pooled:
         judge_together(results, pooled, study.samples)
 
@@ -139,11 +140,12 @@ def list_asked(name: str, split: str, rows: dict[str, np.ndarray]) -> list[str]:
 
 
 def all_sets(compendium: Compendium, study: RivalStudy) -> Iterator[tuple[str, np.ndarray, str]]:
-    """The sets of `left_out`, and those of bulk expression: name, genes and line."""
+    """Those of bulk expression and the sets of `left_out`: name, genes and line."""
     for line in BULK_LINES:
         if not study.lines or line in study.lines:
             yield f"{line}{BULK}", read_bulk(find_root(study.data.root)).names, line
-    yield from list_sets(compendium, study)
+    others = [*list_sets(compendium, study)]
+    yield from sorted(others, key=lambda one: not one[0].endswith(DETECTED))
 
 
 def lay_out(

@@ -97,17 +97,26 @@ def compare(
     """How alike TFs are, and whether they are linked: [tf, other] each."""
     if by == "family":
         family = read_families(root)
-        same = [
+        alike = [
             [bool(family.get(x)) and family.get(x) == family.get(y) for y in others] for x in tfs
         ]
-        found = np.array(same, float)
+        return np.array(alike, float), np.array(alike, float)
+    if by == "motif":
+        found = take(read_profiles(root), tfs, others)
         return found, found
-    table = read_string(root, species) if by == "STRING" else read_profiles(root)
-    one, other = (table.reindex(names).fillna(0).to_numpy() for names in (tfs, others))
-    linked = np.zeros((len(tfs), len(others)))
-    if by == "STRING":
-        linked = table.reindex(index=tfs, columns=others).fillna(0).to_numpy()
-    return unit(one) @ unit(other).T, linked
+    table = read_string(root, species)
+    one, other = (unit(take(table, names)) for names in (tfs, others))
+    return one @ other.T, take(table, tfs, others)
+
+
+def take(table: pd.DataFrame, rows: Sequence[str], columns: Sequence[str] | None = None):
+    """Values of these rows and columns, or all of these, 0 where there is none."""
+    values, row = table.to_numpy(), table.index.get_indexer(list(rows))
+    found = np.where(row[:, None] >= 0, values[row], 0)
+    if columns is None:
+        return found
+    column = table.columns.get_indexer(list(columns))
+    return np.where(column >= 0, found[:, column], 0)
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -116,28 +125,26 @@ def unit(rows: np.ndarray) -> np.ndarray:
     return rows / np.where(length > 0, length, 1)
 
 
+@functools.cache
 def describe_without_lists(pairs: Pairs, root: Path) -> tuple[np.ndarray, np.ndarray]:
     """Motifs, networks of interactions and curated edges: [tf, gene, feature] and [tf, gate]."""
     tfs, genes = pairs.tfs, pairs.genes
     columns, known = [], []
     for table in (read_hits(root, PROMOTERS), read_hits(root, PEAKS), read_circuits(root)):
-        placed = table.reindex(genes).fillna(0)
-        own = placed.reindex(columns=tfs).fillna(0).to_numpy().T
-        total = placed.to_numpy().sum(axis=1)
+        own, total = take(table, genes, tfs).T, take(table, genes).sum(axis=1)
         expected = own.mean(axis=1, keepdims=True) * total / max(total.mean(), 1e-9)
         spread = own.std(axis=1, keepdims=True)
         columns += [(own - expected) / np.where(spread > 0, spread, 1), scale(total)]
         known.append(own.any(axis=1).astype(float))
-    columns += [*read_components(root).reindex(genes).fillna(0).to_numpy().T]
+    columns += [*take(read_components(root), genes).T]
     string = read_string(root, pairs.species)
-    edges = string.reindex(index=tfs, columns=genes).fillna(0).to_numpy()
-    rows = (unit(string.reindex(x).fillna(0).to_numpy()) for x in (tfs, genes))
-    cosine = np.matmul(*(x if i == 0 else x.T for i, x in enumerate(rows)))
-    degree = scale(string.sum(axis=1).reindex(genes).fillna(0).to_numpy())
-    columns += [3 * edges, 10 * cosine, degree]
-    columns.append(
-        3 * read_curated(root, pairs.species).reindex(index=tfs, columns=genes).fillna(0).to_numpy()
-    )
+    one, other = (unit(take(string, names)) for names in (tfs, genes))
+    columns += [
+        3 * take(string, tfs, genes),
+        10 * one @ other.T,
+        scale(take(string, genes).sum(axis=1)),
+    ]
+    columns.append(3 * take(read_curated(root, pairs.species), tfs, genes))
     shape = len(tfs), len(genes)
     return np.stack([np.broadcast_to(x, shape) for x in columns], axis=-1), np.array(known).T
 
@@ -152,8 +159,10 @@ def scale(values: np.ndarray) -> np.ndarray:
 def read_hits(root: Path, name: str) -> pd.DataFrame:
     """In how many regions of a gene (index) each TF (column) has a motif, in upper case."""
     table = pd.read_parquet(root / name).drop(columns="peak_id")
-    table = table.groupby(table.pop("gene_short_name").str.upper()).sum()
-    return merge_columns(np.minimum(table.astype(np.float32), 3))
+    row, genes = pd.factorize(table.pop("gene_short_name").str.upper(), sort=True)
+    values = np.zeros((len(genes), table.shape[1]), np.float32)
+    np.add.at(values, row, table.to_numpy(np.float32))
+    return merge_columns(pd.DataFrame(np.minimum(values, 3), index=genes, columns=table.columns))
 
 
 @functools.cache
@@ -175,14 +184,17 @@ def merge_columns(table: pd.DataFrame) -> pd.DataFrame:
 
 @functools.cache
 def read_profiles(root: Path) -> pd.DataFrame:
-    """How each TF's motifs stand over genes, less what is of the gene: TF by gene."""
+    """How alike the motifs of TFs stand over genes, less what is of the gene: TF by TF."""
     found = []
     for table in (read_hits(root, PROMOTERS), read_circuits(root)):
         values = table.to_numpy().T
         left = values - values.mean(axis=0) * values.mean(axis=1, keepdims=True) / values.mean()
-        found.append(pd.DataFrame(unit(left), index=table.columns))
-    joined = found[0].join(found[1], how="outer", lsuffix="a", rsuffix="b")
-    return joined.fillna(0)
+        left = unit(left - left.mean(axis=1, keepdims=True))
+        found.append(pd.DataFrame(left @ left.T, index=table.columns, columns=table.columns))
+    names = found[0].index.union(found[1].index)
+    sums = sum(take(one, names, names) for one in found)
+    counts = sum(np.outer(x, x) for x in (names.isin(one.index) * 1 for one in found))
+    return pd.DataFrame(sums / np.maximum(counts, 1), index=names, columns=names)
 
 
 @functools.cache
@@ -229,4 +241,7 @@ def read_curated(root: Path, species: str) -> pd.DataFrame:
         for part in parts
     ]
     edges = pd.concat(tables)
-    return pd.crosstab(edges["tf"], edges["gene"]).astype(np.float32)
+    (row, tfs), (column, genes) = (pd.factorize(edges[key]) for key in ("tf", "gene"))
+    values = np.zeros((len(tfs), len(genes)), np.float32)
+    np.add.at(values, (row, column), 1)
+    return pd.DataFrame(values, index=tfs, columns=genes)
