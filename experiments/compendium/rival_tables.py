@@ -31,19 +31,13 @@ from experiments.compendium.scorer import (
 )
 from experiments.compendium.scorer import PEARSON as OWN_PEARSON
 from experiments.compendium.scorer import STUDY as SCORER_STUDY
+from experiments.compendium.scorer_tables import list_lines
 from experiments.grnformer.label_free import STUDY as LABEL_FREE
 from experiments.grnformer.label_free_tables import NOTE, SWAP, WITHIN, entitle, find, write
 from experiments.shared import tables as st
-from experiments.shared.record import read_rows
 
 AP, GAIN = "average_precision", "difference"
 SPLIT = "lists of the TFs removed"
-
-
-def list_lines() -> list[str]:
-    """The lines that are ranked by lists alone, as they were measured."""
-    names = dict.fromkeys(row["set"] for row in read_rows(SCORER_STUDY))
-    return [name for name in names if name != LINES and not name.endswith(DETECTED)]
 
 
 def fitted_table() -> st.Table:
