@@ -50,17 +50,18 @@ def describe(
 
 
 def collect(
-    lists: TargetLists, motifs: TargetLists, cells: Cells | None
+    lists: TargetLists, motifs: TargetLists, cells: Cells | None, fewest: int = FEWEST_TARGETS
 ) -> tuple[np.ndarray, np.ndarray]:
     """Features [pair, feature] and labels to learn from, a TF with itself left out.
 
     Args:
         lists: without those of the line under test.
+        fewest: targets of a list that is learnt from.
     """
     features, labels, rng = [], [], np.random.default_rng(0)
     count = min(GENES_A_LINE, len(lists.genes))
     for line, own, others in lists.nested():
-        own = own.take(own.counts >= FEWEST_TARGETS)
+        own = own.take(own.counts >= fewest)
         if not len(own) or (cells is not None and line not in cells.columns):
             continue
         tfs = own.tfs.tolist()

@@ -8,6 +8,7 @@ from experiments.compendium.removed import STUDY as REMOVED
 from experiments.compendium.rivals import (
     BULK,
     BULK_LINES,
+    CELLS_OVER_TREES,
     EXPRESSION,
     GRNBOOST2,
     OVER_TREES,
@@ -31,37 +32,32 @@ from experiments.compendium.scorer import (
 )
 from experiments.compendium.scorer import PEARSON as OWN_PEARSON
 from experiments.compendium.scorer import STUDY as SCORER_STUDY
+from experiments.compendium.scorer_tables import list_lines
 from experiments.grnformer.label_free import STUDY as LABEL_FREE
 from experiments.grnformer.label_free_tables import NOTE, SWAP, WITHIN, entitle, find, write
 from experiments.shared import tables as st
-from experiments.shared.record import read_rows
 
-AP, GAIN = "average_precision", "difference"
+GAIN = "difference"
 SPLIT = "lists of the TFs removed"
-
-
-def list_lines() -> list[str]:
-    """The lines that are ranked by lists alone, as they were measured."""
-    names = dict.fromkeys(row["set"] for row in read_rows(SCORER_STUDY))
-    return [name for name in names if name != LINES and not name.endswith(DETECTED)]
 
 
 def fitted_table() -> st.Table:
     """Every line by lists alone: fitted rows, and what the scorer is over them."""
     columns = {
-        "two weights, within-TF": (TWO, WITHIN, ""),
-        "trees, within-TF": (TREES, WITHIN, ""),
-        "scorer over trees": (OVER_TREES, WITHIN, GAIN),
-        "AP over trees": (OVER_TREES, AP, GAIN),
-        "swap over trees": (OVER_TREES, SWAP, GAIN),
+        "two weights": (ALL, TWO, ""),
+        "trees": (ALL, TREES, ""),
+        "scorer": (ALL, SCORER, ""),
+        "scorer over trees": (ALL, OVER_TREES, GAIN),
+        "over trees, common aside": (UNCOMMON, OVER_TREES, GAIN),
     }
 
     def cell(name: str, column: tuple[str, str, str]) -> str:
-        method, figure, key = column
-        return write(find(STUDY, name, ALL)[method], figure, key)
+        split, method, key = column
+        return write(find(STUDY, name, split)[method], WITHIN, key)
 
-    rows = {name: name for name in list_lines()}
-    return st.Table(rows, columns, cell, "all TFs, lists alone", NOTE)
+    counts = {name: find(STUDY, name, ALL)[RATE]["within_tf_count"] for name in list_lines()}
+    rows = {f"{name} ({count} TFs)": name for name, count in counts.items()}
+    return st.Table(rows, columns, cell, "within-TF, lists alone", NOTE)
 
 
 def pooled_table() -> st.Table:
@@ -144,6 +140,23 @@ def gain_table() -> st.Table:
     return st.Table({x: x for x in sets}, columns, cell, "scorer", NOTE)
 
 
+def expression_table() -> st.Table:
+    """What bulk expression adds to the scorer, and what that is over the trees."""
+    columns = {
+        "over scorer": (ALL, WITH_CELLS, WITHIN),
+        "over trees": (ALL, CELLS_OVER_TREES, WITHIN),
+        "over trees, swap": (ALL, CELLS_OVER_TREES, SWAP),
+        "common aside, over scorer": (UNCOMMON, WITH_CELLS, WITHIN),
+        "common aside, over trees": (UNCOMMON, CELLS_OVER_TREES, WITHIN),
+    }
+
+    def cell(line: str, column: tuple[str, str, str]) -> str:
+        split, method, figure = column
+        return write(find(STUDY, f"{line}{BULK}", split)[method], figure, GAIN)
+
+    return st.Table({x: x for x in BULK_LINES}, columns, cell, WITH_CELLS, NOTE)
+
+
 def without_table() -> st.Table:
     """TFs without a list in another cell, by what is left: the rate, and the scorer."""
     found = {name: find(SCORER_STUDY, name, WITHOUT) for name in list_lines()}
@@ -212,6 +225,7 @@ TABLES: dict[str, Callable[[], object]] = {
     "bulk expression, within-TF": lambda: bulk_table(WITHIN),
     "bulk expression, swap": lambda: bulk_table(SWAP),
     "gains where there are cells": gain_table,
+    "what bulk expression adds": expression_table,
     "TFs without lists elsewhere": without_table,
     "TFs without lists": removed_table,
     "sources for TFs without lists": source_table,

@@ -71,6 +71,7 @@ TREES, TREES_BARE = "boosted trees", "boosted trees, without lists"
 TREES_LISTS = "boosted trees, by lists alone"  # where there are cells
 TWO = "rate + same, two weights"
 OVER_TREES = "scorer, over the trees"
+CELLS_OVER_TREES = f"{WITH_CELLS}, over the trees"
 PEARSON, GRNBOOST2 = "|Pearson|, all lines", "GRNBoost2, all lines"
 EXPRESSION, MOTIF = "expression in the line", "motif"
 OF_LINE = 1  # the column of bulk expression that is expression less its mean over lines
@@ -123,11 +124,12 @@ def main() -> None:
                 judge_rows(results, place, rows, candidates, study.samples, find_over, asked)
         if not name.endswith((DETECTED, BULK)):
             pooled[name] = [found.labels, rows, splits]
+            judge_within(results, name, [pooled[name]], study.samples)
         if name == f"{BULK_LINES[-1]}{BULK}":
             judge_expression(results, study, compendium, root)
         logger.info("%s: done", name)
     if pooled:
-        judge_together(results, pooled, study.samples)
+        judge_within(results, LINES, [*pooled.values()], study.samples)
 
 
 def list_asked(name: str, split: str, rows: dict[str, np.ndarray]) -> list[str]:
@@ -136,7 +138,7 @@ def list_asked(name: str, split: str, rows: dict[str, np.ndarray]) -> list[str]:
         return [*rows] if split == ALL else [RATE, LOOK_UP, TREES, SCORER, OVER_TREES]
     if name.endswith(DETECTED):
         return [TWO, TREES, TREES_LISTS, TREES_BARE, OVER_TREES] if split in (ALL, UNCOMMON) else []
-    return [TWO, TREES, OVER_TREES] if split == ALL else []
+    return []  # by lists alone: `judge_within`
 
 
 def all_sets(compendium: Compendium, study: RivalStudy) -> Iterator[tuple[str, np.ndarray, str]]:
@@ -227,12 +229,12 @@ def judge_expression(
     for line in lines:
         found = leave_out(compendium, line, table.names)
         with np.load(study.work / f"{line}{BULK}.npz", allow_pickle=False) as kept:
-            scores = kept[SCORER].astype(np.float64)
+            scores, trees = (kept[key].astype(np.float64) for key in (SCORER, TREES))
         ranks = rankdata(cells.columns[line], axis=0).T / len(table.names)
         columns = scores, *ranks, cells.pearson(line, found.tfs)
         x = np.stack([np.broadcast_to(column, scores.shape) for column in columns], axis=-1)
-        known[line] = x, found.labels, choose_pairs(found)
-    for line, (x, labels, splits) in known.items():
+        known[line] = x, found.labels, choose_pairs(found), trees
+    for line, (x, labels, splits, trees) in known.items():
         others = [
             (part[0][part[2][ALL]], part[1][part[2][ALL]])
             for name, part in known.items()
@@ -242,23 +244,23 @@ def judge_expression(
             continue
         learned, told = (np.concatenate(parts) for parts in zip(*others, strict=True))
         model = LogisticRegression(C=100).fit(learned, told)
-        rows = {SCORER: x[..., 0], WITH_CELLS: x @ model.coef_[0]}
+        added = x @ model.coef_[0]
+        rows = {SCORER: x[..., 0], TREES: trees, WITH_CELLS: added, CELLS_OVER_TREES: added}
+        over = {WITH_CELLS: SCORER, CELLS_OVER_TREES: TREES}
         for split in (ALL, UNCOMMON):
-            place = f"{line}{BULK}", split
-            judge_rows(
-                results, place, rows, (labels, splits[split]), study.samples, lambda _: SCORER
-            )
+            place, candidates = (f"{line}{BULK}", split), (labels, splits[split])
+            judge_rows(results, place, rows, candidates, study.samples, over.__getitem__, [*over])
 
 
-def judge_together(results: ResultsFile, pooled: dict[str, list], samples: int) -> None:
-    """Within-TF AUROC over the networks of all lines by lists alone, each a TF of its own."""
+def judge_within(results: ResultsFile, place: str, parts: list[list], samples: int) -> None:
+    """Within-TF AUROC by lists alone, over the networks of a line or of all."""
     names = RATE, LOOK_UP, TWO, TREES, SCORER, OVER_TREES
     for split in (ALL, UNCOMMON):
         found = {
             name: np.concatenate(
                 [
                     measure_networks(labels, rows[name], splits[split])
-                    for labels, rows, splits in pooled.values()
+                    for labels, rows, splits in parts
                 ]
             )
             for name in names
@@ -275,8 +277,8 @@ def judge_together(results: ResultsFile, pooled: dict[str, list], samples: int) 
                 low, high = np.percentile(values[drawn].mean(axis=1), [2.5, 97.5])
                 row |= {f"within_tf_auroc{key}_low": tidy(low)}
                 row |= {f"within_tf_auroc{key}_high": tidy(high)}
-            if not results.has(set=LINES, split=split, method=name):
-                results.add([row], set=LINES, split=split)
+            if not results.has(set=place, split=split, method=name):
+                results.add([row], set=place, split=split)
 
 
 def measure_networks(labels: np.ndarray, scores: np.ndarray, chosen: np.ndarray) -> np.ndarray:

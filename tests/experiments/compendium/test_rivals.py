@@ -38,7 +38,7 @@ def motifs():
 
 def test_what_is_learnt_from_a_line_lacks_its_own_lists(lists, motifs):
     left = lists.without("K562")
-    features, labels = collect(left, motifs, None)
+    features, labels = collect(left, motifs, None, 10)
     assert features.shape == (len(labels), 4)
     own = left.take(left.cells == "A549")
     others = left.without("A549")
@@ -52,7 +52,7 @@ def test_what_is_learnt_from_a_line_lacks_its_own_lists(lists, motifs):
 def test_two_weights_rank_above_chance(lists, motifs):
     left, own = lists.without("K562"), lists.take(lists.cells == "K562")
     tfs = own.tfs.tolist()
-    scores = weigh(*collect(left, motifs, None))(describe(left, motifs, tfs, "K562", None))
+    scores = weigh(*collect(left, motifs, None, 10))(describe(left, motifs, tfs, "K562", None))
     found = measure_networks(own.labels > 0, scores, np.ones(scores.shape, bool))
     assert found.shape == (len(tfs),) and found.mean() > 0.65
 
@@ -63,7 +63,7 @@ def test_only_lines_with_cells_are_learnt_from(lists, motifs):
     )
     columns = {"A549": np.ones((len(NAMES), 2)), "HUVEC": np.ones((len(NAMES), 2))}
     cells = Cells(columns, lambda line, tfs: np.zeros((len(tfs), len(table.names))))
-    features, labels = collect(lists.without("K562"), motifs, cells)
+    features, labels = collect(lists.without("K562"), motifs, cells, 10)
     own = np.isin(lists.cells, ["A549", "HUVEC"])
     assert len(labels) == own.sum() * len(NAMES)
     assert features.shape[1] == 4 + 2 + 2
