@@ -222,7 +222,7 @@ def read_string(root: Path, species: str) -> pd.DataFrame:
 
 @functools.cache
 def read_families(root: Path) -> dict[str, str]:
-    """The family of each TF by JASPAR; of one with models of complexes, that of the last of them."""
+    """The family of each TF by JASPAR; of one in complexes, that of the last."""
     models = read_motif_models(root / JASPAR)
     return {tf.upper(): model.family for model in models for tf in model.tfs if model.family}
 
