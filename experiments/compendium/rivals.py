@@ -121,7 +121,7 @@ def main() -> None:
             asked = list_asked(name, split, rows)
             if asked and splits[split].any():
                 place, candidates = (name, split), (found.labels, splits[split])
-                judge_rows(results, place, rows, candidates, study.samples, find_over, asked)
+                judge_rows(results, place, rows, candidates, study.samples, find_over, asked=asked)
         if not name.endswith((DETECTED, BULK)):
             pooled[name] = [found.labels, rows, splits]
             judge_within(results, name, [pooled[name]], study.samples)
@@ -249,7 +249,9 @@ def judge_expression(
         over = {WITH_CELLS: SCORER, CELLS_OVER_TREES: TREES}
         for split in (ALL, UNCOMMON):
             place, candidates = (f"{line}{BULK}", split), (labels, splits[split])
-            judge_rows(results, place, rows, candidates, study.samples, over.__getitem__, [*over])
+            judge_rows(
+                results, place, rows, candidates, study.samples, over.__getitem__, asked=over
+            )
 
 
 def judge_within(results: ResultsFile, place: str, parts: list[list], samples: int) -> None:

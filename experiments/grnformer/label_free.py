@@ -89,6 +89,7 @@ def judge_rows(
     candidates: tuple[np.ndarray, np.ndarray],
     samples: int,
     find_over: Callable[[str], str],
+    *,
     asked: Iterable[str] | None = None,
 ) -> None:
     """Figures of each row with intervals, and differences to what it adds something to.
