@@ -67,17 +67,17 @@ def pooled_table() -> st.Table:
         for split in (ALL, UNCOMMON)
         for key in ("", GAIN)
     }
-    over = {LOOK_UP: "rate", OVER_TREES: "trees"}
-    rows = {
-        f"{x} (over {over.get(x, LOOK_UP)})": x for x in (LOOK_UP, TWO, TREES, SCORER, OVER_TREES)
-    }
+    rows = {x: x for x in (LOOK_UP, TWO, TREES, SCORER)} | {OVER_TREES: OVER_TREES}
 
     def cell(method: str, column: tuple[str, str]) -> str:
         split, key = column
+        if key and method == LOOK_UP:
+            return ""
         return write(find(STUDY, LINES, split)[method], WITHIN, key)
 
     count = find(STUDY, LINES, ALL)[RATE]["within_tf_count"]
-    return st.Table(rows, columns, cell, f"within-TF, {count} networks", NOTE)
+    note = f"Over: over rate + residual same, or the trees where the row says so. {NOTE}"
+    return st.Table(rows, columns, cell, f"within-TF, {count} networks", note)
 
 
 def detected_table() -> st.Table:
