@@ -1,7 +1,7 @@
 """BEELINE's sets left out: their ChIP-seq ranked by other cells' lists, strict and with the TF's.
 
 Run:     GRNJAX_DATA=... python -m experiments.compendium.beeline
-Cost:    about 30 min on one CPU core, 4 GB memory; what was scored is kept in --work
+Cost:    about 10 min on one CPU core, 4 GB memory; what was scored is kept in --work
 Expect:  README.md of this folder; its tables are made from the rows
 
 Candidates: the TFs with labels in TFs+500 with each of its genes but spike-ins, a TF with itself

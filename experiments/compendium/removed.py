@@ -1,7 +1,7 @@
 """TFs that nobody has assayed: what each source tells of them, by line and in the mean of lines.
 
 Run:     GRNJAX_DATA=... python -m experiments.compendium.removed
-Cost:    about 20 min on one CPU core, 3 GB memory, with the scorers of rivals.py
+Cost:    some minutes on one CPU core, 3 GB memory, with the scorers of rivals.py
 Expect:  README.md of this folder; its tables are made from the rows
 
 All TFs of a line left out are judged with the lists of all of them taken out of all other cells, so

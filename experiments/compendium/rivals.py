@@ -1,7 +1,7 @@
 """The scorer of the compendium beside what is fitted and what was measured in the cells.
 
 Run:     GRNJAX_DATA=... python -m experiments.compendium.rivals
-Cost:    about 90 min on one CPU core, 4 GB memory; what was scored is kept in --work
+Cost:    about half an hour on one CPU core, 4 GB memory; what was scored is kept in --work
 Expect:  README.md of this folder; its tables are made from the rows
 
 The lines and pairs of experiments/compendium/left_out.py; and HeLa, K562, HCT116 and A549 on the
