@@ -36,6 +36,8 @@ PAGES: dict[Path, dict[str, Callable[[], object]]] = {
     ROOT / "README.md": kernel_factor.README,
     ROOT / "docs/speed.md": bench.SPEED,
     ROOT / "docs/foundation.md": foundation.COSTS,
+    FOLDER / "compendium/lines.md": compendium.LINES,
+    FOLDER / "compendium/beeline.md": compendium.SETS,
     FOLDER / "foundation/training.md": foundation_training.TABLES,
     FOLDER / "grnformer/label_free.md": label_free.TABLES,
     FOLDER / "grnformer/pretrain.md": pretrain.TABLES,

@@ -6,28 +6,10 @@ from collections.abc import Callable
 import numpy as np
 
 from experiments.compendium.classes import summarise
-from experiments.compendium.left_out import (
-    ALL,
-    DETECTED,
-    LOOK_UP,
-    MIXTURE,
-    RATE,
-    UNCOMMON,
-)
-from experiments.compendium.scorer import (
-    CALIBRATION,
-    FAMILY,
-    LINES,
-    PARTNERS,
-    PEARSON,
-    PERMUTED,
-    RATES_KEPT,
-    REMOVED,
-    SCORER,
-    STUDY,
-    UNASKED,
-    WITH_CELLS,
-)
+from experiments.compendium.left_out import ALL, DETECTED, LOOK_UP, RATE, UNCOMMON
+from experiments.compendium.rivals import OVER_TREES
+from experiments.compendium.rivals import STUDY as RIVALS
+from experiments.compendium.scorer import CALIBRATION, LINES, SCORER, STUDY
 from experiments.grnformer.label_free_tables import NOTE, SWAP, WITHIN, find, write
 from experiments.shared import tables as st
 from experiments.shared.record import read_rows
@@ -42,7 +24,6 @@ COLUMNS = {
     "scorer, swap": (SCORER, SWAP, ""),
     "swap over look-up": (SCORER, SWAP, GAIN),
 }
-POOLED = {key: column for key, column in COLUMNS.items() if column[1] != SWAP}
 
 
 @functools.cache
@@ -70,45 +51,18 @@ def line_table() -> st.Table:
 
 
 def pooled_table() -> st.Table:
-    """The networks of all lines, each a TF of its own."""
+    """The networks of all lines, each a TF of its own; over the trees they have one figure."""
     rows = {f"{x} ({count(LINES, x)} networks)": x for x in (ALL, UNCOMMON)}
-    return st.Table(rows, POOLED, lambda split, x: show(LINES, split, x), "all lines", NOTE)
+    columns = {x: COLUMNS[x] for x in ("scorer, within-TF", "over look-up")}
+    columns |= {"over boosted trees": (OVER_TREES, WITHIN, GAIN)}
+    columns |= {"AP over look-up": COLUMNS["AP over look-up"]}
 
+    def cell(split: str, column: tuple[str, str, str]) -> str:
+        method, *rest = column
+        study = RIVALS if method == OVER_TREES else STUDY
+        return write(find(study, LINES, split)[method], *rest)
 
-def detected_table() -> st.Table:
-    """The pairs of the mixture, beside rows of its cells and controls."""
-    columns = {
-        f"{line}, {what}": (line, figure)
-        for line in MIXTURE
-        for what, figure in (("within-TF", WITHIN), ("swap", SWAP))
-    }
-
-    def cell(method: str, column: tuple[str, str]) -> str:
-        line, figure = column
-        return write(find(STUDY, f"{line}{DETECTED}", ALL)[method], figure)
-
-    rows = {
-        x: x for x in (PEARSON, RATE, LOOK_UP, UNASKED, SCORER, WITH_CELLS, RATES_KEPT, PERMUTED)
-    }
-    return st.Table(rows, columns, cell, "detected genes, all TFs", NOTE)
-
-
-def removed_table() -> st.Table:
-    """TFs of which no cell has a list, by what else is known of them."""
-    columns = {
-        "partners, swap": (PARTNERS, SWAP),
-        "family, swap": (FAMILY, SWAP),
-        "scorer, swap": (SCORER, SWAP),
-        "scorer, within-TF over rate": (SCORER, WITHIN),
-    }
-
-    def cell(name: str, column: tuple[str, str]) -> str:
-        method, figure = column
-        row = find(STUDY, name, REMOVED)[method]
-        return write(row, figure, GAIN if figure == WITHIN else "")
-
-    rows = {f"{name} ({count(name, REMOVED)} TFs)": name for name in list_lines()}
-    return st.Table(rows, columns, cell, "lists of all TFs of the line removed", NOTE)
+    return st.Table(rows, columns, cell, "all lines", NOTE)
 
 
 def class_table() -> st.Table:
@@ -166,11 +120,9 @@ def plot_lines() -> Figure:
     return picture
 
 
-TABLES: dict[str, Callable[[], object]] = {
-    "scorer, lines left out": line_table,
+README: dict[str, Callable[[], object]] = {
     "scorer, all lines": pooled_table,
-    "scorer, detected genes": detected_table,
-    "TFs without lists": removed_table,
     "classes of TFs": class_table,
 }
+LINE_TABLES: dict[str, Callable[[], object]] = {"scorer, lines left out": line_table}
 PICTURES = {"scorer.png": plot_lines}

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable
 
-from experiments.compendium import scorer_tables
+from experiments.compendium import beeline_tables, rival_tables, scorer_tables
 from experiments.compendium.left_out import (
     ALL,
     DETECTED,
@@ -77,10 +77,13 @@ def kinds_table() -> st.Table:
     return st.Table(rows, name_columns(MIXTURE), cell, "detected genes, all TFs", NOTE)
 
 
-TABLES: dict[str, Callable[[], object]] = {
+TABLES = scorer_tables.README | beeline_tables.README
+LINES: dict[str, Callable[[], object]] = {
+    **scorer_tables.LINE_TABLES,
+    **rival_tables.TABLES,
     "lines left out": functools.partial(line_table, ALL),
     "TFs with lists elsewhere": functools.partial(line_table, WITH),
     "detected genes": detected_table,
     "kinds of lists": kinds_table,
-    **scorer_tables.TABLES,
 }
+SETS = beeline_tables.TABLES

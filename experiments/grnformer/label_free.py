@@ -14,7 +14,7 @@ same resamples. Motifs are of genes (Marbach et al. 2016), as there is no genome
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +89,8 @@ def judge_rows(
     candidates: tuple[np.ndarray, np.ndarray],
     samples: int,
     find_over: Callable[[str], str],
+    *,
+    asked: Iterable[str] | None = None,
 ) -> None:
     """Figures of each row with intervals, and differences to what it adds something to.
 
@@ -96,11 +98,12 @@ def judge_rows(
         place: set and split.
         candidates: labels and which pairs are judged, [tf, gene] each.
         find_over: the row that a row is compared with, itself where with none.
+        asked: the rows that are judged; all by default.
     """
     labels, chosen = candidates
     pairs = np.argwhere(chosen)
     label = labels[chosen].astype(np.float32)
-    for method in rows:
+    for method in rows if asked is None else asked:
         where = dict(zip(("set", "split"), place)) | {"method": method, "draw": 0, "seed": 0}
         if results.has(**where):
             continue
