@@ -8,10 +8,11 @@ from jaxtyping import Float
 
 from grnjax.data.names import list_names
 from grnjax.errors import ConfigError
-from grnjax.evidence.types import Evidence
+from grnjax.evidence.types import Evidence, Profiles
 from grnjax.methods.kernel_factor.bank import COVERAGE, FeatureBank, mark_coverage
 from grnjax.methods.kernel_factor.fit import KernelFactorFit
 from grnjax.models.gene_kernels import KernelSpace
+from grnjax.models.nearest_genes import ask_nearest, find_nearest
 from grnjax.models.pair_features import standardise_pairs
 from grnjax.training.factor_ensemble import score_members
 
@@ -26,6 +27,7 @@ def take_genes(evidence: Sequence[Evidence], genes: np.ndarray) -> list[Evidence
                 for b in item.genes
             ),
             pairs=tuple(dataclasses.replace(b, values=b.values[:, genes]) for b in item.pairs),
+            profiles=item.profiles and Profiles(item.profiles.values[genes]),
         )
         for item in evidence
     ]
@@ -36,7 +38,8 @@ def score_new_genes(
 ) -> Float[np.ndarray, "tf new"]:
     """Mean logits of every TF of the run with genes that the run did not have.
 
-    New genes have no identity: what is left is what their features say.
+    New genes have no identity: what is left is what their features say, and the genes of the run
+    that are nearest to them in expression.
 
     Args:
         evidence: of the new genes, for the same TFs: `take_genes` of evidence that was read for
@@ -53,6 +56,7 @@ def score_new_genes(
         features=features,
         attention=np.zeros((len(bank.similarities), *shape), np.float32),
         known_target=np.zeros(len(z), np.float32),
+        neighbours=ask_of_new(fit, bank, evidence),
     )
     members = dict(fit.learned.members)
     for name in ("target_bias", "target_factors"):
@@ -66,6 +70,8 @@ def give_features(
 ) -> KernelFactorFit:
     """The fit with what another data set says of the same genes; identities stay as learned.
 
+    So does what nearest genes say, where the run had profiles.
+
     Raises:
         ConfigError: as `read_features`.
     """
@@ -73,6 +79,27 @@ def give_features(
     return dataclasses.replace(
         fit, grid=fit.grid._replace(z=z, features=features), coordinates=None
     )
+
+
+def ask_of_new(
+    fit: KernelFactorFit, bank: FeatureBank, evidence: Sequence[Evidence]
+) -> Float[np.ndarray, "count tf new"] | None:
+    """What train labels say of the genes of the run nearest to the new ones, by the same cells.
+
+    Raises:
+        ConfigError: the new genes have no profiles over these cells, and the run has.
+    """
+    if fit.grid.neighbours is None:
+        return None
+    of_run = bank.profiles.values
+    new = next((x.profiles.values for x in evidence if x.profiles is not None), of_run[:, :0])
+    if new.shape[1] != of_run.shape[1]:
+        raise ConfigError(
+            f"The new genes have expression in {new.shape[1]:,} cells and the run in "
+            f"{of_run.shape[1]:,}: read the evidence of both together and take either part "
+            "(take_genes)."
+        )
+    return ask_nearest(find_nearest(new, of_run), fit.train, fit.counts)
 
 
 def read_features(

@@ -1,0 +1,81 @@
+"""What train labels say of the genes whose expression is most like a gene's, as pair features.
+
+Genes of one operon share profile and regulators, so the targets nearest to a gene tell of it even
+where it is new to the split. The trivial row *co-expressed targets* asks them alone
+(`grnjax.baselines.neighbours`); as features of a pair the model weighs them among all else.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy import sparse
+
+from grnjax.data.label_matrix import LabelMatrix
+from grnjax.models.pair_features import measure_scale
+
+KEPT = 400  # of the nearest genes of each, of which those with train pairs are asked
+AT_ONCE = 1000  # genes whose likeness to all is in memory
+MOST = 30.0  # standard deviations; the votes of an operon lie far out, and are what counts
+
+
+class Nearest(NamedTuple):
+    """The genes most like each gene, the nearest first."""
+
+    places: Int[np.ndarray, "gene rank"]
+    likeness: Float[np.ndarray, "gene rank"]  # correlation; 0 is none, and below 0 counts as 0
+
+
+def find_nearest(
+    profiles: Float[np.ndarray, "gene cell"],
+    among: Float[np.ndarray, "other cell"] | None = None,
+) -> Nearest:
+    """The genes that correlate most with each gene over cells, itself left out.
+
+    Args:
+        profiles: mean 0 and deviation 1 over cells each, zeros where a gene is not measured.
+        among: the genes to choose from, other ones; by default the same.
+    """
+    others = profiles if among is None else among
+    kept, cells = min(KEPT, len(others)), max(profiles.shape[1], 1)
+    places = np.zeros((len(profiles), kept), np.int32)
+    likeness = np.zeros((len(profiles), kept), np.float32)
+    for first in range(0, len(profiles), AT_ONCE):
+        rows = np.arange(first, min(first + AT_ONCE, len(profiles)))
+        r = np.maximum(profiles[rows] @ others.T / np.float32(cells), 0)
+        if among is None:
+            r[np.arange(len(rows)), rows] = 0
+        nearest = np.argpartition(r, -kept, axis=1)[:, -kept:] if kept < len(others) else None
+        nearest = np.broadcast_to(np.arange(kept), r.shape) if nearest is None else nearest
+        found = np.take_along_axis(r, nearest, axis=1)
+        order = np.argsort(-found, axis=1, kind="stable")
+        places[rows] = np.take_along_axis(nearest, order, axis=1)
+        likeness[rows] = np.take_along_axis(found, order, axis=1)
+    return Nearest(places, likeness)
+
+
+def ask_nearest(
+    nearest: Nearest, train: LabelMatrix, counts: Sequence[int]
+) -> Float[np.ndarray, "count tf gene"]:
+    """Mean label residual of the nearest genes that have train pairs, for each of these counts.
+
+    A neighbour counts as much as it correlates. No gene is asked about itself, so its labels enter
+    the TF's share of positives alone. In deviations over the pairs of the TFs that have train
+    pairs, clipped at `MOST`; 0 for other TFs.
+    """
+    has_pairs, is_seen = train.observed.any(axis=0), train.observed.any(axis=1)
+    residuals, observed = train.residuals, train.observed
+    is_asked = has_pairs[nearest.places] & (nearest.likeness > 0)
+    rank = np.where(is_asked, np.cumsum(is_asked, axis=1), np.inf)
+    found = np.zeros((len(counts), len(train.tfs), len(nearest.places)), np.float32)
+    for votes, count in zip(found, counts, strict=True):
+        gene, column = np.nonzero(rank <= count)
+        at = nearest.places[gene, column], gene
+        shape = residuals.shape[1], len(nearest.places)
+        weight = sparse.csr_array((nearest.likeness[gene, column], at), shape=shape)
+        asked = sparse.csr_array((np.ones(len(gene), np.float32), at), shape=shape)
+        answers = (residuals @ weight) / np.maximum(observed @ asked, 1)
+        scale = measure_scale(answers[is_seen])
+        votes[is_seen] = np.clip((answers[is_seen] - scale.mean) / scale.spread, -MOST, MOST)
+    return found
