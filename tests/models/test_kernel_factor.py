@@ -135,7 +135,7 @@ def test_train_labels_say_nothing_of_a_target_without_any(parameters, grid):
 
 
 def test_a_pair_that_nothing_is_known_of_gets_the_prevalence(parameters, grid):
-    silent = grid._replace(z=0 * grid.z, features=0 * grid.features)
+    silent = grid._replace(z=0 * grid.z, features=0 * grid.features, neighbours=0 * grid.neighbours)
     assert pair_logits(parameters, silent)[NEW_TF, NEW_TARGET] == grid.base
 
 

@@ -59,10 +59,8 @@ def whole(evidence, parts):
 
 
 def test_unseen_genes_of_planted_operons_are_told_by_their_neighbours(evidence, parts, whole):
-    asking, alone = (
-        precision(whole[1], parts[2]),
-        precision(fit(evidence, parts, WITHOUT)[1], parts[2]),
-    )
+    asking = precision(whole[1], parts[2])
+    alone = precision(fit(evidence, parts, WITHOUT)[1], parts[2])
     assert asking > 0.8 and asking > alone + 0.1
 
 
