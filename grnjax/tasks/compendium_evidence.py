@@ -9,6 +9,7 @@ away.
 import dataclasses
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from grnjax.config import Settings
 from grnjax.data.compendium.aliases import ALIASES, name_cell_type
 from grnjax.data.compendium.compendium import Compendium
-from grnjax.data.compendium.folder import load_compendium
+from grnjax.data.compendium.folder import list_own, load_compendium
 from grnjax.data.compendium.lists import TargetLists
 from grnjax.data.names import list_names
 from grnjax.errors import ConfigError, GeneMismatchError, SplitError
@@ -25,6 +26,7 @@ from grnjax.evidence.target_lists import describe_lists, describe_motif_lists
 from grnjax.evidence.types import Evidence
 from grnjax.methods.compendium.audit import tell_cell
 from grnjax.methods.compendium.sources import Species, place_lists
+from grnjax.methods.method import MethodConfig
 from grnjax.progress import logger
 from grnjax.types import Dataset, LabelledPairs, Split
 
@@ -42,6 +44,16 @@ class ListsConfig(Settings):
     """Cell types whose lists are left out, from all sources and under every name."""
     own_lists: bool = True
     """Whether lists that you have added count (grnjax data compendium add)."""
+
+    def files(self, method: MethodConfig) -> dict[str, Path]:
+        """The user's own lists that join the evidence of this method, by their roles."""
+        joins = joins_lists(method) and self.use == "auto" and self.own_lists
+        return {f"lists/{name}": path for name, path in list_own().items()} if joins else {}
+
+
+def joins_lists(method: MethodConfig) -> bool:
+    """Whether lists of other cells are evidence to a method: it learns, and reads evidence."""
+    return {"labels", "evidence"} <= method.READS
 
 
 def find_lists(

@@ -12,6 +12,7 @@ from grnjax.data.candidates import list_split_tfs
 from grnjax.data.coexpressed_groups import group_genes
 from grnjax.errors import ConfigError
 from grnjax.evaluation.splits import SplitKind, draw_split
+from grnjax.evidence.gather import is_audited
 from grnjax.evidence.leak_check import check_leaks, drop_copied_columns
 from grnjax.evidence.types import Evidence
 from grnjax.methods.method import MethodConfig, Problem
@@ -148,7 +149,8 @@ def build_problems(
     )
     if all(item.kind == "expression" for item in evidence):
         return {split.draw: problem for split in splits}
-    check_leaks([x for x in evidence if x.kind != "expression"], tfs, dataset, list(splits))
+    asked = [x for x in evidence if x.kind != "expression" and not is_audited(x)]
+    check_leaks(asked, tfs, dataset, list(splits))
     cleared = {
         split.draw: [drop_copied_columns(item, tfs, names, split.train) for item in evidence]
         for split in splits
