@@ -6,7 +6,6 @@ from grnjax.data.expression_features import (
     coexpression_block,
     expression_statistics,
     principal_components,
-    standardise,
 )
 from grnjax.data.names import count_names
 from grnjax.evidence.types import Evidence, GeneBlock, PairBlock, Profiles
@@ -50,5 +49,5 @@ def describe_expression(genes: GeneTable, tfs: np.ndarray, *, profile: bool = Tr
             PairBlock(f"co-expression: {name}", pairs[..., place])
             for place, name in enumerate(("r", "|r|", "joint", "|joint|"))
         ),
-        profiles=Profiles(standardise(genes.expression).T) if profile else None,
+        profiles=Profiles(genes.expression.T) if profile else None,
     )

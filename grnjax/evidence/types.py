@@ -43,7 +43,7 @@ class TfSimilarity:
 class Profiles:
     """Genes over the cells of the run, by which a gene's nearest ones are found."""
 
-    values: Float[np.ndarray, "gene cell"]  # float32, mean 0 and deviation 1; zeros if not measured
+    values: Float[np.ndarray, "gene cell"]  # as they were read; zeros where not measured
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

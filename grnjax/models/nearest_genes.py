@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy import sparse
 
+from grnjax.data.expression_features import standardise
 from grnjax.data.label_matrix import LabelMatrix
 from grnjax.models.pair_features import measure_scale
 
@@ -34,10 +35,11 @@ def find_nearest(
     """The genes that correlate most with each gene over cells, itself left out.
 
     Args:
-        profiles: mean 0 and deviation 1 over cells each, zeros where a gene is not measured.
+        profiles: expression; a gene that is constant or not measured is like no other.
         among: the genes to choose from, other ones; by default the same.
     """
-    others = profiles if among is None else among
+    profiles = standardise(profiles.T).T
+    others = profiles if among is None else standardise(among.T).T
     kept, cells = min(KEPT, len(others)), max(profiles.shape[1], 1)
     places = np.zeros((len(profiles), kept), np.int32)
     likeness = np.zeros((len(profiles), kept), np.float32)

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from grnjax.baselines.neighbours import NEIGHBOURS, ask_neighbours
-from grnjax.data.expression_features import standardise
 from grnjax.data.label_matrix import LabelMatrix, label_matrix
 from grnjax.models import nearest_genes
 from grnjax.models.nearest_genes import ask_nearest, find_nearest
@@ -37,7 +36,7 @@ def train():
 
 
 def ask(expression, train, counts=(3, 10)):
-    return ask_nearest(find_nearest(standardise(expression).T), train, counts)
+    return ask_nearest(find_nearest(expression.T), train, counts)
 
 
 def test_a_planted_operon_tells_of_its_genes_without_train_pairs(expression, train):
@@ -77,7 +76,7 @@ def test_a_tf_without_train_pairs_and_genes_not_measured_hear_nothing(expression
 
 
 def test_in_steps_or_at_once_the_same_genes_are_nearest(expression, monkeypatch):
-    profiles = standardise(expression).T
+    profiles = expression.T
     whole = find_nearest(profiles)
     monkeypatch.setattr(nearest_genes, "AT_ONCE", 7)
     for found, expected in zip(find_nearest(profiles), whole, strict=True):
@@ -85,7 +84,7 @@ def test_in_steps_or_at_once_the_same_genes_are_nearest(expression, monkeypatch)
 
 
 def test_new_genes_ask_the_genes_of_the_run(expression, train):
-    profiles = standardise(expression).T
+    profiles = expression.T
     new = find_nearest(profiles[[13, 24]], profiles)
     assert {*new.places[0, :5].tolist()} == set(range(10, 15))
     assert {*new.places[1, :5].tolist()} == set(range(20, 25))
