@@ -89,7 +89,7 @@ def ask_of_new(
     Raises:
         ConfigError: the new genes have no profiles over these cells, and the run has.
     """
-    if fit.grid.neighbours is None:
+    if fit.grid.neighbours is None or bank.profiles is None:
         return None
     of_run = bank.profiles.values
     new = next((x.profiles.values for x in evidence if x.profiles is not None), of_run[:, :0])
