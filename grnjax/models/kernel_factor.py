@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from grnjax.config import Items, Positive, Rate, Settings, Widths
+from grnjax.config import Items, Positive, Rate, Settings, Weight, Widths
 from grnjax.types import shapes
 
 
@@ -57,6 +57,9 @@ class KernelFactorConfig(Settings):
         *(3, 10, 30, 100),
     )
     """How many genes nearest in expression are asked, a pair feature each; none leaves them out."""
+    neighbour_least: Weight = 0.25
+    """Nearest genes are asked where their answers correlate so much with the labels of train pairs;
+    below it, as in most single cells, they cost swap concordance."""
     neighbour_ridge: Rate = 20.0
     """Ridge of eta, the weights of nearest genes that all TFs share."""
     neighbour_tf_ridge: Rate = 50.0

@@ -58,19 +58,24 @@ def find_nearest(
 
 
 def ask_nearest(
-    nearest: Nearest, train: LabelMatrix, counts: Sequence[int]
+    nearest: Nearest, train: LabelMatrix, counts: Sequence[int], *, least: float = 0.0
 ) -> Float[np.ndarray, "count tf gene"]:
     """Mean label residual of the nearest genes that have train pairs, for each of these counts.
 
     A neighbour counts as much as it correlates. No gene is asked about itself, so its labels enter
     the TF's share of positives alone. In deviations over the pairs of the TFs that have train
-    pairs, clipped at `MOST`; 0 for other TFs.
+    pairs, clipped at `MOST`; 0 for other TFs, and for all where the answers tell too little.
+
+    Args:
+        least: correlation of the answers with the labels of train pairs that the best of the
+            counts must reach (experiments/kernel_factor/README.md).
     """
     has_pairs, is_seen = train.observed.any(axis=0), train.observed.any(axis=1)
     residuals, observed = train.residuals, train.observed
     is_asked = has_pairs[nearest.places] & (nearest.likeness > 0)
     rank = np.where(is_asked, np.cumsum(is_asked, axis=1), np.inf)
     found = np.zeros((len(counts), len(train.tfs), len(nearest.places)), np.float32)
+    told, known = [], train.observed > 0
     for votes, count in zip(found, counts, strict=True):
         gene, column = np.nonzero(rank <= count)
         at = nearest.places[gene, column], gene
@@ -78,6 +83,13 @@ def ask_nearest(
         weight = sparse.csr_array((nearest.likeness[gene, column], at), shape=shape)
         asked = sparse.csr_array((np.ones(len(gene), np.float32), at), shape=shape)
         answers = (residuals @ weight) / np.maximum(observed @ asked, 1)
+        told.append(correlate(answers[known], residuals[known]))
         scale = measure_scale(answers[is_seen])
         votes[is_seen] = np.clip((answers[is_seen] - scale.mean) / scale.spread, -MOST, MOST)
-    return found
+    return found if max(told, default=0) >= least else np.zeros_like(found)
+
+
+def correlate(one: np.ndarray, other: np.ndarray) -> float:
+    """Pearson r; 0 where one of the two is constant."""
+    spread = one.std() * other.std()
+    return float(np.mean((one - one.mean()) * (other - other.mean())) / spread) if spread else 0.0

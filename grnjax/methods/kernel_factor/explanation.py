@@ -54,7 +54,7 @@ def explain_fit(fit: KernelFactorFit, bank: FeatureBank) -> Explanation:
     seen = grid.known_target.astype(bool)
     features = [*grid.features, *(np.where(seen, x, 0) for x in grid.attention)]
     terms += [weights[:, [place]] * feature for place, feature in enumerate(features)]
-    asked = fit.counts if grid.neighbours is not None else ()
+    asked = fit.model.neighbours if grid.neighbours is not None else ()
     if asked:
         own = p["neighbours"][:, None] + p["neighbours_per_tf"] * grid.known_tf[:, None]
         pairs = zip(own.mean(axis=0).T, grid.neighbours, strict=True)

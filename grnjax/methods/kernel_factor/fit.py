@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -56,7 +56,7 @@ class KernelFactorFit:
     grid: PairGrid
     coordinates: Coordinates | None  # None where no source has gene values
     train: LabelMatrix
-    counts: tuple[int, ...] = ()  # of nearest genes that are asked
+    model: KernelFactorConfig
 
     def member_logits(self) -> Float[np.ndarray, "member tf gene"]:
         """Logits of every pair by each member."""
@@ -97,9 +97,8 @@ def fit_kernel_factor(
 
     learned = learn() if recall is None else recall(describe, learn)
     coordinates = locate_genes(bank, learned.weights)
-    counts = settings.model.neighbours
-    grid = build_grid(bank, matrix, coordinates, counts)
-    return KernelFactorFit(learned, grid, coordinates, matrix, counts)
+    grid = build_grid(bank, matrix, coordinates, settings.model)
+    return KernelFactorFit(learned, grid, coordinates, matrix, settings.model)
 
 
 def learn_kernel_factor(
@@ -112,7 +111,7 @@ def learn_kernel_factor(
 ) -> Learned:
     """Kernel weights, then members, then the snapshot that is best on validation pairs."""
     weights = weigh_kernels(bank, train, settings.kernels, seed)
-    grid = build_grid(bank, train, locate_genes(bank, weights), settings.model.neighbours)
+    grid = build_grid(bank, train, locate_genes(bank, weights), settings.model)
     rows = bank.labelled
     trained = train_members(
         settings.model,
@@ -182,7 +181,7 @@ def build_grid(
     bank: FeatureBank,
     train: LabelMatrix,
     coordinates: Coordinates | None,
-    counts: Sequence[int],
+    model: KernelFactorConfig,
 ) -> PairGrid:
     """Everything that the model knows of all pairs; label-derived parts from train pairs."""
     z = np.zeros((bank.genes, 0), np.float32) if coordinates is None else coordinates.z
@@ -194,7 +193,9 @@ def build_grid(
             f"{int(train.observed.sum()):,} train pairs are all labelled {prevalence:.0f}: the "
             "model needs both labels; give it known edges and other pairs of their TFs."
         )
-    nearest = bank.nearest if counts else None
+    nearest, asked = bank.nearest if model.neighbours else None, None
+    if nearest is not None:
+        asked = ask_nearest(nearest, train, model.neighbours, least=model.neighbour_least)
     return PairGrid(
         z=z,
         features=bank.pairs,
@@ -202,7 +203,7 @@ def build_grid(
         known_tf=train.observed.any(axis=1).astype(np.float32),
         known_target=train.observed.any(axis=0).astype(np.float32),
         base=np.float32(np.log(prevalence) - np.log1p(-prevalence)),
-        neighbours=None if nearest is None else ask_nearest(nearest, train, counts),
+        neighbours=asked,
     )
 
 

@@ -99,7 +99,10 @@ def ask_of_new(
             f"{of_run.shape[1]:,}: read the evidence of both together and take either part "
             "(take_genes)."
         )
-    return ask_nearest(find_nearest(new, of_run), fit.train, fit.counts)
+    nearest = find_nearest(new, of_run)
+    if not fit.grid.neighbours.any():  # they told too little of the genes of the run
+        return np.zeros((len(fit.grid.neighbours), len(bank.tfs), len(new)), np.float32)
+    return ask_nearest(nearest, fit.train, fit.model.neighbours)
 
 
 def read_features(
