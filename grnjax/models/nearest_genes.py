@@ -58,7 +58,12 @@ def find_nearest(
 
 
 def ask_nearest(
-    nearest: Nearest, train: LabelMatrix, counts: Sequence[int], *, least: float = 0.0
+    nearest: Nearest,
+    train: LabelMatrix,
+    counts: Sequence[int],
+    *,
+    least: float = 0.0,
+    of_run: Nearest | None = None,
 ) -> Float[np.ndarray, "count tf gene"]:
     """Mean label residual of the nearest genes that have train pairs, for each of these counts.
 
@@ -69,24 +74,37 @@ def ask_nearest(
     Args:
         least: correlation of the answers with the labels of train pairs that the best of the
             counts must reach (experiments/kernel_factor/README.md).
+        of_run: for new genes, what is nearest to those of the run, by which answers are scaled.
     """
-    has_pairs, is_seen = train.observed.any(axis=0), train.observed.any(axis=1)
+    answers = gather_answers(nearest, train, counts)
+    of_run_too = answers if of_run is None else gather_answers(of_run, train, counts)
+    known, is_seen = train.observed > 0, train.observed.any(axis=1)
+    told = [correlate(answer[known], train.residuals[known]) for answer in of_run_too]
+    found = np.zeros(answers.shape, np.float32)
+    if max(told, default=0.0) < least:
+        return found
+    for scaled, answer, own in zip(found, answers, of_run_too, strict=True):
+        scale = measure_scale(own[is_seen])
+        scaled[is_seen] = np.clip((answer[is_seen] - scale.mean) / scale.spread, -MOST, MOST)
+    return found
+
+
+def gather_answers(
+    nearest: Nearest, train: LabelMatrix, counts: Sequence[int]
+) -> Float[np.ndarray, "count tf gene"]:
+    """The answers, as label residuals."""
     residuals, observed = train.residuals, train.observed
-    is_asked = has_pairs[nearest.places] & (nearest.likeness > 0)
+    is_asked = observed.any(axis=0)[nearest.places] & (nearest.likeness > 0)
     rank = np.where(is_asked, np.cumsum(is_asked, axis=1), np.inf)
     found = np.zeros((len(counts), len(train.tfs), len(nearest.places)), np.float32)
-    told, known = [], train.observed > 0
-    for votes, count in zip(found, counts, strict=True):
+    for answer, count in zip(found, counts, strict=True):
         gene, column = np.nonzero(rank <= count)
         at = nearest.places[gene, column], gene
         shape = residuals.shape[1], len(nearest.places)
         weight = sparse.csr_array((nearest.likeness[gene, column], at), shape=shape)
         asked = sparse.csr_array((np.ones(len(gene), np.float32), at), shape=shape)
-        answers = (residuals @ weight) / np.maximum(observed @ asked, 1)
-        told.append(correlate(answers[known], residuals[known]))
-        scale = measure_scale(answers[is_seen])
-        votes[is_seen] = np.clip((answers[is_seen] - scale.mean) / scale.spread, -MOST, MOST)
-    return found if max(told, default=0) >= least else np.zeros_like(found)
+        answer[:] = (residuals @ weight) / np.maximum(observed @ asked, 1)
+    return found
 
 
 def correlate(one: np.ndarray, other: np.ndarray) -> float:

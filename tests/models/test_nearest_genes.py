@@ -75,6 +75,17 @@ def test_a_tf_without_train_pairs_and_genes_not_measured_hear_nothing(expression
     np.testing.assert_array_equal(silent, np.broadcast_to(silent[..., :1], silent.shape))
 
 
+def test_answers_that_tell_nothing_are_not_given(expression, train):
+    nearest, rng = find_nearest(expression.T), np.random.default_rng(3)
+    mixed = np.zeros_like(train.labels)
+    for row, (labels, known) in enumerate(zip(train.labels, train.observed > 0, strict=True)):
+        mixed[row, known] = rng.permutation(labels[known])
+    shuffled = LabelMatrix(TFS, mixed, train.observed)
+    assert ask_nearest(nearest, train, (3,), least=0.25).any()
+    assert ask_nearest(nearest, shuffled, (3,), least=-1.0).any()
+    assert not ask_nearest(nearest, shuffled, (3,), least=0.25).any()
+
+
 def test_in_steps_or_at_once_the_same_genes_are_nearest(expression, monkeypatch):
     profiles = expression.T
     whole = find_nearest(profiles)
@@ -88,4 +99,5 @@ def test_new_genes_ask_the_genes_of_the_run(expression, train):
     new = find_nearest(profiles[[13, 24]], profiles)
     assert {*new.places[0, :5].tolist()} == set(range(10, 15))
     assert {*new.places[1, :5].tolist()} == set(range(20, 25))
-    assert ask_nearest(new, train, (3,)).shape == (1, 3, 2)
+    of_run = find_nearest(profiles)
+    assert ask_nearest(new, train, (3,), of_run=of_run).shape == (1, 3, 2)

@@ -99,10 +99,10 @@ def ask_of_new(
             f"{of_run.shape[1]:,}: read the evidence of both together and take either part "
             "(take_genes)."
         )
-    nearest = find_nearest(new, of_run)
-    if not fit.grid.neighbours.any():  # they told too little of the genes of the run
-        return np.zeros((len(fit.grid.neighbours), len(bank.tfs), len(new)), np.float32)
-    return ask_nearest(nearest, fit.train, fit.model.neighbours)
+    nearest, model = find_nearest(new, of_run), fit.model
+    return ask_nearest(
+        nearest, fit.train, model.neighbours, least=model.neighbour_least, of_run=bank.nearest
+    )
 
 
 def read_features(
