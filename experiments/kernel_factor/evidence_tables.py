@@ -91,8 +91,5 @@ def compendium_table(split: str) -> st.Table:
     return st.grid(figures, rows, columns, "set", note, split=split)
 
 
-TABLES = {
-    "bacteria": bacteria_table,
-    "lists, unseen targets": lambda: compendium_table("target-disjoint"),
-}
-CSV = {BULK: bacteria, COMPENDIUM: with_lists}
+TABLES = {"bacteria": bacteria_table}
+CSV = {BULK: bacteria}
