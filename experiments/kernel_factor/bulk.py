@@ -2,8 +2,8 @@
 
 Run:     python -m experiments.kernel_factor.bulk
          python -m experiments.kernel_factor.bulk --sets ecoli --kinds group-disjoint --draws 0
-Cost:    about 35 s of one core a fit of B. subtilis and 15 s of E. coli, 2 GB: half an hour
-Expect:  AP above that of co-expressed targets on every kind of split
+Cost:    about 40 s of one core a fit of B. subtilis, less of E. coli
+Expect:  AP of E. coli, draw 0: unseen targets .300, unseen groups .262; co-expressed targets .194, .193
 """
 
 import dataclasses

@@ -2,8 +2,8 @@
 
 Run:     python -m experiments.kernel_factor.compendium
          python -m experiments.kernel_factor.compendium --kinds standard --sets Specific/mDC/TFs+500
-Cost:    7 s of one core a fit, 2 GB
-Expect:  swap on unseen targets by the page's table
+Cost:    mostly reading the motif tables and compiling; not measured on an idle machine
+Expect:  not measured on all sets yet
 """
 
 import dataclasses
