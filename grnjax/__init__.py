@@ -26,6 +26,7 @@ _PUBLIC = {
     "LinkPredictionConfig": "grnjax.tasks.split_fits",
     "ActivityConfig": "grnjax.tasks.activity",
     "MappingConfig": "grnjax.tasks.reference_mapping",
+    "ListsConfig": "grnjax.tasks.compendium_evidence",
     "MethodConfig": "grnjax.methods.method",
     "KernelFactorMethod": "grnjax.methods.kernel_factor.method",
     "ScRegNetMethod": "grnjax.methods.scregnet",

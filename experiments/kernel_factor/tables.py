@@ -6,6 +6,7 @@ import functools
 import numpy as np
 
 from experiments.gt_grn.beeline import KNOWN
+from experiments.kernel_factor import evidence_tables
 from experiments.kernel_factor.beeline import (
     LINEAR_DISPERSION,
     MODEL,
@@ -191,6 +192,7 @@ TABLES = {
     "half known, known edges": lambda: half_table("known"),
     "half known, hidden edges": lambda: half_table("hidden"),
     "half known, truth": truth_table,
+    **evidence_tables.TABLES,
 }
 README = {"BEELINE": readme_table}
 CSV = {
@@ -199,5 +201,6 @@ CSV = {
     WIDE: functools.partial(st.load, WIDE),
     "kernel_factor_simulated_networks": simulated,
     HALF: half,
+    **evidence_tables.CSV,
 }
 PICTURES = {"../../docs/unseen_targets.png": plot_readme}

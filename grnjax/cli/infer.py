@@ -21,6 +21,7 @@ from grnjax.evidence.catalogue import digest_entries
 from grnjax.evidence.vectors import split_embedding
 from grnjax.tasks import network_inference
 from grnjax.tasks.cell_samples import bound_edges, tell_apart
+from grnjax.tasks.compendium_evidence import ListsConfig
 from grnjax.tasks.default_method import choose_default, is_named
 from grnjax.tasks.group_networks import GroupConfig
 from grnjax.tasks.inputs import load_extras, load_genes_and_edges
@@ -55,6 +56,7 @@ class InferCommand(InferenceConfig):
     evidence: tuple[str, ...] = ()
     """Further evidence: a folder, or KIND=PATH each; kinds are motifs, peaks, positions,
     interactions, curated, table, vectors, network and network-other-species."""
+    lists: ListsConfig = ListsConfig()
     walk_on: tuple[str, ...] = ()
     """Edge tables made elsewhere for GT-GRN to walk on, beside the networks that it infers from
     expression. A table that holds a known edge is refused."""
@@ -112,6 +114,8 @@ def run(args: list[str]) -> None:
         evidence=command.evidence,
         walk_on=command.walk_on,
         drop_held_out=command.drop_held_out,
+        lists=None if command.expression is None else command.lists,
+        species=command.species,
     )
     if command.by is not None:
         infer_by_group(run, command, samples, find_extras)
@@ -185,5 +189,6 @@ def inputs_of(command: InferCommand) -> dict[str, str | Path | None]:
         "gene_names": command.data.gene_names,
         **{f"networks/{path}": path for path in command.walk_on},
         **digest_entries(command.evidence),
+        **command.lists.files(command.method),
         **{f"method/{key}": path for key, path in command.method.files().items()},
     }

@@ -14,9 +14,11 @@ from grnjax.data.expression import DataConfig
 from grnjax.evaluation.report import format_table
 from grnjax.evidence.catalogue import digest_entries
 from grnjax.evidence.vectors import split_embedding
+from grnjax.methods.compendium.sources import Species
 from grnjax.methods.method import MethodConfig
 from grnjax.progress import logger
 from grnjax.tasks import link_prediction
+from grnjax.tasks.compendium_evidence import ListsConfig
 from grnjax.tasks.inputs import load_extras
 from grnjax.tasks.link_prediction import Results
 from grnjax.tasks.loading import load_folder, load_splits
@@ -47,6 +49,9 @@ class TrainCommand(LinkPredictionConfig):
     """Run folder; the same command on it resumes."""
     evidence: tuple[str, ...] = ()
     """Further evidence, as `grnjax infer` takes it."""
+    lists: ListsConfig = ListsConfig()
+    species: Species = "auto"
+    """What the genes are of, where lists of other cells count."""
     walk_on: tuple[str, ...] = ()
     """Edge tables made elsewhere for GT-GRN to walk on, beside the networks that it infers from
     expression, or, with no word after --method.embeddings.networks, instead of them. A table that
@@ -84,6 +89,9 @@ def run(args: list[str]) -> None:
         evidence=command.evidence,
         walk_on=command.walk_on,
         drop_held_out=command.drop_held_out,
+        lists=command.lists,
+        species=command.species,
+        set_name=command.folder,
     )
     mesh = run.choose_mesh(command.method, len(splits) * len(command.seeds))
     with run:
@@ -114,6 +122,7 @@ def inputs_of(command: TrainCommand, found: LoadedSet) -> dict[str, str | Path |
         **{f"method/{key}": path for key, path in command.method.files().items()},
         **{f"networks/{path}": path for path in command.walk_on},
         **digest_entries(command.evidence),
+        **command.lists.files(command.method),
     }
 
 

@@ -5,6 +5,8 @@ gene but itself. The kinds differ in what a test pair may have in common with th
 
     standard          its TF and its target, never the pair: the split of the published tables
     target-disjoint   its TF only
+    group-disjoint    its TF only, and no train pair's target is co-expressed with its own: groups
+                      of genes, such as operons, stay on one side (`data.coexpressed_groups`)
     tf-disjoint       its target only
     both-disjoint     neither; pairs of a test TF with a training gene, and so on, stay unused
     balanced          its TF and its target: GENELink's rule for networks other than cell-type
@@ -20,7 +22,9 @@ from grnjax.errors import ConfigError, SplitError
 from grnjax.evaluation.balanced_split import draw_balanced_parts
 from grnjax.types import LabelledPairs, Split, SplitProtocol
 
-SplitKind = Literal["standard", "tf-disjoint", "target-disjoint", "both-disjoint", "balanced"]
+SplitKind = Literal[
+    "standard", "tf-disjoint", "target-disjoint", "group-disjoint", "both-disjoint", "balanced"
+]
 
 AS_PUBLISHED = "balanced, as published"
 OVERLAPPING_KINDS = (AS_PUBLISHED, "published, overlapping")  # their test part repeats train pairs
@@ -30,6 +34,7 @@ SHARES = {
     "standard": (0.10, 0.23),
     "tf-disjoint": (0.12, 0.25),
     "target-disjoint": (0.12, 0.25),
+    "group-disjoint": (0.12, 0.25),
     "both-disjoint": (0.12, 0.25),
 }
 TRAIN, VALIDATION, TEST, UNUSED = 0, 1, 2, -1
@@ -45,6 +50,7 @@ def draw_split(
     validation: float | None = None,
     test: float | None = None,
     tfs: Sequence[int] | None = None,
+    groups: np.ndarray | None = None,
     protocol: SplitProtocol = "corrected",
     prevalence: float | None = None,
 ) -> Split:
@@ -60,6 +66,7 @@ def draw_split(
         validation: share of validation, `SHARES[kind]` unless given.
         test: share of test, likewise.
         tfs: gene indices of all annotated TFs, with or without a known target.
+        groups: [gene], the group of each; a group-disjoint split needs them, no other reads them.
     """
     if kind not in get_args(SplitKind):
         kinds = ", ".join(get_args(SplitKind))
@@ -85,9 +92,11 @@ def draw_split(
         part = _cut_each_tf(rows, is_known, rng, validation, test)
     else:
         of_tf = of_gene = None
-        if kind != "target-disjoint":
+        if kind not in ("target-disjoint", "group-disjoint"):
             of_tf = _assign("TFs", len(rows), rng, validation, test)
-        if kind != "tf-disjoint":
+        if kind == "group-disjoint":
+            of_gene = _assign_groups(groups, genes, rng, validation, test)
+        elif kind != "tf-disjoint":
             of_gene = _assign("genes", genes, rng, validation, test)
         part = _cross(of_tf, of_gene, is_known.shape)
     part[np.arange(len(rows)), rows] = UNUSED
@@ -165,6 +174,35 @@ def _assign(
     return rng.permutation(parts)
 
 
+def _assign_groups(
+    groups: np.ndarray | None,
+    genes: int,
+    rng: np.random.Generator,
+    validation: float,
+    test: float,
+) -> np.ndarray:
+    """The part of each gene, the same for all of a group; shares are met to half a group."""
+    if groups is None or len(groups) != genes:
+        raise ConfigError(
+            f"A group-disjoint split of {genes:,} genes needs the group of each, and got "
+            f"{0 if groups is None else len(groups):,}: give groups, as group_genes finds them by "
+            "expression, or take a target-disjoint split."
+        )
+    _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    if len(sizes) < 3:
+        raise SplitError(
+            f"{len(sizes)} groups of co-expressed genes cannot be assigned to train, validation "
+            "and test: take a target-disjoint split."
+        )
+    order = rng.permutation(len(sizes))
+    middle = (np.cumsum(sizes[order]) - sizes[order] / 2) / genes  # of each group, in 0 to 1
+    part = np.empty(len(sizes), int)
+    part[order] = np.where(
+        middle < test, TEST, np.where(middle < test + validation, VALIDATION, TRAIN)
+    )
+    return part[group]
+
+
 def _cross(of_tf: np.ndarray | None, of_gene: np.ndarray | None, shape: tuple) -> np.ndarray:
     """The part of each pair [tf, gene]; where TF and gene disagree, none."""
     if of_tf is None:
@@ -238,7 +276,7 @@ def _check_overlap(
     shared = {"pairs": np.intersect1d(_encode(first_pairs), _encode(second_pairs))}
     if kind in ("tf-disjoint", "both-disjoint"):
         shared["TFs"] = np.intersect1d(first_pairs[:, 0], second_pairs[:, 0])
-    if kind in ("target-disjoint", "both-disjoint"):
+    if kind in ("target-disjoint", "group-disjoint", "both-disjoint"):
         shared["targets"] = np.intersect1d(first_pairs[:, 1], second_pairs[:, 1])
     for what, common in shared.items():
         if len(common):

@@ -8,7 +8,7 @@ from grnjax.data.expression_features import (
     principal_components,
 )
 from grnjax.data.names import count_names
-from grnjax.evidence.types import Evidence, GeneBlock, PairBlock
+from grnjax.evidence.types import Evidence, GeneBlock, PairBlock, Profiles
 from grnjax.types import GeneTable
 
 COMPONENTS = 30
@@ -21,7 +21,8 @@ def describe_expression(genes: GeneTable, tfs: np.ndarray, *, profile: bool = Tr
     correlation and joint regression, each with its size.
 
     Args:
-        profile: whether components are among the values; they mean something else in other cells.
+        profile: whether profiles over the cells and components of them are there; they mean
+            something else in other cells.
     """
     measured, kernels = genes.measured, ("rbf", "linear")
     blocks = [GeneBlock("expression statistics", expression_statistics(genes), measured, kernels)]
@@ -48,4 +49,5 @@ def describe_expression(genes: GeneTable, tfs: np.ndarray, *, profile: bool = Tr
             PairBlock(f"co-expression: {name}", pairs[..., place])
             for place, name in enumerate(("r", "|r|", "joint", "|joint|"))
         ),
+        profiles=Profiles(genes.expression.T) if profile else None,
     )

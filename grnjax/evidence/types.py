@@ -40,6 +40,13 @@ class TfSimilarity:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Profiles:
+    """Genes over the cells of the run, by which a gene's nearest ones are found."""
+
+    values: Float[np.ndarray, "gene cell"]  # as they were read; zeros where not measured
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Evidence:
     """All that was taken from one source, in the gene and TF order of the run."""
 
@@ -49,6 +56,7 @@ class Evidence:
     genes: tuple[GeneBlock, ...] = ()
     pairs: tuple[PairBlock, ...] = ()
     similarities: tuple[TfSimilarity, ...] = ()
+    profiles: Profiles | None = None
 
     def __post_init__(self):
         object.__setattr__(self, "report", {**self.report, "kind": self.kind})

@@ -100,8 +100,15 @@ def permute_evidence(evidence: Sequence[Evidence], seed: int) -> list[Evidence]:
             for s in item.similarities
             for o in [shuffle(len(s.values))]
         ]
+        profiles = item.profiles and dataclasses.replace(
+            item.profiles, values=item.profiles.values[shuffle(len(item.profiles.values))]
+        )
         return dataclasses.replace(
-            item, genes=tuple(genes), pairs=tuple(pairs), similarities=tuple(similarities)
+            item,
+            genes=tuple(genes),
+            pairs=tuple(pairs),
+            similarities=tuple(similarities),
+            profiles=profiles,
         )
 
     return [permute(item) for item in evidence]

@@ -1,23 +1,25 @@
 """The kernel-informed factor model, grnjax's own (stage 2).
 
-    logit(i, j) = m + a_i + (b_j + beta . z_j) + U_i . (V_j + B z_j) + (gamma + delta_i) . x_ij
+    logit(i, j) = m + a_i + (b_j + beta . z_j) + U_i . (V_j + B z_j)
+                  + (gamma + delta_i) . x_ij + (eta + theta_i) . n_ij
 
 for TF i and target j: free biases a, b and factors U, V; linear maps beta, B of the gene
-coordinates z into the target's bias and factor; pair features x with shared and per-TF weights.
+coordinates z into the target's bias and factor; pair features x with shared and per-TF weights,
+and n, what train labels say of the genes nearest to the target in expression, with theirs.
 m is the logit of the train prevalence and stays fixed. A TF or target without train pairs has no
-identity: a, U, delta of the one and b, V of the other are zero, and so is for a target what x
-says by train labels. What is left is what features say.
+identity: a, U, delta, theta of the one and b, V of the other are zero, and so is for a target what
+x says by its own labels with other TFs. What is left is what features say.
 """
 
 import dataclasses
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from grnjax.config import Positive, Rate, Settings, Widths
+from grnjax.config import Items, Positive, Rate, Settings, Weight, Widths
 from grnjax.types import shapes
 
 
@@ -30,6 +32,7 @@ class PairGrid(NamedTuple):
     known_tf: Float[Array, " tf"]  # 1 where the TF may use its identity
     known_target: Float[Array, " gene"]
     base: Float[Array, ""]  # m
+    neighbours: Float[Array, "feature3 tf gene"] | None = None  # n; None without expression
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,6 +53,17 @@ class KernelFactorConfig(Settings):
     """Ridge of gamma, the weights of pair features that all TFs share."""
     per_tf_ridge: Rate = 50.0
     """Ridge of delta, what a TF adds to them."""
+    neighbours: Annotated[tuple[Positive, ...], Items(different=True, empty=True)] = (
+        *(3, 10, 30, 100),
+    )
+    """How many genes nearest in expression are asked, a pair feature each; none leaves them out."""
+    neighbour_least: Weight = 0.25
+    """Nearest genes are asked where their answers correlate so much with the labels of train pairs;
+    below it, as in most single cells, they cost swap concordance."""
+    neighbour_ridge: Rate = 20.0
+    """Ridge of eta, the weights of nearest genes that all TFs share."""
+    neighbour_tf_ridge: Rate = 50.0
+    """Ridge of theta, what a TF adds to them."""
     copies: Positive = 2
     """Members of each kind, with different starts."""
 
@@ -86,6 +100,10 @@ class KernelFactorModel(nn.Module):
             "shared": self.param("shared", zeros, (features + attention,)),
             "per_tf": self.param("per_tf", zeros, (tfs, features + attention)),
         }
+        if grid.neighbours is not None:
+            asked = len(grid.neighbours)
+            parameters["neighbours"] = self.param("neighbours", zeros, (asked,))
+            parameters["neighbours_per_tf"] = self.param("neighbours_per_tf", zeros, (tfs, asked))
         return pair_logits(parameters, grid)
 
 
@@ -95,7 +113,7 @@ def pair_logits(p: dict, grid: PairGrid) -> Float[Array, "tf gene"]:
     target = grid.known_target[:, None] * p["target_factors"] + grid.z @ p["factor_map"]
     tf = grid.known_tf[:, None] * p["tf_factors"]
     own, by_labels = jnp.split(pair_weights(p, grid), [len(grid.features)], axis=1)
-    return (
+    logits = (
         grid.base
         + (grid.known_tf * p["tf_bias"])[:, None]
         + target_bias
@@ -103,6 +121,10 @@ def pair_logits(p: dict, grid: PairGrid) -> Float[Array, "tf gene"]:
         + jnp.einsum("tf,ftg->tg", own, grid.features)
         + jnp.einsum("tf,ftg->tg", by_labels, grid.attention) * grid.known_target
     )
+    if grid.neighbours is None:
+        return logits
+    asked = p["neighbours"] + grid.known_tf[:, None] * p["neighbours_per_tf"]
+    return logits + jnp.einsum("tf,ftg->tg", asked, grid.neighbours)
 
 
 def pair_weights(p: dict, grid: PairGrid) -> Float[Array, "tf feature"]:
@@ -141,6 +163,8 @@ def member_ridges(config: KernelFactorConfig) -> dict[str, Float[Array, " member
         "target_bias": config.target_bias_ridge,
         "shared": config.shared_ridge,
         "per_tf": config.per_tf_ridge,
+        "neighbours": config.neighbour_ridge,
+        "neighbours_per_tf": config.neighbour_tf_ridge,
     }
     ridges = {name: jnp.repeat(jnp.array(kinds), config.copies) for name, kinds in by_kind.items()}
     return ridges | {name: jnp.full(config.members, ridge) for name, ridge in by_all.items()}

@@ -16,6 +16,7 @@ from grnjax.tasks import link_prediction, network_inference
 from grnjax.tasks import transfer as transfer_design
 from grnjax.tasks.activity import Activity, ActivityConfig
 from grnjax.tasks.cell_samples import bound_edges, tell_apart
+from grnjax.tasks.compendium_evidence import ListsConfig
 from grnjax.tasks.default_method import choose_default
 from grnjax.tasks.group_networks import GroupConfig, GroupNetworks, infer_each
 from grnjax.tasks.inputs import load_extras, load_genes_and_edges
@@ -48,6 +49,7 @@ def infer(
     tfs=None,
     species: Species = "auto",
     evidence: Sequence[str] = (),
+    lists: ListsConfig | None = None,
     walk_on: Sequence[str | Path] = (),
     config: InferenceConfig | None = None,
     data: DataConfig | None = None,
@@ -72,6 +74,7 @@ def infer(
         tfs: names or the path of a list; by default the sources of the known edges, or all genes.
         species: what the genes are of, human or mouse, where lists of other cells or of TFs count.
         evidence: further evidence, a folder or KIND=PATH each (`grnjax infer --evidence`).
+        lists: which lists of other cells join the evidence; by default all that may.
         walk_on: edge tables made elsewhere for GT-GRN to walk on.
         config: how candidates are cross-fitted.
         data: how the files are read.
@@ -109,7 +112,15 @@ def infer(
     dataset, judged, donors = samples.dataset, samples.judged, samples.donors
 
     def rank(name: str, own: Dataset, judged: Dataset | None) -> RankedNetwork:
-        extras = load_extras(config.method, own, data, evidence=evidence, walk_on=walk_on)
+        extras = load_extras(
+            config.method,
+            own,
+            data,
+            evidence=evidence,
+            walk_on=walk_on,
+            lists=lists or ListsConfig(),
+            species=species,
+        )
         place = folder if folder is None else Path(folder, name)
         claim_folder(place, "infer", config, seed=seed, dataset=own, extras=extras)
         return network_inference.infer(
@@ -139,6 +150,8 @@ def train(
     *,
     method: MethodConfig | str | None = None,
     evidence: Sequence[str] = (),
+    lists: ListsConfig | None = None,
+    species: Species = "auto",
     walk_on: Sequence[str | Path] = (),
     config: LinkPredictionConfig | None = None,
     data: DataConfig | None = None,
@@ -149,6 +162,7 @@ def train(
     Args:
         data_set: name of a set under the benchmark root, or a folder.
         method: as in `infer`; by default that of `config`, which is scRegNet.
+        lists, species: as in `infer`.
         config: splits, seeds and controls.
 
     Raises:
@@ -159,7 +173,15 @@ def train(
     splits = load_splits(found, dataset, config.split.protocol)
     splits = splits or draw_splits(dataset, config.split)
     extras = load_extras(
-        config.method, dataset, data, splits=splits, evidence=evidence, walk_on=walk_on
+        config.method,
+        dataset,
+        data,
+        splits=splits,
+        evidence=evidence,
+        walk_on=walk_on,
+        lists=lists or ListsConfig(),
+        species=species,
+        set_name=str(data_set),
     )
     claim_folder(folder, "train", config, dataset=dataset, splits=splits, extras=extras)
     return link_prediction.run_study(

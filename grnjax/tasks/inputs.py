@@ -18,9 +18,11 @@ from grnjax.errors import ConfigError, GeneMismatchError
 from grnjax.evidence.gather import gather_evidence
 from grnjax.evidence.types import Evidence
 from grnjax.graphs.walks import InferredNetwork
+from grnjax.methods.compendium.sources import Species
 from grnjax.methods.gt_grn.walk_networks import load_networks
 from grnjax.methods.method import MethodConfig
 from grnjax.progress import logger
+from grnjax.tasks.compendium_evidence import ListsConfig, find_lists, joins_lists
 from grnjax.tasks.loading import GeneScope, frame_network, load_dataset, load_embedding
 from grnjax.types import Dataset, GeneTable, LabelledPairs, Split
 
@@ -103,6 +105,9 @@ def load_extras(
     evidence: Sequence[str] = (),
     walk_on: Sequence[str | Path] = (),
     drop_held_out: bool = False,
+    lists: ListsConfig | None = None,
+    species: Species = "auto",
+    set_name: str = "",
 ) -> Extras:
     """Evidence, frozen gene vectors and networks to walk on, as far as the method reads them.
 
@@ -114,6 +119,9 @@ def load_extras(
         evidence: a folder, or KIND=PATH each (`read_blocks`).
         walk_on: edge tables made elsewhere.
         drop_held_out: whether held-out pairs are taken out of them.
+        lists: of other cells, which join the evidence of a method that learns; None for none.
+        species: what the genes are of, for these lists.
+        set_name: of a benchmark set, whose cell type is left out of them.
 
     Raises:
         ConfigError: the method does not read one that is given.
@@ -127,10 +135,19 @@ def load_extras(
     method.refuse_unread([name for name, value in given.items() if value])
     if drop_held_out and not walk_on:
         raise ConfigError("--drop-held-out takes pairs out of --walk-on, and none are given.")
+    if lists not in (None, ListsConfig()) and not joins_lists(method):
+        raise ConfigError(
+            f"--lists says which lists of other cells join the evidence, and {method.name()} reads "
+            "none; leave it out, or take --method=kernel-factor."
+        )
     genes, found, embedding = dataset.genes, [], None
     if reads_evidence:
         tfs = genes.tfs if splits is None else list_split_tfs(splits)
-        found = gather_evidence(dataset, evidence, data.embedding, tfs=tfs, keep_own=splits is None)
+        keep_own = splits is None
+        found = gather_evidence(dataset, evidence, data.embedding, tfs=tfs, keep_own=keep_own)
+        if lists is not None and joins_lists(method):
+            about = {"species": species, "set_name": set_name, "splits": splits or ()}
+            found += find_lists(dataset, tfs, lists, keep_own=keep_own, **about)
     elif data.embedding is not None:
         embedding = load_embedding(data, dataset)
     if splits is None:

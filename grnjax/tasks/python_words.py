@@ -16,8 +16,9 @@ Given = ParamSpec("Given")
 Result = TypeVar("Result")
 FLAG = re.compile(r"--([a-z][a-z0-9.-]*[a-z0-9])(?:=([\w./:-]*\w)| ([A-Z]{3,}))?")
 ARGUMENTS = {"network": "known", "out": "folder"}
-NAMES = ("tfs", "method", "evidence", "seed", "groups", "by", "batch", "donor")
+NAMES = ("tfs", "method", "evidence", "seed", "groups", "by", "batch", "donor", "lists", "species")
 ARGUMENTS |= {name: name for name in NAMES} | {"walk-on": "walk_on"}
+CONFIGS = {"data": "DataConfig", "lists": "ListsConfig"}
 SWITCHES = [field.name for field in dataclasses.fields(DataConfig) if field.type is bool]
 
 
@@ -32,8 +33,9 @@ def in_python(text: str) -> str:
         shown = placeholder or value
         if value and not re.fullmatch(r"[A-Z]+|True|[\d.]+", value):
             shown = {"true": "True", "false": "False"}.get(value, repr(value))
-        if room == "data":
-            return f"data=DataConfig({name}={shown})" if shown else f"DataConfig.{name}"
+        if room in CONFIGS:
+            own = CONFIGS[room]
+            return f"{room}={own}({name}={shown})" if shown else f"{own}.{name}"
         own = ARGUMENTS.get(flag, f"{room or 'config'}.{name}")
         return f"{own}={shown}" if shown else own
 

@@ -4,16 +4,20 @@ import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from jax.sharding import Mesh
 
 from grnjax.config import Count, Seeds, Settings, Share
 from grnjax.data.candidates import list_split_tfs
+from grnjax.data.coexpressed_groups import group_genes
 from grnjax.errors import ConfigError
 from grnjax.evaluation.splits import SplitKind, draw_split
+from grnjax.evidence.gather import is_audited
 from grnjax.evidence.leak_check import check_leaks, drop_copied_columns
 from grnjax.evidence.types import Evidence
 from grnjax.methods.method import MethodConfig, Problem
 from grnjax.methods.scregnet import ScRegNetMethod
+from grnjax.progress import logger
 from grnjax.training.recorder import FitRecorder, derive_seed
 from grnjax.types import Dataset, Part, Split, SplitProtocol
 
@@ -90,6 +94,13 @@ class Request:
 def draw_splits(dataset: Dataset, config: SplitConfig) -> list[Split]:
     """One split for each draw of the settings, from the data set's positives."""
     edges, genes = dataset.known.positives, dataset.genes
+    groups = group_genes(genes) if config.kind == "group-disjoint" else None
+    if groups is not None:
+        sizes = np.bincount(groups)
+        logger.info(
+            f"{len(sizes):,} groups of co-expressed genes, of up to {sizes.max():,} genes; "
+            f"{(sizes == 1).sum():,} genes are in none with others"
+        )
     return [
         draw_split(
             config.kind,
@@ -97,6 +108,7 @@ def draw_splits(dataset: Dataset, config: SplitConfig) -> list[Split]:
             len(genes.names),
             draw,
             tfs=genes.tfs,
+            groups=groups,
             protocol=config.protocol,
             prevalence=config.prevalence,
         )
@@ -137,7 +149,8 @@ def build_problems(
     )
     if all(item.kind == "expression" for item in evidence):
         return {split.draw: problem for split in splits}
-    check_leaks([x for x in evidence if x.kind != "expression"], tfs, dataset, list(splits))
+    asked = [x for x in evidence if x.kind != "expression" and not is_audited(x)]
+    check_leaks(asked, tfs, dataset, list(splits))
     cleared = {
         split.draw: [drop_copied_columns(item, tfs, names, split.train) for item in evidence]
         for split in splits

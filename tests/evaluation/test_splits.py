@@ -11,6 +11,7 @@ from grnjax.evaluation.splits import SHARES, check_split, cross_fit_folds, draw_
 from grnjax.types import LabelledPairs, Split
 
 GENES = 60
+GROUPS = np.arange(GENES) // 3  # for the kind that keeps them together
 PARTS = ("train", "validation", "test")
 PUBLISHED_SIZES = {
     "hESC": (20677, 3087, 7142),
@@ -56,7 +57,7 @@ def read_labels(data, name):
 
 @pytest.mark.parametrize("kind", SHARES)
 def test_parts_cover_what_the_kind_promises_and_share_nothing(edges, kind):
-    split = draw_split(kind, edges, GENES, draw=1)
+    split = draw_split(kind, edges, GENES, draw=1, groups=GROUPS)
     known = {pair for pair in map(tuple, edges.tolist()) if pair[0] != pair[1]}
     seen = [pairs_of(getattr(split, name)) for name in PARTS]
     universe = {(tf, gene) for tf in range(14) for gene in range(GENES) if gene != tf}
@@ -69,15 +70,17 @@ def test_parts_cover_what_the_kind_promises_and_share_nothing(edges, kind):
         assert {tuple(pair) for pair in part.positives.tolist()} == pairs_of(part) & known
     tfs, targets = ([{pair[axis] for pair in part} for part in seen] for axis in (0, 1))
     assert tfs[0].isdisjoint(tfs[2]) == (kind in ("tf-disjoint", "both-disjoint"))
-    assert targets[0].isdisjoint(targets[2]) == (kind in ("target-disjoint", "both-disjoint"))
+    new_targets = ("target-disjoint", "group-disjoint", "both-disjoint")
+    assert targets[0].isdisjoint(targets[2]) == (kind in new_targets)
     check_split(split)
 
 
 @pytest.mark.parametrize("kind", SHARES)
 def test_a_draw_depends_on_its_number_not_on_the_order_of_the_edges(edges, kind):
-    split = draw_split(kind, edges, GENES, draw=0)
-    again = draw_split(kind, np.concatenate([edges[::-1], edges[:5]]), GENES, draw=0)
-    other = draw_split(kind, edges, GENES, draw=1)
+    split = draw_split(kind, edges, GENES, draw=0, groups=GROUPS)
+    again = np.concatenate([edges[::-1], edges[:5]])
+    again = draw_split(kind, again, GENES, draw=0, groups=GROUPS)
+    other = draw_split(kind, edges, GENES, draw=1, groups=GROUPS)
     for name in PARTS:
         np.testing.assert_array_equal(getattr(split, name).pairs, getattr(again, name).pairs)
         np.testing.assert_array_equal(getattr(split, name).labels, getattr(again, name).labels)

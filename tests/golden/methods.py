@@ -36,6 +36,7 @@ from grnjax.methods.pair_models import PairInputConfig
 from grnjax.methods.scregnet import InputConfig, ScRegNetMethod
 from grnjax.models.gat import GATConfig
 from grnjax.models.gt_grn import GTGRNConfig
+from grnjax.models.kernel_factor import KernelFactorConfig
 from grnjax.models.scregnet import ScRegNetConfig
 from grnjax.tasks.loading import EmbeddedData, load_embedded, load_folder
 from grnjax.tasks.network_inference import InferenceConfig, infer
@@ -62,7 +63,9 @@ SAMPLE = 32
 METRICS = ("auroc", "average_precision", "within_tf_auroc", "swap_micro")
 QUICK = TrainingConfig(epochs=20)
 KERNEL_FACTOR = KernelFactorMethod(
-    training=EnsembleConfig(steps=60), kernels=KernelWeightConfig(episodes=4)
+    model=KernelFactorConfig(neighbours=()),  # as before there were nearest genes
+    training=EnsembleConfig(steps=60),
+    kernels=KernelWeightConfig(episodes=4),
 )
 SCREGNET = ScRegNetMethod(
     model=ScRegNetConfig(encoder=GATConfig(), topology=True),

@@ -16,6 +16,7 @@ from grnjax.models.kernel_factor import (
 )
 
 TFS, GENES, DIM, FEATURES, ATTENTION, RANK = 5, 12, 4, 3, 2, 3
+NEIGHBOURS = 2
 NEW_TF, NEW_TARGET = 1, 7
 CONFIG = KernelFactorConfig(
     ranks=(2, 5),
@@ -26,9 +27,11 @@ CONFIG = KernelFactorConfig(
     target_bias_ridge=1.0,
     shared_ridge=20.0,
     per_tf_ridge=50.0,
+    neighbour_ridge=7.0,
+    neighbour_tf_ridge=9.0,
     copies=3,
 )
-PER_TF = ("tf_bias", "tf_factors", "per_tf")
+PER_TF = ("tf_bias", "tf_factors", "per_tf", "neighbours_per_tf")
 PER_TARGET = ("target_bias", "target_factors")
 
 
@@ -42,6 +45,7 @@ def grid():
         known_tf=(np.arange(TFS) != NEW_TF).astype(np.float32),
         known_target=(np.arange(GENES) != NEW_TARGET).astype(np.float32),
         base=np.float32(-1.3),
+        neighbours=rng.normal(size=(NEIGHBOURS, TFS, GENES)).astype(np.float32),
     )
 
 
@@ -57,6 +61,8 @@ def parameters():
         "factor_map": (DIM, RANK),
         "shared": (FEATURES + ATTENTION,),
         "per_tf": (TFS, FEATURES + ATTENTION),
+        "neighbours": (NEIGHBOURS,),
+        "neighbours_per_tf": (TFS, NEIGHBOURS),
     }
     return {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
 
@@ -78,6 +84,7 @@ def test_logits_are_those_of_the_equation(parameters, grid):
             + p["bias_map"] @ grid.z[j]
             + own @ (identity + grid.z[j] @ p["factor_map"])
             + (gamma * told) @ x[:, i, j]
+            + (p["neighbours"] + tf_known * p["neighbours_per_tf"][i]) @ grid.neighbours[:, i, j]
         )
     np.testing.assert_allclose(pair_logits(parameters, grid), expected, atol=1e-4)
 
@@ -89,6 +96,7 @@ def test_permuting_tfs_and_genes_permutes_logits(parameters, grid):
         z=grid.z[gene],
         features=grid.features[:, tf][:, :, gene],
         attention=grid.attention[:, tf][:, :, gene],
+        neighbours=grid.neighbours[:, tf][:, :, gene],
         known_tf=grid.known_tf[tf],
         known_target=grid.known_target[gene],
     )
@@ -127,7 +135,7 @@ def test_train_labels_say_nothing_of_a_target_without_any(parameters, grid):
 
 
 def test_a_pair_that_nothing_is_known_of_gets_the_prevalence(parameters, grid):
-    silent = grid._replace(z=0 * grid.z, features=0 * grid.features)
+    silent = grid._replace(z=0 * grid.z, features=0 * grid.features, neighbours=0 * grid.neighbours)
     assert pair_logits(parameters, silent)[NEW_TF, NEW_TARGET] == grid.base
 
 
@@ -165,6 +173,8 @@ def test_the_penalty_of_a_member_is_half_of_its_ridges_times_the_squares(starts,
             "bias_map": (4.0, 6.0)[kind],
             "shared": 20.0,
             "per_tf": 50.0,
+            "neighbours": 7.0,
+            "neighbours_per_tf": 9.0,
         }
         own = {name: values[member] for name, values in ridges.items()}
         squares = {name: (values**2).sum() for name, values in parameters.items()}

@@ -1,6 +1,7 @@
 """All evidence of a run, prepared once for every fit of the kernel-informed factor model."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -9,8 +10,9 @@ from jaxtyping import Float
 
 from grnjax.data.names import list_names
 from grnjax.errors import ConfigError
-from grnjax.evidence.types import Evidence, GeneBlock, PairBlock, TfSimilarity
+from grnjax.evidence.types import Evidence, GeneBlock, PairBlock, Profiles, TfSimilarity
 from grnjax.models.gene_kernels import KernelSpace, fit_kernels
+from grnjax.models.nearest_genes import Nearest, find_nearest
 from grnjax.models.pair_features import PairScale, measure_scale, standardise_pairs
 from grnjax.models.random_features import FeatureSpace, draw_features
 from grnjax.progress import logger
@@ -32,6 +34,12 @@ class FeatureBank:
     pair_scales: tuple[PairScale, ...]
     pairs: Float[np.ndarray, "feature tf gene"]
     similarities: tuple[TfSimilarity, ...]
+    profiles: Profiles | None  # over cells, of the source that has them
+
+    @functools.cached_property
+    def nearest(self) -> Nearest | None:
+        """The genes nearest to each in expression; None without expression."""
+        return None if self.profiles is None else find_nearest(self.profiles.values)
 
     @property
     def blocks(self) -> tuple[str, ...]:
@@ -87,6 +95,7 @@ def build_bank(
         pair_scales=scales,
         pairs=np.stack(standard) if pairs else np.zeros((0, len(tfs), genes), np.float32),
         similarities=tuple(similarities),
+        profiles=next((x.profiles for x in evidence if x.profiles is not None), None),
     )
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -53,16 +54,24 @@ def explain_fit(fit: KernelFactorFit, bank: FeatureBank) -> Explanation:
     seen = grid.known_target.astype(bool)
     features = [*grid.features, *(np.where(seen, x, 0) for x in grid.attention)]
     terms += [weights[:, [place]] * feature for place, feature in enumerate(features)]
+    asked = fit.model.neighbours if grid.neighbours is not None else ()
+    if asked:
+        own = p["neighbours"][:, None] + p["neighbours_per_tf"] * grid.known_tf[:, None]
+        pairs = zip(own.mean(axis=0).T, grid.neighbours, strict=True)
+        terms += [weight[:, None] * feature for weight, feature in pairs]
     return Explanation(
-        names=FIXED + blocks + name_pairs(bank),
-        kinds=("fixed",) * len(FIXED) + ("genes",) * len(blocks) + ("pairs",) * len(features),
+        names=FIXED + blocks + name_pairs(bank, asked),
+        kinds=("fixed",) * len(FIXED)
+        + ("genes",) * len(blocks)
+        + ("pairs",) * (len(features) + len(asked)),
         values=np.stack([np.broadcast_to(term, shape) for term in terms]).astype(np.float32),
     )
 
 
-def name_pairs(bank: FeatureBank) -> tuple[str, ...]:
-    """The pair features in the order of the weights: those of sources, then attention."""
-    return bank.pair_names + tuple(f"similar TFs: {one.name}" for one in bank.similarities)
+def name_pairs(bank: FeatureBank, asked: Sequence[int]) -> tuple[str, ...]:
+    """The pair features in the order of the weights: of sources, attention, nearest genes."""
+    similar = tuple(f"similar TFs: {one.name}" for one in bank.similarities)
+    return bank.pair_names + similar + tuple(f"nearest genes: {count}" for count in asked)
 
 
 def measure_worth(

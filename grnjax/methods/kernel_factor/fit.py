@@ -17,6 +17,7 @@ from grnjax.evaluation.metrics import evaluate_pairs
 from grnjax.methods.kernel_factor.bank import FeatureBank
 from grnjax.models.gene_kernels import Coordinates
 from grnjax.models.kernel_factor import KernelFactorConfig, PairGrid, start_members
+from grnjax.models.nearest_genes import ask_nearest
 from grnjax.models.pair_features import attend_to_tfs
 from grnjax.training.factor_ensemble import EnsembleConfig, score_members, train_members
 from grnjax.training.kernel_weights import KernelWeightConfig, learn_kernel_weights
@@ -24,7 +25,7 @@ from grnjax.types import LabelledPairs
 
 POOLED = ("auroc", "average_precision", "swap_micro")
 DISJOINT = ("within_tf_auroc", "swap_micro")
-PER_TF = ("tf_bias", "tf_factors", "per_tf")  # parameters with one row a TF
+PER_TF = ("tf_bias", "tf_factors", "per_tf", "neighbours_per_tf")  # parameters with one row a TF
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -94,7 +95,8 @@ def fit_kernel_factor(
 
     learned = learn() if recall is None else recall(describe, learn)
     coordinates = locate_genes(bank, learned.weights)
-    return KernelFactorFit(learned, build_grid(bank, matrix, coordinates), coordinates)
+    grid = build_grid(bank, matrix, coordinates, settings.model)
+    return KernelFactorFit(learned, grid, coordinates)
 
 
 def learn_kernel_factor(
@@ -107,7 +109,7 @@ def learn_kernel_factor(
 ) -> Learned:
     """Kernel weights, then members, then the snapshot that is best on validation pairs."""
     weights = weigh_kernels(bank, train, settings.kernels, seed)
-    grid = build_grid(bank, train, locate_genes(bank, weights))
+    grid = build_grid(bank, train, locate_genes(bank, weights), settings.model)
     rows = bank.labelled
     trained = train_members(
         settings.model,
@@ -140,7 +142,10 @@ def describe_learned(bank: FeatureBank, settings: KernelFactorSettings) -> Learn
         known_target=block[1:],
         base=(),
     )
-    grid = PairGrid(*(jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes))
+    if bank.profiles is not None and settings.model.neighbours:
+        shapes = shapes._replace(neighbours=(len(settings.model.neighbours), *block))
+    present = (shape for shape in shapes if shape is not None)
+    grid = PairGrid(*(jax.ShapeDtypeStruct(shape, jnp.float32) for shape in present))
     start = functools.partial(start_members, settings.model)
     members = jax.eval_shape(start, grid, jax.random.key(0))
     return Learned(
@@ -170,7 +175,12 @@ def weigh_kernels(
     return learn_kernel_weights(bank.space.among(pool), part, config, seed)
 
 
-def build_grid(bank: FeatureBank, train: LabelMatrix, coordinates: Coordinates | None) -> PairGrid:
+def build_grid(
+    bank: FeatureBank,
+    train: LabelMatrix,
+    coordinates: Coordinates | None,
+    model: KernelFactorConfig,
+) -> PairGrid:
     """Everything that the model knows of all pairs; label-derived parts from train pairs."""
     z = np.zeros((bank.genes, 0), np.float32) if coordinates is None else coordinates.z
     attention = [attend_to_tfs(one, train) for one in bank.similarities]
@@ -181,6 +191,9 @@ def build_grid(bank: FeatureBank, train: LabelMatrix, coordinates: Coordinates |
             f"{int(train.observed.sum()):,} train pairs are all labelled {prevalence:.0f}: the "
             "model needs both labels; give it known edges and other pairs of their TFs."
         )
+    nearest, asked = bank.nearest if model.neighbours else None, None
+    if nearest is not None:
+        asked = ask_nearest(nearest, train, model.neighbours, least=model.neighbour_least)
     return PairGrid(
         z=z,
         features=bank.pairs,
@@ -188,6 +201,7 @@ def build_grid(bank: FeatureBank, train: LabelMatrix, coordinates: Coordinates |
         known_tf=train.observed.any(axis=1).astype(np.float32),
         known_target=train.observed.any(axis=0).astype(np.float32),
         base=np.float32(np.log(prevalence) - np.log1p(-prevalence)),
+        neighbours=asked,
     )
 
 
@@ -197,13 +211,14 @@ def take_tfs(grid: PairGrid, rows: np.ndarray) -> PairGrid:
         features=grid.features[:, rows],
         attention=grid.attention[:, rows],
         known_tf=grid.known_tf[rows],
+        neighbours=None if grid.neighbours is None else grid.neighbours[:, rows],
     )
 
 
 def spread_rows(parameters: dict, rows: np.ndarray, tfs: int) -> dict[str, np.ndarray]:
     """The parameters [snapshot, member, ...] with zeros for the TFs that were not fitted."""
     spread = dict(parameters)
-    for name in PER_TF:
+    for name in parameters.keys() & PER_TF:
         fitted = parameters[name]
         spread[name] = np.zeros((*fitted.shape[:2], tfs, *fitted.shape[3:]), fitted.dtype)
         spread[name][:, :, rows] = fitted

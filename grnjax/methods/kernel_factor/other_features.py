@@ -18,7 +18,9 @@ from grnjax.models.pair_features import standardise_pairs
 def give_features(
     fit: KernelFactorFit, bank: FeatureBank, evidence: Sequence[Evidence]
 ) -> KernelFactorFit:
-    """The fit with what another data set says of the same genes; identities stay as learned.
+    """The fit with what another data set says of the same genes.
+
+    Identities stay as learned, and so do the answers of nearest genes, where the run had profiles.
 
     Raises:
         ConfigError: as `read_features`.

@@ -109,6 +109,7 @@ def test_a_tf_with_one_known_edge_has_a_low_rate_in_every_fold(run, candidates):
 
 def test_what_blocks_are_worth_is_measured_once_a_fold(fitted, run, evidence):
     names = {block.name for item in evidence for block in (*item.genes, *item.pairs)}
+    names |= {f"nearest genes: {count}" for count in KernelFactorMethod().model.neighbours}
     assert {row["name"] for row in fitted.worth} == names
     assert sorted(row["draw"] for row in fitted.worth) == sorted([0, 1, 2] * len(names))
     without = run()
