@@ -11,10 +11,10 @@ from grnjax.cli.old_flags import translate
 from grnjax.cli.run_folder import Run
 from grnjax.data.data_set import LoadedSet
 from grnjax.data.expression import DataConfig
+from grnjax.data.species import Species
 from grnjax.evaluation.report import format_table
 from grnjax.evidence.catalogue import digest_entries
 from grnjax.evidence.vectors import split_embedding
-from grnjax.methods.compendium.sources import Species
 from grnjax.methods.method import MethodConfig
 from grnjax.progress import logger
 from grnjax.tasks import link_prediction

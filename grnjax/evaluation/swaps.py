@@ -140,7 +140,7 @@ class Table(NamedTuple):
     by_target: tuple[np.ndarray, np.ndarray]  # is negative, score: [target, tf]
     place: np.ndarray  # [tf, most] columns; 0 beyond a list's end
     own: np.ndarray  # [tf, most] scores there
-    count: np.ndarray  # [tf]
+    targets: np.ndarray  # [tf] how many
     reach: float  # the largest gap between two scores
 
 
@@ -170,11 +170,11 @@ def find_gaps(a: int, others: np.ndarray, table: Table) -> tuple[Gaps, Gaps]:
     Not wanted are targets that both have, or that were not evaluated with both.
     """
     is_negative, score = table.by_target
-    of_a, width = table.place[a, : table.count[a]], table.count[others].max()
+    of_a, width = table.place[a, : table.targets[a]], table.targets[others].max()
     gap = table.score[a, of_a] - score[of_a].take(others, axis=1).T
     of_c = table.place[others, :width]
     gap_of_c = table.score[a].take(of_c) - table.own[others, :width]
-    is_wanted = np.arange(width) < table.count[others, None]
+    is_wanted = np.arange(width) < table.targets[others, None]
     is_wanted &= (table.label[a] == 0).take(of_c)
     return Gaps(gap, is_negative[of_a].take(others, axis=1).T), Gaps(gap_of_c, is_wanted)
 

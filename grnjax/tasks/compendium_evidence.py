@@ -20,12 +20,13 @@ from grnjax.data.compendium.compendium import Compendium
 from grnjax.data.compendium.folder import list_own, load_compendium
 from grnjax.data.compendium.lists import TargetLists
 from grnjax.data.names import list_names
+from grnjax.data.species import Species
 from grnjax.errors import ConfigError, GeneMismatchError, SplitError
 from grnjax.evidence.leak_check import check_leaks
 from grnjax.evidence.target_lists import describe_lists, describe_motif_lists
 from grnjax.evidence.types import Evidence
 from grnjax.methods.compendium.audit import tell_cell
-from grnjax.methods.compendium.sources import Species, place_lists
+from grnjax.methods.compendium.sources import place_lists
 from grnjax.methods.method import MethodConfig
 from grnjax.progress import logger
 from grnjax.types import Dataset, LabelledPairs, Split

@@ -18,7 +18,6 @@ from grnjax.errors import ConfigError, GeneMismatchError
 from grnjax.evidence.gather import gather_evidence
 from grnjax.evidence.types import Evidence
 from grnjax.graphs.walks import InferredNetwork
-from grnjax.methods.compendium.sources import Species
 from grnjax.methods.gt_grn.walk_networks import load_networks
 from grnjax.methods.method import MethodConfig
 from grnjax.progress import logger

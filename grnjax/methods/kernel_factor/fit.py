@@ -55,6 +55,7 @@ class KernelFactorFit:
     learned: Learned
     grid: PairGrid
     coordinates: Coordinates | None  # None where no source has gene values
+    model: KernelFactorConfig
 
     def member_logits(self) -> Float[np.ndarray, "member tf gene"]:
         """Logits of every pair by each member."""
@@ -96,7 +97,7 @@ def fit_kernel_factor(
     learned = learn() if recall is None else recall(describe, learn)
     coordinates = locate_genes(bank, learned.weights)
     grid = build_grid(bank, matrix, coordinates, settings.model)
-    return KernelFactorFit(learned, grid, coordinates)
+    return KernelFactorFit(learned, grid, coordinates, settings.model)
 
 
 def learn_kernel_factor(
