@@ -42,34 +42,30 @@ class InferCommand(InferenceConfig):
     """
 
     expression: Positional[str | None] = None
-    """Expression with names on both axes, either way round: .h5ad, .h5mu, .zarr, loom, a folder
-    or .h5 of 10x, .parquet or text."""
+    """Expression with names on both axes: .h5ad, .h5mu, .zarr, loom, 10x, .parquet or text."""
     network: str | None = None
     """Known edges: TF and target columns, perhaps labels or signs."""
     tfs: str | None = None
-    """TF list; by default the sources of the network or, by a method that needs none, the list of
-    human or mouse TFs that comes with grnjax; all is every gene."""
+    """TF list; by default sources of the network, else human or mouse TFs; all is every gene."""
     species: Species = "auto"
-    """What the genes are of, where lists count: of other cells, or of TFs."""
+    """For lists of TFs and of other cells."""
     genes: GeneScope = "measured"
-    """What is ranked: genes that were measured, or all of the network, too."""
+    """What is ranked: measured genes, or all."""
     evidence: tuple[str, ...] = ()
-    """Further evidence: a folder, or KIND=PATH each; kinds are motifs, peaks, positions,
-    interactions, curated, table, vectors, network and network-other-species."""
+    """A folder, or KIND=PATH each; kinds are motifs, peaks, positions, interactions, curated,
+    table, vectors, network and network-other-species."""
     lists: ListsConfig = ListsConfig()
     walk_on: tuple[str, ...] = ()
-    """Edge tables made elsewhere for GT-GRN to walk on, beside the networks that it infers from
-    expression. A table that holds a known edge is refused."""
+    """Edge tables for GT-GRN to walk on, too; one that holds a known edge is refused."""
     drop_held_out: bool = False
     """Take every pair of a known TF out of --walk-on."""
     by: str | None = None
     """Column of .obs, such as the cell type: one network a group of cells, and what differs."""
     groups: GroupConfig = GroupConfig()
     batch: str | None = None
-    """Column of .obs, such as the donor or the run: no difference between its values makes two
-    genes go together, by any method."""
+    """Column of .obs, such as the run: what differs between its values makes no edge."""
     donor: str | None = None
-    """Column of .obs whose values are the sample that intervals are over; by default --batch."""
+    """Column of .obs whose values intervals are over; by default --batch."""
     out: Path = Path("grnjax-run")
     """Run folder; the same command on it resumes."""
     seed: int = 0

@@ -58,8 +58,7 @@ class KernelFactorConfig(Settings):
     )
     """How many genes nearest in expression are asked, a pair feature each; none leaves them out."""
     neighbour_least: Weight = 0.25
-    """Nearest genes are asked where their answers correlate so much with the labels of train pairs;
-    below it, as in most single cells, they cost swap concordance."""
+    """Correlation of their answers with train labels from which on they are asked."""
     neighbour_ridge: Rate = 20.0
     """Ridge of eta, the weights of nearest genes that all TFs share."""
     neighbour_tf_ridge: Rate = 50.0

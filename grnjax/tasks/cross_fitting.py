@@ -31,8 +31,7 @@ class CrossFitConfig(Settings):
     folds: AtLeastTwo = 5
     """Parts of the candidates; each is scored by models that did not train on it."""
     most_train_pairs: Positive = 200_000
-    """Above this, a fit takes all known edges and a random part of the unlabelled pairs, each of
-    which then weighs more."""
+    """Above this, a fit takes all known edges and a weighted part of the other pairs."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -57,13 +57,11 @@ class InferenceConfig(CrossFitConfig):
     """Networks among the evidence to use although their labels look like a copy of the known ones.
     """
     explain: bool = False
-    """Write for each edge the terms that its logit is the sum of."""
+    """Write for each edge the terms of its logit."""
     known_share: Share | None = None
-    """Share of the true edges that the known ones are, by which a probability of being listed
-    becomes one of being true; by default it is estimated."""
+    """Share of the true edges that is known, for `probability_true`; by default estimated."""
     prevalence: Share | None = None
-    """Share of true edges among the candidates that the probability assumes; by default the
-    share of known ones, which is a lower bound."""
+    """Share of true edges among the candidates; by default that of known ones, a lower bound."""
     top: Positive | Literal["all"] = 2_000_000
     """Pairs that tables list, the best; of more, a matrix has the scores of all."""
 

@@ -91,7 +91,8 @@ def test_there_is_a_column_a_term_and_they_add_up_to_the_logit(edges):
     terms = read_terms(edges)
     assert set(FIXED + GENE_BLOCKS + PAIR_FEATURES) <= set(terms)
     others = set(terms) - set(FIXED + GENE_BLOCKS + PAIR_FEATURES)
-    assert all(name.startswith("similar TFs: ") for name in others) and others
+    kinds = "similar TFs: ", "nearest genes: "
+    assert all(name.startswith(kinds) for name in others) and others
     np.testing.assert_allclose(terms.sum(axis=1), edges["logit"], rtol=0, atol=1e-5)
     np.testing.assert_allclose(edges["importance"], 1 / (1 + np.exp(-edges["logit"])), rtol=1e-5)
 
