@@ -60,12 +60,12 @@ class InferCommand(InferenceConfig):
     drop_held_out: bool = False
     """Take every pair of a known TF out of --walk-on."""
     by: str | None = None
-    """Column of .obs, such as the cell type: one network a group of cells, and what differs."""
+    """Column of .obs: one network for each of its values, and what differs."""
     groups: GroupConfig = GroupConfig()
     batch: str | None = None
     """Column of .obs, such as the run: what differs between its values makes no edge."""
     donor: str | None = None
-    """Column of .obs whose values intervals are over; by default --batch."""
+    """Column of .obs that intervals are over; else --batch."""
     out: Path = Path("grnjax-run")
     """Run folder; the same command on it resumes."""
     seed: int = 0

@@ -39,19 +39,16 @@ class DataConfig(Settings):
     """What to read and how to understand it."""
 
     expression: str | None = None
-    """Expression matrix with names on both axes: .h5ad, .h5mu, .zarr, loom, a folder or .h5 of
-    10x, .parquet, or text (gzip too)."""
+    """Expression with names on both axes: .h5ad, .h5mu, .zarr, loom, 10x, .parquet or text."""
     root: str | None = None
-    """Folder of benchmark sets: beeline_labels/, beeline_expression/ and beeline_splits/; the
-    environment variable GRNJAX_DATA names it otherwise."""
+    """Folder of benchmark sets, by default $GRNJAX_DATA: beeline_labels/ and so on."""
     split: str = "auto"
     """Published pairs: SOURCE[/sampleK] of the root, or a folder with Train_set.csv and
     Test_set.csv; draw draws pairs, and auto does where FOLDER itself has none."""
     orientation: Literal["auto", "cells-by-genes", "genes-by-cells"] = "auto"
     """What the rows and columns of the file are; auto asks which axis names the known genes."""
     gene_column: str | None = None
-    """Column of .var, in an .h5ad or .zarr, that holds the gene names; by default the one that has
-    the known genes, if the index has not."""
+    """Column of .var with the gene names; by default that which has the known genes."""
     gene_names: str | None = None
     """Table of two columns, identifier and name, by which genes are renamed."""
     layer: str | None = None

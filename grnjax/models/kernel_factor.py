@@ -56,9 +56,9 @@ class KernelFactorConfig(Settings):
     neighbours: Annotated[tuple[Positive, ...], Items(different=True, empty=True)] = (
         *(3, 10, 30, 100),
     )
-    """How many genes nearest in expression are asked, a pair feature each; none leaves them out."""
+    """How many genes nearest in expression are asked."""
     neighbour_least: Weight = 0.25
-    """Correlation of their answers with train labels from which on they are asked."""
+    """Correlation with train labels at which they are asked."""
     neighbour_ridge: Rate = 20.0
     """Ridge of eta, the weights of nearest genes that all TFs share."""
     neighbour_tf_ridge: Rate = 50.0

@@ -47,8 +47,7 @@ class GroupConfig(Settings):
     """Which groups of cells have a network, and how they are compared."""
 
     least_cells: Annotated[int, Range(FEWEST_DETECTED, None)] = 50
-    """Cells that a group must have; smaller ones are left out and named. At 50 the 95 % interval of
-    a correlation near 0 is +-.28."""
+    """Cells that a group must have; smaller ones are left out and named."""  # at 50, r has +-.28
     resamples: Annotated[int, Range(100, None)] = 500
     """How often the cells of a group are drawn again for intervals."""
     compared_edges: Positive = 1000

@@ -28,15 +28,14 @@ class DeviceConfig(Settings):
     """Which devices and processes share a run; a run may resume with others."""
 
     coordinator: str | None = None
-    """HOST:PORT of process 0, the same for every process; or auto on a TPU pod or under Slurm,
-    where jax finds it and the numbers below. By default there is one process."""
+    """HOST:PORT of process 0, the same for all; or auto on a TPU pod or under Slurm, where jax
+    finds it and the numbers below."""
     processes: Positive | None = None
     """Number of processes."""
     process: Count | None = None
     """Which of them this one is, from 0 on."""
     model: Positive = 1
-    """Devices over which large tables with a row for each gene are split; the train pairs are
-    split over the rest. Refused where no table is large."""
+    """Devices over which large tables of genes are split, and train pairs over the rest."""
 
     def __post_init__(self):
         super().__post_init__()
