@@ -11,7 +11,6 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -62,8 +61,7 @@ def pytest_configure(config):
     """Lets every test, and every process it starts, reuse what another one has compiled.
 
     The workers of pytest-xdist share the folder. What jax reads while another process writes it,
-    it finds to be truncated, says so, and compiles. Compilation takes most of the time of the whole
-    suite, and 2/3 of it without the newer of two ways to emit fused loops.
+    it finds to be truncated, says so, and compiles.
     """
     if hasattr(config, "workerinput"):
         return
@@ -74,9 +72,6 @@ def pytest_configure(config):
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
-    if metadata.version("jaxlib").startswith("0.10."):  # later ones refuse the flag
-        before = os.environ.get("XLA_FLAGS", "")
-        os.environ["XLA_FLAGS"] = f"{before} --xla_cpu_use_fusion_emitters=false"
 
 
 def pytest_collection_finish():

@@ -7,7 +7,7 @@ from typing import Literal
 from tyro.conf import Positional
 
 from grnjax import config as settings
-from grnjax.cli.file_record import has_finished, list_outputs, write_record
+from grnjax.cli.file_record import begin_record, has_finished, list_outputs, write_record
 from grnjax.config import Count
 from grnjax.data.expression import DataConfig
 from grnjax.data.h5ad_output import write_beside
@@ -137,6 +137,7 @@ def write_results(command: ActivityCommand, found: Activity, record: dict) -> No
     adata = found.put_into(found.source)  # which was read for this run
     source = command.cells if Path(command.cells).is_file() else None
     parts = {"obsm": [ACTIVITY, ACTIVE], "uns": [NETWORK], **({"obs": []} if found.obs else {})}
+    begin_record(record_of(command), record, list_wanted(command))
     write_beside(adata, source, command.out, parts)
     if command.csv is not None:
         separator = "\t" if ".tsv" in command.csv.suffixes else ","

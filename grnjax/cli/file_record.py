@@ -38,12 +38,20 @@ def has_finished(record: Path, about: dict, outputs: Sequence[Path]) -> bool:
     told = json.loads(record.read_bytes())
     if any(encode_json(told.get(key)) != encode_json(value) for key, value in about.items()):
         return False
+    if not all(written[path.name] for path in outputs):  # begun, and not finished
+        return False
     for path in outputs:
         if not path.is_file() or digest_file(path) != written[path.name]:
             logger.warning("%s is not as this command wrote it, and is written again", path)
             return False
     logger.info("%s: this run has already finished; nothing to do.", outputs[0])
     return True
+
+
+def begin_record(record: Path, about: dict, outputs: Sequence[Path]) -> None:
+    """Names the outputs before they are written: what a stopped run leaves is this command's."""
+    named = list_outputs(record, about["command"]) | {path.name: "" for path in outputs}
+    write_json(record, {**about, "outputs": named})
 
 
 def write_record(record: Path, about: dict, outputs: Sequence[Path], **more: object) -> None:

@@ -72,8 +72,11 @@ class Source(NamedTuple):
     is_gzipped: bool = False
 
 
-def identify(path: str | Path, error: type[GrnjaxError]) -> Source:
+def identify(path: str | Path, error: type[GrnjaxError], *, may_be_json: bool = False) -> Source:
     """What lies at the path.
+
+    Args:
+        may_be_json: whether the reader takes JSON, which then is text.
 
     Raises:
         error: nothing, a pipe, which can be read only once, or what no reader here takes.
@@ -97,7 +100,7 @@ def identify(path: str | Path, error: type[GrnjaxError]) -> Source:
         if head.startswith(first):
             return Source(kind, is_gzipped)
     for pattern, what, remedy in FOREIGN:
-        if re.match(pattern, head, re.DOTALL):
+        if re.match(pattern, head, re.DOTALL) and not (may_be_json and what == "JSON"):
             raise error(f"{path}: this is {what}, which is not read here; {remedy}.")
     if head.startswith(b"PK\x03\x04"):
         return Source(identify_zip(path, error), is_gzipped)

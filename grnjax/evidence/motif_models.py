@@ -46,7 +46,7 @@ def read_motif_models(path: str | Path) -> list[Motif]:
     Raises:
         SequenceFormatError: it is none of them, or a matrix cannot be one of counts.
     """
-    kind = identify(path, SequenceFormatError).kind
+    kind = identify(path, SequenceFormatError, may_be_json=True).kind
     if kind != "text":
         raise SequenceFormatError(
             f"{path}: this is {kind}, not motifs; give JASPAR (JSON or text) or MEME format."
