@@ -137,12 +137,12 @@ def write_results(command: ActivityCommand, found: Activity, record: dict) -> No
     adata = found.put_into(found.source)  # which was read for this run
     source = command.cells if Path(command.cells).is_file() else None
     parts = {"obsm": [ACTIVITY, ACTIVE], "uns": [NETWORK], **({"obs": []} if found.obs else {})}
-    begin_record(record_of(command), record, list_wanted(command))
-    write_beside(adata, source, command.out, parts)
-    if command.csv is not None:
-        separator = "\t" if ".tsv" in command.csv.suffixes else ","
-        table = found.auc.to_csv(sep=separator, lineterminator="\n", index_label="cell")
-        write_atomic(command.csv, table)
+    with begin_record(record_of(command), record, list_wanted(command)):
+        write_beside(adata, source, command.out, parts)
+        if command.csv is not None:
+            separator = "\t" if ".tsv" in command.csv.suffixes else ","
+            table = found.auc.to_csv(sep=separator, lineterminator="\n", index_label="cell")
+            write_atomic(command.csv, table)
     thresholds = found.thresholds.reset_index(names="regulon").to_dict("records")
     write_record(
         record_of(command),

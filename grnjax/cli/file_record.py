@@ -3,12 +3,14 @@
 By it the same command knows that it has finished, and notices what was damaged since.
 """
 
+import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from grnjax.errors import GrnjaxError
 from grnjax.progress import logger
-from grnjax.storage.files import digest_file, encode_json, write_json
+from grnjax.storage.files import digest_file, encode_json, write_atomic, write_json
 from grnjax.tasks.record import describe_environment
 
 
@@ -48,10 +50,23 @@ def has_finished(record: Path, about: dict, outputs: Sequence[Path]) -> bool:
     return True
 
 
-def begin_record(record: Path, about: dict, outputs: Sequence[Path]) -> None:
-    """Names the outputs before they are written: what a stopped run leaves is this command's."""
+@contextlib.contextmanager
+def begin_record(record: Path, about: dict, outputs: Sequence[Path]) -> Iterator[None]:
+    """Names the outputs before they are written: what a stopped run leaves is this command's.
+
+    Where writing them is refused, the record is as it was.
+    """
+    before = record.read_bytes() if record.exists() else None
     named = list_outputs(record, about["command"]) | {path.name: "" for path in outputs}
     write_json(record, {**about, "outputs": named})
+    try:
+        yield
+    except GrnjaxError:
+        if before is None:
+            record.unlink()
+        else:
+            write_atomic(record, before)
+        raise
 
 
 def write_record(record: Path, about: dict, outputs: Sequence[Path], **more: object) -> None:
