@@ -34,7 +34,8 @@ def choose_default(
     if species == "auto":
         return method
     if not isinstance(method, CompendiumMethod):
-        if not has_tfs and "labels" not in method.READS:
+        reads_lists = {"labels", "evidence"} <= method.READS  # of other cells, as evidence
+        if reads_lists or (not has_tfs and "labels" not in method.READS):
             return method
         raise ConfigError(
             f"--species tells whose lists count, and {method.name()} with these TFs reads none; "
