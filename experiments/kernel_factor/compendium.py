@@ -38,7 +38,7 @@ from grnjax.evidence.other_networks import merge_networks, read_other_network
 from grnjax.evidence.types import Evidence
 from grnjax.methods.kernel_factor.fit import KernelFactorSettings
 from grnjax.progress import logger
-from grnjax.tasks.compendium_evidence import ListsConfig, find_lists
+from grnjax.tasks.compendium_evidence import ListsConfig, gather_lists
 from grnjax.types import Dataset, Split
 
 TODAY = f"{MODEL}, nearest genes"
@@ -92,7 +92,7 @@ def prepare(
     check_leaks(today, tfs, dataset, splits)
     species = species_of(found.cell)
     where = {"species": species, "set_name": found.name, "splits": splits}
-    lists = find_lists(dataset, tfs, LISTS, **where)
+    lists = gather_lists(dataset, tfs, LISTS, **where)
     permissive = [item for item in today if item.name in PERMISSIVE]
     permissive.append(read_permissive_networks(found, root, names, tfs))
     expression = [item for item in today if item.kind == "expression"]

@@ -11,7 +11,7 @@ import dataclasses
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from grnjax.data.cell_groups import take_groups
+from grnjax.data.cell_groups import count_cells, take_groups
 from grnjax.data.names import list_names
 from grnjax.errors import ConfigError
 from grnjax.progress import logger
@@ -35,9 +35,7 @@ def choose_cells(
         ConfigError: no such column, one that is no grouping, or no value that enough cells share.
     """
     of_cell = take_groups(genes.cells, column, source, flag=flag)
-    names, counts = np.unique(of_cell[of_cell != ""], return_counts=True)
-    cells = {str(name): int(count) for name, count in zip(names, counts, strict=True)}
-    small = {name: count for name, count in cells.items() if count < FEWEST_CELLS}
+    cells, small = count_cells(of_cell, FEWEST_CELLS)
     told = list_names(f"{name} {count:,}" for name, count in small.items())
     if len(small) == len(cells):
         raise ConfigError(

@@ -38,6 +38,13 @@ def take_groups(
     return groups
 
 
+def count_cells(of_cell: np.ndarray, least: int) -> tuple[dict[str, int], dict[str, int]]:
+    """The cells of each group, and of those that have fewer than `least`; cells of none aside."""
+    names, counts = np.unique(of_cell[of_cell != ""], return_counts=True)
+    cells = {str(name): int(count) for name, count in zip(names, counts, strict=True)}
+    return cells, {name: count for name, count in cells.items() if count < least}
+
+
 def list_groups(values: pd.Series) -> np.ndarray:
     """The values as [cell] str; "" where there is none."""
     values = values.astype(object)

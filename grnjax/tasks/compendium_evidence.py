@@ -57,7 +57,7 @@ def joins_lists(method: MethodConfig) -> bool:
     return {"labels", "evidence"} <= method.READS
 
 
-def find_lists(
+def gather_lists(
     dataset: Dataset,
     tfs: np.ndarray,
     config: ListsConfig,

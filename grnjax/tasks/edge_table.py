@@ -9,10 +9,11 @@ from jaxtyping import Float
 from scipy.special import expit, ndtri
 
 from grnjax.data.candidates import has_known_targets, list_best
+from grnjax.data.label_matrix import row_of_tf
 from grnjax.evaluation.calibration import fit_calibration, out_of_sample_error
 from grnjax.evaluation.known_share import KnownShare, estimate_known_share, fit_truth
 from grnjax.progress import logger
-from grnjax.types import LabelledPairs
+from grnjax.types import GeneTable, LabelledPairs
 
 
 def rank_candidates(
@@ -119,3 +120,26 @@ def name_unseen(candidates: LabelledPairs) -> np.ndarray:
     tf = ~has_known_targets(candidates)
     target = ~np.isin(candidates.pairs[:, 1], candidates.positives[:, 1])
     return np.array(["no", "TF", "target", "both"])[tf + 2 * target]
+
+
+def tell_cut(pairs: int, top: int | None) -> bool:
+    """Whether tables leave pairs out, said if they do."""
+    cut = top is not None and pairs > top
+    if cut:
+        logger.warning(
+            f"tables list the best {top:,} of {pairs:,} pairs (--top=N, --top=all); the scores of "
+            "all are in scores.npz"
+        )
+    return cut
+
+
+def lay_out(genes: GeneTable, pairs: LabelledPairs, scores: np.ndarray) -> pd.DataFrame:
+    """Scores of pairs as a matrix [tf, gene]; NaN for other pairs."""
+    matrix = np.full((len(genes.tfs), len(genes.names)), np.nan, np.float32)
+    matrix[row_of_tf(genes.tfs, len(genes.names))[pairs.pairs[:, 0]], pairs.pairs[:, 1]] = scores
+    return name_scores(genes, matrix)
+
+
+def name_scores(genes: GeneTable, scores: Float[np.ndarray, "tf gene"]) -> pd.DataFrame:
+    """The scores, float32, with the names of TFs and genes."""
+    return pd.DataFrame(scores.astype(np.float32), genes.names[genes.tfs], genes.names)

@@ -17,7 +17,7 @@ from jaxtyping import Int
 from grnjax.baselines.trees import find_varying
 from grnjax.config import Positive, Range, Settings
 from grnjax.data.batches import take_cells
-from grnjax.data.cell_groups import take_groups
+from grnjax.data.cell_groups import count_cells, take_groups
 from grnjax.data.expression_features import correlation
 from grnjax.data.label_matrix import locate_edges
 from grnjax.data.names import list_names, show_name
@@ -88,9 +88,7 @@ def split_cells(genes: GeneTable, column: str, config: GroupConfig, source: str)
         ConfigError: no such column, no grouping, or no group with enough cells.
     """
     of_cell = take_groups(genes.cells, column, source, flag="--by")
-    names, counts = np.unique(of_cell[of_cell != ""], return_counts=True)
-    cells = {str(name): int(count) for name, count in zip(names, counts, strict=True)}
-    small = {name: count for name, count in cells.items() if count < config.least_cells}
+    cells, small = count_cells(of_cell, config.least_cells)
     told = list_names(f"{name} {count:,}" for name, count in small.items())
     if len(small) == len(cells):
         raise ConfigError(

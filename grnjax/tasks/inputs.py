@@ -21,7 +21,7 @@ from grnjax.graphs.walks import InferredNetwork
 from grnjax.methods.gt_grn.walk_networks import load_networks
 from grnjax.methods.method import MethodConfig
 from grnjax.progress import logger
-from grnjax.tasks.compendium_evidence import ListsConfig, find_lists, joins_lists
+from grnjax.tasks.compendium_evidence import ListsConfig, gather_lists, joins_lists
 from grnjax.tasks.loading import GeneScope, frame_network, load_dataset, load_embedding
 from grnjax.types import Dataset, GeneTable, LabelledPairs, Split
 
@@ -146,7 +146,7 @@ def load_extras(
         found = gather_evidence(dataset, evidence, data.embedding, tfs=tfs, keep_own=keep_own)
         if lists is not None and joins_lists(method):
             about = {"species": species, "set_name": set_name, "splits": splits or ()}
-            found += find_lists(dataset, tfs, lists, keep_own=keep_own, **about)
+            found += gather_lists(dataset, tfs, lists, keep_own=keep_own, **about)
     elif data.embedding is not None:
         embedding = load_embedding(data, dataset)
     if splits is None:

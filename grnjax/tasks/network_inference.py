@@ -15,12 +15,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from jax.sharding import Mesh
-from jaxtyping import Float
 from scipy.special import expit
 
 from grnjax.config import Positive, Share, renamed
 from grnjax.data.candidates import list_candidates
-from grnjax.data.label_matrix import row_of_tf
 from grnjax.errors import ConfigError
 from grnjax.evidence.gather import clear_evidence
 from grnjax.evidence.types import Evidence
@@ -29,7 +27,7 @@ from grnjax.methods.kernel_factor.method import KernelFactorMethod
 from grnjax.methods.method import MethodConfig, Problem
 from grnjax.progress import describe_time, logger
 from grnjax.tasks.cross_fitting import CrossFitConfig, assign_folds, choose_folds, cross_fit
-from grnjax.tasks.edge_table import rank_candidates
+from grnjax.tasks.edge_table import lay_out, name_scores, rank_candidates, tell_cut
 from grnjax.tasks.expression_ranking import (
     fit_without_labels,
     name_status,
@@ -40,7 +38,7 @@ from grnjax.tasks.expression_ranking import (
 )
 from grnjax.tasks.judging import judge_folds, trivial_out_of_fold
 from grnjax.tasks.ranked_network import RankedNetwork
-from grnjax.types import Dataset, GeneTable, LabelledPairs
+from grnjax.types import Dataset, LabelledPairs
 
 MOST_FITS = 10_000
 
@@ -241,29 +239,6 @@ def tell_size(method: MethodConfig, dataset: Dataset, fits: int) -> None:
         f"{tfs * targets - tfs:,} candidate pairs ({tfs:,} TFs x {targets:,} genes), {fits:,} "
         f"fit{'s' * (fits > 1)} by {method.name()}{about}"
     )
-
-
-def tell_cut(pairs: int, top: int | None) -> bool:
-    """Whether tables leave pairs out, said if they do."""
-    cut = top is not None and pairs > top
-    if cut:
-        logger.warning(
-            f"tables list the best {top:,} of {pairs:,} pairs (--top=N, --top=all); the scores of "
-            "all are in scores.npz"
-        )
-    return cut
-
-
-def lay_out(genes: GeneTable, pairs: LabelledPairs, scores: np.ndarray) -> pd.DataFrame:
-    """Scores of pairs as a matrix [tf, gene]; NaN for other pairs."""
-    matrix = np.full((len(genes.tfs), len(genes.names)), np.nan, np.float32)
-    matrix[row_of_tf(genes.tfs, len(genes.names))[pairs.pairs[:, 0]], pairs.pairs[:, 1]] = scores
-    return name_scores(genes, matrix)
-
-
-def name_scores(genes: GeneTable, scores: Float[np.ndarray, "tf gene"]) -> pd.DataFrame:
-    """The scores, float32, with the names of TFs and genes."""
-    return pd.DataFrame(scores.astype(np.float32), genes.names[genes.tfs], genes.names)
 
 
 def judge_hidden(network: RankedNetwork, truth: pd.DataFrame) -> list[dict]:

@@ -11,7 +11,7 @@ from grnjax.errors import ConfigError
 from grnjax.evaluation.splits import draw_split
 from grnjax.methods.method import make_method
 from grnjax.tasks import compendium_evidence, inputs
-from grnjax.tasks.compendium_evidence import ListsConfig, find_lists
+from grnjax.tasks.compendium_evidence import ListsConfig, gather_lists
 from grnjax.tasks.split_fits import LinkPredictionConfig, build_problems
 from grnjax.types import Dataset, GeneTable, LabelledPairs
 
@@ -44,7 +44,7 @@ def dataset(edges):
 def find(dataset):
     def run(compendium, config=SEEN, **options):
         tfs = np.unique(dataset.known.positives[:, 0])
-        found = find_lists(dataset, tfs, config, compendium=compendium, **options)
+        found = gather_lists(dataset, tfs, config, compendium=compendium, **options)
         return {item.name: item for item in found}
 
     return run
@@ -122,7 +122,7 @@ def test_where_lists_cannot_join_there_is_a_reason_and_no_error(find, dataset, e
     others = np.array([f"b{i:04d}a" for i in range(len(dataset.genes.names))])
     strange = dataclasses.replace(dataset.genes, names=others)
     strange = dataclasses.replace(dataset, genes=strange, report={})
-    assert find_lists(strange, strange.genes.tfs, ListsConfig(), compendium=compendium) == []
+    assert gather_lists(strange, strange.genes.tfs, ListsConfig(), compendium=compendium) == []
     assert strange.report["compendium"]["lists"] == 0 and strange.report["compendium"]["reason"]
     assert "no lists of other cells join the evidence" in caplog.text
 
