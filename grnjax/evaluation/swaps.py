@@ -8,8 +8,6 @@ For one TF pair that is the AUROC of the gaps s(a,.) - s(c,.), targets of a only
 c only. A score a(tf) + b(target) gets exactly half.
 """
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -108,13 +106,10 @@ def count_swaps(
     possible = np.triu(lacking * lacking.T, 1)
     table = tabulate_targets(label, score)
 
-    def count(a: int) -> np.ndarray:
-        return count_won(a, np.flatnonzero(possible[a]), table, margin)
-
     won = np.zeros(possible.shape)
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:  # sorting leaves Python free
-        for a, row in enumerate(pool.map(count, range(len(label)))):
-            won[a, possible[a] > 0] = row
+    for a, row in enumerate(possible):
+        others = np.flatnonzero(row)
+        won[a, others] = count_won(a, others, table, margin)
     return won, possible
 
 
