@@ -122,8 +122,13 @@ class Fold:
 
     repeat: int
     fold: int
-    held_out: np.ndarray  # mask over the candidates
-    part: Part  # whose test pairs are those candidates
+    of_pair: Int[np.ndarray, " candidate"]  # the fold of every candidate; one array for all folds
+    part: Part  # whose test pairs are those of this fold
+
+    @property
+    def held_out(self) -> Bool[np.ndarray, " candidate"]:
+        """Mask of the candidates of this fold."""
+        return self.of_pair == self.fold
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -14,9 +14,13 @@ def list_candidates(dataset: Dataset) -> LabelledPairs:
     known = np.zeros((len(tfs), genes), np.float32)
     positives = dataset.known.positives
     known[np.searchsorted(tfs, positives[:, 0]), positives[:, 1]] = 1
-    row, target = np.nonzero(tfs[:, None] != np.arange(genes))
-    pairs = np.stack([tfs[row], target], axis=1).astype(np.int32)
-    return LabelledPairs(pairs, known[row, target])
+    pairs = np.empty((len(tfs), max(genes - 1, 0), 2), np.int32)
+    labels = np.empty(pairs.shape[:2], np.float32)
+    every = np.arange(genes, dtype=np.int32)
+    for row, tf in enumerate(tfs):  # a TF at a time: nothing larger than the result is made
+        pairs[row, :, 0], pairs[row, :, 1] = tf, np.delete(every, tf)
+        labels[row] = np.delete(known[row], tf)
+    return LabelledPairs(pairs.reshape(-1, 2), labels.ravel())
 
 
 def has_known_targets(candidates: LabelledPairs) -> np.ndarray:

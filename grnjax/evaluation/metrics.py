@@ -7,6 +7,8 @@ Ties are never broken by the order of the rows: tied pairs enter a curve togethe
 comparison counts one half.
 """
 
+from collections.abc import Collection
+
 import numpy as np
 
 from grnjax.errors import ConfigError, SplitError
@@ -100,7 +102,12 @@ def to_logits(probabilities: np.ndarray) -> np.ndarray:
 
 
 def evaluate_pairs(
-    pairs: np.ndarray, labels: np.ndarray, scores: np.ndarray, *, logits: bool = True
+    pairs: np.ndarray,
+    labels: np.ndarray,
+    scores: np.ndarray,
+    *,
+    logits: bool = True,
+    only: Collection[str] | None = None,
 ) -> dict[str, float | int | None]:
     """One row of a results table: every figure for these pairs, None where one is undefined.
 
@@ -109,27 +116,32 @@ def evaluate_pairs(
         scores: higher means more likely regulated. Any scale serves the rankings; swap
             concordance wants logits.
         logits: False for probabilities, which are turned into logits for swap concordance.
+        only: the figures that are wanted, the others being neither computed nor returned.
 
     Beyond 10^8 TFs times positives, swap concordance comes from a million quadruples, with
     `swap_standard_error` in place of its macro average.
     """
+
+    def is_wanted(part: str) -> bool:
+        return only is None or any(name.startswith(part) for name in only)
+
     pooled = binary_metrics(labels, scores)
-    by_tf = within_tf(pairs, labels, scores)
-    by_target = within_target(pairs, labels, scores)
-    swap = measure_swaps(pairs, labels, scores if logits else to_logits(scores))
     row = {name: value for name, value in pooled.items() if name != "auroc_trapezoid"}
-    row |= {
-        "within_tf_auroc": by_tf["auroc"],
-        "within_tf_average_precision": by_tf["average_precision"],
-        "within_tf_ap_ratio": by_tf["ap_ratio"],
-        "within_tf_count": by_tf["count"],
-        "within_target_auroc": by_target["auroc"],
-        "within_target_count": by_target["count"],
-        **{f"swap_{name}": value for name, value in swap.items()},
-        "pairs": len(scores),
-        "positives": int(np.count_nonzero(np.asarray(labels) > 0)),
+    if is_wanted("within_tf"):
+        by_tf = within_tf(pairs, labels, scores)
+        row |= {f"within_tf_{name}": value for name, value in by_tf.items()}
+    if is_wanted("within_target"):
+        by_target = within_target(pairs, labels, scores)
+        row |= {f"within_target_{name}": by_target[name] for name in ("auroc", "count")}
+    if is_wanted("swap"):
+        swap = measure_swaps(pairs, labels, scores if logits else to_logits(scores))
+        row |= {f"swap_{name}": value for name, value in swap.items()}
+    row |= {"pairs": len(scores), "positives": int(np.count_nonzero(np.asarray(labels) > 0))}
+    return {
+        name: None if np.isnan(value) else value
+        for name, value in row.items()
+        if only is None or name in only
     }
-    return {name: None if np.isnan(value) else value for name, value in row.items()}
 
 
 def measure_swaps(pairs: np.ndarray, labels: np.ndarray, scores: np.ndarray) -> dict[str, float]:

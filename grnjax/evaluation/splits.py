@@ -312,10 +312,27 @@ def cross_fit_folds(candidates: LabelledPairs, folds: int, *, seed: int) -> np.n
             f"{folds} folds for {positives:,} known edges: every fold must hold one, so take from "
             "2 folds up to that number."
         )
-    canonical = np.argsort(_encode(candidates.pairs), kind="stable")
-    lottery = np.empty(len(candidates))
-    lottery[canonical] = np.random.default_rng(seed).random(len(candidates))
-    order = np.lexsort((lottery, candidates.pairs[:, 0], candidates.labels))
-    fold = np.empty(len(candidates), np.int32)
-    fold[order] = np.arange(len(candidates)) % folds
+    codes = _encode(candidates.pairs)
+    lottery = np.random.default_rng(seed).random(len(candidates))
+    if not (codes[1:] > codes[:-1]).all():
+        canonical = np.argsort(codes, kind="stable")
+        lottery[canonical] = lottery.copy()
+        order = np.lexsort((lottery, candidates.pairs[:, 0], candidates.labels))
+        fold = np.empty(len(candidates), np.int32)
+        fold[order] = np.arange(len(candidates)) % folds
+        return fold
+    return _deal_to_sorted(candidates, lottery, folds)
+
+
+def _deal_to_sorted(candidates: LabelledPairs, lottery: np.ndarray, folds: int) -> np.ndarray:
+    """The same folds where pairs stand by TF: a TF at a time, many times as fast."""
+    fold, dealt = np.empty(len(candidates), np.int32), 0
+    starts = np.flatnonzero(np.diff(candidates.pairs[:, 0], prepend=-1))
+    blocks = [slice(*ends) for ends in zip(starts, [*starts[1:], len(candidates)], strict=True)]
+    for label in np.unique(candidates.labels):
+        for block in blocks:
+            own = block.start + np.flatnonzero(candidates.labels[block] == label)
+            own = own[np.argsort(lottery[own], kind="stable")]
+            fold[own] = np.arange(dealt, dealt + len(own)) % folds
+            dealt += len(own)
     return fold

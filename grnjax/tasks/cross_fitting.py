@@ -15,10 +15,11 @@ from grnjax.errors import ConfigError, SplitError
 from grnjax.evaluation.splits import cross_fit_folds
 from grnjax.methods.method import MethodConfig, Problem
 from grnjax.progress import logger
+from grnjax.tasks.fold_parts import INNER_FOLDS, PartCutter, cut_later
+from grnjax.tasks.member_logits import LogitMoments, MemberLogits
 from grnjax.training.recorder import FitRecorder, derive_seed
-from grnjax.types import Fold, LabelledPairs, Part, Split
+from grnjax.types import Fold, LabelledPairs, Part
 
-INNER_FOLDS = 8  # one of them is the validation part of a fit
 MOST_EXPLAINED = 2_000_000  # candidates
 
 
@@ -38,7 +39,8 @@ class CrossFitConfig(Settings):
 class CrossFit:
     """What the fits of all folds make of the candidates."""
 
-    logits: Float[np.ndarray, "member candidate"]  # of all repeats, each out of fold
+    logits: Float[np.ndarray, "member candidate"] | LogitMoments
+    """Of all repeats, each out of fold; their moments where they would be too many to hold."""
     worth: list[dict]  # what each source of evidence adds, by fold (`Scorer.worth`); or empty
     terms: dict[str, Float[np.ndarray, " candidate"]]  # they add up to the mean logit; or empty
 
@@ -86,22 +88,16 @@ def assign_folds(
     """
     outer = cross_fit_folds(candidates, config.folds, seed=derive_seed(seed))
     check_counts(candidates, config.folds)
+    of_pair = outer.astype(np.min_scalar_type(config.folds))
     known = has_known_targets(candidates)
+    cutter = PartCutter(candidates, of_pair, known, config.most_train_pairs)
     for fold in range(config.folds):
-        held_out = outer == fold
-        hidden = candidates.take(held_out)
-        seen = candidates.take(~held_out & known)
+        weight = cutter.negative_weight(fold)
         for repeat in range(config.repeats):
             own_seed = derive_seed(seed, repeat, fold)
-            inner = cross_fit_folds(seen, INNER_FOLDS, seed=own_seed)
-            train, weight = thin_out(
-                seen.take(inner > 0),
-                config.most_train_pairs,
-                derive_seed(seed, repeat, fold, 1),
-            )
-            split = Split(train, seen.take(inner == 0), hidden, "cross-fitted", fold)
+            split = cut_later(cutter, fold, own_seed, derive_seed(seed, repeat, fold, 1))
             part = Part(split, f"{name}{repeat}-fold{fold}", own_seed, weight)
-            yield Fold(repeat, fold, held_out, part)
+            yield Fold(repeat, fold, of_pair, part)
 
 
 def cross_fit(
@@ -133,15 +129,12 @@ def cross_fit(
             f"{count:,} candidates: what each source is worth is not measured above "
             f"{MOST_EXPLAINED:,}"
         )
-    logits, worth, terms = None, [], {}
+    logits, worth, terms = MemberLogits(repeats, count), [], {}
     parts = [fold.part for fold in folds]
     fits = method.fit_all(problem, parts, recorder, mesh=mesh)
     for fold, fit in zip(folds, fits, strict=True):
         hidden = fold.part.split.test
-        scores = fit.logits(hidden)
-        if logits is None:
-            logits = np.full((repeats, len(scores), count), np.nan, scores.dtype)
-        logits[fold.repeat][:, fold.held_out] = scores
+        logits.add(fold.repeat, fold.held_out, fit.logits(hidden))
         if fold.repeat == 0 and terms_fit:
             judged = candidates.take(fold.held_out & known)
             found = fit.worth(judged, seed=fold.fold)
@@ -149,7 +142,7 @@ def cross_fit(
         for term, values in fit.terms(hidden).items() if explain else ():
             column = terms.setdefault(term, np.zeros(count, np.float32))
             column[fold.held_out] += values / repeats
-    return CrossFit(logits.reshape(-1, count), worth, terms)
+    return CrossFit(logits.finish(), worth, terms)
 
 
 def check_counts(candidates: LabelledPairs, folds: int) -> None:
@@ -166,19 +159,3 @@ def check_counts(candidates: LabelledPairs, folds: int) -> None:
                 f"{count:,} {what} in {folds} folds leave a fit {seen:,} to learn from and to be "
                 f"validated on, and it needs {INNER_FOLDS}; {next_step}."
             )
-
-
-def thin_out(pairs: LabelledPairs, most: int, seed: int) -> tuple[LabelledPairs, float]:
-    """At most `most` pairs, positives all kept, and the weight that makes up for the dropped."""
-    unlabelled = np.flatnonzero(pairs.labels == 0)
-    room = most - (len(pairs) - len(unlabelled))
-    if room < 1:
-        raise ConfigError(
-            f"{len(pairs) - len(unlabelled):,} known edges leave no room for unlabelled pairs "
-            f"among {most:,} train pairs; raise --most-train-pairs."
-        )
-    if len(unlabelled) <= room:
-        return pairs, 1.0
-    kept = np.random.default_rng(seed).choice(unlabelled, room, replace=False)
-    chosen = np.sort(np.concatenate([np.flatnonzero(pairs.labels > 0), kept]))
-    return pairs.take(chosen), len(unlabelled) / room

@@ -13,13 +13,19 @@ from grnjax.data.label_matrix import row_of_tf
 from grnjax.evaluation.calibration import fit_calibration, out_of_sample_error
 from grnjax.evaluation.known_share import KnownShare, estimate_known_share, fit_truth
 from grnjax.progress import logger
+from grnjax.tasks.member_logits import (
+    LogitMoments,
+    mean_logit,
+    spread_logit,
+    spread_probability,
+)
 from grnjax.types import GeneTable, LabelledPairs
 
 
 def rank_candidates(
     names: np.ndarray,
     candidates: LabelledPairs,
-    logits: Float[np.ndarray, "member candidate"],
+    logits: Float[np.ndarray, "member candidate"] | LogitMoments,
     terms: Mapping[str, Float[np.ndarray, " candidate"]],
     *,
     prevalence: float | None,
@@ -37,13 +43,14 @@ def rank_candidates(
 
     Args:
         names: of the genes.
-        logits: of all repeats, each out of fold.
+        logits: of all repeats, each out of fold, or their moments: `spread` is then that of a
+            normal on the logit scale, as `low` and `high` are.
         terms: they add up to the mean logit; empty unless they are asked for.
         prevalence: share of true edges that `probability` assumes; None for that of known ones.
         known_share: share of the true edges that the known ones are; None estimates it.
         top: how many are listed at most, the best; all are calibrated.
     """
-    mean = logits.mean(axis=0, dtype=np.float64)
+    mean = mean_logit(logits)
     known = has_known_targets(candidates)
     calibration = fit_calibration(mean[known], candidates.labels[known])
     shift = calibration.shift_to(prevalence)
@@ -54,15 +61,15 @@ def rank_candidates(
 
     best = list_best(mean, top)
     best = best[np.lexsort((*candidates.pairs[best].T[::-1], -mean[best]))]
-    own, of_members, (tf, target) = mean[best], logits[:, best], candidates.pairs[best].T
-    reach = ndtri(0.975) * of_members.std(axis=0, dtype=np.float64)
+    own, (tf, target) = mean[best], candidates.pairs[best].T
+    reach = ndtri(0.975) * spread_logit(logits, best)
     columns = {
         "tf": names[tf],
         "target": names[target],
         "importance": expit(own),
         "probability": probability(own),
         "probability_true": probability_true(mean, candidates, known, share)[best],
-        "spread": probability(of_members).std(axis=0),
+        "spread": spread_probability(logits, best, calibration.a, calibration.b + shift),
         "low": probability(own - reach),
         "high": probability(own + reach),
         "status": np.where(candidates.labels[best] > 0, "known", "new"),

@@ -37,6 +37,7 @@ from grnjax.tasks.expression_ranking import (
     sign_by_expression,
 )
 from grnjax.tasks.judging import judge_folds, trivial_out_of_fold
+from grnjax.tasks.member_logits import mean_logit
 from grnjax.tasks.ranked_network import RankedNetwork
 from grnjax.types import Dataset, LabelledPairs
 
@@ -133,7 +134,7 @@ def infer(
         fitted = cross_fit(
             method, problem, candidates, folds, recorder, mesh=mesh, explain=config.explain
         )
-    mean = fitted.logits.mean(axis=0, dtype=np.float64)
+    mean = mean_logit(fitted.logits)
     cut = tell_cut(len(candidates), config.most_listed)
     scores = {method.name(): mean, **trivial_out_of_fold(dataset, candidates, folds)}
     edges, calibration = rank_candidates(

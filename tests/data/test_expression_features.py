@@ -4,6 +4,7 @@ import warnings
 import numpy as np
 import pytest
 
+from grnjax.data import expression_features as module
 from grnjax.data.expression_features import (
     RIDGE,
     coexpression_block,
@@ -123,6 +124,32 @@ def test_components_keep_the_similarity_of_profiles_by_falling_weight(table):
     assert np.mean(leading[table.measured] ** 2) == pytest.approx(1, abs=1e-5)
     assert np.linalg.matrix_rank(np.concatenate([leading, full[:, :3]], axis=1), tol=1e-3) == 3
     assert not leading[~table.measured].any()
+
+
+def test_of_a_large_table_the_leading_components_are_the_same(monkeypatch):
+    """Ten planted ones above noise, by a decomposition that never makes the others."""
+    rng = np.random.default_rng(0)
+    planted = rng.normal(size=(400, 10)) * np.linspace(3, 1, 10) @ rng.normal(size=(10, 150))
+    values = planted + rng.normal(size=(400, 150))
+    values[:, 20] = 0
+    table = make_table(values)
+    exact = principal_components(table, 10)
+    monkeypatch.setattr(module, "MOST_EXACT", 1_000)
+    monkeypatch.setattr(module, "AT_ONCE", 5_000)  # some genes at a time
+    found = principal_components(table, 10)
+    np.testing.assert_allclose(found, exact, atol=1e-3)
+    np.testing.assert_array_equal(found, principal_components(table, 10))
+    assert not found[20].any()
+
+
+def test_blocks_of_genes_give_what_all_at_once_do(table, monkeypatch):
+    whole = standardise(table.expression), expression_statistics(table)
+    features = coexpression_block(table, TFS)
+    monkeypatch.setattr(module, "AT_ONCE", 7)  # fewer values than a gene has cells
+    parts = standardise(table.expression), expression_statistics(table)
+    for one, other in zip(parts, whole, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    np.testing.assert_allclose(coexpression_block(table, TFS), features, atol=2e-5)
 
 
 def test_statistics_keep_what_standardising_loses():

@@ -91,7 +91,7 @@ def measure_worth(
     at = places_of(pairs, bank.tfs, bank.genes)
     order = np.random.default_rng(seed).permutation(bank.genes)
     logits = explanation.values.sum(axis=0)
-    as_fitted = evaluate_pairs(pairs.pairs, pairs.labels, logits[at])
+    as_fitted = evaluate_pairs(pairs.pairs, pairs.labels, logits[at], only=WORTH)
     shares = fit.learned.weights / max(fit.learned.weights.sum(), 1e-12)
     found = []
     for name, kind, term in zip(
@@ -100,7 +100,7 @@ def measure_worth(
         if kind == "fixed":
             continue
         without = logits + term[:, order] - term
-        metrics = evaluate_pairs(pairs.pairs, pairs.labels, without[at])
+        metrics = evaluate_pairs(pairs.pairs, pairs.labels, without[at], only=WORTH)
         weight = sum(w for w, block in zip(shares, bank.blocks, strict=True) if block == name)
         drops = {f"drop_{key}": subtract(as_fitted[key], metrics[key]) for key in WORTH}
         weight = float(weight) if kind == "genes" else None

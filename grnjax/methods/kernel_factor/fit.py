@@ -48,6 +48,13 @@ class Learned(NamedTuple):
     validation: Float[np.ndarray, " snapshot"]  # the score of each snapshot
 
 
+class Inputs(NamedTuple):
+    """Where genes lie, and all that is known of pairs."""
+
+    coordinates: Coordinates | None  # None where no source has gene values
+    grid: PairGrid
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class KernelFactorFit:
     """What was learned, and what it is applied to."""
@@ -87,16 +94,24 @@ def fit_kernel_factor(
     """
     matrix = label_matrix(train, bank.tfs, bank.genes)
     criterion = DISJOINT if disjoint else POOLED
+    made: dict[bytes, Inputs] = {}
+
+    def place(weights: np.ndarray) -> Inputs:
+        """What the members see under these kernel weights; made once a fit."""
+        if weights.tobytes() not in made:
+            coordinates = locate_genes(bank, weights)
+            grid = build_grid(bank, matrix, coordinates, settings.model)
+            made[weights.tobytes()] = Inputs(coordinates, grid)
+        return made[weights.tobytes()]
 
     def describe() -> Learned:
         return describe_learned(bank, settings)
 
     def learn() -> Learned:
-        return learn_kernel_factor(bank, matrix, validation, settings, seed, criterion)
+        return learn_kernel_factor(bank, matrix, validation, settings, seed, criterion, place)
 
     learned = learn() if recall is None else recall(describe, learn)
-    coordinates = locate_genes(bank, learned.weights)
-    grid = build_grid(bank, matrix, coordinates, settings.model)
+    coordinates, grid = place(learned.weights)
     return KernelFactorFit(learned, grid, coordinates, settings.model)
 
 
@@ -107,10 +122,15 @@ def learn_kernel_factor(
     settings: KernelFactorSettings,
     seed: int,
     criterion: tuple[str, ...],
+    place: Callable[[np.ndarray], "Inputs"],
 ) -> Learned:
-    """Kernel weights, then members, then the snapshot that is best on validation pairs."""
+    """Kernel weights, then members, then the snapshot that is best on validation pairs.
+
+    Args:
+        place: what the members see under the weights.
+    """
     weights = weigh_kernels(bank, train, settings.kernels, seed)
-    grid = build_grid(bank, train, locate_genes(bank, weights), settings.model)
+    grid = place(weights).grid
     rows = bank.labelled
     trained = train_members(
         settings.model,
@@ -242,7 +262,8 @@ def score_snapshots(
     for place in range(len(scores)):
         members = {name: values[place] for name, values in snapshots.items()}
         logits = np.asarray(score_members(members, grid)).mean(axis=0)[at]
-        metrics = evaluate_pairs(validation.pairs, validation.labels, logits)
+        wanted = {*criterion, "auroc"}
+        metrics = evaluate_pairs(validation.pairs, validation.labels, logits, only=wanted)
         known = [metrics[x] for x in criterion if metrics[x] is not None]
         scores[place] = np.mean(known or [metrics["auroc"]])  # type: ignore[arg-type]  # not None
     return scores
