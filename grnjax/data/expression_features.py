@@ -75,8 +75,8 @@ def principal_components(genes: GeneTable, count: int) -> Float[np.ndarray, "gen
 
     A change of basis that keeps most of the similarity between profiles and loses most of their
     noise; genes that are not measured are zeros. A component's largest entry is positive, which
-    settles the sign that the decomposition leaves open. Of more than `MOST_EXACT` values the leading
-    components are found by a randomised decomposition, with the same random numbers each time.
+    settles the sign that the decomposition leaves open. Of more than `MOST_EXACT` values the
+    leading components are found by a randomised decomposition, always with the same random numbers.
     """
     if genes.expression.size > MOST_EXACT:
         profiles = standardise(genes.expression).T  # of genes that are not measured, too: no copy

@@ -21,6 +21,9 @@ from grnjax.tasks.member_logits import (
 )
 from grnjax.types import GeneTable, LabelledPairs
 
+MOST_CALIBRATING = 2**21
+"""Candidates that probabilities are calibrated by; of more a random part."""
+
 
 def rank_candidates(
     names: np.ndarray,
@@ -52,9 +55,11 @@ def rank_candidates(
     """
     mean = mean_logit(logits)
     known = has_known_targets(candidates)
-    calibration = fit_calibration(mean[known], candidates.labels[known])
+    chosen = choose_calibrating(candidates.labels, known, seed)
+    scores, pairs = mean[chosen], candidates.take(chosen)
+    calibration = fit_calibration(scores, pairs.labels)
     shift = calibration.shift_to(prevalence)
-    share = find_known_share(mean[known], candidates.take(known), known_share, seed)
+    share = find_known_share(scores, pairs, known_share, seed)
 
     def probability(raw: np.ndarray) -> np.ndarray:
         return expit(calibration.a * raw + calibration.b + shift)
@@ -68,12 +73,14 @@ def rank_candidates(
         "target": names[target],
         "importance": expit(own),
         "probability": probability(own),
-        "probability_true": probability_true(mean, candidates, known, share)[best],
+        "probability_true": probability_true(
+            own, candidates.labels[best] > 0, known[best], share, (scores, pairs.labels)
+        ),
         "spread": spread_probability(logits, best, calibration.a, calibration.b + shift),
         "low": probability(own - reach),
         "high": probability(own + reach),
         "status": np.where(candidates.labels[best] > 0, "known", "new"),
-        "unseen": name_unseen(candidates)[best],
+        "unseen": name_unseen(candidates, best),
     }
     if terms:
         columns |= {"logit": own, **{f"logit: {x}": v[best] for x, v in terms.items()}}
@@ -83,10 +90,26 @@ def rank_candidates(
         "prevalence_assumed": prevalence or calibration.prevalence,
         "prevalence_known": calibration.prevalence,
         "known_share": dataclasses.asdict(share),
-        "reliability_error": out_of_sample_error(mean[known], candidates.labels[known]),
+        "reliability_error": out_of_sample_error(scores, pairs.labels),
         "pairs_of_tfs_without_known_targets": int((~known).sum()),
     }
     return pd.DataFrame(columns), figures
+
+
+def choose_calibrating(labels: np.ndarray, known: np.ndarray, seed: int) -> np.ndarray:
+    """Which candidates of the known TFs calibrate: a mask of all, or places of a random part.
+
+    Of more than `MOST_CALIBRATING`, the same share of either label is drawn.
+    """
+    count = int(np.count_nonzero(known))
+    if count <= MOST_CALIBRATING:
+        return known
+    rng, is_positive = np.random.default_rng(seed), labels > 0
+    drawn = [
+        rng.choice(own, round(len(own) * MOST_CALIBRATING / count), replace=False)
+        for own in (np.flatnonzero(known & is_positive), np.flatnonzero(known & ~is_positive))
+    ]
+    return np.sort(np.concatenate(drawn))
 
 
 def find_known_share(
@@ -110,22 +133,31 @@ def find_known_share(
 
 
 def probability_true(
-    scores: np.ndarray, candidates: LabelledPairs, known: np.ndarray, share: KnownShare
+    scores: np.ndarray,
+    is_known: np.ndarray,
+    was_studied: np.ndarray,
+    share: KnownShare,
+    calibrating: tuple[np.ndarray, np.ndarray],
 ) -> np.ndarray:
-    """The probability that each candidate is true; NaN where the known share cannot be told."""
+    """The probability that pairs are true; NaN where the known share cannot be told.
+
+    Args:
+        was_studied: whether the TF has known edges.
+        calibrating: scores and labels by which the curve is fitted.
+    """
     if share.value is None:
         return np.full(len(scores), np.nan)
-    truth = fit_truth(scores[known], candidates.labels[known], share.value)
-    return truth.probability(scores, candidates.labels > 0, known)
+    truth = fit_truth(*calibrating, share.value)
+    return truth.probability(scores, is_known, was_studied)
 
 
-def name_unseen(candidates: LabelledPairs) -> np.ndarray:
-    """What of a pair nothing is known: "TF", "target", "both" or "no".
+def name_unseen(candidates: LabelledPairs, at: np.ndarray) -> np.ndarray:
+    """What of the pairs at these places nothing is known: "TF", "target", "both" or "no".
 
     A TF is unseen that has no known target, a target that no known edge is about.
     """
-    tf = ~has_known_targets(candidates)
-    target = ~np.isin(candidates.pairs[:, 1], candidates.positives[:, 1])
+    pairs, positives = candidates.pairs[at], candidates.positives
+    tf, target = (~np.isin(pairs[:, role], positives[:, role]) for role in (0, 1))
     return np.array(["no", "TF", "target", "both"])[tf + 2 * target]
 
 

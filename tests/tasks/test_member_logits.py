@@ -1,4 +1,4 @@
-"""Where not every logit is held, means and deviations are the same, and spreads those of a normal."""
+"""Where not every logit is held, means and deviations are the same, spreads those of a normal."""
 
 import numpy as np
 import pytest

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import sys
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -54,6 +55,7 @@ def build_bank(
     *,
     labelled: np.ndarray,
     most_genes: int,
+    most_pairs: int = sys.maxsize,
     seed: int = 0,
 ) -> FeatureBank:
     """The bank of these sources and of which genes they cover.
@@ -63,6 +65,7 @@ def build_bank(
         genes: number of genes.
         labelled: gene indices of the TFs that have labels.
         most_genes: above this many genes, kernels are random features.
+        most_pairs: and above this many pairs of a TF with a gene.
         seed: of those random features.
     """
     blocks = [block for item in evidence for block in item.genes]
@@ -78,13 +81,15 @@ def build_bank(
     ):
         check_names(items, what)
     space: KernelSpace | FeatureSpace | None = None
-    if blocks and genes > most_genes:
-        logger.info(f"{genes:,} genes: kernels by random features above {most_genes:,}")
+    if blocks and (genes > most_genes or len(tfs) * genes > most_pairs):
+        logger.info(f"{genes:,} genes x {len(tfs):,} TFs: kernels by random features")
         space = draw_features(blocks, seed)
     elif blocks:
         space = fit_kernels(blocks)
     scales = tuple(measure_scale(block.values) for block in pairs)
-    standard = [standardise_pairs(b.values, s) for b, s in zip(pairs, scales, strict=True)]
+    standard = np.zeros((len(pairs), len(tfs), genes), np.float32)
+    for place, (block, scale) in enumerate(zip(pairs, scales, strict=True)):
+        standard[place] = standardise_pairs(block.values, scale)
     return FeatureBank(
         tfs=np.asarray(tfs),
         labelled=np.flatnonzero(np.isin(tfs, labelled)),
@@ -93,7 +98,7 @@ def build_bank(
         coverage=covering,
         pair_names=tuple(block.name for block in pairs),
         pair_scales=scales,
-        pairs=np.stack(standard) if pairs else np.zeros((0, len(tfs), genes), np.float32),
+        pairs=standard,
         similarities=tuple(similarities),
         profiles=next((x.profiles for x in evidence if x.profiles is not None), None),
     )

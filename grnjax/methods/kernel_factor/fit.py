@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -15,17 +16,25 @@ from grnjax.data.label_matrix import LabelMatrix, label_matrix, places_of
 from grnjax.errors import SplitError
 from grnjax.evaluation.metrics import evaluate_pairs
 from grnjax.methods.kernel_factor.bank import FeatureBank
+from grnjax.methods.kernel_factor.large_fit import (
+    MOST_WEIGHING,
+    PER_TF,
+    ask_some_first,
+    choose_panel,
+    logits_at,
+    score_on_panel,
+)
 from grnjax.models.gene_kernels import Coordinates
 from grnjax.models.kernel_factor import KernelFactorConfig, PairGrid, start_members
 from grnjax.models.nearest_genes import ask_nearest
 from grnjax.models.pair_features import attend_to_tfs
+from grnjax.training.factor_blocks import BlockConfig, train_on_blocks
 from grnjax.training.factor_ensemble import EnsembleConfig, score_members, train_members
 from grnjax.training.kernel_weights import KernelWeightConfig, learn_kernel_weights
 from grnjax.types import LabelledPairs
 
 POOLED = ("auroc", "average_precision", "swap_micro")
 DISJOINT = ("within_tf_auroc", "swap_micro")
-PER_TF = ("tf_bias", "tf_factors", "per_tf", "neighbours_per_tf")  # parameters with one row a TF
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,6 +46,12 @@ class KernelFactorSettings(Settings):
     training: EnsembleConfig = EnsembleConfig()
     most_genes: int = 3000
     """Above this many genes, kernels are replaced by random features of them."""
+    blocks: BlockConfig = BlockConfig()
+    """Where TFs times genes are many; kernels are replaced there, too."""
+
+    def is_large(self, tfs: int, genes: int) -> bool:
+        """Whether so many TFs and genes are worked through by blocks."""
+        return tfs * genes > self.blocks.above
 
 
 class Learned(NamedTuple):
@@ -63,6 +78,13 @@ class KernelFactorFit:
     grid: PairGrid
     coordinates: Coordinates | None  # None where no source has gene values
     model: KernelFactorConfig
+    is_large: bool = False  # more pairs than are scored at once
+
+    def logits_at(
+        self, rows: Int[np.ndarray, " pair"], columns: Int[np.ndarray, " pair"]
+    ) -> Float[np.ndarray, "member pair"]:
+        """Logits of some pairs, by row of the TF and gene index, without those of all others."""
+        return logits_at(self.learned.members, self.grid, rows, columns)
 
     def member_logits(self) -> Float[np.ndarray, "member tf gene"]:
         """Logits of every pair by each member."""
@@ -95,12 +117,13 @@ def fit_kernel_factor(
     matrix = label_matrix(train, bank.tfs, bank.genes)
     criterion = DISJOINT if disjoint else POOLED
     made: dict[bytes, Inputs] = {}
+    is_large = settings.is_large(len(bank.tfs), bank.genes)
 
     def place(weights: np.ndarray) -> Inputs:
         """What the members see under these kernel weights; made once a fit."""
         if weights.tobytes() not in made:
             coordinates = locate_genes(bank, weights)
-            grid = build_grid(bank, matrix, coordinates, settings.model)
+            grid = build_grid(bank, matrix, coordinates, settings.model, is_large=is_large)
             made[weights.tobytes()] = Inputs(coordinates, grid)
         return made[weights.tobytes()]
 
@@ -108,11 +131,13 @@ def fit_kernel_factor(
         return describe_learned(bank, settings)
 
     def learn() -> Learned:
+        if is_large:
+            return learn_on_blocks(bank, matrix, validation, settings, seed, criterion, place)
         return learn_kernel_factor(bank, matrix, validation, settings, seed, criterion, place)
 
     learned = learn() if recall is None else recall(describe, learn)
     coordinates, grid = place(learned.weights)
-    return KernelFactorFit(learned, grid, coordinates, settings.model)
+    return KernelFactorFit(learned, grid, coordinates, settings.model, is_large)
 
 
 def learn_kernel_factor(
@@ -152,6 +177,39 @@ def learn_kernel_factor(
     )
 
 
+def learn_on_blocks(
+    bank: FeatureBank,
+    train: LabelMatrix,
+    validation: LabelledPairs,
+    settings: KernelFactorSettings,
+    seed: int,
+    criterion: tuple[str, ...],
+    place: Callable[[np.ndarray], "Inputs"],
+) -> Learned:
+    """The same where pairs are many (`large_fit`); the best snapshot alone is kept."""
+    weights = weigh_kernels(bank, train, settings.kernels, seed, most_tfs=MOST_WEIGHING)
+    grid, rows, training = place(weights).grid, bank.labelled, settings.training
+    every = len(rows) == len(bank.tfs)
+    part = grid if every else take_tfs(grid, rows)
+    labels, observed = (x if every else x[rows] for x in (train.labels, train.observed))
+    plan = settings.blocks.plan(len(rows), bank.genes, training.steps, training.snapshots)
+    panel = choose_panel(validation, bank.tfs, bank.genes, seed)
+    best, scores = {}, []
+    snapshots = train_on_blocks(settings.model, training, plan, part, labels, observed, seed)
+    for members in snapshots:
+        on_host = {name: np.asarray(values)[None] for name, values in members.items()}
+        whole = {k: x[0] for k, x in spread_rows(on_host, rows, len(bank.tfs)).items()}
+        scores.append(score_on_panel(whole, grid, panel, criterion))
+        best = whole if scores[-1] == max(scores) and scores[-1] not in scores[:-1] else best
+    form = describe_learned(bank, settings).members
+    return Learned(
+        weights=weights,
+        members={name: best.get(name, zeros) for name, zeros in form.items()},
+        step=np.array((int(np.argmax(scores)) + 1) * plan.every, np.int32),
+        validation=np.array(scores, np.float32),
+    )
+
+
 def describe_learned(bank: FeatureBank, settings: KernelFactorSettings) -> Learned:
     """Zeros in the form of what is learned."""
     block, dim = (len(bank.tfs), bank.genes), 0 if bank.space is None else bank.space.dim
@@ -183,16 +241,23 @@ def locate_genes(bank: FeatureBank, weights: np.ndarray) -> Coordinates | None:
 
 
 def weigh_kernels(
-    bank: FeatureBank, train: LabelMatrix, config: KernelWeightConfig, seed: int
+    bank: FeatureBank,
+    train: LabelMatrix,
+    config: KernelWeightConfig,
+    seed: int,
+    most_tfs: int = sys.maxsize,
 ) -> Float[np.ndarray, " kernel"]:
-    """Stage 1 on a random part of the train genes, where they are many."""
+    """Stage 1 on a random part of the train genes, where they are many, and of so many TFs."""
     if bank.space is None:
         return np.ones(0, np.float32)
     genes = np.flatnonzero(train.observed.any(axis=0))
     rng = np.random.default_rng(seed)
     pool = np.sort(rng.permutation(genes)[: config.pool])
-    at = bank.labelled[:, None], pool
-    part = LabelMatrix(bank.tfs[bank.labelled], train.labels[at], train.observed[at])
+    tfs = bank.labelled
+    if len(tfs) > most_tfs:
+        tfs = np.sort(rng.choice(tfs, most_tfs, replace=False))
+    at = tfs[:, None], pool
+    part = LabelMatrix(bank.tfs[tfs], train.labels[at], train.observed[at])
     return learn_kernel_weights(bank.space.among(pool), part, config, seed)
 
 
@@ -201,8 +266,15 @@ def build_grid(
     train: LabelMatrix,
     coordinates: Coordinates | None,
     model: KernelFactorConfig,
+    *,
+    is_large: bool = False,
 ) -> PairGrid:
-    """Everything that the model knows of all pairs; label-derived parts from train pairs."""
+    """Everything that the model knows of all pairs; label-derived parts from train pairs.
+
+    Args:
+        is_large: whether nearest genes are asked for some TFs first, and left out where that tells
+            too little.
+    """
     z = np.zeros((bank.genes, 0), np.float32) if coordinates is None else coordinates.z
     attention = [attend_to_tfs(one, train) for one in bank.similarities]
     none = np.zeros((0, *train.labels.shape), np.float32)
@@ -214,7 +286,8 @@ def build_grid(
         )
     nearest, asked = bank.nearest if model.neighbours else None, None
     if nearest is not None:
-        asked = ask_nearest(nearest, train, model.neighbours, least=model.neighbour_least)
+        ask = ask_some_first if is_large else ask_nearest
+        asked = ask(nearest, train, model.neighbours, least=model.neighbour_least)
     return PairGrid(
         z=z,
         features=bank.pairs,

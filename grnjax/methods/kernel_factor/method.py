@@ -77,6 +77,7 @@ class KernelFactorMethod(KernelFactorSettings, MethodConfig):
             len(problem.dataset.genes.names),
             labelled=problem.trainable,
             most_genes=self.most_genes,
+            most_pairs=self.blocks.above,
             seed=derive_seed(problem.seed),
         )
         for part in parts:
@@ -119,7 +120,8 @@ class KernelFactorScorer(Scorer):
 
     def logits(self, pairs: LabelledPairs) -> Float[np.ndarray, "member pair"]:
         """Logits by each member of the ensemble."""
-        return self.member_logits[:, *places_of(pairs, self.bank.tfs, self.bank.genes)]
+        at = places_of(pairs, self.bank.tfs, self.bank.genes)
+        return self.fit.logits_at(*at) if self.fit.is_large else self.member_logits[:, *at]
 
     def terms(self, pairs: LabelledPairs) -> dict[str, Float[np.ndarray, " pair"]]:
         """Base rates, identity, and a term for each source of evidence."""
