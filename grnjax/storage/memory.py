@@ -34,6 +34,15 @@ def find_free() -> int:
     return max(min(free), 0)
 
 
+def find_held() -> int:
+    """Bytes that this process holds."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except (OSError, ValueError):
+        return 0  # no Linux
+    return os.sysconf("SC_PAGE_SIZE") * pages
+
+
 def find_total() -> int:
     """Bytes of the machine."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -7,6 +7,7 @@ out-of-fold scores, beside the trivial rows on the same folds. A method that lea
 edge ranks at once (`expression_ranking`).
 """
 
+import bisect
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,8 +25,9 @@ from grnjax.evidence.gather import clear_evidence
 from grnjax.evidence.types import Evidence
 from grnjax.graphs.walks import InferredNetwork
 from grnjax.methods.kernel_factor.method import KernelFactorMethod
-from grnjax.methods.method import MethodConfig, Problem
+from grnjax.methods.method import Cost, MethodConfig, Problem
 from grnjax.progress import describe_time, logger
+from grnjax.storage.memory import find_free, find_held
 from grnjax.tasks.cross_fitting import CrossFitConfig, assign_folds, choose_folds, cross_fit
 from grnjax.tasks.edge_table import lay_out, name_scores, rank_candidates, tell_cut
 from grnjax.tasks.expression_ranking import (
@@ -39,7 +41,7 @@ from grnjax.tasks.expression_ranking import (
 from grnjax.tasks.judging import judge_folds, trivial_out_of_fold
 from grnjax.tasks.member_logits import mean_logit
 from grnjax.tasks.ranked_network import RankedNetwork
-from grnjax.types import Dataset, LabelledPairs
+from grnjax.types import Dataset, GeneTable, LabelledPairs
 
 MOST_FITS = 10_000
 
@@ -229,16 +231,41 @@ def rank_by_expression(
 
 
 def tell_size(method: MethodConfig, dataset: Dataset, fits: int) -> None:
-    """Says before the start how many pairs there are, and about what they will take."""
+    """Says before the start how many pairs there are, and about what they will take.
+
+    Raises:
+        ConfigError: more memory than there is.
+    """
     genes = dataset.genes
-    tfs, targets = len(genes.tfs), len(genes.names)
-    cost = method.estimate(tfs, targets, len(genes.expression), fits)
+    tfs, targets, cells = len(genes.tfs), len(genes.names), len(genes.expression)
+    cost = method.estimate(tfs, targets, cells, fits)
     about = ""
     if cost is not None:
         about = f"; about {describe_time(cost.seconds)} and {cost.bytes / 1e9:.1f} GB on two cores"
     logger.info(
         f"{tfs * targets - tfs:,} candidate pairs ({tfs:,} TFs x {targets:,} genes), {fits:,} "
         f"fit{'s' * (fits > 1)} by {method.name()}{about}"
+    )
+    if cost is not None:
+        refuse_too_large(method, genes, fits, cost)
+
+
+def refuse_too_large(method: MethodConfig, genes: GeneTable, fits: int, cost: Cost) -> None:
+    """Refuses a run that needs more memory than is free, naming what would fit."""
+    room = find_free() + find_held()  # with what has been read already
+    if cost.bytes <= room:
+        return
+    tfs, targets, cells = len(genes.tfs), len(genes.names), len(genes.expression)
+
+    def fits_in(fewer_tfs: int) -> bool:
+        smaller = method.estimate(fewer_tfs, targets, cells, fits)
+        return smaller is not None and smaller.bytes <= room
+
+    most = bisect.bisect_left(range(1, tfs), True, key=lambda count: not fits_in(count))
+    advice = f"a list of at most {most:,} TFs (--tfs)" if most else "fewer genes or cells"
+    raise ConfigError(
+        f"{tfs:,} TFs x {targets:,} genes x {cells:,} cells need about {cost.bytes / 1e9:.1f} GB "
+        f"by {method.name()}, and {room / 1e9:.1f} GB are free: give {advice}, or more memory."
     )
 
 

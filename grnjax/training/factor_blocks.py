@@ -24,8 +24,7 @@ from grnjax.models.kernel_factor import (
     KernelFactorConfig,
     PairGrid,
     member_ridges,
-    pair_logits,
-    ridge_penalty,
+    pair_weights,
     start_members,
 )
 from grnjax.training.factor_ensemble import EnsembleConfig, hide_identities
@@ -44,7 +43,7 @@ class BlockConfig(Settings):
     """Pairs of a block."""
     most_blocks: Positive = 32
     """Blocks of an epoch; of more pairs, blocks are larger."""
-    epochs: Positive = 40
+    epochs: Positive = 24
     """Times that each pair is seen, or more where these are fewer steps than without blocks."""
 
     def plan(self, tfs: int, genes: int, steps: int, snapshots: int) -> "BlockPlan":
@@ -106,14 +105,15 @@ def train_on_blocks(
     members = _start(start_key, model=model, shapes=shapes)
     state = jax.jit(jax.vmap(optax.adam(1.0).init))(members)
     keys = jax.random.split(train_key, model.members)
+    told = (observed + observed * labels).astype(np.int8)  # 0 not seen, 1 labelled 0, 2 labelled 1
     for number, genes in enumerate(deal_genes(len(grid.z), plan, seed)):
-        block = take_genes(grid, genes)
+        block, of_block = take_genes(grid, genes), told.take(genes, axis=1)
+        jax.block_until_ready(members)  # one block is prepared beside the one that is computed
         members, state = _step(
             members,
             state,
             block,
-            labels[:, genes],
-            observed[:, genes],
+            of_block,
             genes,
             np.int32(number),
             keys,
@@ -129,10 +129,10 @@ def take_genes(grid: PairGrid, genes: Int[np.ndarray, " some"]) -> PairGrid:
     """The grid of some genes."""
     return grid._replace(
         z=grid.z[genes],
-        features=grid.features[:, :, genes],
-        attention=grid.attention[:, :, genes],
+        features=grid.features.take(genes, axis=2),
+        attention=grid.attention.take(genes, axis=2),
         known_target=grid.known_target[genes],
-        neighbours=None if grid.neighbours is None else grid.neighbours[:, :, genes],
+        neighbours=None if grid.neighbours is None else grid.neighbours.take(genes, axis=2),
     )
 
 
@@ -150,27 +150,40 @@ def _start(key, *, model, shapes):
 @functools.partial(
     jax.jit, static_argnames=("model", "config", "plan"), donate_argnames=("members", "state")
 )
-def _step(members, state, block, labels, observed, genes, number, keys, *, model, config, plan):
-    everything = members["target_bias"].shape[1]
-    scale = everything / plan.genes
+def _step(members, state, block, told, genes, number, keys, *, model, config, plan):
+    scale = members["target_bias"].shape[1] / plan.genes
     half = plan.steps // 2
     progress = jnp.maximum(number - half, 0) / max(plan.steps - half, 1)
     falling = LEAST_RATE + (1 - LEAST_RATE) * (1 + jnp.cos(jnp.pi * progress)) / 2
     optimizer = optax.adam(config.learning_rate * falling)
+    label, weight = (told == 2).astype(jnp.float32), scale * (told > 0)
 
     def train_one(given):
         p, own_state, ridges, key = given
-        known_tf, known_target = hide_identities(
-            block, config, jax.random.fold_in(key, number), number % 2
-        )
-        hidden = block._replace(known_tf=known_tf, known_target=known_target)
-
-        def loss_of(p):
-            logits = pair_logits(take_targets(p, genes), hidden)
-            losses = optax.sigmoid_binary_cross_entropy(logits, labels)
-            return scale * jnp.sum(losses * observed) + ridge_penalty(p, ridges)
-
-        updates, own_state = optimizer.update(jax.grad(loss_of)(p), own_state)
+        known = hide_identities(block, config, jax.random.fold_in(key, number), number % 2)
+        hidden = block._replace(known_tf=known[0], known_target=known[1])
+        logits, pull = jax.vjp(lambda p: block_logits(take_targets(p, genes), hidden), p)
+        (slope,) = pull(weight * (jax.nn.sigmoid(logits) - label))  # of the cross-entropy
+        slope = {name: slope[name] + ridges[name] * values for name, values in p.items()}
+        updates, own_state = optimizer.update(slope, own_state)
         return optax.apply_updates(p, updates), own_state
 
     return jax.lax.map(train_one, (members, state, member_ridges(model), keys))
+
+
+def block_logits(p: dict, grid: PairGrid) -> Float[Array, "tf gene"]:
+    """`pair_logits` with a sum over features that makes no array of another order."""
+    target = grid.known_target[:, None] * p["target_factors"] + grid.z @ p["factor_map"]
+    logits = (grid.known_tf[:, None] * p["tf_factors"]) @ target.T
+    logits += grid.base + (grid.known_tf * p["tf_bias"])[:, None]
+    logits += grid.known_target * p["target_bias"] + grid.z @ p["bias_map"]
+    own, by_labels = jnp.split(pair_weights(p, grid), [len(grid.features)], axis=1)
+    for weight, feature in zip(own.T, grid.features, strict=True):
+        logits += weight[:, None] * feature
+    for weight, feature in zip(by_labels.T, grid.attention, strict=True):
+        logits += weight[:, None] * (feature * grid.known_target)
+    if grid.neighbours is not None:
+        asked = p["neighbours"] + grid.known_tf[:, None] * p["neighbours_per_tf"]
+        for weight, feature in zip(asked.T, grid.neighbours, strict=True):
+            logits += weight[:, None] * feature
+    return logits

@@ -11,6 +11,7 @@ from grnjax import progress
 from grnjax.data.candidates import list_candidates
 from grnjax.data.edges import read_edges
 from grnjax.data.tf_lists import find_own_list
+from grnjax.errors import ConfigError
 from grnjax.methods.method import make_method
 from grnjax.tasks.door import infer
 from grnjax.tasks.network_inference import tell_size
@@ -54,6 +55,21 @@ def test_a_run_says_first_how_many_pairs_there_are_and_what_they_take(dataset, m
     assert all(line.startswith(pairs) for line in lines)
     assert "25 fits by kernel-factor; " in lines[0] and " GB on two cores" in lines[0]
     assert lines[1].endswith("1 fit by pearson")
+
+
+def test_a_run_that_does_not_fit_is_refused_with_the_list_that_would(dataset, monkeypatch):
+    method, tfs = make_method("kernel-factor"), len(dataset.genes.tfs)
+    sizes = len(dataset.genes.names), len(dataset.genes.expression), 25
+    room = method.estimate(tfs - 1, *sizes).bytes
+    monkeypatch.setattr("grnjax.tasks.network_inference.find_held", lambda: 10)
+    monkeypatch.setattr("grnjax.tasks.network_inference.find_free", lambda: room - 10)
+    with pytest.raises(ConfigError, match=f"give a list of at most {tfs - 1} TFs \\(--tfs\\)"):
+        tell_size(method, dataset, 25)
+    monkeypatch.setattr("grnjax.tasks.network_inference.find_free", lambda: 2 * room)
+    tell_size(method, dataset, 25)
+    monkeypatch.setattr("grnjax.tasks.network_inference.find_free", lambda: 1)
+    with pytest.raises(ConfigError, match="give fewer genes or cells, or more memory"):
+        tell_size(method, dataset, 25)
 
 
 def test_a_log_that_is_no_terminal_gets_lines_while_nothing_is_done(monkeypatch):

@@ -197,7 +197,7 @@ def learn_on_blocks(
     best, scores = {}, []
     snapshots = train_on_blocks(settings.model, training, plan, part, labels, observed, seed)
     for members in snapshots:
-        on_host = {name: np.asarray(values)[None] for name, values in members.items()}
+        on_host = {name: np.array(x)[None] for name, x in members.items()}  # not those that go on
         whole = {k: x[0] for k, x in spread_rows(on_host, rows, len(bank.tfs)).items()}
         scores.append(score_on_panel(whole, grid, panel, criterion))
         best = whole if scores[-1] == max(scores) and scores[-1] not in scores[:-1] else best

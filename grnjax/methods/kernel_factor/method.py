@@ -94,7 +94,8 @@ class KernelFactorMethod(KernelFactorSettings, MethodConfig):
 
     def describe(self, learned: Learned) -> list[dict]:
         """Lines for metrics.jsonl: the validation score of each snapshot."""
-        every, best = self.training.evaluate_every, int(learned.step)
+        best = int(learned.step)
+        every = best // (int(np.argmax(learned.validation)) + 1)
         return [
             {"epoch": (place + 1) * every, "validation": float(score), "best_epoch": best}
             for place, score in enumerate(learned.validation)
