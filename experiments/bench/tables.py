@@ -81,6 +81,31 @@ def foundation_table() -> Table:
     return cases_table(rows, cells, f"{counted} a side. {describe_hardware(rows)}")
 
 
+def growth_table() -> Table:
+    """What `infer` with known edges takes by size, and its longest stages."""
+    rows = read_rows("bench_growth")
+
+    def longest(row: dict) -> str:
+        stages = sorted(row["stages"].items(), key=lambda item: -item[1])
+        return ", ".join(f"{name} {seconds / row['clock_s']:.0%}" for name, seconds in stages[:3])
+
+    cells = {
+        "fits": lambda row: f"{row['repeats'] * row['folds']}",
+        "CPU": lambda row: f"{row['cpu_s']:,.0f} s",
+        "peak memory": lambda row: f"{row['peak_mib'] / 1024:.2f} GiB",
+        "longest stages, by the clock": longest,
+    }
+    titles = {f"{row['set'].replace('x', ' x ')}, {row['split']}": row for row in rows}
+    note = "Genes x TFs x cells. Cores were shared with other work, so that CPU seconds are shown. "
+    return Table(
+        titles,
+        cells,
+        lambda row, make: make(row),
+        index="size",
+        note=note + describe_hardware(rows),
+    )
+
+
 def cases_table(rows: list[dict], cells: dict, note: str) -> Table:
     """A line a case."""
     by_case = {row["case"]: row for row in rows}
@@ -133,5 +158,6 @@ TABLES = {
     "schedules, hESC": lambda: schedule_table("hESC"),
 }
 SPEED = {"speed": lambda: bench_table("training", "aggregation", "start", "motif_scan", "activity")}
+GROWTH = {"growth": growth_table}
 CSV: dict = {}
 PICTURES: dict = {}

@@ -83,6 +83,15 @@ def test_row_order_scale_and_numbering_leave_every_figure_alone(network):
     assert evaluate_pairs(pairs * 7 + 3, labels, scores) == pytest.approx(original)
 
 
+def test_figures_that_are_not_wanted_are_left_out_and_the_others_are_the_same(network, monkeypatch):
+    pairs, labels, base, interaction = network
+    every = evaluate_pairs(pairs, labels, base + interaction)
+    wanted = {"average_precision", "within_tf_auroc", "swap_micro"}
+    monkeypatch.setattr("grnjax.evaluation.metrics.within_target", None)  # is not called
+    found = evaluate_pairs(pairs, labels, base + interaction, only=wanted)
+    assert found == {name: every[name] for name in wanted}
+
+
 def test_base_rates_win_the_pooled_figure_but_no_macro_figure(network):
     pairs, labels, _, _ = network
     tf_rate = np.array([labels[pairs[:, 0] == tf].mean() for tf in pairs[:, 0]])

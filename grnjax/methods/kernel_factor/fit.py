@@ -194,13 +194,15 @@ def learn_on_blocks(
     labels, observed = (x if every else x[rows] for x in (train.labels, train.observed))
     plan = settings.blocks.plan(len(rows), bank.genes, training.steps, training.snapshots)
     panel = choose_panel(validation, bank.tfs, bank.genes, seed)
-    best, scores = {}, []
+    best: dict[str, np.ndarray] = {}
+    scores: list[float] = []
     snapshots = train_on_blocks(settings.model, training, plan, part, labels, observed, seed)
     for members in snapshots:
         on_host = {name: np.array(x)[None] for name, x in members.items()}  # not those that go on
         whole = {k: x[0] for k, x in spread_rows(on_host, rows, len(bank.tfs)).items()}
-        scores.append(score_on_panel(whole, grid, panel, criterion))
-        best = whole if scores[-1] == max(scores) and scores[-1] not in scores[:-1] else best
+        score = float(np.float32(score_on_panel(whole, grid, panel, criterion)))  # as it is kept
+        best = whole if score > max(scores, default=-np.inf) else best
+        scores.append(score)
     form = describe_learned(bank, settings).members
     return Learned(
         weights=weights,
