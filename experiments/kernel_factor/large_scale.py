@@ -23,6 +23,7 @@ from grnjax.config import AtLeastTwo, Count, Positive, Settings
 from grnjax.data.candidates import list_candidates
 from grnjax.data.expression import DataConfig
 from grnjax.data.simulator import EmbeddedConfig, SimulatorConfig
+from grnjax.evaluation.member_logits import mean_logit
 from grnjax.evaluation.report import half_width
 from grnjax.evidence.gather import gather_evidence
 from grnjax.methods.kernel_factor.method import KernelFactorMethod
@@ -31,7 +32,6 @@ from grnjax.progress import logger
 from grnjax.tasks.cross_fitting import assign_folds, cross_fit
 from grnjax.tasks.judging import judge_folds
 from grnjax.tasks.loading import load_embedded, load_folder
-from grnjax.tasks.member_logits import mean_logit
 from grnjax.tasks.network_inference import InferenceConfig
 from grnjax.training.factor_blocks import BlockConfig
 from grnjax.training.recorder import derive_seed

@@ -12,11 +12,11 @@ from jaxtyping import Float
 from grnjax.config import AtLeastTwo, Positive, Settings
 from grnjax.data.candidates import drop_unknown_tfs, has_known_targets
 from grnjax.errors import ConfigError, SplitError
+from grnjax.evaluation.fold_parts import INNER_FOLDS, PartCutter, cut_later
+from grnjax.evaluation.member_logits import LogitMoments, MemberLogits
 from grnjax.evaluation.splits import cross_fit_folds
 from grnjax.methods.method import MethodConfig, Problem
 from grnjax.progress import logger
-from grnjax.tasks.fold_parts import INNER_FOLDS, PartCutter, cut_later
-from grnjax.tasks.member_logits import LogitMoments, MemberLogits
 from grnjax.training.recorder import FitRecorder, derive_seed
 from grnjax.types import Fold, LabelledPairs, Part
 

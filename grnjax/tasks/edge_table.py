@@ -12,13 +12,13 @@ from grnjax.data.candidates import has_known_targets, list_best
 from grnjax.data.label_matrix import row_of_tf
 from grnjax.evaluation.calibration import fit_calibration, out_of_sample_error
 from grnjax.evaluation.known_share import KnownShare, estimate_known_share, fit_truth
-from grnjax.progress import logger
-from grnjax.tasks.member_logits import (
+from grnjax.evaluation.member_logits import (
     LogitMoments,
     mean_logit,
     spread_logit,
     spread_probability,
 )
+from grnjax.progress import logger
 from grnjax.types import GeneTable, LabelledPairs
 
 MOST_CALIBRATING = 2**21

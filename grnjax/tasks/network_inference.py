@@ -21,6 +21,7 @@ from scipy.special import expit
 from grnjax.config import Positive, Share, renamed
 from grnjax.data.candidates import list_candidates
 from grnjax.errors import ConfigError
+from grnjax.evaluation.member_logits import mean_logit
 from grnjax.evidence.gather import clear_evidence
 from grnjax.evidence.types import Evidence
 from grnjax.graphs.walks import InferredNetwork
@@ -39,7 +40,6 @@ from grnjax.tasks.expression_ranking import (
     sign_by_expression,
 )
 from grnjax.tasks.judging import judge_folds, trivial_out_of_fold
-from grnjax.tasks.member_logits import mean_logit
 from grnjax.tasks.ranked_network import RankedNetwork
 from grnjax.types import Dataset, GeneTable, LabelledPairs
 

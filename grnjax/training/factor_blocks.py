@@ -90,6 +90,7 @@ def train_on_blocks(
     grid: PairGrid,
     labels: Float[np.ndarray, "tf gene"],
     observed: Float[np.ndarray, "tf gene"],
+    *,
     seed: int,
 ) -> Iterator[dict[str, Float[Array, "member ..."]]]:
     """Parameters of every member at one snapshot after the other.
@@ -116,7 +117,7 @@ def train_on_blocks(
             of_block,
             genes,
             np.int32(number),
-            keys,
+            keys=keys,
             model=model,
             config=config,
             plan=plan,
@@ -150,7 +151,7 @@ def _start(key, *, model, shapes):
 @functools.partial(
     jax.jit, static_argnames=("model", "config", "plan"), donate_argnames=("members", "state")
 )
-def _step(members, state, block, told, genes, number, keys, *, model, config, plan):
+def _step(members, state, block, told, genes, number, *, keys, model, config, plan):
     scale = members["target_bias"].shape[1] / plan.genes
     half = plan.steps // 2
     progress = jnp.maximum(number - half, 0) / max(plan.steps - half, 1)

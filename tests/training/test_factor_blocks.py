@@ -46,7 +46,7 @@ def judge(members, problem) -> float:
 
 def train(problem, plan, seed=0):
     grid, labels, observed = problem
-    *_, members = train_on_blocks(MODEL, CONFIG, plan, grid, labels * observed, observed, seed)
+    *_, members = train_on_blocks(MODEL, CONFIG, plan, grid, labels * observed, observed, seed=seed)
     return jax.tree.map(np.asarray, members)
 
 
@@ -71,7 +71,7 @@ def test_a_block_of_all_genes_is_a_step_on_all_pairs(problem):
     grid, labels, observed = problem
     config = EnsembleConfig(steps=1, evaluate_every=1)
     one = train_members(MODEL, config, grid, labels, observed, 5)
-    [other] = train_on_blocks(MODEL, config, BlockPlan(GENES, 1, 1), grid, labels, observed, 5)
+    [other] = train_on_blocks(MODEL, config, BlockPlan(GENES, 1, 1), grid, labels, observed, seed=5)
     for name, values in one.items():
         np.testing.assert_allclose(other[name], values[0], rtol=0, atol=1e-6, err_msg=name)
 

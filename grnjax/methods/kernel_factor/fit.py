@@ -132,8 +132,8 @@ def fit_kernel_factor(
 
     def learn() -> Learned:
         if is_large:
-            return learn_on_blocks(bank, matrix, validation, settings, seed, criterion, place)
-        return learn_kernel_factor(bank, matrix, validation, settings, seed, criterion, place)
+            return learn_on_blocks(bank, matrix, validation, settings, seed, criterion, place=place)
+        return learn_kernel_factor(bank, matrix, validation, settings, seed, criterion, place=place)
 
     learned = learn() if recall is None else recall(describe, learn)
     coordinates, grid = place(learned.weights)
@@ -147,6 +147,7 @@ def learn_kernel_factor(
     settings: KernelFactorSettings,
     seed: int,
     criterion: tuple[str, ...],
+    *,
     place: Callable[[np.ndarray], "Inputs"],
 ) -> Learned:
     """Kernel weights, then members, then the snapshot that is best on validation pairs.
@@ -184,6 +185,7 @@ def learn_on_blocks(
     settings: KernelFactorSettings,
     seed: int,
     criterion: tuple[str, ...],
+    *,
     place: Callable[[np.ndarray], "Inputs"],
 ) -> Learned:
     """The same where pairs are many (`large_fit`); the best snapshot alone is kept."""
@@ -196,7 +198,7 @@ def learn_on_blocks(
     panel = choose_panel(validation, bank.tfs, bank.genes, seed)
     best: dict[str, np.ndarray] = {}
     scores: list[float] = []
-    snapshots = train_on_blocks(settings.model, training, plan, part, labels, observed, seed)
+    snapshots = train_on_blocks(settings.model, training, plan, part, labels, observed, seed=seed)
     for members in snapshots:
         on_host = {name: np.array(x)[None] for name, x in members.items()}  # not those that go on
         whole = {k: x[0] for k, x in spread_rows(on_host, rows, len(bank.tfs)).items()}

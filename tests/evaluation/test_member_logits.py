@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from grnjax.tasks import member_logits as module
-from grnjax.tasks.member_logits import (
+from grnjax.evaluation import member_logits as module
+from grnjax.evaluation.member_logits import (
     LogitMoments,
     MemberLogits,
     mean_logit,
