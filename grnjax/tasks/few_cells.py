@@ -9,9 +9,7 @@ from grnjax.methods.method import MethodConfig
 from grnjax.progress import logger
 from grnjax.types import GeneTable
 
-FEWEST_CELLS = (
-    4  # in three or fewer no correlation has an interval (Fisher's z varies by 1 / (n - 3))
-)
+FEWEST_CELLS = 4  # in fewer no correlation has an interval: Fisher's z varies by 1 / (n - 3)
 STRONG = 0.5  # a correlation that many would believe
 
 
