@@ -27,7 +27,10 @@ STAGES = {  # functions by the module that calls them, as "module:name"
     "kernel weights": ("grnjax.methods.kernel_factor.fit:weigh_kernels",),
     "coordinates": ("grnjax.methods.kernel_factor.fit:locate_genes",),
     "pair features": ("grnjax.methods.kernel_factor.fit:build_grid",),
-    "training": ("grnjax.methods.kernel_factor.fit:train_members",),
+    "training": (
+        "grnjax.methods.kernel_factor.fit:train_members",
+        "grnjax.methods.kernel_factor.fit:learn_on_blocks",
+    ),
     "choosing the step": ("grnjax.methods.kernel_factor.fit:score_snapshots",),
     "scoring": ("grnjax.methods.kernel_factor.method:KernelFactorScorer.logits",),
     "worth": ("grnjax.methods.kernel_factor.method:KernelFactorScorer.worth",),
