@@ -57,7 +57,7 @@ class PairMethod(MethodConfig):
 
     GIVES: ClassVar[frozenset[str]] = frozenset({"probabilities"})
 
-    model: PairModelConfig = PairModelConfig()
+    model: Settings = PairModelConfig()
     inputs: PairInputConfig = PairInputConfig()
     training: TrainingConfig = TrainingConfig()
 
@@ -73,6 +73,10 @@ class PairMethod(MethodConfig):
     def make_inputs(self, problem: Problem, sizes: Sizes) -> ModelInputs:
         """What all fits share of the genes and pairs of a problem."""
         raise NotImplementedError(f"{type(self).__name__} does not say what its module sees")
+
+    def choose_train(self, part: Part) -> LabelledPairs:
+        """The train pairs of a part that its fit takes; all of them unless a method says so."""
+        return part.split.train
 
     def add_to_inputs(self, inputs: ModelInputs, train: LabelledPairs) -> ModelInputs:
         """The inputs of one fit, to which a model may add what its own train pairs say."""
@@ -107,7 +111,7 @@ class PairMethod(MethodConfig):
         genes = len(problem.dataset.genes.names)
         every_pair = len(problem.tfs) * (genes - 1)
         sizes = shared_sizes(
-            [split.train for split in every],
+            [self.choose_train(part) for part in problem.parts],
             genes,
             self.training.batch_size,
             least_pairs=every_pair if self.inputs.unlabelled_weight else 0,
@@ -123,7 +127,7 @@ class PairMethod(MethodConfig):
         def build(part: Part) -> FitData:
             return build_fit_data(
                 inputs_of(part),
-                part.split.train,
+                self.choose_train(part),
                 part.split.validation,
                 folds=self.training.edge_folds,
                 seed=part.seed,

@@ -8,7 +8,10 @@ from grnjax.methods.method import MethodConfig
 
 STATES = dict.fromkeys(("mutual-information", "pidc"), ("states=equal-width",))
 CANNOT = {  # of `transfer`
-    "GT-GRN": "GT-GRN cannot be transferred: what it makes of genes belongs to the cells",
+    **{
+        name: f"{name} cannot be transferred: what it makes of genes belongs to the cells"
+        for name in ("GT-GRN", "GENELink", "GNNLink", "GNE")
+    },
     **{
         name: f"{name} learns from no known edge, so it has nothing to transfer"
         for name in ("pearson", "spearman", "mutual-information", "pidc", "genie3", "grnboost2")
