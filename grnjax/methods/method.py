@@ -116,6 +116,8 @@ class MethodConfig(Settings):
         "GENELink": "grnjax.methods.genelink:GENELinkMethod",
         "GNNLink": "grnjax.methods.gnnlink:GNNLinkMethod",
         "GNE": "grnjax.methods.gne:GNEMethod",
+        "CNNC": "grnjax.methods.cnnc:CNNCMethod",
+        "DeepDRIM": "grnjax.methods.deepdrim:DeepDRIMMethod",
         "pearson": "grnjax.methods.expression_only:PearsonMethod",
         "spearman": "grnjax.methods.expression_only:SpearmanMethod",
         "mutual-information": "grnjax.methods.expression_only:MutualInformationMethod",

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from grnjax.config import Range, Settings
 from grnjax.data.candidates import leaves_pairs_unlabelled
 from grnjax.errors import ConfigError
+from grnjax.graphs.build import pad_rows
 from grnjax.methods.method import MethodConfig, Problem, Scorer
 from grnjax.models.terms import PairModelConfig
 from grnjax.training.batches import (
@@ -180,3 +181,20 @@ class PairScorer(Scorer):
     def on(self, problem: Problem) -> "PairScorer":
         """The fit with another data set's features, as its method transfers it."""
         return self.method.transfer(self, problem)
+
+
+def put_features(scorer: PairScorer, inputs: ModelInputs) -> PairScorer:
+    """The fit with these features of the same genes; what it learned of them stays as it is."""
+    nodes = len(inputs.genes.names) + 1
+    embedding = np.zeros((nodes, 0)) if inputs.embedding is None else inputs.embedding
+    genes = scorer.data.genes._replace(
+        nodes=pad_rows(inputs.nodes, nodes),
+        measured=pad_rows(inputs.genes.measured.astype(np.float32), nodes),
+        embedding=pad_rows(embedding.astype(np.float32), nodes),
+        tfs=np.asarray(inputs.tfs, np.int32),
+    )
+    return dataclasses.replace(
+        scorer,
+        inputs=dataclasses.replace(inputs, topology=scorer.inputs.topology),
+        data=scorer.data._replace(genes=genes),
+    )

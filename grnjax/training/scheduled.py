@@ -101,7 +101,7 @@ class ScheduledObjective(PairObjective):
             array = jnp.pad(
                 jnp.asarray(array), [(0, spare)] + [(0, 0)] * (array.ndim - 1), constant_values=fill
             )
-            return array.reshape(-1, size, *array.shape[1:])
+            return array.reshape((count + spare) // size, size, *array.shape[1:])
 
         chunks = pairs._make(map(cut, pairs._fields, pairs))
         whole = super().score
