@@ -68,7 +68,8 @@ def measure(results, where: dict, ground: Splits, split, row: str, method: Metho
     with Usage() as usage:
         [(_, _, fit)] = ground.fit(Variant(method=method), [split], (0,), what)
         scores = fit.scores(split.test)
-    more = {"seconds": round(usage.seconds, 1), "mebibytes": round(usage.mebibytes or 0)}
+    more = {"seconds": round(usage.seconds, 1), "cpu_seconds": round(usage.cpu_seconds, 1)}
+    more |= {"mebibytes": round(usage.mebibytes or 0)}
     epoch = getattr(getattr(fit, "result", None), "best_epoch", None)
     more |= {} if epoch is None else {"best_epoch": int(epoch)}
     results.add([{**ground.judge(row, split, 0, scores), **more}], **where)

@@ -15,8 +15,8 @@ from grnjax.data.expression_bins import bin_genes
 from grnjax.errors import ConfigError
 from grnjax.methods.controls import permute_expression, rewire
 from grnjax.methods.method import Control, Problem
-from grnjax.methods.pair_models import PairInputConfig, PairMethod, PairScorer, put_features
-from grnjax.methods.profiles import make_profile_inputs
+from grnjax.methods.pair_models import PairMethod, PairScorer, put_features
+from grnjax.methods.profiles import make_profile_inputs, refuse_messages
 from grnjax.models.cnnc import CNNC, CNNCConfig
 from grnjax.models.pair_images import BINS
 from grnjax.training.batches import ModelInputs, Sizes
@@ -37,13 +37,7 @@ class PairImageMethod(PairMethod):
 
     def check(self, problem: Problem) -> None:
         super().check(problem)
-        if self.inputs != PairInputConfig(
-            negative_weight=self.inputs.negative_weight,
-            unlabelled_weight=self.inputs.unlabelled_weight,
-        ):
-            raise ConfigError(
-                f"{self.name()} passes no messages; leave --method.inputs.messages out."
-            )
+        refuse_messages(self, self.inputs)
         if not problem.dataset.genes.measured.any():
             raise ConfigError(
                 f"{self.name()} sees images of expression, and there is none here: give "

@@ -6,7 +6,9 @@ import numpy as np
 from jaxtyping import Float
 
 from grnjax.data.expression_features import standardise
-from grnjax.methods.method import Problem
+from grnjax.errors import ConfigError
+from grnjax.methods.method import MethodConfig, Problem
+from grnjax.methods.pair_models import PairInputConfig
 from grnjax.training.batches import ModelInputs, Sizes
 from grnjax.types import GeneTable
 
@@ -16,6 +18,18 @@ def profiles(genes: GeneTable) -> Float[np.ndarray, "gene cell"]:
     if not genes.measured.any():
         return np.zeros((len(genes.names), 1), np.float32)
     return standardise(genes.expression).T
+
+
+def refuse_messages(method: MethodConfig, inputs: PairInputConfig) -> None:
+    """Refuses that messages pass along edges in a model that has no graph.
+
+    Raises:
+        ConfigError: naming the flag.
+    """
+    if inputs.messages != "none":
+        raise ConfigError(
+            f"{method.name()} passes no messages; leave --method.inputs.messages out."
+        )
 
 
 def make_profile_inputs(

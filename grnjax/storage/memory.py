@@ -41,12 +41,13 @@ def find_total() -> int:
 
 
 class Usage:
-    """Seconds by the clock, and MiB at the peak beyond what the process held, of a block.
+    """Seconds by the clock and of the CPU, and MiB at the peak beyond what was held, of a block.
 
     Memory is None where the system does not tell, as only Linux does.
     """
 
     seconds: float
+    cpu_seconds: float
     mebibytes: float | None
 
     def __enter__(self) -> "Usage":
@@ -55,11 +56,12 @@ class Usage:
             self.before = read_status("VmRSS")
         except OSError:
             self.before = None
-        self.begun = time.perf_counter()
+        self.begun = time.perf_counter(), time.process_time()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self.seconds = time.perf_counter() - self.begun
+        self.seconds = time.perf_counter() - self.begun[0]
+        self.cpu_seconds = time.process_time() - self.begun[1]
         self.mebibytes = None if self.before is None else read_status("VmHWM") - self.before
 
 
