@@ -140,9 +140,17 @@ def compare(
         for row in list_trivial(dataset, splits, rows):
             keep(row)
         for name, method in config.make_methods().items():
-            place, mesh = folder / CHECKPOINTS, choose_mesh(method, len(splits))
+            found = fit_rows(
+                method,
+                dataset,
+                splits,
+                rows,
+                make_extras=read,
+                folder=folder / CHECKPOINTS,
+                mesh=choose_mesh(method, len(splits)),
+            )
             try:
-                for row in fit_rows(method, dataset, splits, rows, read, place, mesh):
+                for row in found:
                     keep(row)
             except (ConfigError, GeneMismatchError) as error:
                 if EVERY not in config.methods:
@@ -177,6 +185,7 @@ def fit_rows(
     dataset: Dataset,
     splits: Sequence[Split],
     rows: Sequence[dict],
+    *,
     make_extras: Callable[[MethodConfig], Extras],
     folder: Path,
     mesh: Mesh | None,
