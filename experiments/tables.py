@@ -18,6 +18,7 @@ from experiments.grnformer import pretrain_tables as pretrain
 from experiments.grnformer import tables as grnformer
 from experiments.gt_grn import tables as gt_grn
 from experiments.kernel_factor import tables as kernel_factor
+from experiments.peers import tables as peers
 from experiments.scregnet import tables as scregnet
 from experiments.shared.record import RESULTS
 from experiments.shared.tables import ROOT, csv_text, fill_in
@@ -30,6 +31,7 @@ PAPERS |= {
     "compendium": compendium,
     "grnformer": grnformer,
     "expression_only": expression_only,
+    "peers": peers,
     "bench": bench,
 }
 PAGES: dict[Path, dict[str, Callable[[], object]]] = {

@@ -16,6 +16,7 @@ from grnjax.cli.stopping import answer_signals
 COMMANDS = {
     "infer": "rank every TF-gene pair from expression and known regulation",
     "train": "fit and evaluate on a benchmark set, beside the trivial rows",
+    "compare": "fit many methods on one set: one table",
     "transfer": "train on one benchmark set, judge on another",
     "activity": "score regulons in cells: on or off, networks of cells and types",
     "pretrain": "fit GRNFormer to cells with networks, beside random networks",

@@ -7,10 +7,14 @@ from tyro.conf import Positional
 
 from grnjax import config as settings
 from grnjax.config import Settings
+from grnjax.data.score_files import read_pairs, read_scores
+from grnjax.errors import ConfigError
 from grnjax.progress import logger
 from grnjax.storage.files import encode_json, lock_run, open_run, write_atomic
 from grnjax.tasks.evaluation import Evaluation, evaluate
 from grnjax.tasks.record import digest_inputs
+
+FILES, PAIRED = ("edges", "truth", "train", "tfs"), ("pairs", "numbers")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -25,8 +29,13 @@ class EvaluateCommand(Settings):
 
     edges: Positional[Path]
     """Network: TF, target and weight in text or .parquet; SIF; a matrix; .h5ad or .zarr."""
-    truth: Path
-    """True network."""
+    truth: Path | None = None
+    """True network; with --pairs, by default the labels there."""
+    pairs: Path | None = None
+    """Pairs that EDGES has a number for each of, in this order, as CNNC, DeepDRIM and others write
+    them (.npy, or text of one column)."""
+    numbers: Path | None = None
+    """GENELink's Target.csv, where --pairs and --train name genes by their number in it."""
     train: Path | None = None
     """Edges (or labelled pairs) the network was trained on; they make the trivial rows."""
     tfs: Path | None = None
@@ -41,10 +50,11 @@ class EvaluateCommand(Settings):
 def run(args: list[str]) -> None:
     """Runs the command with these arguments."""
     command = settings.parse(EvaluateCommand, args, program="grnjax evaluate")
+    edges, truth, train = read_inputs(command)
     found = evaluate(
-        command.edges,
-        command.truth,
-        train=command.train,
+        edges,
+        truth,
+        train=train,
         tfs=command.tfs,
         weight_column=command.weight_column,
     )
@@ -58,9 +68,33 @@ def run(args: list[str]) -> None:
         write_evaluation(command, found)
 
 
+def read_inputs(command: EvaluateCommand):
+    """The network, the truth and the train pairs, as paths or, of numbered genes, as tables."""
+    if command.pairs is None:
+        if command.numbers is not None:
+            raise ConfigError(
+                "--numbers names the genes of --pairs, and there are none; give both."
+            )
+        if command.truth is None:
+            raise ConfigError("Nothing to judge by: give --truth NETWORK, or labelled --pairs.")
+        return command.edges, command.truth, command.train
+    pairs = read_pairs(command.pairs, command.numbers)
+    edges = read_scores(command.edges, pairs, command.pairs)
+    if command.truth is None and "label" not in pairs:
+        raise ConfigError(
+            f"{command.pairs} has no labels, so nothing tells which pairs are true: give --truth."
+        )
+    truth = pairs if command.truth is None else command.truth
+    train = command.train
+    if train is not None and command.numbers is not None:
+        train = read_pairs(train, command.numbers)
+    return edges, truth, train
+
+
 def write_evaluation(command: EvaluateCommand, found: Evaluation) -> None:
     """evaluation.json in the folder that was asked for."""
-    paths = {name: getattr(command, name) for name in ("edges", "truth", "train", "tfs")}
+    paths = {name: getattr(command, name) for name in FILES}
+    paths |= {name: path for name in PAIRED if (path := getattr(command, name)) is not None}
     record = {"command": "evaluate", "inputs": digest_inputs(paths)}
     if command.weight_column is not None:
         record["weight_column"] = command.weight_column

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from grnjax.config import Range, Settings
 from grnjax.data.candidates import leaves_pairs_unlabelled
 from grnjax.errors import ConfigError
+from grnjax.graphs.build import pad_rows
 from grnjax.methods.method import MethodConfig, Problem, Scorer
 from grnjax.models.terms import PairModelConfig
 from grnjax.training.batches import (
@@ -57,7 +58,7 @@ class PairMethod(MethodConfig):
 
     GIVES: ClassVar[frozenset[str]] = frozenset({"probabilities"})
 
-    model: PairModelConfig = PairModelConfig()
+    model: Settings = PairModelConfig()
     inputs: PairInputConfig = PairInputConfig()
     training: TrainingConfig = TrainingConfig()
 
@@ -73,6 +74,10 @@ class PairMethod(MethodConfig):
     def make_inputs(self, problem: Problem, sizes: Sizes) -> ModelInputs:
         """What all fits share of the genes and pairs of a problem."""
         raise NotImplementedError(f"{type(self).__name__} does not say what its module sees")
+
+    def choose_train(self, part: Part) -> LabelledPairs:
+        """The train pairs of a part that its fit takes; all of them unless a method says so."""
+        return part.split.train
 
     def add_to_inputs(self, inputs: ModelInputs, train: LabelledPairs) -> ModelInputs:
         """The inputs of one fit, to which a model may add what its own train pairs say."""
@@ -107,7 +112,7 @@ class PairMethod(MethodConfig):
         genes = len(problem.dataset.genes.names)
         every_pair = len(problem.tfs) * (genes - 1)
         sizes = shared_sizes(
-            [split.train for split in every],
+            [self.choose_train(part) for part in problem.parts],
             genes,
             self.training.batch_size,
             least_pairs=every_pair if self.inputs.unlabelled_weight else 0,
@@ -123,7 +128,7 @@ class PairMethod(MethodConfig):
         def build(part: Part) -> FitData:
             return build_fit_data(
                 inputs_of(part),
-                part.split.train,
+                self.choose_train(part),
                 part.split.validation,
                 folds=self.training.edge_folds,
                 seed=part.seed,
@@ -176,3 +181,20 @@ class PairScorer(Scorer):
     def on(self, problem: Problem) -> "PairScorer":
         """The fit with another data set's features, as its method transfers it."""
         return self.method.transfer(self, problem)
+
+
+def put_features(scorer: PairScorer, inputs: ModelInputs) -> PairScorer:
+    """The fit with these features of the same genes; what it learned of them stays as it is."""
+    nodes = len(inputs.genes.names) + 1
+    embedding = np.zeros((nodes, 0)) if inputs.embedding is None else inputs.embedding
+    genes = scorer.data.genes._replace(
+        nodes=pad_rows(inputs.nodes, nodes),
+        measured=pad_rows(inputs.genes.measured.astype(np.float32), nodes),
+        embedding=pad_rows(embedding.astype(np.float32), nodes),
+        tfs=np.asarray(inputs.tfs, np.int32),
+    )
+    return dataclasses.replace(
+        scorer,
+        inputs=dataclasses.replace(inputs, topology=scorer.inputs.topology),
+        data=scorer.data._replace(genes=genes),
+    )

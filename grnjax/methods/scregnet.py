@@ -20,11 +20,10 @@ from grnjax.data.expression_features import (
 )
 from grnjax.errors import ConfigError
 from grnjax.foundation.encoder_config import SetEncoderConfig
-from grnjax.graphs.build import pad_rows
 from grnjax.methods.controls import alter_embedding, permute_expression, rewire
 from grnjax.methods.frozen_vectors import add_vectors, is_model, name_file
 from grnjax.methods.method import Control, Problem
-from grnjax.methods.pair_models import PairInputConfig, PairMethod, PairScorer
+from grnjax.methods.pair_models import PairInputConfig, PairMethod, PairScorer, put_features
 from grnjax.models.scregnet import ScRegNet, ScRegNetConfig
 from grnjax.training.batches import ModelInputs, Sizes
 from grnjax.types import GeneTable
@@ -168,20 +167,7 @@ class ScRegNetMethod(PairMethod):
     def transfer(self, scorer: PairScorer, problem: Problem) -> PairScorer:
         """The fit with another data set's features; what it learned of genes stays as it is."""
         padded = Sizes(scorer.inputs.padded_pairs, scorer.inputs.padded_edges)
-        inputs = self.make_inputs(problem, padded)
-        nodes = len(inputs.genes.names) + 1
-        embedding = np.zeros((nodes, 0)) if inputs.embedding is None else inputs.embedding
-        genes = scorer.data.genes._replace(
-            nodes=pad_rows(inputs.nodes, nodes),
-            measured=pad_rows(inputs.genes.measured.astype(np.float32), nodes),
-            embedding=pad_rows(embedding.astype(np.float32), nodes),
-            tfs=np.asarray(inputs.tfs, np.int32),
-        )
-        return dataclasses.replace(
-            scorer,
-            inputs=dataclasses.replace(inputs, topology=scorer.inputs.topology),
-            data=scorer.data._replace(genes=genes),
-        )
+        return put_features(scorer, self.make_inputs(problem, padded))
 
 
 def node_features(genes: GeneTable, config: InputConfig) -> Float[np.ndarray, "gene dim"]:

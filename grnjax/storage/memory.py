@@ -1,6 +1,7 @@
 """Memory of the machine and of its devices."""
 
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,6 +47,38 @@ def find_held() -> int:
 def find_total() -> int:
     """Bytes of the machine."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+class Usage:
+    """Seconds by the clock and of the CPU, and MiB at the peak beyond what was held, of a block.
+
+    Memory is None where the system does not tell, as only Linux does.
+    """
+
+    seconds: float
+    cpu_seconds: float
+    mebibytes: float | None
+    before: float | None
+
+    def __enter__(self) -> "Usage":
+        try:
+            Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+            self.before = read_status("VmRSS")
+        except OSError:
+            self.before = None
+        self.begun = time.perf_counter(), time.process_time()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.seconds = time.perf_counter() - self.begun[0]
+        self.cpu_seconds = time.process_time() - self.begun[1]
+        self.mebibytes = None if self.before is None else read_status("VmHWM") - self.before
+
+
+def read_status(key: str) -> float:
+    """A figure of this process in MiB, such as its memory now (VmRSS) and at its peak (VmHWM)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith(f"{key}:")) / 1024
 
 
 def describe_memory(devices: "Sequence[jax.Device]") -> str:

@@ -53,6 +53,10 @@ class TrainingConfig(Settings):
         if self.edge_folds == 1 or self.edge_folds < 0:
             raise ValueError(f"edge_folds must be 0 or at least 2, got {self.edge_folds}")
 
+    def make_objective(self, model: "Model") -> "PairObjective":
+        """What is trained by these settings; a subclass may have another loss."""
+        return PairObjective(model, self)
+
 
 class FitData(NamedTuple):
     """One fit's arrays; every fit of a run has the same shapes, so there is one compilation."""
@@ -191,7 +195,7 @@ def make_pair_trainer(
     Args:
         mesh: devices that share each fit; without one, a single device.
     """
-    objective = PairObjective(model, config)
+    objective = config.make_objective(model)
     score = jax.jit(objective.score) if mesh is None else share_score(mesh, objective.score)
     return make_trainer(objective, mesh, score=score)
 

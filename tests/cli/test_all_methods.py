@@ -8,11 +8,14 @@ from grnjax.methods.method import MethodConfig
 
 STATES = dict.fromkeys(("mutual-information", "pidc"), ("states=equal-width",))
 CANNOT = {  # of `transfer`
-    "GT-GRN": "GT-GRN cannot be transferred: what it makes of genes belongs to the cells",
+    **{
+        name: f"{name} cannot be transferred: what it makes of genes belongs to the cells"
+        for name in ("GT-GRN", "GENELink", "GNNLink", "GNE", "STGRNS", "scGREAT")
+    },
     **{
         name: f"{name} learns from no known edge, so it has nothing to transfer"
         for name in ("pearson", "spearman", "mutual-information", "pidc", "genie3", "grnboost2")
-        + ("enhancer", "compendium")
+        + ("regdiffusion", "enhancer", "compendium")
     },
 }
 pytestmark = pytest.mark.usefixtures("other_lists")
@@ -57,4 +60,4 @@ def test_every_method_runs_by_every_command(command, name, arguments, quick_meth
 
 def test_quick_settings_are_of_methods_that_there_are(quick_methods):
     assert {*quick_methods, *STATES, *CANNOT} <= {*MethodConfig.NAMED}
-    assert {*MethodConfig.NAMED} == {*CANNOT, "kernel-factor", "scRegNet"}
+    assert {*MethodConfig.NAMED} == {*CANNOT, "kernel-factor", "scRegNet", "CNNC", "DeepDRIM"}

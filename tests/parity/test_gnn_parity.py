@@ -15,6 +15,8 @@ from grnjax.graphs.aggregate import aggregate, attention_weights, gcn_weights
 from grnjax.graphs.build import build_graph
 from grnjax.models.gat import GAT, GATConfig, attend
 from grnjax.models.gcn import GCN, GCNConfig
+from grnjax.models.genelink import GENELink, GENELinkConfig
+from grnjax.models.gnnlink import GNNLink, GNNLinkConfig, normalise_rows
 from grnjax.models.layers import LeakyMLP
 from grnjax.models.sage import SAGEConfig, SAGELayer
 from grnjax.models.scregnet import ScRegNet, faithful
@@ -198,10 +200,18 @@ def read_sage(arrays):
     }
 
 
+def find_widths(arrays):
+    """Widths of a head in each layer."""
+    heads = layers_of(arrays, r"ConvLayer(\d+)_AttentionHead0")
+    widths = tuple(len(head["bias"]) for head in heads)
+    assert widths == tuple(arrays.get("gnn_widths", widths))
+    return widths
+
+
 def read_gat(arrays):
     heads = layers_of(arrays, r"ConvLayer(\d+)_AttentionHead(\d+)")
     config = GATConfig(
-        widths=tuple(arrays["gnn_widths"].tolist()),
+        widths=find_widths(arrays),
         heads=tuple(arrays["num_heads"].tolist()),
         reduction=str(arrays["head_reduction"]),
         slope=float(arrays["alpha"]),
@@ -304,3 +314,68 @@ def test_the_fixture_tells_the_published_activation_from_the_paper_s(inputs, pub
     vectors = embed({"params": parameters["mlp"]}, inputs.embedding[:-1], encoded)
     assert_close(vectors, arrays["expected_gene_vector"])
     assert arrays["expected_gene_vector"].min() < -10 * TOLERANCE
+
+
+def pair_batch(pairs):
+    blank = np.zeros(len(pairs), np.float32)
+    none = np.zeros((len(pairs), 0), np.float32)
+    return PairBatch(pairs.astype(np.int32), none, none, blank, blank, blank.astype(int))
+
+
+@pytest.mark.parametrize("score", ["dot", "cosine", "mlp"])
+def test_genelink_scores(read, inputs, score):
+    """Each of the three scores, by its published layers; the second matrix of a head is unused."""
+    arrays, pairs = read(f"genelink_{score}"), read("model_inputs")["pairs"]
+    encoder, parameters = read_gat(arrays)
+    parameters = {"encoder": parameters}
+    parameters |= {
+        side: dense_parameters(layers_of(arrays, rf"{side}_linear(\d+)"))
+        for side in ("tf", "target")
+    }
+    if score == "mlp":
+        [classes] = [
+            {"kernel": arrays["param/linear.weight"].T, "bias": arrays["param/linear.bias"]}
+        ]
+        parameters["classes"] = classes
+    config = GENELinkConfig(
+        encoder=encoder,
+        widths=tuple(len(arrays[f"param/tf_linear{layer}.bias"]) for layer in (1, 2)),
+        score="linear" if score == "mlp" else score,
+    )
+
+    @jax.jit
+    def run(parameters, genes, pairs):
+        return GENELink(config).apply(
+            {"params": parameters}, genes, pairs, train=False, capture_intermediates=True
+        )
+
+    logits, state = run(parameters, inputs, pair_batch(pairs))
+    steps, genes = state["intermediates"], slice(len(inputs.nodes) - 1)
+    assert_close(steps["encoder"]["__call__"][0][genes], arrays["expected_gnn_output"])
+    assert_close(steps["tf"]["__call__"][0][genes], arrays["expected_tf_vector"])
+    assert_close(steps["target"]["__call__"][0][genes], arrays["expected_target_vector"])
+    wanted = arrays["expected_score"]
+    assert_close(logits, wanted[:, 1] - wanted[:, 0] if score == "mlp" else wanted[:, 0])
+
+
+def test_gnnlink_scores(read, inputs):
+    """Messages go from targets back to TFs, a gene counts itself twice, and ties are at 0."""
+    given, arrays = read("model_inputs"), read("gnnlink")
+    nodes = len(given["expression_z"])
+    graph = build_graph(given["train_positive_pairs"], nodes, symmetric=False, self_loops=True)
+    weights, own = normalise_rows(jax.tree.map(np.asarray, graph), nodes + 1, 2.0)
+    dense = np.zeros((nodes + 1, nodes + 1))
+    np.add.at(dense, (graph.senders, graph.receivers), np.asarray(weights))
+    assert_close((dense + np.diag(own))[:nodes, :nodes], arrays["normalised_adjacency"])
+    length = np.linalg.norm(given["expression_z"], axis=1, keepdims=True)
+    genes = inputs._replace(nodes=pad(given["expression_z"] / length), graph=graph)
+    kernels = [arrays[f"param/weights{layer}"] for layer in (1, 2)]
+    config = GNNLinkConfig(widths=tuple(kernel.shape[1] for kernel in kernels))
+    parameters = {f"layer_{layer}": {"kernel": x} for layer, x in enumerate(kernels)}
+    score = jax.jit(functools.partial(GNNLink(config).apply, train=False))
+    logits = score({"params": parameters}, genes, pair_batch(given["pairs"]))
+    assert_close(logits, arrays["expected_score"])
+    every = np.stack(np.divmod(np.arange(nodes**2), nodes), axis=1)
+    matrix = score({"params": parameters}, genes, pair_batch(every)).reshape(nodes, nodes)
+    assert_close(matrix, arrays["expected_score_matrix"])
+    assert (matrix == matrix.T).all() and (matrix == 0).mean() > 0.1

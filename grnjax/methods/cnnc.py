@@ -1,0 +1,97 @@
+"""CNNC as a method: a convolutional network over images of pairs, made as they are needed.
+
+Yuan and Bar-Joseph 2019 (PNAS 116:27151); the model is `models/cnnc.py`. Its scores rest on the
+expression of a pair alone, so that a fit can be transferred to other cells.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Float
+
+from grnjax.data.expression_bins import bin_genes
+from grnjax.errors import ConfigError
+from grnjax.methods.controls import permute_expression, rewire
+from grnjax.methods.method import Control, Problem
+from grnjax.methods.pair_models import PairMethod, PairScorer, put_features
+from grnjax.methods.profiles import make_profile_inputs, refuse_messages
+from grnjax.models.cnnc import CNNC, CNNCConfig
+from grnjax.models.pair_images import BINS
+from grnjax.training.batches import ModelInputs, Sizes
+from grnjax.training.scheduled import ScheduledConfig
+from grnjax.types import GeneTable, LabelledPairs, Part
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PairImageMethod(PairMethod):
+    """A method that sees images of pairs of genes; a subclass says by which network."""
+
+    READS: ClassVar[frozenset[str]] = frozenset({"labels", "expression"})
+    GIVES: ClassVar[frozenset[str]] = frozenset()
+
+    balance: bool = True
+    """Train on as many negatives as there are positives, drawn once a fit, as published; False
+    takes all train pairs."""
+
+    def check(self, problem: Problem) -> None:
+        super().check(problem)
+        refuse_messages(self, self.inputs)
+        if not problem.dataset.genes.measured.any():
+            raise ConfigError(
+                f"{self.name()} sees images of expression, and there is none here: give "
+                "--data.expression."
+            )
+
+    def controls(self) -> Mapping[str, Control]:
+        """Expression permuted over genes, and labels rewired."""
+        return {"expression-permuted": permute_expression, "labels-rewired": rewire}
+
+    def choose_train(self, part: Part) -> LabelledPairs:
+        """The train pairs, without the negatives that are more than the positives."""
+        train = part.split.train
+        negatives = np.flatnonzero(train.labels == 0)
+        spare = len(negatives) - len(train.positives)
+        if not self.balance or spare <= 0:
+            return train
+        left_out = np.random.default_rng(part.seed).choice(negatives, spare, replace=False)
+        return train.take(np.setdiff1d(np.arange(len(train)), left_out))
+
+    def make_nodes(self, genes: GeneTable) -> Float[np.ndarray, "gene column"]:
+        """What the network is given of each gene: bins of cells, below 0 where not measured."""
+        bins = bin_genes(genes.expression, BINS).astype(np.float32)
+        return np.where(genes.measured[:, None], bins, -1)
+
+    def make_inputs(self, problem: Problem, sizes: Sizes) -> ModelInputs:
+        return make_profile_inputs(problem, sizes, "none", self.make_nodes(problem.dataset.genes))
+
+    def check_transfer(self, problem: Problem) -> None:
+        """Images mean the same in other cells."""
+
+    def transfer(self, scorer: PairScorer, problem: Problem) -> PairScorer:
+        padded = Sizes(scorer.inputs.padded_pairs, scorer.inputs.padded_edges)
+        return put_features(scorer, self.make_inputs(problem, padded))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CNNCMethod(PairImageMethod):
+    """CNNC with its published settings."""
+
+    PAPER: ClassVar[str] = "Yuan and Bar-Joseph 2019, PNAS 116:27151"
+
+    model: CNNCConfig = CNNCConfig()
+    training: ScheduledConfig = ScheduledConfig(
+        epochs=200,
+        batch_size=1024,
+        optimizer="sgd",
+        learning_rate=0.01,
+        momentum=0.9,
+        inverse_decay=1e-6,
+        patience=50,
+        scored_at_once=256,
+    )
+
+    def make_module(self) -> CNNC:
+        """The network over a pair's image."""
+        return CNNC(self.model)

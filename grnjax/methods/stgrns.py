@@ -1,0 +1,92 @@
+"""STGRNS as a method: windows of ordered cells, log expression, a transformer layer.
+
+Xu, Zhang, Liu and Zhang 2023 (Bioinformatics 39(4), btad165); the model is `models/stgrns.py`.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from grnjax.data.expression_bins import OFFSET
+from grnjax.data.expression_features import standardise
+from grnjax.errors import ConfigError
+from grnjax.methods.controls import permute_expression, rewire
+from grnjax.methods.method import Control, Problem
+from grnjax.methods.pair_models import PairMethod
+from grnjax.methods.profiles import make_profile_inputs, refuse_messages
+from grnjax.models.stgrns import STGRNS, STGRNSConfig
+from grnjax.training.batches import ModelInputs, Sizes
+from grnjax.training.scheduled import ScheduledConfig
+from grnjax.types import GeneTable
+
+PSEUDOTIME = "pseudotime"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class STGRNSMethod(PairMethod):
+    """STGRNS with its published settings, except that validation pairs choose the epoch."""
+
+    PAPER: ClassVar[str] = "Xu et al. 2023, Bioinformatics 39(4), btad165"
+    READS: ClassVar[frozenset[str]] = frozenset({"labels", "expression"})
+
+    model: STGRNSConfig = STGRNSConfig()
+    order: Literal["component", "pseudotime"] = "component"
+    """By what cells stand in a row: the first principal component of expression, for sets without
+    a time course, or the column `pseudotime` of the cells."""
+    training: ScheduledConfig = ScheduledConfig(
+        epochs=100,
+        batch_size=32,
+        learning_rate=3e-4,
+        weight_decay=1e-5,
+        clip=10.0,
+        patience=20,
+        scored_at_once=2_048,
+    )
+
+    def make_module(self) -> STGRNS:
+        """The transformer layer over windows."""
+        return STGRNS(self.model)
+
+    def check(self, problem: Problem) -> None:
+        super().check(problem)
+        refuse_messages(self, self.inputs)
+        genes, window = problem.dataset.genes, self.model.window
+        if not genes.measured.any() or len(genes.expression) < window:
+            raise ConfigError(
+                f"--method.model.window {window}: the set has {len(genes.expression):,} cells, and "
+                "a window must be full; give more cells, or a smaller window."
+            )
+        if self.order == "pseudotime" and (genes.cells is None or PSEUDOTIME not in genes.cells):
+            raise ConfigError(
+                "--method.order pseudotime: nothing is known of the cells under `pseudotime`; add "
+                "the column to .obs, or leave the order at component."
+            )
+
+    def controls(self) -> Mapping[str, Control]:
+        """Expression permuted over genes, and labels rewired."""
+        return {"expression-permuted": permute_expression, "labels-rewired": rewire}
+
+    def make_inputs(self, problem: Problem, sizes: Sizes) -> ModelInputs:
+        return make_profile_inputs(problem, sizes, "none", self.make_nodes(problem.dataset.genes))
+
+    def make_nodes(self, genes: GeneTable) -> Float[np.ndarray, "gene cell"]:
+        """log10(x + 0.01) in the order of the cells; zeros for a gene without expression."""
+        logs = np.log10(np.maximum(genes.expression, 0) + OFFSET)[order_cells(genes, self.order)]
+        return np.where(genes.measured[:, None], logs.T, 0).astype(np.float32)
+
+
+def order_cells(genes: GeneTable, order: str) -> Int[np.ndarray, " cell"]:
+    """The cells by pseudotime, or by the first principal component of standardised expression.
+
+    Its largest entry is positive, which settles the sign.
+    """
+    if order == "pseudotime":
+        assert genes.cells is not None  # by `check`
+        return np.argsort(genes.cells[PSEUDOTIME].to_numpy(), kind="stable")
+    z = standardise(genes.expression[:, genes.measured]).astype(np.float64)
+    left = np.linalg.svd(z, full_matrices=False)[0][:, 0]
+    left = left if left[np.abs(left).argmax()] > 0 else -left
+    return np.argsort(left, kind="stable")
