@@ -1,0 +1,64 @@
+"""A network file as weights over the genes of some cells, and the same degrees rewired."""
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+
+from grnjax.data.names import match_names
+from grnjax.errors import GeneMismatchError
+from grnjax.evaluation.rewiring import trade_targets
+
+
+def place_network(
+    edges: pd.DataFrame, genes: np.ndarray, top: int
+) -> tuple[Float[np.ndarray, "tf gene"], Int[np.ndarray, " tf"]]:
+    """Signed weights [tf, gene] of the strongest edges among the genes, and the TFs' columns.
+
+    A weight's own sign counts unless there is a column of signs; an edge without either is +1.
+    Edges labelled 0 and edges of a gene on itself are none.
+
+    Raises:
+        GeneMismatchError: no edge joins two of the genes.
+    """
+    if "label" in edges:
+        edges = edges[edges["label"] == 1]
+    tf, target = (find_genes(edges[end], genes) for end in ("tf", "target"))
+    weight = edges["weight"].to_numpy(float) if "weight" in edges else np.ones(len(edges))
+    if "sign" in edges:
+        weight = np.abs(weight) * edges["sign"].to_numpy(float)
+    there = (tf >= 0) & (target >= 0) & (tf != target) & (weight != 0)
+    if not there.any():
+        raise GeneMismatchError(
+            f"none of the {len(edges):,} edges of the network joins two of the {len(genes):,} "
+            "genes of the cells; give names of the same kind."
+        )
+    tf, target, weight = tf[there], target[there], weight[there]
+    strongest = np.lexsort((target, tf, -np.abs(weight)))[:top]
+    tfs, row = np.unique(tf[strongest], return_inverse=True)
+    table = np.zeros((len(tfs), len(genes)), np.float32)
+    table[row, target[strongest]] = weight[strongest]
+    return table, tfs.astype(np.int32)
+
+
+def find_genes(names: pd.Series, genes: np.ndarray) -> Int[np.ndarray, " edge"]:
+    """The place of each name among the genes, -1 for none."""
+    known = pd.unique(names)
+    place = match_names(known.tolist(), genes.tolist()).positions
+    return place[pd.Index(known).get_indexer(names)]
+
+
+def rewire_weights(
+    table: Float[np.ndarray, "tf gene"], tfs: Int[np.ndarray, " tf"], *, seed: int, sweeps: int = 20
+) -> Float[np.ndarray, "tf gene"]:
+    """A network of the same degrees: TFs trade targets, and keep their weights in random order.
+
+    Args:
+        tfs: the columns of the TFs, none of which becomes its own target.
+    """
+    rng, label = np.random.default_rng([seed, 17]), (table != 0).astype(np.int8)
+    label[np.arange(len(tfs)), tfs] = -1
+    is_edge = trade_targets(label, rng, sweeps) > 0
+    found = np.zeros_like(table)
+    for row, own in enumerate(table):
+        found[row, is_edge[row]] = rng.permutation(own[own != 0])
+    return found
