@@ -8,6 +8,8 @@ from grnjax.data.names import match_names
 from grnjax.errors import GeneMismatchError
 from grnjax.evaluation.rewiring import trade_targets
 
+LEAST_CONTROLS = 30  # cells that signs of edges can be read from
+
 
 def place_network(
     edges: pd.DataFrame, genes: np.ndarray, top: int
@@ -45,6 +47,25 @@ def find_genes(names: pd.Series, genes: np.ndarray) -> Int[np.ndarray, " edge"]:
     known = pd.unique(names)
     place = match_names(known.tolist(), genes.tolist()).positions
     return place[pd.Index(known).get_indexer(names)]
+
+
+def choose_signs(
+    table: Float[np.ndarray, "tf gene"],
+    tfs: Int[np.ndarray, " tf"],
+    network: pd.DataFrame,
+    controls: Float[np.ndarray, "cell gene"],
+) -> tuple[Float[np.ndarray, "tf gene"], str]:
+    """The weights with signs, and where these come from.
+
+    They are the network's own where it has any, else those of the correlation over control cells;
+    of too few of these, none.
+    """
+    if "sign" in network or (table < 0).any():
+        return table, "signs of the network"
+    if len(controls) < LEAST_CONTROLS:
+        return np.abs(table), "unsigned"
+    centred = controls - controls.mean(axis=0)
+    return np.abs(table) * np.sign(centred[:, tfs].T @ centred), "signs of correlation"
 
 
 def rewire_weights(

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from grnjax.baselines.network_effects import place_network, rewire_weights
+from grnjax.baselines.network_effects import choose_signs, place_network, rewire_weights
 from grnjax.config import Count, Positive, Settings, Share
 from grnjax.data.edges import take_network
 from grnjax.data.names import list_names
@@ -31,7 +31,6 @@ from grnjax.evaluation.perturbation_figures import correlate_rows
 from grnjax.graphs.propagation import propagate
 from grnjax.progress import ProgressBar, logger
 
-LEAST_CONTROLS = 30  # cells that signs of edges can be read from
 EDGES_A_GENE = 10
 
 
@@ -113,7 +112,7 @@ def evaluate_by_perturbations(
     profiles = average_conditions(cells)
     top = config.top or EDGES_A_GENE * len(cells.genes)
     table, tfs = place_network(network, cells.genes, top)
-    table, signs = choose_signs(table, tfs, network, cells)
+    table, signs = choose_signs(table, tfs, network, cells.expression[cells.controls])
     rows, at = find_singles(profiles, tfs, source)
     change = profiles.changes - profiles.changes.mean(axis=0)
     change, own = change[rows], tfs[at]
@@ -162,19 +161,6 @@ def find_singles(profiles: Profiles, tfs: np.ndarray, source: str) -> tuple[np.n
         )
     logger.info(f"{len(rows):,} of {len(singles):,} perturbed genes are TFs of the network")
     return np.array(rows), np.array([place[singles[row]] for row in rows])
-
-
-def choose_signs(
-    table: np.ndarray, tfs: np.ndarray, network: pd.DataFrame, cells: PerturbedCells
-) -> tuple[np.ndarray, str]:
-    """The weights with signs, and where these come from."""
-    if "sign" in network or (table < 0).any():
-        return table, "signs of the network"
-    controls = cells.expression[cells.controls]
-    if len(controls) < LEAST_CONTROLS:
-        return np.abs(table), "unsigned"
-    centred = controls - controls.mean(axis=0)
-    return np.abs(table) * np.sign(centred[:, tfs].T @ centred), "signs of correlation"
 
 
 def drop_own(

@@ -126,6 +126,7 @@ class Perturbation(CellTask):
         """Trivial rows, a linear model, networks, models."""
         split: ConditionSplit = part.content
         known = learn_from(material.profiles, split)
+        controls = material.cells.expression[material.cells.controls]
         wanted = [list_perturbed(name) for name in split.test]
 
         def row(name: str, kind, predict, **values) -> Row:
@@ -149,7 +150,9 @@ class Perturbation(CellTask):
                 row("linear, gene vectors", "baseline", rows.predict_linear, vectors=vectors)
             )
         for name, edges in material.networks.items():
-            spread = functools.partial(spread_network, edges=edges, config=self.network)
+            spread = functools.partial(
+                spread_network, edges=edges, controls=controls, config=self.network
+            )
             found.append(row(name, "network", spread))
             found.append(row(f"{name}, rewired", "control", spread, rewired=part.seed))
         for model in self.models:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from grnjax.baselines.network_effects import place_network, rewire_weights
+from grnjax.baselines.network_effects import choose_signs, place_network, rewire_weights
 from grnjax.baselines.perturbation_rows import Genes, KnownChanges, predict_by_network
 from grnjax.config import Count, Settings, Share
 from grnjax.data.gene_sets import share_sets
@@ -76,13 +76,19 @@ def spread_network(
     known: KnownChanges,
     wanted: Sequence[Genes],
     edges: pd.DataFrame,
+    controls: Float[np.ndarray, "cell gene"],
     config: NetworkConfig,
     *,
     rewired: int | None = None,
 ) -> np.ndarray:
-    """What a network file predicts, or with a seed one of its degrees whose targets were traded."""
+    """What a network file predicts, or with a seed one of its degrees whose targets were traded.
+
+    Args:
+        controls: expression of control cells, which signs are read from where edges have none.
+    """
     top = config.top or EDGES_A_GENE * len(known.genes)
     table, tfs = place_network(edges, known.genes, top)
+    table, _ = choose_signs(table, tfs, edges, controls)
     if rewired is not None:
         table = rewire_weights(table, tfs, seed=rewired)
     effects = np.asarray(propagate(jnp.asarray(table), jnp.asarray(tfs), config.damping))
