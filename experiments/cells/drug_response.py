@@ -45,7 +45,7 @@ def main() -> None:
                 splits=config.splits,
                 models=config.models,
                 trees=config.trees,
-                controls=("shuffled lines", "constant"),
+                controls=("shuffled lines", "constant") if config.models else (),
                 deepcdr_epochs=config.deepcdr_epochs,
             )
             if name == "DeepCDR":
@@ -58,6 +58,7 @@ def main() -> None:
                 name=name,
                 references=REFERENCES,
                 figure="within_drug",
+                last=[*config.models, "ridge"][0],
             )
             logger.info("%s, seed %d: done", name, seed)
 

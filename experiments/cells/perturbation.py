@@ -12,6 +12,7 @@ cells alone; the kernel factor model is told half of the true edges.
 import dataclasses
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ from experiments.shared.record import ResultsFile
 from experiments.shared.studies import begin, run_program
 from grnjax.config import Positive, Seeds, Settings
 from grnjax.data.edges import write_edges
-from grnjax.data.perturbation_simulator import SimulatedPerturbations, simulate_perturbations
+from grnjax.data.perturbation_simulator import simulate_perturbations
 from grnjax.data.perturbed_bulk import read_dream4
 from grnjax.data.perturbed_cells import PerturbedCells
 from grnjax.progress import logger
@@ -50,9 +51,13 @@ class Config(Settings):
     """DREAM4's networks."""
     seeds: Seeds = (0, 1, 2)
     """Seeds of splits and fits on DREAM4; on a simulated network the first."""
+    models: tuple[Literal["GEARS"], ...] = ("GEARS",)
+    """GEARS, or nothing but the rows beside it."""
+    inferred: tuple[str, ...] = tuple(INFERRED)
+    """Networks that are inferred from control cells."""
     epochs: Positive = 20
     """Of GEARS at most."""
-    rewirings: Positive = 999
+    rewirings: Positive = 199
     """Of a network that is judged."""
 
 
@@ -62,25 +67,28 @@ def main() -> None:
     judged = ResultsFile(JUDGED)
     training = PerturbationTrainingConfig(epochs=config.epochs)
     judge = PerturbationJudgeConfig(rewirings=config.rewirings)
-    common = {"references": REFERENCES, "figure": "pcc_delta"}
+    last = [*config.models, "linear"][0]
+    common = {"references": REFERENCES, "figure": "pcc_delta", "last": last}
     for number in config.dream4:
         name = f"DREAM4 {number}"
         cells, truth = read_dream4(number)
-        judge_networks(judged, name, cells, list_networks(cells, truth, None), judge)
+        judge_networks(judged, name, cells, list_networks(cells, truth, ()), judge)
         smaller = dataclasses.replace(training, batch_size=8)
-        task = Perturbation(seeds=config.seeds, splits=("single",), training=smaller)
+        task = Perturbation(
+            seeds=config.seeds, splits=("single",), training=smaller, models=config.models
+        )
         measure(results, task, f"dream4-{number}", name=name, **common)
         logger.info("%s: done", name)
     for seed in config.networks:
         name = f"simulated {seed}"
-        task = Perturbation(seeds=config.seeds[:1], training=training)
+        task = Perturbation(seeds=config.seeds[:1], training=training, models=config.models)
         simulated = simulate_perturbations(task.simulated, seed=seed)
         cells, truth = simulated.cells, simulated.edges
-        networks = list_networks(cells, truth, simulated)
+        networks = list_networks(cells, truth, config.inferred)
         judge_networks(judged, name, cells, networks, judge)
         with tempfile.TemporaryDirectory() as folder:
             files = []
-            for title in INFERRED:
+            for title in config.inferred:
                 write_edges(networks[title], Path(folder) / f"{title}.tsv")
                 files.append(f"{title}={Path(folder) / title}.tsv")
             task = dataclasses.replace(task, networks=tuple(files))
@@ -89,7 +97,7 @@ def main() -> None:
 
 
 def list_networks(
-    cells: PerturbedCells, truth: pd.DataFrame, simulated: SimulatedPerturbations | None
+    cells: PerturbedCells, truth: pd.DataFrame, inferred: tuple[str, ...]
 ) -> dict[str, pd.DataFrame]:
     """The true network, one that knows degrees alone and, of simulated cells, inferred ones.
 
@@ -101,23 +109,16 @@ def list_networks(
         columns=["tf", "target", "weight"],
     ).sort_values("weight", ascending=False, kind="stable")
     found = {"true network": truth, "degrees alone": degrees}
-    if simulated is not None:
-        controls = cells.expression[cells.controls]
-        frame = pd.DataFrame(controls, columns=cells.genes)
-        tfs = sorted(truth["tf"].unique())
-        known = truth.iloc[
-            np.sort(
-                np.random.default_rng(0).permutation(len(truth))[: round(KNOWN_SHARE * len(truth))]
-            )
-        ]
-        for title, method in INFERRED.items():
-            told = known[["tf", "target"]] if method == "kernel-factor" else None
-            ranked = grnjax.infer(frame, told, method=method, tfs=tfs).edges
-            column = "weight" if "weight" in ranked else "importance"
-            kept = ranked.rename(columns={column: "weight"})[["tf", "target", "weight"]]
-            found[title] = kept.assign(weight=kept["weight"].abs())
-    first = {name: edges.head(len(truth)) for name, edges in found.items()}
-    return first
+    frame = pd.DataFrame(cells.expression[cells.controls], columns=cells.genes)
+    tfs = sorted(truth["tf"].unique())
+    part = np.random.default_rng(0).permutation(len(truth))[: round(KNOWN_SHARE * len(truth))]
+    known = truth.iloc[np.sort(part)][["tf", "target"]]
+    for title in inferred:
+        method = INFERRED[title]
+        told = known if method == "kernel-factor" else None
+        ranked = grnjax.infer(frame, told, method=method, tfs=tfs).edges  # best first
+        found[title] = ranked[["tf", "target"]].assign(weight=1 / np.arange(1.0, len(ranked) + 1))
+    return {name: edges.head(len(truth)) for name, edges in found.items()}
 
 
 def judge_networks(

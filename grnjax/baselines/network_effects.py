@@ -8,7 +8,7 @@ from grnjax.data.names import match_names
 from grnjax.errors import GeneMismatchError
 from grnjax.evaluation.rewiring import trade_targets
 
-LEAST_CONTROLS = 30  # cells that signs of edges can be read from
+LEAST_CELLS = 30  # cells that signs of edges can be read from
 
 
 def place_network(
@@ -53,18 +53,18 @@ def choose_signs(
     table: Float[np.ndarray, "tf gene"],
     tfs: Int[np.ndarray, " tf"],
     network: pd.DataFrame,
-    controls: Float[np.ndarray, "cell gene"],
+    cells: Float[np.ndarray, "cell gene"],
 ) -> tuple[Float[np.ndarray, "tf gene"], str]:
     """The weights with signs, and where these come from.
 
-    They are the network's own where it has any, else those of the correlation over control cells;
-    of too few of these, none.
+    They are the network's own where it has any, else those of the correlation over cells; of too
+    few of these, none.
     """
     if "sign" in network or (table < 0).any():
         return table, "signs of the network"
-    if len(controls) < LEAST_CONTROLS:
+    if len(cells) < LEAST_CELLS:
         return np.abs(table), "unsigned"
-    centred = controls - controls.mean(axis=0)
+    centred = cells - cells.mean(axis=0)
     return np.abs(table) * np.sign(centred[:, tfs].T @ centred), "signs of correlation"
 
 

@@ -26,6 +26,7 @@ from grnjax.data.perturbation_splits import (
 )
 from grnjax.data.perturbed_bulk import DREAM4_NAME, read_dream4
 from grnjax.data.perturbed_cells import (
+    CONTROL,
     Profiles,
     average_conditions,
     list_perturbed,
@@ -126,7 +127,8 @@ class Perturbation(CellTask):
         """Trivial rows, a linear model, networks, models."""
         split: ConditionSplit = part.content
         known = learn_from(material.profiles, split)
-        controls = material.cells.expression[material.cells.controls]
+        told = np.isin(material.cells.conditions, [CONTROL, *split.train, *split.validation])
+        learned = material.cells.expression[told]
         wanted = [list_perturbed(name) for name in split.test]
 
         def row(name: str, kind, predict, **values) -> Row:
@@ -151,7 +153,7 @@ class Perturbation(CellTask):
             )
         for name, edges in material.networks.items():
             spread = functools.partial(
-                spread_network, edges=edges, controls=controls, config=self.network
+                spread_network, edges=edges, cells=learned, config=self.network
             )
             found.append(row(name, "network", spread))
             found.append(row(f"{name}, rewired", "control", spread, rewired=part.seed))

@@ -76,7 +76,7 @@ def spread_network(
     known: KnownChanges,
     wanted: Sequence[Genes],
     edges: pd.DataFrame,
-    controls: Float[np.ndarray, "cell gene"],
+    cells: Float[np.ndarray, "cell gene"],
     config: NetworkConfig,
     *,
     rewired: int | None = None,
@@ -84,11 +84,11 @@ def spread_network(
     """What a network file predicts, or with a seed one of its degrees whose targets were traded.
 
     Args:
-        controls: expression of control cells, which signs are read from where edges have none.
+        cells: control and train cells, whose correlation gives signs where edges have none.
     """
     top = config.top or EDGES_A_GENE * len(known.genes)
     table, tfs = place_network(edges, known.genes, top)
-    table, _ = choose_signs(table, tfs, edges, controls)
+    table, _ = choose_signs(table, tfs, edges, cells)
     if rewired is not None:
         table = rewire_weights(table, tfs, seed=rewired)
     effects = np.asarray(propagate(jnp.asarray(table), jnp.asarray(tfs), config.damping))
