@@ -54,18 +54,25 @@ def choose_signs(
     tfs: Int[np.ndarray, " tf"],
     network: pd.DataFrame,
     cells: Float[np.ndarray, "cell gene"],
-) -> tuple[Float[np.ndarray, "tf gene"], str]:
-    """The weights with signs, and where these come from.
+) -> tuple[Float[np.ndarray, "tf gene"] | None, str]:
+    """The signs of all pairs, and where these come from; None where the network has its own.
 
-    They are the network's own where it has any, else those of the correlation over cells; of too
-    few of these, none.
+    Else they are those of the correlation over cells, and of too few of these all +1. As such signs
+    know of every pair, a rewired network has them, too (`sign_weights`).
     """
     if "sign" in network or (table < 0).any():
-        return table, "signs of the network"
+        return None, "signs of the network"
     if len(cells) < LEAST_CELLS:
-        return np.abs(table), "unsigned"
+        return np.ones_like(table), "unsigned"
     centred = cells - cells.mean(axis=0)
-    return np.abs(table) * np.sign(centred[:, tfs].T @ centred), "signs of correlation"
+    return np.sign(centred[:, tfs].T @ centred), "signs of correlation"
+
+
+def sign_weights(
+    table: Float[np.ndarray, "tf gene"], signs: Float[np.ndarray, "tf gene"] | None
+) -> Float[np.ndarray, "tf gene"]:
+    """The weights with the signs of their pairs, or as they are."""
+    return table if signs is None else np.abs(table) * signs
 
 
 def rewire_weights(

@@ -15,7 +15,12 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from grnjax.baselines.network_effects import choose_signs, place_network, rewire_weights
+from grnjax.baselines.network_effects import (
+    choose_signs,
+    place_network,
+    rewire_weights,
+    sign_weights,
+)
 from grnjax.config import Count, Positive, Settings, Share
 from grnjax.data.edges import take_network
 from grnjax.data.names import list_names
@@ -112,7 +117,8 @@ def evaluate_by_perturbations(
     profiles = average_conditions(cells)
     top = config.top or EDGES_A_GENE * len(cells.genes)
     table, tfs = place_network(network, cells.genes, top)
-    table, signs = choose_signs(table, tfs, network, cells.expression[cells.controls])
+    of_pairs, signs = choose_signs(table, tfs, network, cells.expression[cells.controls])
+    table = sign_weights(table, of_pairs)
     rows, at = find_singles(profiles, tfs, source)
     change = profiles.changes - profiles.changes.mean(axis=0)
     change, own = change[rows], tfs[at]
@@ -129,7 +135,7 @@ def evaluate_by_perturbations(
     with ProgressBar(config.rewirings, "rewired networks", unit="network") as bar:
         for number in range(config.rewirings):
             seed = config.seed * 100_003 + number
-            rewired.append(judge(rewire_weights(table, tfs, seed=seed)))
+            rewired.append(judge(sign_weights(rewire_weights(table, tfs, seed=seed), of_pairs)))
             bar.update()
     of_all = np.array(rewired)
     perturbations = pd.DataFrame(

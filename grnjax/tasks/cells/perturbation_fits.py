@@ -9,7 +9,12 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from grnjax.baselines.network_effects import choose_signs, place_network, rewire_weights
+from grnjax.baselines.network_effects import (
+    choose_signs,
+    place_network,
+    rewire_weights,
+    sign_weights,
+)
 from grnjax.baselines.perturbation_rows import Genes, KnownChanges, predict_by_network
 from grnjax.config import Count, Settings, Share
 from grnjax.data.gene_sets import share_sets
@@ -88,9 +93,10 @@ def spread_network(
     """
     top = config.top or EDGES_A_GENE * len(known.genes)
     table, tfs = place_network(edges, known.genes, top)
-    table, _ = choose_signs(table, tfs, edges, cells)
+    signs, _ = choose_signs(table, tfs, edges, cells)
     if rewired is not None:
         table = rewire_weights(table, tfs, seed=rewired)
+    table = sign_weights(table, signs)
     effects = np.asarray(propagate(jnp.asarray(table), jnp.asarray(tfs), config.damping))
     return predict_by_network(known, wanted, effects, [str(known.genes[tf]) for tf in tfs])
 
