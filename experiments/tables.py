@@ -40,7 +40,6 @@ PAGES: dict[Path, dict[str, Callable[[], object]]] = {
     ROOT / "docs/foundation.md": foundation.COSTS,
     FOLDER / "cells/perturbation.md": cells.PERTURBATION_PAGE,
     FOLDER / "cells/drug_response.md": cells.RESPONSE_PAGE,
-    FOLDER / "cells/drug_class.md": cells.CLASS_PAGE,
     FOLDER / "compendium/lines.md": compendium.LINES,
     FOLDER / "compendium/beeline.md": compendium.SETS,
     FOLDER / "foundation/training.md": foundation_training.TABLES,

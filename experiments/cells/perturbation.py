@@ -22,7 +22,7 @@ from experiments.cells.measured import measure
 from experiments.shared.record import ResultsFile
 from experiments.shared.studies import begin, run_program
 from grnjax.config import Positive, Seeds, Settings
-from grnjax.data.edges import write_edges
+from grnjax.data.edges import write_table
 from grnjax.data.perturbation_simulator import simulate_perturbations
 from grnjax.data.perturbed_bulk import read_dream4
 from grnjax.data.perturbed_cells import PerturbedCells
@@ -89,7 +89,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             files = []
             for title in config.inferred:
-                write_edges(networks[title], Path(folder) / f"{title}.tsv")
+                write_table(networks[title], Path(folder) / f"{title}.tsv")
                 files.append(f"{title}={Path(folder) / title}.tsv")
             task = dataclasses.replace(task, networks=tuple(files))
             measure(results, task, f"simulated:{seed}", name=name, **common)

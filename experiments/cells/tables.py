@@ -3,7 +3,6 @@
 import functools
 from collections.abc import Callable
 
-from experiments.cells.drug_class import STUDY as CLASS
 from experiments.cells.drug_response import STUDY as RESPONSE
 from experiments.cells.perturbation import DOUBLES, JUDGED
 from experiments.cells.perturbation import STUDY as PERTURBATION
@@ -103,23 +102,6 @@ def response_table(name: str) -> st.Table:
     return st.Table(by_method, columns, cell, name, note)
 
 
-def class_table() -> st.Table:
-    """AUROC by drug."""
-    drugs = list(dict.fromkeys(row["split"] for row in find(CLASS)))
-    by_method = select(CLASS, "", tuple(drugs))
-    columns = {drug: drug for drug in drugs}
-
-    def cell(rows: Rows, drug: str) -> str:
-        seeds: dict[int, list[float]] = {}
-        for row in rows:
-            if row["split"] == drug:
-                seeds.setdefault(row["seed"], []).append(row["auroc"])
-        return average([sum(x) / len(x) for x in seeds.values()])
-
-    note = "Mean over seeds of five folds, ± half the 95 % t interval over seeds."
-    return st.Table(by_method, columns, cell, "AUROC", note)
-
-
 def picture():
     """What each row knows beyond the mean shift, a dot a simulated network."""
     by_method = select(PERTURBATION, SIMULATED, ("simulation",))
@@ -147,7 +129,6 @@ RESPONSE_PAGE: dict[str, Callable[[], object]] = {
     "GDSC2": functools.partial(response_table, "GDSC2"),
     "DeepCDR": functools.partial(response_table, "DeepCDR"),
 }
-CLASS_PAGE: dict[str, Callable[[], object]] = {"classes": class_table}
 TABLES: dict[str, Callable[[], object]] = {}
 CSV: dict[str, Callable[[], object]] = {}
 PICTURES = {"perturbation.png": picture}

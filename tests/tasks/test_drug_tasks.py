@@ -225,7 +225,11 @@ def test_the_transfer_finds_a_planted_class_above_the_band_of_chance(pair, monke
         seeds=(0,),
         folds=2,
         training=TransferTrainingConfig(
-            model=DomainTransferConfig(hidden=16, width=8, dropout=0.1), epochs=10
+            model=DomainTransferConfig(hidden=16, width=8, dropout=0.0),
+            domain_weight=0.1,
+            epochs=80,
+            batch_size=16,
+            learning_rate=0.02,
         ),
     )
     monkeypatch.setattr(DrugClass, "read", lambda *_: ({0: [made]}, {}))
