@@ -54,6 +54,7 @@ QUICK_METHODS = {
 }
 QUICK_FACTORS = tuple(f"--method.{item}" for item in QUICK_METHODS["kernel-factor"])
 MOST_MAPPINGS = 32_000
+QUICK_COMPILER = {"xla_cpu_use_fusion_emitters": False}
 SPLIT = {"Train": (0, 0.62), "Validation": (0.62, 0.75), "Test": (0.75, 1)}
 
 
@@ -191,12 +192,24 @@ def small_set(tmp_path_factory) -> SmallSet:
 def compile_quickly():
     """For tests that compile much, and ask nothing that depends on how far it is optimised.
 
-    The processes that they start compile so, too.
+    Few optimisations, and the older of XLA's two ways to make loops, which takes half the time to
+    compile. The processes that they start compile so, too.
     """
     import jax
+    from jax._src import compiler
 
+    def choose(*given, **named):
+        options = find(*given, **named)
+        options.env_option_overrides = [*options.env_option_overrides, *QUICK_COMPILER.items()]
+        return options
+
+    find = compiler.get_compile_options
+    find(1, 1)  # reads XLA_FLAGS, once and for all
+    flags = [f"--{name}={str(value).lower()}" for name, value in QUICK_COMPILER.items()]
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XLA_FLAGS", " ".join([os.environ.get("XLA_FLAGS", ""), *flags]))
         patch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+        patch.setattr(compiler, "get_compile_options", choose)
         jax.config.update("jax_disable_most_optimizations", True)
         yield
     jax.config.update("jax_disable_most_optimizations", False)

@@ -3,7 +3,7 @@
 Run:     python -m experiments.kernel_factor.bulk
          python -m experiments.kernel_factor.bulk --sets ecoli --kinds group-disjoint --draws 0
 Cost:    about 40 s of one core a fit of B. subtilis, less of E. coli
-Expect:  AP of E. coli, draw 0: unseen targets .300, unseen groups .262 (co-expressed targets .19)
+Expect:  AP over co-expressed targets, 5 draws: E. coli +.08 to +.11, B. subtilis +.03 to +.11
 """
 
 import dataclasses

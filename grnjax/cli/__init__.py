@@ -90,6 +90,11 @@ def run_command(program: str, run: Callable[[list[str]], None], args: list[str])
         problem = printable(f"{where}{error.strerror or error}{remedy}")
         print(f"{program}: {problem}.", file=sys.stderr)
         return 2
+    except MemoryError as error:
+        problem = printable(str(error).rstrip(".")) or "a step asked for more than there is"
+        remedy = "give smaller settings or fewer cells and genes, or take a larger machine"
+        print(f"{program}: out of memory ({problem}): {remedy}.", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print(f"{program}: stopped; the same command resumes from here.", file=sys.stderr)
         return 130

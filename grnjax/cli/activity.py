@@ -107,6 +107,8 @@ def check_command(command: ActivityCommand) -> None:
             "choose another --out or delete it."
         )
     for path in list_wanted(command):
+        if not path.parent.is_dir():
+            raise ConfigError(f"{path.parent} is no folder, so {path.name} cannot stand in it.")
         for other in (command.cells, command.regulons, command.reference):
             if (
                 other is not None

@@ -10,7 +10,14 @@ from pathlib import Path
 
 from grnjax.errors import GrnjaxError
 from grnjax.progress import logger
-from grnjax.storage.files import digest_file, encode_json, write_atomic, write_json
+from grnjax.storage.files import (
+    digest_file,
+    digest_json,
+    encode_json,
+    write_atomic,
+    write_json,
+)
+from grnjax.storage.outputs import DIGEST
 from grnjax.tasks.record import describe_environment
 
 
@@ -31,16 +38,25 @@ def list_outputs(record: Path, command: str) -> dict[str, str]:
 def has_finished(record: Path, about: dict, outputs: Sequence[Path]) -> bool:
     """Whether this very run has been made and its files are as they were written; says so.
 
+    Where something is there that is not this run's, whole, what it is is said, for it is written
+    again.
+
     Args:
         about: what makes it this run: `command`, `config` and the digests of `inputs`.
     """
     written = list_outputs(record, about["command"])
     if not written or not {path.name for path in outputs} <= written.keys():
         return False
-    told = json.loads(record.read_bytes())
-    if any(encode_json(told.get(key)) != encode_json(value) for key, value in about.items()):
-        return False
     if not all(written[path.name] for path in outputs):  # begun, and not finished
+        return False
+    told = json.loads(record.read_bytes())
+    if record.is_symlink() or not is_whole(told, record):
+        logger.warning("%s is not as this command wrote it, and is written again", record)
+        return False
+    differing = [x for x in about if encode_json(told.get(x)) != encode_json(about[x])]
+    if differing:
+        said = " and ".join(differing)
+        logger.warning("%s tells of a run with other %s, and is written again", record, said)
         return False
     for path in outputs:
         if not path.is_file() or digest_file(path) != written[path.name]:
@@ -48,6 +64,14 @@ def has_finished(record: Path, about: dict, outputs: Sequence[Path]) -> bool:
             return False
     logger.info("%s: this run has already finished; nothing to do.", outputs[0])
     return True
+
+
+def is_whole(told: dict, record: Path) -> bool:
+    """Whether a record is byte for byte as it was written; one of an earlier version cannot say."""
+    if DIGEST not in told:
+        return True
+    contents = {key: value for key, value in told.items() if key != DIGEST}
+    return told[DIGEST] == digest_json(contents) and record.read_bytes() == encode_json(told)
 
 
 @contextlib.contextmanager
@@ -72,4 +96,5 @@ def begin_record(record: Path, about: dict, outputs: Sequence[Path]) -> Iterator
 def write_record(record: Path, about: dict, outputs: Sequence[Path], **more: object) -> None:
     """Writes the record, when the outputs are whole, with versions and whatever else is to say."""
     digests = {path.name: digest_file(path) for path in outputs}
-    write_json(record, {**about, **describe_environment(), "outputs": digests, **more})
+    contents = {**about, **describe_environment(), "outputs": digests, **more}
+    write_json(record, {**contents, DIGEST: digest_json(contents)})

@@ -95,7 +95,7 @@ def import_named(path: str, *, below: type | None = None) -> Any:
     module, _, name = path.partition(":")
     try:
         found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, ValueError, TypeError) as error:  # TypeError: of "../x"
         raise ConfigError(f"{path} cannot be imported: {error}.") from error
     if below is not None and not (isinstance(found, type) and issubclass(found, below)):
         raise ConfigError(f"{path} is no {below.__name__}.")

@@ -16,7 +16,7 @@ from grnjax.data.annotated import ANNOTATED, PEAKS, choose_modality, read_annota
 from grnjax.data.annotated_matrix import TYPE_COLUMNS
 from grnjax.data.genome_places import PEAK_NAME
 from grnjax.data.names import count_names, list_names
-from grnjax.data.safe_sparse import check_annotated
+from grnjax.data.safe_sparse import check_annotated, to_native
 from grnjax.data.sniff import identify
 from grnjax.errors import ExpressionFormatError
 from grnjax.progress import logger
@@ -94,7 +94,7 @@ def take_peaks(data: "AnnData", path: str, report: dict) -> tuple[sparse.csr_mat
     """The columns of X that are peaks, by the types of features that var has, and their var."""
     if data.X is None:
         raise ExpressionFormatError(f"{path}: X is empty; give the counts of the peaks.")
-    counts = sparse.csr_matrix(data.X)
+    counts = sparse.csr_matrix(to_native(data.X))
     column = next((name for name in TYPE_COLUMNS if name in data.var), None)
     if column is None:
         return counts, data.var

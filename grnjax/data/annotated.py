@@ -107,7 +107,10 @@ def read_hdf5(
         "pandas": "this is a pandas HDF store, which is not read here; in Python, "
         "pandas.read_hdf('x.h5').to_csv('x.csv').",
     }
-    unknown = f"not an .h5ad file: it is HDF5, but without obs and var; it holds {keys}."
+    unknown = (
+        f"not an .h5ad file: it is HDF5, but without obs and var; it holds {keys}. In Python, "
+        "anndata.AnnData(values, obs, var).write_h5ad('x.h5ad') makes one of its values and names."
+    )
     raise error(f"{path}: {remedies.get(layout, unknown)}")
 
 

@@ -17,7 +17,7 @@ from scipy import sparse
 from grnjax.data.annotated import name_layout, open_hdf5, read_annotated
 from grnjax.data.names import list_names
 from grnjax.data.safe_arrays import translate
-from grnjax.data.safe_sparse import check_indices, check_pointers, check_sparse
+from grnjax.data.safe_sparse import check_indices, check_pointers, check_sparse, to_native
 from grnjax.data.sniff import identify
 from grnjax.errors import ConfigError, ExpressionFormatError
 from grnjax.progress import logger
@@ -43,7 +43,7 @@ class CellRows:
     def read(self, start: int, stop: int) -> sparse.csr_array:
         """The values [cell, gene] of the cells from `start` to before `stop`, in their own type."""
         with translate(self.name, "matrix", ExpressionFormatError):
-            block = sparse.csr_array(self.read_block(start, min(stop, len(self))))
+            block = sparse.csr_array(to_native(self.read_block(start, min(stop, len(self)))))
         if block.dtype.kind not in "biuf":
             raise ExpressionFormatError(f"{self.name}: it holds {block.dtype}, not numbers.")
         return block

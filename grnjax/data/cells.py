@@ -14,6 +14,7 @@ from grnjax.data.expression import LEAST_COUNT_MAXIMUM, DataConfig, find_orienta
 from grnjax.data.expression_matrix import drop_others, load_matrix, rename_genes, take_object
 from grnjax.data.names import count_names, list_names, match_names
 from grnjax.data.rewritings import warn_of_dates
+from grnjax.data.safe_sparse import to_native
 from grnjax.data.sniff import identify
 from grnjax.data.tables import NamedMatrix
 from grnjax.errors import ExpressionFormatError, GeneMismatchError
@@ -54,6 +55,7 @@ def read_cells(source, config: DataConfig, reference: set[str]) -> Cells:
     values, var, place = choose_place(adata, config, name)
     if values.dtype.kind not in "biuf":
         raise ExpressionFormatError(f"{name}: {place} holds {values.dtype}, not numbers.")
+    values = to_native(values)
     genes, report = choose_names(adata, var, config, name, reference)
     report |= {"source": name, "place": place, "cells": adata.n_obs}
     keep = find_genes(var, name, report)
@@ -69,11 +71,11 @@ def read_cells(source, config: DataConfig, reference: set[str]) -> Cells:
         genes = np.array(renamed.columns, dtype=str)
     warn_of_dates(genes.tolist(), name)
     values, genes = merge_repeats(values, genes, name, report)
-    check_entries(values, config, name)
     if not adata.n_obs or not len(genes):
         raise ExpressionFormatError(
             f"{name}: {adata.n_obs:,} cells and {len(genes):,} genes, so there is no expression."
         )
+    check_entries(values, config, name)
     return Cells(values, genes, adata, report | {"genes": len(genes)})
 
 
@@ -120,7 +122,7 @@ def check_entries(values, config: DataConfig, name: str) -> None:
             f"{name}: {int((~np.isfinite(entries)).sum()):,} values are missing or infinite. "
             "Remove or fill them first."
         )
-    if entries.size and not entries.any():
+    if not entries.any():
         raise ExpressionFormatError(f"{name}: every value is zero, so there is no expression.")
     negative = int((entries < 0).sum())
     if negative and not config.scaled:

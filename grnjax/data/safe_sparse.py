@@ -79,6 +79,14 @@ def check_indices(indices: Any, size: int, where: str, error: type[GrnjaxError])
         )
 
 
+def to_native(values: Any) -> Any:
+    """A matrix as scipy takes it: half precision as float32, and bytes in this machine's order."""
+    kind = values.dtype
+    if kind.kind == "f" and kind.itemsize == 2:
+        return values.astype(np.float32)
+    return values if kind.isnative else values.astype(kind.newbyteorder("="))
+
+
 def check_memory(shape: tuple[int, ...]) -> None:
     """Refuses a matrix that takes more than the machine's memory when all its zeros are written."""
     needed = 4 * math.prod(map(int, shape))

@@ -283,9 +283,16 @@ class CheckpointStore:
                 f"{key} is {there.get(key, 'absent')} there and {here.get(key, 'absent')} here"
                 for key in differing[:5]
             )
+            what = "belongs to other settings or data"
+            remedy = "Repeat its settings or start a new folder."
+            if self.owner and read_manifest(self._path(step) / MANIFEST).get("owner"):  # this fit
+                what = "was written by another version of grnjax, for it is of this very fit"
+                remedy = (
+                    f"Finish the run with that version, or move {self.folder} away to fit anew."
+                )
             raise CheckpointError(
-                f"{self._path(step)} belongs to other settings or data: {len(differing)} of its "
-                f"{len(there)} arrays differ ({shown}). Repeat its settings or start a new folder."
+                f"{self._path(step)} {what}: {len(differing)} of its {len(there)} arrays differ "
+                f"({shown}). {remedy}"
             )
 
     def _restore(self, step: int, target: PyTree) -> PyTree:

@@ -261,6 +261,13 @@ def compare_records(folder: Path, here: dict, there: dict, place: str = "--out")
     """
     here, there = _flatten(to_plain(here)), _flatten(to_plain(there))
     differing = [key for key in sorted({*here, *there}) if here.get(key) != there.get(key)]
+    if differing and all(key.startswith("config.") and key not in there for key in differing):
+        names = [key.removeprefix("config.") for key in differing if not key.endswith(".class")]
+        raise ConfigError(
+            f"{folder} holds a run of an earlier version of grnjax, by {folder / RECORD}: it is "
+            f"the same but for {len(names)} settings that there were not ({', '.join(names[:5])}), "
+            f"so finish it with that version, or choose another {place}."
+        )
     if differing:
         shown = "; ".join(
             f"{key} was {there.get(key)!r} and is now {here.get(key)!r}" for key in differing[:5]

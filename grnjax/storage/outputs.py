@@ -85,12 +85,19 @@ def has_finished(folder: Path, record: dict, *, spare: str | None = None) -> boo
         return False
     open_run(folder, record)  # refuses a folder of another run
     found = find_damage(folder)
-    damage = {name: x for name, x in (found or {}).items() if not name.startswith(f"{spare}/")}
+    spared = {name: x for name, x in (found or {}).items() if name.startswith(f"{spare}/")}
+    damage = {name: x for name, x in (found or {}).items() if name not in spared}
     for name, problem in damage.items():
         logger.warning("%s: %s; it is made again", folder / name, problem)
     if found is None or damage:
         return False
-    logger.info("%s: this run has already finished; nothing to do.", folder)
+    said = ""
+    if spared:
+        name, problem = next(iter(spared.items()))
+        said = (
+            f", and its results are whole, but {name}, which they need no more, is not: {problem}"
+        )
+    logger.info("%s: this run has already finished%s; nothing to do.", folder, said)
     return True
 
 

@@ -186,7 +186,7 @@ def read_setting(word: str) -> tuple[str, Any]:
         raise ConfigError(f"--settings {word} is not NAME=VALUE, such as layers=2.")
     try:
         return name, json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return name, value
 
 

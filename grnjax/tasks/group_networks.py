@@ -48,7 +48,7 @@ class GroupConfig(Settings):
 
     least_cells: Annotated[int, Range(FEWEST_DETECTED, None)] = 50
     """Cells that a group must have; smaller ones are left out and named."""  # at 50, r has +-.28
-    resamples: Annotated[int, Range(100, None)] = 500
+    resamples: Annotated[int, Range(100, 100_000)] = 500
     """How often the cells of a group are drawn again for intervals."""
     compared_edges: Positive = 1000
     """Best edges of each group that are compared between all groups."""

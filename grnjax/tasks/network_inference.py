@@ -36,6 +36,7 @@ from grnjax.tasks.expression_ranking import (
     score_every_pair,
     sign_by_expression,
 )
+from grnjax.tasks.few_cells import tell_few_cells
 from grnjax.tasks.judging import judge_folds, trivial_out_of_fold
 from grnjax.tasks.ranked_network import RankedNetwork
 from grnjax.types import Dataset, LabelledPairs
@@ -114,6 +115,7 @@ def infer(
         folder=folder,
     )
     method.check(problem)
+    tell_few_cells(method, dataset.genes)
     learns = "labels" in method.READS
     tell_size(method, dataset, config.repeats * config.folds if learns else 1)
     if not learns:

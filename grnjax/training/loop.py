@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from grnjax.errors import ConfigError
 from grnjax.storage.checkpoints import CheckpointStore
+from grnjax.storage.memory import GIB, find_memory
 from grnjax.training import sharding
 from grnjax.training.keeper import FitLog, FitResult, Keeper, train_to_the_end
 from grnjax.training.objective import Objective, PyTree, Schedule, TrainState
@@ -106,10 +107,13 @@ def fit(
 
     Raises:
         NonFiniteError: an update was not finite; the last good state is in `store`.
-        ConfigError: the mesh has devices for large tables, and there are none.
+        ConfigError: the mesh has devices for large tables, and there are none; or what is learned
+            does not fit into the memory.
     """
     init_key, train_key = trainer.objective.split_seed(seed)
     keeper, mesh = Keeper(name, store, log), trainer.mesh
+    if mesh is None:
+        check_memory(trainer, init_key, data)
     if mesh is not None:
         data = sharding.place_data(data, trainer.objective, mesh)
     state = trainer.start(init_key, data)
@@ -125,3 +129,24 @@ def fit(
         trainer.schedule.checkpoint_seconds,
     )
     return keeper.finish(sharding.fetch(state), trainer.schedule.learning_rate)
+
+
+def check_memory(trainer: Trainer, key: jax.Array, data: Any) -> None:
+    """Refuses a fit whose parameters alone are more than there is, before any is drawn.
+
+    Counted are the state with optimizer and best parameters, once before and once after an update;
+    what a batch takes beside them is not known here.
+
+    Raises:
+        ConfigError: with the numbers.
+    """
+    form = jax.eval_shape(trainer.start, key, data)
+    learned = sum(leaf.size for leaf in jax.tree.leaves(form.parameters))
+    needed = 2 * sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(form))
+    there = find_memory(jax.local_devices()[:1])
+    if needed > there:
+        raise ConfigError(
+            f"the model has {learned:,} parameters, and fitting them takes {needed / GIB:,.1f} GiB "
+            f"at least, of which {there / GIB:,.1f} are free: take a smaller width or fewer layers "
+            "or a machine with more memory."
+        )

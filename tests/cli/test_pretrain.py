@@ -110,7 +110,7 @@ def test_the_order_of_genes_changes_no_value(cells):
 def test_a_vector_does_not_depend_on_the_cells_after_it(cells):
     found = load_cells(cells, "kind", DataConfig())
     study = PretrainingStudy(controls=(), tokens=60)
-    study = grnjax.config.parse(study, [*QUICK[:-2], "--training.epochs=1"], program="test")
+    study = grnjax.config.parse(study, QUICK[:-1], program="test")  # one program with `written`
     fitted, rows = run_study(found, study)
     assert [row["model"] for row in rows] == ["GRNFormer", "gene mean", "gene mean in type"]
     data = fitted.data

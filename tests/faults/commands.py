@@ -39,6 +39,8 @@ class Command:
     """What --out names in the run folder; None for a command that has no such flag."""
     environment: Callable[[Path], Mapping[str, str]] = lambda out: {}
     """What it finds in the environment."""
+    reads_back: bool = True
+    """Whether a run that goes on reads its checkpoints, or makes all of them again."""
 
     def on(self, inputs: Path, out: Path) -> list:
         """The words of the command on these inputs, with the folder that it writes to."""
@@ -152,6 +154,7 @@ COMMANDS = {
     "convert": Command(
         lambda inputs: ["convert", "scgpt", inputs / "published"],
         reseed=None,
+        reads_back=False,
         needs=("model", "published"),
     ),
     "convert back": Command(

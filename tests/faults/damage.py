@@ -131,7 +131,8 @@ def try_all(command: str, folder: Path, every: int = 1) -> tuple[int, list[str]]
             (again / "run.json").unlink()
         status, err = finish(words, again)
         tried += 1
-        named = is_named(file, err) or file == "run.json" and "resuming an unfinished" in err
+        anew = file == "run.json" or not (finished or chosen.reads_back)
+        named = is_named(file, err) or anew and "resuming an unfinished" in err
         mended = status == 0 and read_results(again) == expected
         if not named or status not in (0, 2) or status == 0 and not mended:
             state = "finished" if finished else "unfinished"

@@ -106,8 +106,9 @@ def build_escaped_gene(folder):
 
 @hostile("equal|no pair|nothing", "ranking of equal scores")
 def build_ties(folder):
-    path = folder / "two.csv"
-    path.write_text("," + ",".join(GENES) + "\nc0" + ",3" * 12 + "\nc1" + ",4" * 12 + "\n")
+    path = folder / "ties.csv"
+    cells = [f"c{i}" + f",{i + 3}" * 12 for i in range(6)]
+    path.write_text("\n".join(["," + ",".join(GENES), *cells]) + "\n")
     words = infer(path)
     words[words.index("pearson")] = "mutual-information"
     return words

@@ -3,9 +3,13 @@
 `python -m tests.faults.fuzz` does the same with as many inputs as there is time for.
 """
 
+import os
+import signal
+
 import numpy as np
 import pytest
 
+from tests.faults import watched
 from tests.faults.fuzz import damage, fuzz
 from tests.faults.readers import READERS
 from tests.faults.watched import Worker
@@ -43,3 +47,14 @@ def test_a_process_that_dies_is_reported_and_replaced(tmp_path, monkeypatch):
         assert worker.run(reader="TF list", path=str(path)).end == "read"
         path.write_text("")
         assert worker.run(reader="TF list", path=str(path)).end == "refused"
+
+
+def test_time_is_that_of_computing_and_what_waits_is_ended_by_the_clock(tmp_path, monkeypatch):
+    path = tmp_path / "tfs.txt"
+    path.write_text("GENE0\n")
+    with Worker() as worker:
+        assert worker.run(reader="TF list", path=str(path)).seconds < 1
+        monkeypatch.setattr(watched, "STUCK_AFTER", 1)
+        os.kill(worker.process.pid, signal.SIGSTOP)
+        stuck = worker.run(reader="TF list", path=str(path))
+        assert stuck.end == "killed" and stuck.seconds >= 1

@@ -1,7 +1,8 @@
 """Commands and readers run in a process of their own: signals, tracebacks, time and memory.
 
 Python's imports cost a second or two, so one process takes many jobs, and another one its place
-when it dies.
+when it dies. Time is that of computing, here and in processes that a job starts; a busy machine is
+no fault of a reader's.
 """
 
 import contextlib
@@ -22,7 +23,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 MOST_SECONDS, MOST_MIB = 10, 1024
-KILLED_AFTER = 60  # seconds
+KILLED_AFTER = 60  # seconds of computing
+STUCK_AFTER = 600  # by the clock, for what waits and computes nothing
 ADDRESSES = 12 << 30  # bytes; keeps the machine alive, far above what is allowed
 
 
@@ -57,13 +59,15 @@ class Worker:
         """The outcome of a job: `command=[...]`, or `reader=NAME` with its `path`."""
         if self.process is None or self.process.poll() is not None:
             self.start()
-        begun = time.monotonic()
+        begun, computed = time.monotonic(), read_seconds(self.process.pid)
         self.process.stdin.write(json.dumps(job) + "\n")
         self.process.stdin.flush()
-        if not select.select([self.process.stdout], [], [], KILLED_AFTER)[0]:
-            self.process.kill()
-            self.process.wait()
-            return Outcome("killed", "", time.monotonic() - begun, 0)
+        while not select.select([self.process.stdout], [], [], 1)[0]:
+            seconds, clock = read_seconds(self.process.pid) - computed, time.monotonic() - begun
+            if seconds > KILLED_AFTER or clock > STUCK_AFTER:
+                self.process.kill()
+                self.process.wait()
+                return Outcome("killed", "", max(seconds, clock * (clock > STUCK_AFTER)), 0)
         answer = self.process.stdout.readline()
         if not answer:
             status = self.process.wait()
@@ -127,11 +131,11 @@ def do(job: dict) -> Outcome:
     with contextlib.suppress(OSError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
-    begun = time.monotonic()
+    begun = read_seconds()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         end, text = run(job)
-    return Outcome(end, text, time.monotonic() - begun, read_peak())
+    return Outcome(end, text, read_seconds() - begun, read_peak())
 
 
 def run_command(job: dict) -> tuple[str, str]:
@@ -159,6 +163,12 @@ def run_reader(job: dict) -> tuple[str, str]:
     except BaseException:
         return "traceback", traceback.format_exc()
     return "read", ""
+
+
+def read_seconds(process: int | str = "self") -> float:
+    """Seconds that a process has computed, with those of its children that have ended."""
+    stat = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, stat[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def read_peak() -> int:

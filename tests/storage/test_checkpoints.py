@@ -154,6 +154,13 @@ def test_other_arrays_are_refused_by_name(tmp_path, target, message):
         store.latest(target(make_state()))
 
 
+def test_other_arrays_of_this_very_fit_are_those_of_another_version(tmp_path):
+    store = CheckpointStore(tmp_path / "fit", owner={"run": "a", "fit": "b"})
+    store.save(1, make_state(), {})
+    with pytest.raises(CheckpointError, match=r"another version of grnjax.*1 of .*move .*fit away"):
+        store.latest(change(make_state(), "extra", jnp.ones(3)))
+
+
 def test_a_state_holds_arrays_only(tmp_path):
     with pytest.raises(TypeError, match=r"\['rate'\] is 0.1"):
         CheckpointStore(tmp_path).save(0, {"rate": 0.1}, {})

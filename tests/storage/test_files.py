@@ -137,6 +137,20 @@ def enter(folder):
         pass
 
 
+def test_a_run_of_an_earlier_version_is_called_so(tmp_path):
+    """Its settings are the same, but for those that it did not have."""
+    before = {"command": "infer", "config": {"class": "A", "seed": 1}, "inputs": {"x": 1}}
+    now = {**before, "config": {"class": "A", "seed": 1, "lists": {"class": "B", "use": "auto"}}}
+    files.open_run(tmp_path, before)
+    with pytest.raises(
+        ConfigError, match=r"an earlier version of grnjax.*but for 1 .*\(lists.use\)"
+    ):
+        files.open_run(tmp_path, now)
+    now["config"]["seed"] = 2
+    with pytest.raises(ConfigError, match="holds another run"):
+        files.open_run(tmp_path, now)
+
+
 @pytest.mark.parametrize("use", [record, enter])
 def test_a_folder_of_someone_else_is_refused_and_untouched(tmp_path, use):
     (tmp_path / "thesis.tex").write_text("chapter 1")

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from grnjax.errors import NonFiniteError
+from grnjax.errors import ConfigError, NonFiniteError
 from grnjax.models.gcn import GCNConfig
 from grnjax.models.scregnet import ScRegNet, ScRegNetConfig
 from grnjax.storage.checkpoints import CheckpointStore
 from grnjax.training.batches import build_pair_batch
-from grnjax.training.loop import fit
+from grnjax.training.loop import check_memory, fit
 from grnjax.training.pair_objective import TrainingConfig, make_pair_trainer
 from tests.training.logs import Killed, Lines
 
@@ -114,6 +114,17 @@ def test_all_fits_of_a_run_share_one_compilation(tiny_trainer, problem, tmp_path
         fit(kill_after(tiny_trainer, 1), problem.build(), seed=0, name="fit", store=store)
     fit(tiny_trainer, problem.build(), seed=0, name="fit", store=store)
     assert tiny_trainer.chunk._cache_size() == tiny_trainer.start._cache_size() == 1
+
+
+def test_what_cannot_fit_into_the_memory_is_refused_by_its_numbers(tiny_trainer, data, monkeypatch):
+    """Twice the state: before an update and after it."""
+    state = jax.eval_shape(tiny_trainer.start, jax.random.key(0), data)
+    needed = 2 * sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
+    monkeypatch.setattr("grnjax.training.loop.find_memory", lambda devices: needed)
+    check_memory(tiny_trainer, jax.random.key(0), data)
+    monkeypatch.setattr("grnjax.training.loop.find_memory", lambda devices: needed - 1)
+    with pytest.raises(ConfigError, match=r"has [0-9,]+ parameters.* GiB at least, of which"):
+        fit(tiny_trainer, data, seed=0, name="fit")
 
 
 def test_seeds_differ_and_repeat(tiny_trainer, data):

@@ -62,8 +62,13 @@ def place_lists(
             "fewer cell types, or add lists by grnjax data compendium add."
         )
     lists, motifs = (find_lists(left, names, of_species, kind) for kind in ("binding", "motifs"))
-    known = 0 if lists is None else int(lists.covered.any(axis=0).sum())
-    if lists is None or known < FEWEST_KNOWN or known < LEAST_KNOWN * len(names):
+    if lists is None:
+        raise GeneMismatchError(
+            f"no list of {of_species} has {FEWEST_TARGETS:,} targets or more among the "
+            f"{len(names):,} genes ({list_names(names)}), too few to rank by them: {OTHERWISE}."
+        )
+    known = int(lists.covered.any(axis=0).sum())
+    if known < FEWEST_KNOWN or known < LEAST_KNOWN * len(names):
         raise GeneMismatchError(
             f"{known:,} of {len(names):,} genes ({list_names(names)}) are known to the lists of "
             f"{of_species}, too few to rank by them: {OTHERWISE}."

@@ -34,6 +34,7 @@ def test_no_list_of_targets_decides_which_genes_there_are():
     [
         (["GATA1", "C19orf48", "TP53"], "human"),
         (["Gata1", "Trp53", "Sox2", "BC005624"], "mouse"),
+        (["GATA1", "TRP53", "SOX2", "IFITM3"], "mouse"),  # as benchmarks write it
     ],
 )
 def test_species_are_told_by_spelling(names, species):
@@ -56,6 +57,11 @@ def test_genes_that_lists_do_not_know_are_refused():
     names = np.array([*GENES[:60], *(f"OTHER{i}" for i in range(300))])
     with pytest.raises(GeneMismatchError, match=r"60 of 360 genes .* are known to the lists"):
         place_lists(make_compendium(), names, "auto", ())
+    few = np.array([*GENES[:5], *(f"OTHER{i}" for i in range(300))])
+    with pytest.raises(
+        GeneMismatchError, match="no list of human has [0-9]+ targets or more among"
+    ):
+        place_lists(make_compendium(), few, "auto", ())
     with pytest.raises(ConfigError, match="has no list of binding left"):
         everything = ("K562", "HepG2", "HCT116", "A549", "HUVEC", "MCF7")
         place_lists(make_compendium(), np.array(GENES), "human", everything)
