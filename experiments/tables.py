@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from experiments.bench import tables as bench
+from experiments.cells import tables as cells
 from experiments.compendium import tables as compendium
 from experiments.expression_only import tables as expression_only
 from experiments.foundation import tables as foundation
@@ -32,12 +33,15 @@ PAPERS |= {
     "grnformer": grnformer,
     "expression_only": expression_only,
     "peers": peers,
+    "cells": cells,
     "bench": bench,
 }
 PAGES: dict[Path, dict[str, Callable[[], object]]] = {
     ROOT / "README.md": kernel_factor.README,
     ROOT / "docs/speed.md": bench.SPEED,
     ROOT / "docs/foundation.md": foundation.COSTS,
+    FOLDER / "cells/perturbation.md": cells.PERTURBATION_PAGE,
+    FOLDER / "cells/drug_response.md": cells.RESPONSE_PAGE,
     FOLDER / "compendium/lines.md": compendium.LINES,
     FOLDER / "compendium/beeline.md": compendium.SETS,
     FOLDER / "foundation/training.md": foundation_training.TABLES,

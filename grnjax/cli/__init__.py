@@ -23,6 +23,7 @@ COMMANDS = {
     "convert": "published single-cell models: weights for PyTorch into checkpoints, and back",
     "embed": "cells and genes as vectors, by a converted single-cell model",
     "evaluate": "judge any program's network file against a true network",
+    "task": "drug response, drug class, perturbation: what cells and networks predict",
     "data": "list, fetch and build public data sets; convert networks; scan for motifs",
     "doctor": "versions, devices, memory and a self-test",
 }

@@ -12,6 +12,10 @@ from grnjax.errors import ConfigError
 from grnjax.progress import logger
 from grnjax.storage.files import encode_json, lock_run, open_run, write_atomic
 from grnjax.tasks.evaluation import Evaluation, evaluate
+from grnjax.tasks.perturbation_evaluation import (
+    PerturbationJudgeConfig,
+    evaluate_by_perturbations,
+)
 from grnjax.tasks.record import digest_inputs
 
 FILES, PAIRED = ("edges", "truth", "train", "tfs"), ("pairs", "numbers")
@@ -25,17 +29,23 @@ class EvaluateCommand(Settings):
     of the truth with each of its genes, self pairs left out. Pairs that the network does not
     rank share the last place. Pairs of --train are left out. Where EDGES lies in a run folder of
     infer, a warning says if the ranking was made from lists that the truth is among.
+
+    With --perturbations it is judged by what perturbed cells did, and needs no true network.
     """
 
     edges: Positional[Path]
     """Network: TF, target and weight in text or .parquet; SIF; a matrix; .h5ad or .zarr."""
     truth: Path | None = None
-    """True network; with --pairs, by default the labels there."""
+    """True network; with --pairs, by default the labels there. Or give --perturbations."""
     pairs: Path | None = None
     """Pairs that EDGES has a number for each of, in this order, as CNNC, DeepDRIM and others write
     them (.npy, or text of one column)."""
     numbers: Path | None = None
     """GENELink's Target.csv, where --pairs and --train name genes by their number in it."""
+    perturbations: str | None = None
+    """Cells in which single genes were perturbed, .h5ad in the form of GEARS, or dream4-N: are
+    their changes predicted better by this network than by the same degrees rewired?"""
+    judge: PerturbationJudgeConfig = PerturbationJudgeConfig()
     train: Path | None = None
     """Edges (or labelled pairs) the network was trained on; they make the trivial rows."""
     tfs: Path | None = None
@@ -50,6 +60,8 @@ class EvaluateCommand(Settings):
 def run(args: list[str]) -> None:
     """Runs the command with these arguments."""
     command = settings.parse(EvaluateCommand, args, program="grnjax evaluate")
+    if command.perturbations is not None:
+        return judge_by_perturbations(command)
     edges, truth, train = read_inputs(command)
     found = evaluate(
         edges,
@@ -76,7 +88,9 @@ def read_inputs(command: EvaluateCommand):
                 "--numbers names the genes of --pairs, and there are none; give both."
             )
         if command.truth is None:
-            raise ConfigError("Nothing to judge by: give --truth NETWORK, or labelled --pairs.")
+            raise ConfigError(
+                "Nothing to judge by: give --truth NETWORK, labelled --pairs or --perturbations."
+            )
         return command.edges, command.truth, command.train
     pairs = read_pairs(command.pairs, command.numbers)
     edges = read_scores(command.edges, pairs, command.pairs)
@@ -91,6 +105,26 @@ def read_inputs(command: EvaluateCommand):
     return edges, truth, train
 
 
+def judge_by_perturbations(command: EvaluateCommand) -> None:
+    """Prints and writes how a network predicts perturbations."""
+    for name in ("truth", "pairs", "numbers", "train", "tfs"):
+        if getattr(command, name) is not None:
+            raise ConfigError(f"--{name} does not go with --perturbations; leave one of them out.")
+    found = evaluate_by_perturbations(
+        command.edges,
+        command.perturbations,
+        command.judge,
+        weight_column=command.weight_column,
+    )
+    print(f"\n{found}")
+    if command.out is not None:
+        paths = {"edges": command.edges, "perturbations": command.perturbations}
+        record = {"command": "evaluate", "inputs": digest_inputs(paths)}
+        record["judge"] = settings.to_json(command.judge)
+        rows = found.perturbations.to_dict("records")
+        write_record(command, record, {**found.summarise(), "rows": rows})
+
+
 def write_evaluation(command: EvaluateCommand, found: Evaluation) -> None:
     """evaluation.json in the folder that was asked for."""
     paths = {name: getattr(command, name) for name in FILES}
@@ -98,10 +132,15 @@ def write_evaluation(command: EvaluateCommand, found: Evaluation) -> None:
     record = {"command": "evaluate", "inputs": digest_inputs(paths)}
     if command.weight_column is not None:
         record["weight_column"] = command.weight_column
+    seen = {} if found.seen is None else {"seen": found.seen}
+    write_record(command, record, {"rows": found.rows, "beeline": found.beeline, **seen})
+
+
+def write_record(command: EvaluateCommand, record: dict, results: dict) -> None:
+    """evaluation.json, written again where it is not as it was."""
     with lock_run(command.out):
         again, path = open_run(command.out, record), command.out / "evaluation.json"
-        seen = {} if found.seen is None else {"seen": found.seen}
-        contents = encode_json({**record, "rows": found.rows, "beeline": found.beeline, **seen})
+        contents = encode_json({**record, **results})
         whole = path.is_file() and not path.is_symlink() and path.read_bytes() == contents
         if again and not whole:
             logger.warning("%s is not as this command writes it, and is written again", path)

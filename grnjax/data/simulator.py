@@ -211,12 +211,16 @@ def production(strength: np.ndarray, basal: np.ndarray, hill: np.ndarray) -> np.
     return basal + hill @ strength - np.minimum(strength, 0).sum(axis=0)
 
 
-def run_kinetics(config, rng, strength, basal, start, half) -> np.ndarray:
-    """Levels of mRNA [cell, gene] at the end of an Euler-Maruyama run from the mean-field state.
+def run_kinetics(config, rng, strength, basal, start, half, *, kept=None, added=None) -> np.ndarray:
+    """Levels of mRNA [cell, gene] at the end of an Euler-Maruyama run from the state `start`.
 
     Production and decay are independent Poisson-like channels, so their noise terms add in
     variance: dx = (P - d x) dt + q sqrt(P + d x) dW. A cell does not depend on the others, so
     blocks of them run side by side, each with a random stream of its own.
+
+    Args:
+        kept: share of a gene's production that a perturbation leaves, [cell, gene]; None: all.
+        added: production that a perturbation adds, [cell, gene]; None: nothing.
     """
     strength, basal, start, half = (np.float32(a) for a in (strength, basal, start, half))
 
@@ -226,6 +230,8 @@ def run_kinetics(config, rng, strength, basal, start, half) -> np.ndarray:
         for _ in range(config.steps):
             hill = hill_response(state[:, : config.tfs], half, config.hill)
             made, lost = production(strength, constant, hill), config.decay * state
+            made = made if kept is None else made * kept[block]
+            made = made if added is None else made + added[block]
             state += (made - lost) * np.float32(config.time_step)
             stream.standard_normal(dtype=np.float32, out=shock)
             spread = np.sqrt((made + lost) * np.float32(config.noise**2 * config.time_step))

@@ -1,0 +1,235 @@
+"""Drug class of single cells, sensitive or resistant, learned from bulk samples.
+
+SCAD's protocol (Zheng et al. 2023, Advanced Science 10:2204113): five folds of bulk and of single
+cells; the single cells of the other folds are seen without labels. One setting serves all drugs. As
+cells of a line share their label, the band of chance is that of labels permuted among lines.
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+
+from grnjax.config import AtLeastTwo
+from grnjax.data.data_set import find_root
+from grnjax.data.drug_classes import (
+    ConstructionConfig,
+    DrugPair,
+    construct_pair,
+    read_pair,
+    read_thresholds,
+)
+from grnjax.data.drug_screens import read_screen
+from grnjax.errors import ConfigError
+from grnjax.tasks.cells.study import CellPart, CellTask, Row
+from grnjax.training.domain_transfer import (
+    TransferData,
+    TransferObjective,
+    TransferTrainingConfig,
+)
+from grnjax.training.loop import make_trainer
+from grnjax.training.recorder import FitRecorder, derive_seed
+
+PERMUTATIONS = 200
+Scale = Literal["apart", "together"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Fold:
+    """One drug and fold."""
+
+    pair: DrugPair
+    bulk: np.ndarray  # train rows
+    seen: np.ndarray  # single cells without labels
+    test: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DrugClass(CellTask):
+    """Tell sensitive from resistant single cells by labelled bulk samples."""
+
+    SHOWN: ClassVar[dict[str, str]] = {"auroc": "AUROC", "auroc_high": "chance 95 %"}
+    REFERENCE: ClassVar[str] = "boosting on bulk"
+
+    drugs: tuple[str, ...] = ("Sorafenib", "NVP-TAE684", "PLX4720", "Etoposide")
+    """Drugs of a screen's folder; a folder with bulk.h5ad and cells.h5ad is one drug."""
+    table: str = "GDSC1_IC50"
+    """Table of the screen."""
+    thresholds: Path | None = None
+    """Folder with IC50_thred.txt; by default drug_response_deepcdr of the data root."""
+    construction: ConstructionConfig = ConstructionConfig()
+    """Of single cells, where a screen has none."""
+    folds: AtLeastTwo = 5
+    scale: Scale = "apart"
+    """Genes are standardised within bulk and within the train cells, or over both (published)."""
+    training: TransferTrainingConfig = TransferTrainingConfig()
+    """One setting for all drugs."""
+
+    def list_inputs(self, source: str) -> dict[str, str | Path | None]:
+        """The folder and that of the thresholds."""
+        return {"source": source, "thresholds": self.thresholds}
+
+    def read(self, source: str) -> tuple[Any, dict]:
+        """A pair of a folder, or the screen that pairs are constructed of, each seed's own."""
+        if (Path(source) / "bulk.h5ad").exists():
+            pair = read_pair(Path(source))
+            return {seed: [pair] for seed in self.seeds}, {"bulk": len(pair.bulk)}
+        screen = read_screen(source, table=self.table, graphs=False)
+        folder = self.thresholds or find_root(None) / "drug_response_deepcdr"
+        thresholds, config = read_thresholds(folder), self.construction
+        pairs = {
+            seed: [construct_pair(screen, x, thresholds, config, seed=seed) for x in self.drugs]
+            for seed in self.seeds
+        }
+        return pairs, screen.report | {"single_cells": "constructed"}
+
+    def list_parts(self, material: dict[int, list[DrugPair]]) -> list[CellPart]:
+        """Each seed, drug and fold; lines are whole in a fold of single cells."""
+        return [
+            CellPart(f"{pair.drug}-{seed}-{fold}", pair.drug, seed, content)
+            for seed, pairs in material.items()
+            for pair in pairs
+            for fold, content in enumerate(draw_folds(pair, self.folds, seed=seed))
+        ]
+
+    def list_rows(self, material, part: CellPart) -> list[Row]:
+        """Chance, linear and boosted models of bulk, and the transfer with and without."""
+        fold: Fold = part.content
+        bulk, cells = self.scale_rows(fold)
+        x, y, asked = bulk[fold.bulk], fold.pair.labels[fold.bulk], cells[fold.test]
+        shape = (len(fold.test),)
+
+        def keep(name, predict) -> Row:
+            return Row(name, "baseline", lambda _: predict(x, y, asked, seed=part.seed), shape)
+
+        found = [
+            Row("class share", "trivial", lambda _: np.full(shape, y.mean())),
+            Row(
+                "class means", "trivial", lambda _: asked @ (x[y == 1].mean(0) - x[y == 0].mean(0))
+            ),
+            keep("logistic on bulk", classify_linearly),
+            keep("boosting on bulk", classify_by_boosting),
+        ]
+        plain = dataclasses.replace(self.training, domain_weight=0.0)
+        for name, config in (("transfer", self.training), ("transfer, not adapted", plain)):
+            kind = "model" if config is self.training else "control"
+            found.append(
+                Row(
+                    name,
+                    kind,
+                    lambda r, c=config, n=name: self.fit(r, part, bulk, cells, c, n),
+                )
+            )
+        return found
+
+    def scale_rows(self, fold: Fold) -> tuple[np.ndarray, np.ndarray]:
+        """Bulk and cells with the genes standardised on what training sees."""
+        pair = fold.pair
+        seen = pair.bulk[fold.bulk], pair.cells[fold.seen]
+        if self.scale == "together":
+            seen = (np.concatenate(seen),) * 2
+        mean = [x.mean(axis=0) for x in seen]
+        spread = [np.where(x.std(axis=0) > 0, x.std(axis=0), np.inf) for x in seen]
+        found = [(x - m) / s for x, m, s in zip((pair.bulk, pair.cells), mean, spread, strict=True)]
+        return found[0].astype(np.float32), found[1].astype(np.float32)
+
+    def fit(
+        self,
+        recorder: FitRecorder,
+        part: CellPart,
+        bulk: np.ndarray,
+        cells: np.ndarray,
+        config: TransferTrainingConfig,
+        name: str,
+    ) -> np.ndarray:
+        """Logits of the test cells by the adversarial transfer."""
+        fold: Fold = part.content
+        data = TransferData(
+            source=jnp.asarray(bulk[fold.bulk]),
+            labels=jnp.asarray(fold.pair.labels[fold.bulk], jnp.float32),
+            target=jnp.asarray(cells),
+            train=jnp.asarray(fold.seen),
+        )
+        objective = TransferObjective(config, -(-len(fold.seen) // config.batch_size))
+        slug = f"{part.name}-{name.replace(', ', '-').replace(' ', '-')}"
+        seed = derive_seed(part.seed, 43)
+        fitted = recorder.fit(make_trainer(objective), data, name=slug, seed=seed)
+        return np.asarray(jax.jit(objective.predict)(fitted.variables, data.target[fold.test]))
+
+    def judge(self, material, part: CellPart, predicted) -> pd.DataFrame:
+        """AUROC of the fold's test cells, and what labels permuted among lines reach."""
+        from sklearn.metrics import roc_auc_score
+
+        fold: Fold = part.content
+        labels, line = fold.pair.cell_labels[fold.test], fold.pair.line[fold.test]
+        lines, first, of_cell = np.unique(line, return_index=True, return_inverse=True)
+        rng = np.random.default_rng([part.seed, 47])
+        drawn = [
+            roc_auc_score(rng.permutation(labels[first])[of_cell], predicted)
+            for _ in range(PERMUTATIONS)
+        ]
+        low, high = np.percentile(drawn, [2.5, 97.5])
+        auroc = roc_auc_score(labels, predicted)
+        figures = {"auroc": [auroc], "auroc_low": [low], "auroc_high": [high]}
+        return pd.DataFrame({"unit": [part.name], **figures})
+
+    def epochs(self) -> int:
+        """Of a fit."""
+        return self.training.epochs
+
+
+def draw_folds(pair: DrugPair, count: int, *, seed: int) -> list[Fold]:
+    """Folds of bulk rows and of single cells; each has both classes, and lines are not cut.
+
+    Raises:
+        ConfigError: fewer lines of a class than folds.
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    lines, first = np.unique(pair.line, return_index=True)
+    of_line = pair.cell_labels[first]
+    least = min(np.bincount(of_line, minlength=2).min(), np.bincount(pair.labels).min())
+    if least < count:
+        raise ConfigError(
+            f"{pair.drug}: {least} lines or samples of one class, fewer than the {count} folds; "
+            "give --task.folds fewer, or more lines."
+        )
+    draw = StratifiedKFold(count, shuffle=True, random_state=seed)
+    bulk = [train for train, _ in draw.split(pair.labels, pair.labels)]
+    found = []
+    for number, (_, held) in enumerate(draw.split(of_line, of_line)):
+        is_test = np.isin(pair.line, lines[held])
+        seen, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
+        found.append(Fold(pair, bulk[number], seen, test))
+    return found
+
+
+def classify_linearly(x, y, asked, *, seed: int) -> np.ndarray:
+    """Logistic regression, classes balanced."""
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=0.01, max_iter=2000, class_weight="balanced")
+    return model.fit(x, y).decision_function(asked)
+
+
+def classify_by_boosting(x, y, asked, *, seed: int) -> np.ndarray:
+    """LightGBM where it is installed, else scikit-learn's boosting on the same histograms."""
+    from grnjax.baselines.response_rows import has_lightgbm
+
+    if has_lightgbm():
+        import lightgbm
+
+        model = lightgbm.LGBMClassifier(
+            n_estimators=100, class_weight="balanced", random_state=seed, verbose=-1
+        )
+    else:
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
+        model = HistGradientBoostingClassifier(
+            class_weight="balanced", random_state=seed, early_stopping=False
+        )
+    return model.fit(x, y).predict_proba(asked)[:, 1]
