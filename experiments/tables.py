@@ -39,6 +39,7 @@ PAPERS |= {
 PAGES: dict[Path, dict[str, Callable[[], object]]] = {
     ROOT / "README.md": kernel_factor.README,
     ROOT / "docs/speed.md": bench.SPEED,
+    ROOT / "docs/scaling.md": bench.GROWTH,
     ROOT / "docs/foundation.md": foundation.COSTS,
     FOLDER / "cells/perturbation.md": cells.PERTURBATION_PAGE,
     FOLDER / "cells/drug_response.md": cells.RESPONSE_PAGE,

@@ -275,4 +275,4 @@ def test_help_shows_the_settings_of_one_method(cli, command, name):
 
 
 def test_help_of_infer_is_short(cli):
-    assert cli("infer", "--help").out.count("\n") < 300
+    assert cli("infer", "--help").out.count("\n") < 320

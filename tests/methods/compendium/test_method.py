@@ -139,7 +139,7 @@ def test_other_species_and_unknown_genes_are_one_sentence(cells, monkeypatch, tm
     bacteria = cells.rename(columns={name: f"yab{name.lower()}" for name in cells})
     for table, kind, words in (
         (bacteria, ConfigError, "neither human"),
-        (cells, GeneMismatchError, "known to the lists of human"),
+        (cells, GeneMismatchError, "no list of human has"),
     ):
         with pytest.raises(kind, match=words) as refusal:
             grnjax.infer(table, method=CompendiumMethod(), tfs=list(table)[:5])
