@@ -1,6 +1,7 @@
 """What GRNFormer may see, and what it makes of networks."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -85,23 +86,23 @@ def fitted(request, batch):
     missing = {scale: None for scale, of in has.items() if wanted not in of}
     batch = batch._replace(**missing)
     model, variables = init(config, batch)
-    return model, variables, batch
+    return jax.jit(functools.partial(model.apply, train=False)), variables, batch
 
 
 def test_a_masked_value_enters_no_prediction(fitted):
-    model, variables, batch = fitted
-    before = model.apply(variables, batch, train=False)
+    predict, variables, batch = fitted
+    before = predict(variables, batch)
     changed = batch._replace(values=jnp.where(batch.is_masked, 7.0, batch.values))
-    np.testing.assert_array_equal(before, model.apply(variables, changed, train=False))
+    np.testing.assert_array_equal(before, predict(variables, changed))
 
 
 def test_no_gradient_leads_from_a_prediction_to_a_masked_value(fitted):
-    model, variables, batch = fitted
+    predict, variables, batch = fitted
 
     def total(values):
-        return model.apply(variables, batch._replace(values=values), train=False).sum()
+        return predict(variables, batch._replace(values=values)).sum()
 
-    gradient = jax.grad(total)(batch.values)
+    gradient = jax.jit(jax.grad(total))(batch.values)
     assert not gradient[batch.is_masked].any()
     assert gradient[~batch.is_masked].any()
 
@@ -128,10 +129,10 @@ def permute(batch, order):
 
 
 def test_genes_in_another_order_have_the_same_predictions(fitted):
-    model, variables, batch = fitted
+    predict, variables, batch = fitted
     order = np.random.default_rng(2).permutation(GENES)
-    before = model.apply(variables, batch, train=False)
-    after = model.apply(variables, permute(batch, order), train=False)
+    before = predict(variables, batch)
+    after = predict(variables, permute(batch, order))
     np.testing.assert_allclose(after, before[:, order], atol=2e-6)
 
 
@@ -157,9 +158,9 @@ def pad(batch, count):
 
 
 def test_padding_changes_nothing(fitted):
-    model, variables, batch = fitted
-    before = model.apply(variables, batch, train=False)
-    after = model.apply(variables, pad(batch, 6), train=False)
+    predict, variables, batch = fitted
+    before = predict(variables, batch)
+    after = predict(variables, pad(batch, 6))
     np.testing.assert_allclose(after[:, :GENES], before, atol=2e-6)
 
 
