@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Float
 
 from grnjax.data.expression_bins import bin_genes
-from grnjax.errors import ConfigError
 from grnjax.methods.controls import permute_expression, rewire
+from grnjax.methods.expression_only import check_expression
 from grnjax.methods.method import Control, Problem
 from grnjax.methods.pair_models import PairMethod, PairScorer, put_features
 from grnjax.methods.profiles import make_profile_inputs, refuse_messages
@@ -29,7 +29,6 @@ class PairImageMethod(PairMethod):
     """A method that sees images of pairs of genes; a subclass says by which network."""
 
     READS: ClassVar[frozenset[str]] = frozenset({"labels", "expression"})
-    GIVES: ClassVar[frozenset[str]] = frozenset()
 
     balance: bool = True
     """Train on as many negatives as there are positives, drawn once a fit, as published; False
@@ -37,12 +36,8 @@ class PairImageMethod(PairMethod):
 
     def check(self, problem: Problem) -> None:
         super().check(problem)
+        check_expression(problem, self)
         refuse_messages(self, self.inputs)
-        if not problem.dataset.genes.measured.any():
-            raise ConfigError(
-                f"{self.name()} sees images of expression, and there is none here: give "
-                "--data.expression."
-            )
 
     def controls(self) -> Mapping[str, Control]:
         """Expression permuted over genes, and labels rewired."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from grnjax.methods.controls import permute_expression, rewire
+from grnjax.methods.expression_only import check_expression
 from grnjax.methods.method import Control, Problem
 from grnjax.methods.pair_models import PairInputConfig, PairMethod
 from grnjax.methods.profiles import make_profile_inputs
@@ -30,6 +31,10 @@ class GENELinkMethod(PairMethod):
     )
     """How it is trained: the published learning rate falls with every batch, so that 100 steps at
     the full rate are all that any number of epochs comes to."""
+
+    def check(self, problem: Problem) -> None:
+        super().check(problem)
+        check_expression(problem, self)
 
     def make_module(self) -> GENELink:
         """Attention, the networks of TFs and of targets, and the score."""

@@ -17,6 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from grnjax.config import Positive, Rate
 from grnjax.errors import ConfigError
 from grnjax.methods.controls import permute_expression, rewire
+from grnjax.methods.expression_only import check_expression
 from grnjax.methods.method import Control, Problem
 from grnjax.methods.pair_models import PairInputConfig, PairMethod, PairScorer
 from grnjax.methods.profiles import make_profile_inputs
@@ -108,6 +109,7 @@ class GNEMethod(PairMethod):
 
     def check(self, problem: Problem) -> None:
         super().check(problem)
+        check_expression(problem, self)
         if self.inputs != PairInputConfig():
             raise ConfigError(
                 "GNE's vectors are trained on edges alone and pass no messages, so "

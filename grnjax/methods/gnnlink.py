@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from grnjax.methods.controls import permute_expression, rewire
+from grnjax.methods.expression_only import check_expression
 from grnjax.methods.method import Control, Problem
 from grnjax.methods.pair_models import PairInputConfig, PairMethod
 from grnjax.methods.profiles import make_profile_inputs, profiles
@@ -59,11 +60,14 @@ class GNNLinkMethod(PairMethod):
 
     PAPER: ClassVar[str] = "Mao et al. 2023, Brief. Bioinform. 24(6), bbad414"
     READS: ClassVar[frozenset[str]] = frozenset({"labels", "expression"})
-    GIVES: ClassVar[frozenset[str]] = frozenset()
 
     model: GNNLinkConfig = GNNLinkConfig()
     inputs: PairInputConfig = PairInputConfig(messages="directed")
     training: GNNLinkTraining = GNNLinkTraining(epochs=100, learning_rate=1e-3)
+
+    def check(self, problem: Problem) -> None:
+        super().check(problem)
+        check_expression(problem, self)
 
     def make_module(self) -> GNNLink:
         """The convolutions and the product."""

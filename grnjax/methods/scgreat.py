@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from grnjax.errors import ConfigError
 from grnjax.methods.controls import permute_expression, rewire
+from grnjax.methods.expression_only import check_expression
 from grnjax.methods.method import Control, Problem
 from grnjax.methods.pair_models import PairMethod
 from grnjax.methods.profiles import make_profile_inputs, refuse_messages
@@ -45,6 +46,7 @@ class ScGREATMethod(PairMethod):
 
     def check(self, problem: Problem) -> None:
         super().check(problem)
+        check_expression(problem, self)
         refuse_messages(self, self.inputs)
         given = problem.embedding
         if given is not None and given.shape[1] != self.model.width:

@@ -14,6 +14,7 @@ from grnjax.data.expression_bins import OFFSET
 from grnjax.data.expression_features import standardise
 from grnjax.errors import ConfigError
 from grnjax.methods.controls import permute_expression, rewire
+from grnjax.methods.expression_only import check_expression
 from grnjax.methods.method import Control, Problem
 from grnjax.methods.pair_models import PairMethod
 from grnjax.methods.profiles import make_profile_inputs, refuse_messages
@@ -52,9 +53,10 @@ class STGRNSMethod(PairMethod):
 
     def check(self, problem: Problem) -> None:
         super().check(problem)
+        check_expression(problem, self)
         refuse_messages(self, self.inputs)
         genes, window = problem.dataset.genes, self.model.window
-        if not genes.measured.any() or len(genes.expression) < window:
+        if len(genes.expression) < window:
             raise ConfigError(
                 f"--method.model.window {window}: the set has {len(genes.expression):,} cells, and "
                 "a window must be full; give more cells, or a smaller window."
