@@ -220,13 +220,26 @@ def small_set(tmp_path_factory) -> SmallSet:
 
 
 @pytest.fixture(scope="module")
-def compile_quickly():
+def optimise_little():
     """For tests that compile much, and ask nothing that depends on how far it is optimised.
 
-    Few optimisations, and the older of XLA's two ways to make loops, which takes half the time to
-    compile. The processes that they start compile so, too.
+    The processes that they start compile so, too.
     """
     import jax
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+        jax.config.update("jax_disable_most_optimizations", True)
+        yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture(scope="module")
+def compile_quickly(optimise_little):
+    """The same by the older of XLA's two ways to make loops, which takes half the time to compile.
+
+    Not where two programs are to agree in every bit: there it rounds otherwise.
+    """
     from jax._src import compiler
 
     def choose(*given, **named):
@@ -239,11 +252,8 @@ def compile_quickly():
     flags = [f"--{name}={str(value).lower()}" for name, value in QUICK_COMPILER.items()]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XLA_FLAGS", " ".join([os.environ.get("XLA_FLAGS", ""), *flags]))
-        patch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
         patch.setattr(compiler, "get_compile_options", choose)
-        jax.config.update("jax_disable_most_optimizations", True)
         yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture(scope="session")

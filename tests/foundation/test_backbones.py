@@ -32,7 +32,7 @@ from tests.foundation.small_models import CONFIGS, GENES, make_model
 
 NAMES = tuple(MODELS)
 CELLS = 3
-pytestmark = pytest.mark.usefixtures("compile_quickly")
+pytestmark = pytest.mark.usefixtures("optimise_little")
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from grnjax.models.grnformer import GRNFormer
 from grnjax.models.structure_encoder import StructureConfig
 from grnjax.tasks.pretraining_study import PretrainingStudy, load_cells, run_study
 
-pytestmark = [pytest.mark.usefixtures("compile_quickly"), pytest.mark.slow]
+pytestmark = [pytest.mark.usefixtures("optimise_little"), pytest.mark.slow]
 CELLS = 40
 UNLIKE = ("best_model_impl", "best_model_plain")  # the same weights in other layouts
 FREEZE = {

@@ -12,7 +12,7 @@ FILES = dict(re.findall(r"^```python\n# (\w+)\.py\n(.*?)^```", TEXT, re.DOTALL |
 
 
 @pytest.fixture(scope="module", autouse=True)
-def compile_quickly(compile_quickly):
+def optimise_little(optimise_little):
     """What these tests ask of a program holds at any optimisation, and they compile many."""
 
 

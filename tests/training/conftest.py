@@ -36,7 +36,7 @@ class Problem:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def compile_quickly(compile_quickly):
+def optimise_little(optimise_little):
     """What these tests ask of a program holds at any optimisation, and they compile many."""
 
 
