@@ -17,6 +17,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.compilation import compile_quickly, optimise_little  # noqa: F401
+
 GOLDEN = Path(__file__).parent / "golden"
 QUICK_METHODS = {
     "kernel-factor": ("training.steps=60", "kernels.episodes=4"),
@@ -85,7 +87,6 @@ QUICK_METHODS = {
 }
 QUICK_FACTORS = tuple(f"--method.{item}" for item in QUICK_METHODS["kernel-factor"])
 MOST_MAPPINGS = 32_000
-QUICK_COMPILER = {"xla_cpu_use_fusion_emitters": False}
 SPLIT = {"Train": (0, 0.62), "Validation": (0.62, 0.75), "Test": (0.75, 1)}
 
 
@@ -217,43 +218,6 @@ def small_set(tmp_path_factory) -> SmallSet:
     (folder / "tfs.txt").write_text("\n".join(data.tfs))
     truth = data.edges[["tf", "target"]]
     return SmallSet(folder, counts, known, truth, data.genes.tolist(), data.tfs.tolist())
-
-
-@pytest.fixture(scope="module")
-def optimise_little():
-    """For tests that compile much, and ask nothing that depends on how far it is optimised.
-
-    The processes that they start compile so, too.
-    """
-    import jax
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-        jax.config.update("jax_disable_most_optimizations", True)
-        yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
-@pytest.fixture(scope="module")
-def compile_quickly(optimise_little):
-    """The same by the older of XLA's two ways to make loops, which takes half the time to compile.
-
-    Not where two programs are to agree in every bit: there it rounds otherwise.
-    """
-    from jax._src import compiler
-
-    def choose(*given, **named):
-        options = find(*given, **named)
-        options.env_option_overrides = [*options.env_option_overrides, *QUICK_COMPILER.items()]
-        return options
-
-    find = compiler.get_compile_options
-    find(1, 1)  # reads XLA_FLAGS, once and for all
-    flags = [f"--{name}={str(value).lower()}" for name, value in QUICK_COMPILER.items()]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XLA_FLAGS", " ".join([os.environ.get("XLA_FLAGS", ""), *flags]))
-        patch.setattr(compiler, "get_compile_options", choose)
-        yield
 
 
 @pytest.fixture(scope="session")

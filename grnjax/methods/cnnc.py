@@ -5,43 +5,29 @@ expression of a pair alone, so that a fit can be transferred to other cells.
 """
 
 import dataclasses
-from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float
 
 from grnjax.data.expression_bins import bin_genes
-from grnjax.methods.controls import permute_expression, rewire
-from grnjax.methods.expression_only import check_expression
-from grnjax.methods.method import Control, Problem
-from grnjax.methods.pair_models import PairMethod, PairScorer, put_features
-from grnjax.methods.profiles import make_profile_inputs, refuse_messages
+from grnjax.methods.method import Problem
+from grnjax.methods.pair_models import PairScorer, put_features
+from grnjax.methods.profiles import ProfileMethod
 from grnjax.models.cnnc import CNNC, CNNCConfig
 from grnjax.models.pair_images import BINS
-from grnjax.training.batches import ModelInputs, Sizes
+from grnjax.training.batches import Sizes
 from grnjax.training.scheduled import ScheduledConfig
 from grnjax.types import GeneTable, LabelledPairs, Part
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PairImageMethod(PairMethod):
+class PairImageMethod(ProfileMethod):
     """A method that sees images of pairs of genes; a subclass says by which network."""
-
-    READS: ClassVar[frozenset[str]] = frozenset({"labels", "expression"})
 
     balance: bool = True
     """Train on as many negatives as there are positives, drawn once a fit, as published; False
     takes all train pairs."""
-
-    def check(self, problem: Problem) -> None:
-        super().check(problem)
-        check_expression(problem, self)
-        refuse_messages(self, self.inputs)
-
-    def controls(self) -> Mapping[str, Control]:
-        """Expression permuted over genes, and labels rewired."""
-        return {"expression-permuted": permute_expression, "labels-rewired": rewire}
 
     def choose_train(self, part: Part) -> LabelledPairs:
         """The train pairs, without the negatives that are more than the positives."""
@@ -57,9 +43,6 @@ class PairImageMethod(PairMethod):
         """What the network is given of each gene: bins of cells, below 0 where not measured."""
         bins = bin_genes(genes.expression, BINS).astype(np.float32)
         return np.where(genes.measured[:, None], bins, -1)
-
-    def make_inputs(self, problem: Problem, sizes: Sizes) -> ModelInputs:
-        return make_profile_inputs(problem, sizes, "none", self.make_nodes(problem.dataset.genes))
 
     def check_transfer(self, problem: Problem) -> None:
         """Images mean the same in other cells."""

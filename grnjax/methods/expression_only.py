@@ -25,7 +25,15 @@ from grnjax.config import Settings
 from grnjax.data.names import list_names
 from grnjax.errors import ConfigError, NonFiniteError
 from grnjax.methods.controls import permute_expression
-from grnjax.methods.method import Control, Cost, MethodConfig, Problem, Scorer, make_method
+from grnjax.methods.method import (
+    Control,
+    Cost,
+    MethodConfig,
+    Problem,
+    Scorer,
+    check_expression,
+    make_method,
+)
 from grnjax.methods.score_blocks import digest_run, read_block, write_block
 from grnjax.progress import ProgressBar
 from grnjax.training.recorder import FitRecorder
@@ -163,14 +171,6 @@ class MatrixScorer(Scorer):
     def logits(self, pairs: LabelledPairs) -> Float[np.ndarray, "1 pair"]:
         """The scores, which are no logits but rank as such."""
         return scores_at(self.matrix, pairs, self.tfs)[None]
-
-
-def check_expression(problem: Problem, method: MethodConfig) -> None:
-    """Refuses a data set without expression."""
-    if not problem.dataset.genes.measured.any():
-        raise ConfigError(
-            f"{method.name()} ranks by expression, and there is none here: give --data.expression."
-        )
 
 
 def mark(problem: Problem) -> np.ndarray:

@@ -4,7 +4,7 @@ Kishan, Li, Cui and Haake 2019 (BMC Systems Biology 13:38); the model is `models
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 import jax
@@ -16,13 +16,10 @@ from sklearn.linear_model import LogisticRegression
 
 from grnjax.config import Positive, Rate
 from grnjax.errors import ConfigError
-from grnjax.methods.controls import permute_expression, rewire
-from grnjax.methods.expression_only import check_expression
-from grnjax.methods.method import Control, Problem
-from grnjax.methods.pair_models import PairInputConfig, PairMethod, PairScorer
-from grnjax.methods.profiles import make_profile_inputs
+from grnjax.methods.method import Problem
+from grnjax.methods.pair_models import PairInputConfig, PairScorer
+from grnjax.methods.profiles import ProfileMethod
 from grnjax.models.gne import GNE, GNEConfig
-from grnjax.training.batches import ModelInputs, Sizes
 from grnjax.training.losses import sum_over, weighted_mean
 from grnjax.training.objective import BatchLoss
 from grnjax.training.pair_objective import Model
@@ -92,11 +89,10 @@ def sampled_softmax(
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class GNEMethod(PairMethod):
+class GNEMethod(ProfileMethod):
     """GNE with its published settings."""
 
     PAPER: ClassVar[str] = "Kishan et al. 2019, BMC Syst. Biol. 13:38"
-    READS: ClassVar[frozenset[str]] = frozenset({"labels", "expression"})
 
     model: GNEConfig = GNEConfig()
     training: GNETraining = GNETraining(epochs=20, batch_size=256, learning_rate=5e-3, patience=3)
@@ -108,24 +104,16 @@ class GNEMethod(PairMethod):
         return GNE(self.model)
 
     def check(self, problem: Problem) -> None:
-        super().check(problem)
-        check_expression(problem, self)
         if self.inputs != PairInputConfig():
             raise ConfigError(
                 "GNE's vectors are trained on edges alone and pass no messages, so "
                 "--method.inputs would change nothing; leave it out."
             )
-
-    def controls(self) -> Mapping[str, Control]:
-        """Expression permuted over genes, and labels rewired."""
-        return {"expression-permuted": permute_expression, "labels-rewired": rewire}
+        super().check(problem)
 
     def choose_train(self, part: Part) -> LabelledPairs:
         """The train edges."""
         return part.split.train.take(part.split.train.labels > 0)
-
-    def make_inputs(self, problem: Problem, sizes: Sizes) -> ModelInputs:
-        return make_profile_inputs(problem, sizes, "none")
 
     def fit_all(
         self,

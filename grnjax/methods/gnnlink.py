@@ -5,24 +5,21 @@ Mao, Pang, Zhou, Liu and Pan 2023 (Briefings in Bioinformatics 24(6), bbad414); 
 """
 
 import dataclasses
-from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
-from grnjax.methods.controls import permute_expression, rewire
-from grnjax.methods.expression_only import check_expression
-from grnjax.methods.method import Control, Problem
-from grnjax.methods.pair_models import PairInputConfig, PairMethod
-from grnjax.methods.profiles import make_profile_inputs, profiles
+from grnjax.methods.pair_models import PairInputConfig
+from grnjax.methods.profiles import ProfileMethod
 from grnjax.models.gnnlink import GNNLink, GNNLinkConfig
-from grnjax.training.batches import ModelInputs, Sizes
 from grnjax.training.losses import sum_over
 from grnjax.training.objective import BatchLoss
 from grnjax.training.pair_objective import Model
 from grnjax.training.scheduled import ScheduledConfig, ScheduledObjective
+from grnjax.types import GeneTable
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,31 +52,22 @@ class MaskedError(ScheduledObjective):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class GNNLinkMethod(PairMethod):
+class GNNLinkMethod(ProfileMethod):
     """GNNLink with its published settings, except that validation pairs choose the epoch."""
 
     PAPER: ClassVar[str] = "Mao et al. 2023, Brief. Bioinform. 24(6), bbad414"
-    READS: ClassVar[frozenset[str]] = frozenset({"labels", "expression"})
+    PASSES_MESSAGES: ClassVar[bool] = True
 
     model: GNNLinkConfig = GNNLinkConfig()
     inputs: PairInputConfig = PairInputConfig(messages="directed")
     training: GNNLinkTraining = GNNLinkTraining(epochs=100, learning_rate=1e-3)
 
-    def check(self, problem: Problem) -> None:
-        super().check(problem)
-        check_expression(problem, self)
-
     def make_module(self) -> GNNLink:
         """The convolutions and the product."""
         return GNNLink(self.model)
 
-    def controls(self) -> Mapping[str, Control]:
-        """Expression permuted over genes, and labels rewired."""
-        return {"expression-permuted": permute_expression, "labels-rewired": rewire}
-
-    def make_inputs(self, problem: Problem, sizes: Sizes) -> ModelInputs:
+    def make_nodes(self, genes: GeneTable) -> Float[np.ndarray, "gene cell"]:
         """Profiles that are standardised over cells and then scaled to length 1."""
-        nodes = profiles(problem.dataset.genes)
+        nodes = super().make_nodes(genes)
         length = np.linalg.norm(nodes, axis=1, keepdims=True)
-        nodes = (nodes / np.where(length > 0, length, 1)).astype(np.float32)
-        return make_profile_inputs(problem, sizes, self.inputs.messages, nodes)
+        return (nodes / np.where(length > 0, length, 1)).astype(np.float32)

@@ -257,3 +257,11 @@ def make_method(method: "MethodConfig | str") -> MethodConfig:
             "or give a method's config."
         )
     return found()
+
+
+def check_expression(problem: Problem, method: MethodConfig) -> None:
+    """Refuses a data set without expression."""
+    if not problem.dataset.genes.measured.any():
+        raise ConfigError(
+            f"{method.name()} ranks by expression, and there is none here: give --data.expression."
+        )

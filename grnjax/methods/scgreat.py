@@ -4,22 +4,17 @@ Wang et al. 2024 (iScience 27(4), 109352); the model is `models/scgreat.py`.
 """
 
 import dataclasses
-from collections.abc import Mapping
 from typing import ClassVar
 
 from grnjax.errors import ConfigError
-from grnjax.methods.controls import permute_expression, rewire
-from grnjax.methods.expression_only import check_expression
-from grnjax.methods.method import Control, Problem
-from grnjax.methods.pair_models import PairMethod
-from grnjax.methods.profiles import make_profile_inputs, refuse_messages
+from grnjax.methods.method import Problem
+from grnjax.methods.profiles import ProfileMethod
 from grnjax.models.scgreat import ScGREAT, ScGREATConfig
-from grnjax.training.batches import ModelInputs, Sizes
 from grnjax.training.scheduled import ScheduledConfig
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ScGREATMethod(PairMethod):
+class ScGREATMethod(ProfileMethod):
     """scGREAT with its published settings, except that validation pairs choose the epoch.
 
     Without --data.embedding a token is made of the profile alone.
@@ -46,18 +41,9 @@ class ScGREATMethod(PairMethod):
 
     def check(self, problem: Problem) -> None:
         super().check(problem)
-        check_expression(problem, self)
-        refuse_messages(self, self.inputs)
         given = problem.embedding
         if given is not None and given.shape[1] != self.model.width:
             raise ConfigError(
                 f"--data.embedding has vectors of {given.shape[1]} numbers, which are added to "
                 f"tokens of {self.model.width}; give --method.model.width {given.shape[1]}."
             )
-
-    def controls(self) -> Mapping[str, Control]:
-        """Expression permuted over genes, and labels rewired."""
-        return {"expression-permuted": permute_expression, "labels-rewired": rewire}
-
-    def make_inputs(self, problem: Problem, sizes: Sizes) -> ModelInputs:
-        return make_profile_inputs(problem, sizes, "none")

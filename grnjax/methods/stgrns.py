@@ -4,7 +4,6 @@ Xu, Zhang, Liu and Zhang 2023 (Bioinformatics 39(4), btad165); the model is `mod
 """
 
 import dataclasses
-from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -13,13 +12,9 @@ from jaxtyping import Float, Int
 from grnjax.data.expression_bins import OFFSET
 from grnjax.data.expression_features import standardise
 from grnjax.errors import ConfigError
-from grnjax.methods.controls import permute_expression, rewire
-from grnjax.methods.expression_only import check_expression
-from grnjax.methods.method import Control, Problem
-from grnjax.methods.pair_models import PairMethod
-from grnjax.methods.profiles import make_profile_inputs, refuse_messages
+from grnjax.methods.method import Problem
+from grnjax.methods.profiles import ProfileMethod
 from grnjax.models.stgrns import STGRNS, STGRNSConfig
-from grnjax.training.batches import ModelInputs, Sizes
 from grnjax.training.scheduled import ScheduledConfig
 from grnjax.types import GeneTable
 
@@ -27,11 +22,10 @@ PSEUDOTIME = "pseudotime"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class STGRNSMethod(PairMethod):
+class STGRNSMethod(ProfileMethod):
     """STGRNS with its published settings, except that validation pairs choose the epoch."""
 
     PAPER: ClassVar[str] = "Xu et al. 2023, Bioinformatics 39(4), btad165"
-    READS: ClassVar[frozenset[str]] = frozenset({"labels", "expression"})
 
     model: STGRNSConfig = STGRNSConfig()
     order: Literal["component", "pseudotime"] = "component"
@@ -53,8 +47,6 @@ class STGRNSMethod(PairMethod):
 
     def check(self, problem: Problem) -> None:
         super().check(problem)
-        check_expression(problem, self)
-        refuse_messages(self, self.inputs)
         genes, window = problem.dataset.genes, self.model.window
         if len(genes.expression) < window:
             raise ConfigError(
@@ -66,13 +58,6 @@ class STGRNSMethod(PairMethod):
                 "--method.order pseudotime: nothing is known of the cells under `pseudotime`; add "
                 "the column to .obs, or leave the order at component."
             )
-
-    def controls(self) -> Mapping[str, Control]:
-        """Expression permuted over genes, and labels rewired."""
-        return {"expression-permuted": permute_expression, "labels-rewired": rewire}
-
-    def make_inputs(self, problem: Problem, sizes: Sizes) -> ModelInputs:
-        return make_profile_inputs(problem, sizes, "none", self.make_nodes(problem.dataset.genes))
 
     def make_nodes(self, genes: GeneTable) -> Float[np.ndarray, "gene cell"]:
         """log10(x + 0.01) in the order of the cells; zeros for a gene without expression."""

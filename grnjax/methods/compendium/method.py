@@ -48,8 +48,8 @@ from grnjax.methods.compendium.classes import (
 )
 from grnjax.methods.compendium.scoring import By, PairScore, choose_score
 from grnjax.methods.compendium.sources import KnownLists, place_lists
-from grnjax.methods.expression_only import check_expression, mark, refuse_many_pairs
-from grnjax.methods.method import Cost, MethodConfig, Problem, Scorer
+from grnjax.methods.expression_only import mark, refuse_many_pairs
+from grnjax.methods.method import Cost, MethodConfig, Problem, Scorer, check_expression
 from grnjax.progress import logger
 from grnjax.training.recorder import FitRecorder
 from grnjax.types import Dataset, GeneTable, LabelledPairs, Part, Split

@@ -43,8 +43,8 @@ from grnjax.methods.enhancer.region_gene import LinkConfig, Links, link, search_
 from grnjax.methods.enhancer.regulons import Relations, SignPair, find_triplets, tabulate
 from grnjax.methods.enhancer.smoothing import SmoothingConfig, smooth
 from grnjax.methods.enhancer.tf_gene import TfGeneConfig, hold_against
-from grnjax.methods.expression_only import check_expression, mark, refuse_many_pairs
-from grnjax.methods.method import Control, Cost, MethodConfig, Problem, Scorer
+from grnjax.methods.expression_only import mark, refuse_many_pairs
+from grnjax.methods.method import Control, Cost, MethodConfig, Problem, Scorer, check_expression
 from grnjax.training.recorder import FitRecorder
 from grnjax.types import GeneTable, LabelledPairs, Part
 
