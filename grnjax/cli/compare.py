@@ -72,7 +72,7 @@ def write_files(results: Comparison, command: CompareCommand) -> None:
     try:
         from grnjax.plotting.comparison import plot_comparison
     except ModuleNotFoundError as error:
-        logger.warning("no picture, as %s is not installed: pip install 'grnjax[plot]'", error.name)
+        logger.warning("There is no picture. %s", error)  # it says what to install
         return
     note = f"{command.folder}, {command.kind} split, means over {command.draws} draws"
     plot_comparison(table, note).savefig(command.out / PICTURE)

@@ -1,10 +1,14 @@
 """`grnjax compare`: a line a method, the same splits for all, a row at a time."""
 
+import importlib.util
 import json
+import sys
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
+from grnjax.cli.compare import PICTURE, TABLE, write_files
 from grnjax.methods.method import MethodConfig
 from grnjax.storage.files import read_json_lines
 
@@ -71,3 +75,16 @@ def test_what_is_no_method_or_setting_is_refused_before_anything_is_read(
     outcome = cli("compare", tmp_path / "no-set", *words, "--out", tmp_path / "run")
     assert outcome.status == 2 and complaint in outcome.err, outcome.err
     assert not (tmp_path / "run").exists()
+
+
+def test_without_matplotlib_it_is_said_what_to_install(monkeypatch, tmp_path, caplog):
+    find = importlib.util.find_spec
+    for name in [name for name in sys.modules if name.startswith("grnjax.plotting")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *_: None if name == "matplotlib" else find(name)
+    )
+    results = SimpleNamespace(table=pd.DataFrame({"auroc": [0.5]}))
+    write_files(results, SimpleNamespace(out=tmp_path))
+    assert "pip install 'grnjax[plot]'" in caplog.text and "None" not in caplog.text
+    assert (tmp_path / TABLE).exists() and not (tmp_path / PICTURE).exists()
