@@ -166,7 +166,7 @@ def test_no_known_regulation(refuse, small_set):
         complaint, "kernel-factor learns from known regulation: give --network EDGES", "grnboost2"
     )
     complaint = refuse("infer", path, "--tfs", small_set.folder / "tfs.txt")
-    expect(complaint, "known to the lists of human", "--network=EDGES", "grnboost2")
+    expect(complaint, "no list of human", "too few to rank by them", "--network=EDGES", "grnboost2")
 
 
 def test_a_network_without_expression(refuse, small_set):
@@ -273,7 +273,7 @@ def test_an_option_that_cannot_be_chosen(option, words, refuse, genelink_folder)
         (["--method.training.epochs=3"], "grnjax infer has no flag --method.training.epochs; did"),
         ([*SCREGNET, "--explain"], "--explain is no setting of scRegNet; leave it out"),
         ([*SCREGNET, "--method.most-genes=9"], "grnjax infer has no flag --method.most-genes"),
-        (["--method=genie"], "takes one of kernel-factor, scRegNet, GT-GRN, pearson, spearman,"),
+        (["--method=genie"], "takes one of kernel-factor, scRegNet, GT-GRN, GENELink, GNNLink,"),
         (["--evidence", "motifs=absent.csv"], "no such file: absent.csv"),
         (["--evidence", "motif=absent.csv"], "did you mean motifs?"),
         (["--data.split", "folder"], "drop --data.expression, --data.root and --data.split"),

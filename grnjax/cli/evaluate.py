@@ -89,7 +89,7 @@ def read_inputs(command: EvaluateCommand):
             )
         if command.truth is None:
             raise ConfigError(
-                "Nothing to judge by: give --truth NETWORK, labelled --pairs or --perturbations."
+                "grnjax evaluate needs --truth NETWORK, labelled --pairs or --perturbations to judge by."
             )
         return command.edges, command.truth, command.train
     pairs = read_pairs(command.pairs, command.numbers)

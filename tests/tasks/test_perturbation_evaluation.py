@@ -89,4 +89,4 @@ def test_the_command_prints_and_writes_it(planted, cli, tmp_path):
     found = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     assert found["p_value"] < 0.01 and "same degrees rewired" in outcome.out
     neither = cli("evaluate", tmp_path / "edges.tsv")
-    assert neither.status == 2 and "Nothing to judge by" in neither.err
+    assert neither.status == 2 and "needs --truth NETWORK" in neither.err
