@@ -89,7 +89,7 @@ def read_inputs(command: EvaluateCommand):
             )
         if command.truth is None:
             raise ConfigError(
-                "grnjax evaluate needs --truth NETWORK, labelled --pairs or --perturbations to judge by."
+                "grnjax evaluate needs --truth NETWORK, labelled --pairs or --perturbations."
             )
         return command.edges, command.truth, command.train
     pairs = read_pairs(command.pairs, command.numbers)
