@@ -71,6 +71,7 @@ def test_cut_missing_and_added_files_are_noticed(saved, caplog):
     expect_step_100(saved, extra, caplog)
 
 
+@pytest.mark.slow
 def test_no_bit_of_the_manifest_goes_unnoticed(saved):
     shutil.rmtree(saved.folder / "100")
     path = saved.folder / "120" / "manifest.json"

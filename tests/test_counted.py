@@ -14,6 +14,7 @@ def without_trivial_rows(monkeypatch):
     monkeypatch.setattr(judging, "MOST_TRIVIAL_CANDIDATES", 0)
 
 
+@pytest.mark.slow
 def test_gaps_and_repeats_are_counted(
     without_trivial_rows, cli, quick_factors, small_set, tmp_path
 ):
@@ -56,6 +57,7 @@ def test_gaps_and_repeats_are_counted(
         assert words in outcome.err
 
 
+@pytest.mark.slow
 def test_scaled_values_may_be_negative(
     without_trivial_rows, cli, quick_factors, small_set, tmp_path
 ):

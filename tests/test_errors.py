@@ -317,6 +317,7 @@ def test_seeds_are_different_whole_numbers(values, words, flag, refuse, genelink
 # Run folders
 
 
+@pytest.mark.slow
 def test_out_is_a_file(infer, write):
     path = write(b"mine", "notes.txt")
     expect(infer(out=path), path, "is a file", "choose another --out")

@@ -38,6 +38,7 @@ def test_the_check_would_notice_an_import():
     assert "pandas" in modules
 
 
+@pytest.mark.slow
 def test_importing_every_command_initialises_no_device():
     code = "\n".join(
         [

@@ -65,6 +65,7 @@ def test_many_zeros_take_one_bin_only():
 # Cuts
 
 
+@pytest.mark.slow
 def test_cuts_between_single_values_are_those_of_the_walk(coarse):
     """Values are whole numbers, of which all sums are exact, and their mean is 0 in each node."""
     rng, targets = np.random.default_rng(1), 6
@@ -91,6 +92,7 @@ def test_cuts_between_single_values_are_those_of_the_walk(coarse):
 # Scores
 
 
+@pytest.mark.slow
 def test_scores_are_those_of_exact_cuts_where_values_are_few(coarse, monkeypatch):
     def score(cuts):
         config = GRNBoost2Config(rounds=30, depth=2, cuts=cuts)
@@ -102,6 +104,7 @@ def test_scores_are_those_of_exact_cuts_where_values_are_few(coarse, monkeypatch
     np.testing.assert_allclose(score("binned"), exact, atol=1e-5 * exact.max())
 
 
+@pytest.mark.slow
 def test_other_places_of_the_targets_permute_the_scores(coarse):
     config = GRNBoost2Config(rounds=40, cuts="binned")
     order = np.append(np.arange(TFS), TFS + np.random.default_rng(0).permutation(TARGETS))

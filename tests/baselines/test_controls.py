@@ -69,6 +69,7 @@ def judge(scores, pairs):
     return roc_auc_score(pairs.labels, at), average_precision_score(pairs.labels, at)
 
 
+@pytest.mark.slow
 def test_every_row_scores_every_tf_with_every_gene(rows):
     assert list(rows) == [
         "TF rate",

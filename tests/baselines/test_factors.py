@@ -84,6 +84,7 @@ def test_additive_scores_have_a_swap_concordance_of_exactly_one_half(additive):
     assert roc_auc_score(test.labels, logits[tuple(test.pairs.T)]) > 0.75
 
 
+@pytest.mark.slow
 def test_factors_find_a_planted_interaction_that_base_rates_cannot():
     rng = np.random.default_rng(2)
     truth = 1.5 * rng.normal(size=(TFS, 3)) @ rng.normal(size=(3, GENES)) - 1
@@ -125,6 +126,7 @@ def test_a_fit_repeats_with_its_seed(additive):
     assert not np.array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_the_gradient_is_that_of_the_loss():
     rng = np.random.default_rng(5)
     shapes = {

@@ -114,6 +114,7 @@ def varying(genes):
 # One tree
 
 
+@pytest.mark.slow
 def test_a_tree_that_tries_all_tfs_is_that_of_scikit_learn(planted):
     genes, _ = planted
     candidates, targets = genes.expression[:, :TFS], genes.expression[:, TFS:15]
@@ -131,6 +132,7 @@ def test_a_tree_that_tries_all_tfs_is_that_of_scikit_learn(planted):
         np.testing.assert_allclose(gains[:, column], lowered, rtol=1e-3, atol=1e-2)
 
 
+@pytest.mark.slow
 def test_a_node_without_an_allowed_cut_predicts_its_mean(planted):
     genes, _ = planted
     plan = Plan(depth=2, cells=CELLS, tfs=TFS, bag=100, tried=3, slots=3)
@@ -163,6 +165,7 @@ def test_each_tf_is_tried_as_often_as_any_other():
 # GRNBoost2
 
 
+@pytest.mark.slow
 def test_grnboost2_agrees_with_scikit_learn_as_well_as_that_does_with_itself(planted, boosted):
     genes, _ = planted
     config, ours = boosted
@@ -198,6 +201,7 @@ def test_a_gene_is_never_its_own_regulator_and_what_never_varies_scores_0(
         assert (scores >= 0).all() and scores[:, varying(genes)].any(axis=0).all()
 
 
+@pytest.mark.slow
 def test_importances_of_a_target_sum_to_its_number_of_trees(planted):
     genes, _ = planted
     config = GRNBoost2Config(rounds=7, window=7)  # regrouped once, ended within a group
@@ -214,6 +218,7 @@ def test_improvement_on_new_cells_ends_sooner(boosted_by_rule):
     assert rounds["new-cells"] < 60 < 120 < rounds["same-cells"]
 
 
+@pytest.mark.slow
 def test_scores_do_not_depend_on_the_block(planted, boosted, monkeypatch):
     genes, _ = planted
     config, (scores, _) = boosted
@@ -238,6 +243,7 @@ def test_settings_that_cannot_be_are_refused(wrong):
 # GENIE3
 
 
+@pytest.mark.slow
 def test_genie3_is_the_mean_decrease_of_variance_of_scikit_learns_trees(planted, forest_scores):
     genes, _ = planted
     targets, config = np.arange(18, 24), dataclasses.replace(FEW_TREES, trees=100)

@@ -48,6 +48,7 @@ def written(folder, cli):
     return words, outcome
 
 
+@pytest.mark.slow
 def test_the_file_has_what_python_computes(folder, written):
     adata = anndata.read_h5ad(folder / "cells.h5ad")
     expected = grnjax.activity(adata, folder / "eregulons.tsv", groups="kind", seed=4)
@@ -108,6 +109,7 @@ def test_multimodal_files_and_tables_of_text_give_the_same(folder, written, cli,
     np.testing.assert_array_equal(read_activity(text).activity, expected.activity)
 
 
+@pytest.mark.slow
 def test_a_reference_calls_other_cells_by_both_ways(folder, written, cli, tmp_path):
     words = ["--reference", folder / "out.h5ad", "--groups", "kind", "--out"]
     outcome = cli("activity", folder / "cells.h5ad", *words, tmp_path / "again.h5ad")

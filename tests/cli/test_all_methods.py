@@ -35,6 +35,7 @@ def arguments(small_set, genelink_folder, other_folder):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command, name",
     [

@@ -22,6 +22,7 @@ def few_methods(monkeypatch):
     monkeypatch.setattr(MethodConfig, "NAMED", {name: MethodConfig.NAMED[name] for name in NAMED})
 
 
+@pytest.mark.slow
 def test_all_methods_make_one_table_with_their_costs_and_a_run_resumes(
     few_methods, genelink_folder, cli, tmp_path
 ):

@@ -104,6 +104,7 @@ def test_genes_are_read_back_by_name(embedded):
     assert not np.array_equal(group.values, found.values)
 
 
+@pytest.mark.slow
 def test_a_second_time_does_nothing_and_damage_is_mended_from_the_chunks(
     embedded, model, cells, cli, tmp_path, monkeypatch
 ):
@@ -125,6 +126,7 @@ def test_a_second_time_does_nothing_and_damage_is_mended_from_the_chunks(
     assert outcome.status == 2 and "holds another run" in outcome.err
 
 
+@pytest.mark.slow
 def test_killed_after_some_chunks_it_goes_on(embedded, model, cells, cli, tmp_path, monkeypatch):
     words = ["embed", cells, "--model", model, "--out", tmp_path / "run"]
     words += ["--groups", "type", *QUICK]
@@ -150,6 +152,7 @@ def test_killed_after_some_chunks_it_goes_on(embedded, model, cells, cli, tmp_pa
             np.testing.assert_array_equal(one.varm["scgpt:b"], two.varm["scgpt:b"])
 
 
+@pytest.mark.slow
 def test_what_is_no_h5ad_is_held_in_memory(embedded, model, cells, cli, tmp_path):
     anndata.read_h5ad(cells).write_zarr(tmp_path / "counts.zarr")
     words = ["embed", tmp_path / "counts.zarr", "--model", model, "--out", tmp_path / "run"]
@@ -161,6 +164,7 @@ def test_what_is_no_h5ad_is_held_in_memory(embedded, model, cells, cli, tmp_path
     np.testing.assert_equal(one[1], two[1])
 
 
+@pytest.mark.slow
 def test_a_mistake_is_one_sentence(model, cells, cli, tmp_path):
     out, empty = tmp_path / "out", tmp_path / "empty"
     empty.mkdir()

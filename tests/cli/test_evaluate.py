@@ -199,6 +199,7 @@ def test_run_twice_it_gives_the_same_and_another_network_needs_another_folder(
     assert (out / "evaluation.json").read_bytes() == content
 
 
+@pytest.mark.slow
 def test_every_file_of_a_run_is_judged_alike(inferred, small_set, cli):
     judged = {
         cli("evaluate", inferred / name, "--truth", small_set.folder / "truth.csv").out
@@ -232,6 +233,7 @@ def write_lists(path, cell):
     return path
 
 
+@pytest.mark.slow
 def test_a_truth_among_the_lists_of_the_ranking_is_named(ranking, small_set, cli, tmp_path):
     edges = ranking()
     copy = write_lists(tmp_path / "theirs.tsv", "K562")
@@ -255,6 +257,7 @@ def test_a_truth_among_the_lists_of_the_ranking_is_named(ranking, small_set, cli
     assert "by its name it is of H1" in outcome.err and "labels agree" not in outcome.err
 
 
+@pytest.mark.slow
 def test_lists_that_were_left_out_are_not_known_to_the_ranking(ranking, cli, tmp_path):
     copy = write_lists(tmp_path / "K562.tsv", "K562")
     edges = ranking("--method=compendium", "--method.without", "K562")
@@ -265,6 +268,7 @@ def test_lists_that_were_left_out_are_not_known_to_the_ranking(ranking, cli, tmp
     assert cli("evaluate", moved, "--truth", copy).status == 0
 
 
+@pytest.mark.slow
 def test_a_ranking_in_memory_knows_its_lists_too(small_set, other_lists, tmp_path, caplog):
     files = small_set.arguments
     copy = write_lists(tmp_path / "theirs.tsv", "HEPG2")

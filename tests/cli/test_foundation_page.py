@@ -55,6 +55,7 @@ def lay_down(model, parity_folder):
     return pd.read_csv(index, sep="\t")["gene_name"].tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["geneformer", "scgpt", "scbert", "scfoundation"])
 def test_three_commands_lead_from_files_to_vectors(
     model, parity_folder, cli, tmp_path, monkeypatch

@@ -260,6 +260,7 @@ def test_scregnet_ranks_the_same_pairs_by_other_scores(cli, edges, small_set, tm
     assert (record["evidence"], record["blocks"], record["label_overlap"]) == ({}, [], [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["infer", "train", "transfer"])
 @pytest.mark.parametrize("name", MethodConfig.NAMED)
 def test_help_shows_the_settings_of_one_method(cli, command, name):

@@ -123,6 +123,7 @@ class Correlated(Scorer):
         return self.matrix[np.searchsorted(self.tfs, pairs.pairs[:, 0]), pairs.pairs[:, 1]][None]
 
 
+@pytest.mark.slow
 def test_a_method_that_learns_has_the_same_known_edges_in_every_group(adata, small_set):
     found = grnjax.infer(
         adata,

@@ -43,6 +43,7 @@ def test_lists_that_change_are_another_run(cells, cli, tmp_path):
     assert outcome.status == 2 and "another run" in outcome.err
 
 
+@pytest.mark.slow
 def test_cells_are_left_out_under_any_name_and_their_scorer_is_not_used(cells, cli, tmp_path):
     words = ["--method=compendium", "--method.without", "K-562"]
     outcome = cli("infer", cells[0], *cells[1], *words, "--out", tmp_path / "run")

@@ -79,6 +79,7 @@ def test_one_file_of_10x_gives_regulons_and_a_ranking(ran, data):
     assert "eregulons.tsv" in record["outputs"] and "eregulons.tsv" in outcome.out
 
 
+@pytest.mark.slow
 def test_mudata_gives_the_same_bytes(ran, cli, files, tmp_path):
     folder, _ = ran
     outcome = cli(
@@ -174,6 +175,7 @@ WRONG = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", WRONG)
 def test_what_is_wrong_is_said_in_one_sentence(what, cli, files, tmp_path):
     change, words = WRONG[what]

@@ -129,6 +129,7 @@ def test_the_record_tells_of_every_source_and_of_its_worth(record, folder, small
     assert {row["tf"] for row in record["label_overlap"]} == labelled
 
 
+@pytest.mark.slow
 def test_the_order_of_rows_and_columns_in_a_source_never_reaches_the_ranking(infer, tables, folder):
     shuffled = {name: table.sample(frac=1, random_state=1) for name, table in tables.items()}
     motifs = shuffled["motifs_promoter.csv"]
@@ -138,6 +139,7 @@ def test_the_order_of_rows_and_columns_in_a_source_never_reaches_the_ranking(inf
     assert (again / "edges.tsv").read_bytes() == (folder / "edges.tsv").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_copy_of_the_known_network_is_used_where_it_is_allowed(infer, tables, small_set):
     copy = small_set.known.assign(tf="X" + small_set.known["tf"])
     with_copy = {**tables, "network_copy.csv": copy}

@@ -146,6 +146,7 @@ def test_settings_of_the_method_count_and_the_same_command_is_done_already(cli, 
     assert other.status == 2 and "seed was 0 and is now 1" in other.err
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_files(cli, files, ranked, tmp_path, monkeypatch):
     command = list(map(str, ["infer", *files, "--method=spearman", "--out", tmp_path / "run"]))
     killed = subprocess.run(
@@ -207,6 +208,7 @@ def test_python_gives_the_ranking_of_the_command_line(ranked, small_set):
     pd.testing.assert_frame_equal(edges, written, check_exact=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [

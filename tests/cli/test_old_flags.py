@@ -117,6 +117,7 @@ def adata(small_set):
     return anndata.AnnData(small_set.counts.T.astype(np.float32))
 
 
+@pytest.mark.slow
 def test_infer_network_is_infer(adata, small_set, capsys):
     config = settings.replace(
         grnjax.InferenceConfig(),

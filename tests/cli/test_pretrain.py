@@ -59,6 +59,7 @@ def written(cells, tmp_path_factory, cli):
     return folder, words, outcome
 
 
+@pytest.mark.slow
 def test_the_model_stands_beside_its_controls_and_means(written):
     folder, _, outcome = written
     record = json.loads((folder / "run" / "run.json").read_text())
@@ -72,6 +73,7 @@ def test_the_model_stands_beside_its_controls_and_means(written):
     assert record["tokens"]["tokens"] == 60 and record["data"]["normalised"]
 
 
+@pytest.mark.slow
 def test_cells_keep_their_names_and_get_vectors(written, cells):
     table = anndata.read_h5ad(written[0] / "run" / "cells.h5ad")
     assert table.obs_names.tolist() == cells.obs_names.tolist()
@@ -82,6 +84,7 @@ def test_cells_keep_their_names_and_get_vectors(written, cells):
     np.testing.assert_array_equal(np.asarray(table.X) > 0, counts > 0)
 
 
+@pytest.mark.slow
 def test_again_it_is_finished_and_without_results_it_ends_alike(written, cli):
     folder, words, _ = written
     again = cli(*words)
@@ -94,6 +97,7 @@ def test_again_it_is_finished_and_without_results_it_ends_alike(written, cli):
     assert (folder / "run" / "cells.h5ad").exists()
 
 
+@pytest.mark.slow
 def test_the_order_of_genes_changes_no_value(cells):
     """Values are joined with networks by name, in the log scale that a dense reader makes."""
     order = np.random.default_rng(1).permutation(120)
@@ -107,6 +111,7 @@ def test_the_order_of_genes_changes_no_value(cells):
     np.testing.assert_allclose(found.expression.toarray(), expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_vector_does_not_depend_on_the_cells_after_it(cells):
     found = load_cells(cells, "kind", DataConfig())
     study = PretrainingStudy(controls=(), tokens=60)
@@ -120,6 +125,7 @@ def test_a_vector_does_not_depend_on_the_cells_after_it(cells):
     np.testing.assert_allclose(vectors[:32], some[:32], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_converted_model_is_its_backbone(cells, cli, tmp_path):
     """Its genes alone are tokens, its arrays what the fit begins with, and layers stay frozen."""
     config = ScGPTConfig(
@@ -147,6 +153,7 @@ def test_a_converted_model_is_its_backbone(cells, cli, tmp_path):
     assert table.obsm["X_grnformer"].shape == (120, 8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -166,6 +173,7 @@ def test_what_is_wrong_is_said_in_one_sentence(cells, tmp_path, cli, words, sent
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_cells_without_activity_are_told_what_makes_it(cells, tmp_path, cli):
     bare = anndata.AnnData(cells.X, cells.obs, cells.var)
     bare.write_h5ad(tmp_path / "cells.h5ad")

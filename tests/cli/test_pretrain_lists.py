@@ -9,6 +9,7 @@ QUICK = ("--training.epochs=20", "--training.evaluate-every=10", "--members=1")
 FEW = ("--fewest-targets=10", "--genes-a-list=100")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("other_lists")
 def test_a_scorer_that_has_not_seen_a_cell_type(small_set, cli, tmp_path):
     out = tmp_path / "scorer"

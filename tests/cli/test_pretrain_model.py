@@ -49,6 +49,7 @@ def trained(request, cells, cli, tmp_path_factory):
     return name, out, words, outcome
 
 
+@pytest.mark.slow
 def test_it_is_judged_beside_rows_that_see_no_cell(trained):
     name, out, words, outcome = trained
     record = json.loads((out / "run.json").read_bytes())
@@ -64,6 +65,7 @@ def test_it_is_judged_beside_rows_that_see_no_cell(trained):
     assert f"{loss:.4f}" in outcome.out
 
 
+@pytest.mark.slow
 def test_embed_and_convert_read_what_was_trained(trained, cells, cli, tmp_path):
     """Out to the published form and back, every array is bit-equal."""
     name, out, _, _ = trained
@@ -82,6 +84,7 @@ def test_embed_and_convert_read_what_was_trained(trained, cells, cli, tmp_path):
         np.testing.assert_array_equal(array, two[path])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trained", ["scbert", "scgpt"], indirect=True)
 def test_it_goes_on_from_a_checkpoint_with_layers_frozen(trained, cells, cli, tmp_path):
     name, out, _, _ = trained
@@ -104,6 +107,7 @@ def test_it_goes_on_from_a_checkpoint_with_layers_frozen(trained, cells, cli, tm
     assert held and held <= same and len(same - held) <= 1 < len(before) - len(same)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trained", ["scgpt"], indirect=True)
 def test_again_it_is_finished_and_without_its_model_it_is_made_again(trained, cli):
     _, out, words, _ = trained
@@ -117,6 +121,7 @@ def test_again_it_is_finished_and_without_its_model_it_is_made_again(trained, cl
         np.testing.assert_array_equal(array, before[path])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

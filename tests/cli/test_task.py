@@ -71,6 +71,7 @@ def finished(cli, tmp_path_factory):
     return folder, outcome
 
 
+@pytest.mark.slow
 def test_a_run_prints_trivial_rows_first_and_writes_all(finished):
     folder, outcome = finished
     rows = pd.read_csv(folder / "rows.tsv", sep="\t")
@@ -84,6 +85,7 @@ def test_a_run_prints_trivial_rows_first_and_writes_all(finished):
     assert record["rows"][0]["pcc_delta"] == 0
 
 
+@pytest.mark.slow
 def test_the_same_command_finds_it_finished_and_another_is_refused(finished, cli):
     folder, _ = finished
     assert "already finished" in cli(*COMMAND, "--out", folder).err

@@ -109,6 +109,7 @@ def test_published_files_leave_the_rest_to_validation(train, genelink_folder, sm
     assert read == {"splits/splits/Train_set.csv", "splits/splits/Test_set.csv"}
 
 
+@pytest.mark.slow
 def test_a_set_of_invented_names_runs_from_its_layout(train, benchmark_root, small_set, tmp_path):
     name = "Perturbed/axolotl/TFs+7"
     where = ["--data.root", benchmark_root, "--data.split", "Cave"]
@@ -129,6 +130,7 @@ def test_a_set_of_invented_names_runs_from_its_layout(train, benchmark_root, sma
     assert "this run has already finished; nothing to do." in outcome.err
 
 
+@pytest.mark.slow
 def test_every_seed_is_fitted_on_every_draw_and_draws_are_the_sample(
     train, genelink_folder, tmp_path
 ):
@@ -174,6 +176,7 @@ def digest(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+@pytest.mark.slow
 def test_the_option_that_is_best_on_validation_is_used(train, genelink_folder):
     options = ["inputs.negative-weight=0.01", "inputs.negative-weight=0.3,training.batch-size=0"]
     folder = genelink_folder()
@@ -204,6 +207,7 @@ def test_reference_selection_looks_at_the_test_pairs(train, genelink_folder, tmp
         assert (selected == pytest.approx(on_test, abs=1e-4)) == is_test
 
 
+@pytest.mark.slow
 def test_the_published_form_cannot_rank_targets_by_tf(train, genelink_folder):
     record, rows, _ = train(
         genelink_folder("Train", "Validation", "Test"),
@@ -225,6 +229,7 @@ def test_the_published_form_cannot_rank_targets_by_tf(train, genelink_folder):
     assert row_of(rows, "nearest TF profile", "swap_micro") != 0.5
 
 
+@pytest.mark.slow
 def test_the_record_is_complete_and_the_same_command_is_done(train, genelink_folder, tmp_path):
     folder = genelink_folder()
     record, _, _ = train(folder, "--seeds", 3)
@@ -261,6 +266,7 @@ def tables(small_set, tmp_path):
     return {name: tmp_path / f"{name}.csv" for name in written}
 
 
+@pytest.mark.slow
 def test_gt_grn_is_fitted_from_embeddings_that_the_run_folder_keeps(
     train, genelink_folder, tables, tmp_path
 ):
@@ -298,6 +304,7 @@ def test_gt_grn_is_fitted_from_embeddings_that_the_run_folder_keeps(
     assert again["metrics"]["gene_embeddings"] == made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "flags, message",
     [

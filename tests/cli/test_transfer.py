@@ -35,6 +35,7 @@ def transfer(cli, genelink_folder, other_folder, tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_every_method_is_judged_on_each_group_of_tfs(transfer, small_set, tmp_path):
     record, outcome = transfer(*QUICK, "--seeds", 0, 1, "--controls", "expression-permuted")
     assert list(record["metrics"]["rows"]) == GROUPS
@@ -58,6 +59,7 @@ def test_every_method_is_judged_on_each_group_of_tfs(transfer, small_set, tmp_pa
     }
 
 
+@pytest.mark.slow
 def test_a_cut_off_run_is_resumed_and_a_finished_one_is_done(transfer, tmp_path):
     record, _ = transfer(*QUICK)
     path = tmp_path / "run" / "run.json"
@@ -70,6 +72,7 @@ def test_a_cut_off_run_is_resumed_and_a_finished_one_is_done(transfer, tmp_path)
     assert again["metrics"] == record["metrics"]
 
 
+@pytest.mark.slow
 def test_what_was_learned_serves_the_other_set(transfer):
     record, _ = transfer("--method=kernel-factor", "--method.training.steps=60")
     rows = pd.DataFrame(record["metrics"]["rows"]["all TFs"]).set_index("method")

@@ -50,6 +50,7 @@ def test_columns_tell_where_peaks_lie_before_names_do(columns):
     expect_same(read_accessibility(make(None, **{k: list(v) for k, v in var.items()})))
 
 
+@pytest.mark.slow
 def test_files_of_every_kind_hold_the_same(tmp_path):
     make().write_h5ad(tmp_path / "x.h5ad")
     expect_same(read_accessibility(tmp_path / "x.h5ad"))

@@ -48,6 +48,7 @@ def importance(network):
     return network.edges.set_index(["tf", "target"])["importance"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_what_two_batches_share_is_an_edge_only_where_they_are_not_told_apart(method):
     adata = draw_cells()
@@ -60,6 +61,7 @@ def test_what_two_batches_share_is_an_edge_only_where_they_are_not_told_apart(me
     assert within.get(FALSE, 0) <= within[others].max()  # among pairs that are nothing
 
 
+@pytest.mark.slow
 def test_neither_the_order_of_cells_nor_the_names_of_batches_matter():
     adata, rng = draw_cells(), np.random.default_rng(1)
     other = adata[rng.permutation(CELLS)].copy()
@@ -69,6 +71,7 @@ def test_neither_the_order_of_cells_nor_the_names_of_batches_matter():
         pd.testing.assert_frame_equal(wanted, found, check_exact=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_one_batch_is_none_to_the_last_bit(method, caplog):
     adata = draw_cells()

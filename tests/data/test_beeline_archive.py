@@ -141,6 +141,7 @@ def test_archives_of_something_else_are_refused_with_the_names_of_what_is_missin
         build_sets([tmp_path / "text.zip"], tmp_path / "root")
 
 
+@pytest.mark.slow
 def test_depth_case_and_separators_of_the_paths_do_not_matter(archives, write_zip, tmp_path):
     files = make_data({"mESC": MESC_GENES}) | NETWORKS
     moved = {

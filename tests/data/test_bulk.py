@@ -148,6 +148,7 @@ def test_an_unknown_set_is_refused_with_the_known_ones(tmp_path):
 # Published files, against the counts that their notes give
 
 
+@pytest.mark.slow
 def test_published_bsubtilis(published):
     folder = os.path.join(published, "bsubtilis_bulk")
     edges = read_wide_edges(os.path.join(folder, "gold_standard.tsv.gz"))
@@ -161,6 +162,7 @@ def test_published_bsubtilis(published):
     assert report["tfs_with_targets"] == 153
 
 
+@pytest.mark.slow
 def test_published_ecoli(published):
     dataset = BulkSet.read("ecoli", published)
     assert dataset.genes.expression.shape == (24 + 24 + 34, 3_959)

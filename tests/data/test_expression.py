@@ -69,6 +69,7 @@ def matrices(draw) -> tuple[np.ndarray, list[str]]:
     return values.astype(np.float32), genes
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(matrix=matrices(), data=st.data())
 def test_order_orientation_and_encoding_of_the_file_change_no_bit(matrix, data, tmp_path_factory):

@@ -161,6 +161,7 @@ def data_folder() -> Path:
     return Path(data)
 
 
+@pytest.mark.slow
 def test_a_real_mouse_matrix_in_mgi_case_meets_labels_in_upper_case(data_folder):
     folder = read_folder(data_folder / "beeline_labels/Specific/mESC/TFs+500")
     path = data_folder / "beeline_expression/mESC_642genes.csv.gz"

@@ -113,6 +113,7 @@ def select_published(data: Path, cell: str, size: int) -> list[str]:
     return select_genes(read_ordering(ordering), tfs, size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [500, 1000])
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_published_gene_sets_come_out_gene_for_gene(data, cell, size):
@@ -122,6 +123,7 @@ def test_the_published_gene_sets_come_out_gene_for_gene(data, cell, size):
         assert genes == sorted(pd.read_csv(path, keep_default_na=False)["Gene"]), kind
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell, kind, name", WHOLE_NETWORKS)
 def test_the_published_networks_come_out_edge_for_edge(data, cell, kind, name):
     whole = read_edges(data / f"beeline_full_networks/{name}-network.csv.gz")

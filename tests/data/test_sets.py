@@ -134,6 +134,7 @@ def test_settings_that_a_published_set_does_not_read_are_refused(root):
             find_set("bsubtilis", root).load(DataConfig(**settings))
 
 
+@pytest.mark.slow
 def test_published_sets_of_all_families_hold_what_their_lines_say():
     if "GRNJAX_DATA" not in os.environ:
         pytest.skip("GRNJAX_DATA does not name the folder of the data sets")

@@ -244,6 +244,7 @@ def test_the_rest_of_scregnets_split_is_genelinks_validation_set(read_real):
     assert sum(len(getattr(ours, part).positives) for part in PARTS) == 4545
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "source, name, sample, sizes",
     [
@@ -260,6 +261,7 @@ def test_published_splits_have_their_published_sizes(read_real, source, name, sa
     assert split.draw == int(sample.removeprefix("sample") or 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "cell, train, validation, test, shared, denied",
     [("hESC", 4984, 1020, 115357, 1050, 513), ("mDC", 4234, 854, 85874, 903, 449)],

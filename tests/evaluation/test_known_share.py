@@ -36,11 +36,13 @@ def test_the_known_share_is_found_where_scores_tell_true_pairs(share, few_resamp
     assert Planted(3.0, share).estimate().value == pytest.approx(share, abs=0.06)
 
 
+@pytest.mark.slow
 def test_the_interval_has_the_known_share_nearly_always():
     found = [Planted(3.0, seed=seed).estimate() for seed in range(5)]
     assert sum(one.low <= SHARE <= one.high for one in found) >= 4
 
 
+@pytest.mark.slow
 def test_scores_that_tell_little_give_a_lower_bound_and_no_estimate():
     found = Planted(0.3).estimate()
     assert found.value is None and found.high == 1.0 and found.low <= SHARE

@@ -44,6 +44,7 @@ def count_swaps(pairs, labels, scores):
     return won, total
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.integers(-3, 3)), min_size=2, max_size=60))
 def test_areas_equal_scikit_learn_whatever_the_ties(rows):

@@ -45,6 +45,7 @@ def measure(scores, reference, *, known=NOTHING_KNOWN, tops=(150,), controls=200
     )
 
 
+@pytest.mark.slow
 def test_the_reference_itself_is_fully_supported_and_enriched(reference):
     rng = np.random.default_rng(2)
     scores = reference + rng.random(reference.shape) / 2
@@ -56,6 +57,7 @@ def test_the_reference_itself_is_fully_supported_and_enriched(reference):
     assert row["p_value"] == pytest.approx(1 / 201)
 
 
+@pytest.mark.slow
 def test_base_rates_beat_a_uniform_draw_but_not_the_degree_matched_control(popularity, reference):
     rng = np.random.default_rng(3)
     noisy = popularity + rng.normal(0, 0.7, popularity.shape)  # leaves other pairings possible
@@ -71,6 +73,7 @@ def test_base_rates_beat_a_uniform_draw_but_not_the_degree_matched_control(popul
     assert loose["kept"] < 0.8
 
 
+@pytest.mark.slow
 def test_p_values_of_rankings_without_pairing_are_valid(popularity, reference):
     rng = np.random.default_rng(4)
     p_values = []

@@ -129,6 +129,7 @@ def test_a_file_without_links_of_the_genes_is_refused(write, weight):
         read_interactions(write(links, heading="gene1,gene2,weight"), NAMES, TFS)
 
 
+@pytest.mark.slow
 def test_the_human_string_network_covers_most_tfs_of_hesc():
     if "GRNJAX_DATA" not in os.environ:
         pytest.skip("GRNJAX_DATA is not set: it names the folder of the real data")

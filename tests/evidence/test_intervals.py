@@ -24,6 +24,7 @@ def make_frame(intervals):
     return frame.assign(end=frame["start"] + frame["length"])
 
 
+@pytest.mark.slow
 @given(INTERVALS, INTERVALS)
 def test_overlaps_are_all_pairs_that_share_a_base(left, right):
     left, right = make_frame(left), make_frame(right)

@@ -81,6 +81,7 @@ def test_independent_labels_raise_no_warning(caplog):
     assert not caplog.records
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cells", "tf", "nearest_tf", "phi"),
     [(("mESC", "mHSC-E"), "Cbx7", "Cbx7", 0.90), (("hESC", "hHEP"), "BRCA1", "KLF5", 0.92)],

@@ -203,6 +203,7 @@ def test_splits_are_needed(offer):
         check_leaks([offer(np.argwhere(LABELS))], TFS, DATASET, [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["standard", "tf-disjoint"])
 def test_published_networks_pass_and_their_shared_experiment_is_dropped(kind):
     root = os.environ.get("GRNJAX_DATA")

@@ -69,6 +69,7 @@ def brute(sequences, scored):
     return hits
 
 
+@pytest.mark.slow
 def test_hits_are_those_of_brute_force(small):
     scored = draw_motifs([4, 6, 8, 9, 14, 20, 30], 0.008)
     sequences = draw_sequences([1, 7, 600, 0, 64, 256, 31])
@@ -92,6 +93,7 @@ def test_more_hits_than_there_is_room_for_are_all_found(small):
     assert len(hits) == 400
 
 
+@pytest.mark.slow
 def test_hits_equal_those_of_other_scanners():
     """lightmotif's hits at MOODS's thresholds (`tests/golden/motif_scan/make.py`)."""
     config = MotifScoreConfig(p_value=1e-3)
@@ -117,6 +119,7 @@ def score_random_words(steps):
     return steps[np.arange(len(steps)), words].sum(axis=1)
 
 
+@pytest.mark.slow
 def test_planted_sites_are_found(small):
     scored = draw_motifs([10, 12, 16], 1e-5, seed=3)
     sequences, rng, planted = draw_sequences([500] * 6, unknown=0), np.random.default_rng(2), set()

@@ -145,6 +145,7 @@ def test_a_constant_column_correlates_with_nothing():
     )
 
 
+@pytest.mark.slow
 def test_the_promoter_scan_of_the_data_folder_is_read():
     if not os.environ.get("GRNJAX_DATA"):
         pytest.skip("GRNJAX_DATA is not set")

@@ -172,6 +172,7 @@ def test_a_network_does_not_merge_with_itself(network):
         merge_networks([part, part], "merged")
 
 
+@pytest.mark.slow
 def test_the_same_tf_of_a_published_network_of_the_species_is_dropped():
     root = os.environ.get("GRNJAX_DATA")
     if not root:

@@ -156,6 +156,7 @@ def test_files_that_do_not_fit_are_refused(changes, error, message, read):
         read(**changes)
 
 
+@pytest.mark.slow
 def test_start_sites_give_the_peaks_their_published_genes(monkeypatch):
     """The data folder has all peaks, start sites, and the table of those on top of each other."""
     if not os.environ.get("GRNJAX_DATA"):

@@ -54,6 +54,7 @@ def name_fits(out):
     return sorted(path.name for path in (out / "checkpoints").iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("finished", [True, False])
 def test_checkpoints_of_another_run_are_refused(finished, both, seeds, inputs):
     """Those of the same seed in another run as well."""
@@ -70,6 +71,7 @@ def test_checkpoints_of_another_run_are_refused(finished, both, seeds, inputs):
     assert again(inputs, both)[0] == 0 and read_results(both) == read_results(seeds / "both")
 
 
+@pytest.mark.slow
 def test_checkpoints_of_another_fit_are_refused_and_none_is_lost(both, inputs):
     one, other = name_fits(both)
     folder = both / "checkpoints"
@@ -82,6 +84,7 @@ def test_checkpoints_of_another_fit_are_refused_and_none_is_lost(both, inputs):
     assert name_fits(both) == [one, other]
 
 
+@pytest.mark.slow
 def test_a_run_that_resumes_under_another_spelling_of_its_paths_is_the_same(
     both, seeds, inputs, tmp_path, monkeypatch
 ):
@@ -100,6 +103,7 @@ def test_a_run_that_resumes_under_another_spelling_of_its_paths_is_the_same(
     assert status == 2 and "inputs.folder/refNetwork.csv was" in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("finished", [True, False])
 def test_a_run_of_an_earlier_version_goes_on_and_says_so_once(finished, both, seeds, inputs):
     """It has no digests: neither in the record, nor in its result, nor in its manifests."""
@@ -115,6 +119,7 @@ def test_a_run_of_an_earlier_version_goes_on_and_says_so_once(finished, both, se
     assert found["run.json"]["metrics"] == expected["run.json"]["metrics"]
 
 
+@pytest.mark.slow
 def test_a_damaged_log_and_gone_checkpoints_of_a_finished_run(both, inputs):
     shutil.rmtree(both / "checkpoints")
     status, err = again(inputs, both)
@@ -125,6 +130,7 @@ def test_a_damaged_log_and_gone_checkpoints_of_a_finished_run(both, inputs):
     assert status == 2 and "metrics.jsonl: it has" in err and "only training writes it" in err
 
 
+@pytest.mark.slow
 def test_a_lock_that_is_a_link_is_not_followed(both, inputs, tmp_path):
     precious = tmp_path / "thesis.tex"
     precious.write_text("chapter 1")
@@ -136,6 +142,7 @@ def test_a_lock_that_is_a_link_is_not_followed(both, inputs, tmp_path):
     assert precious.read_text() == "chapter 1"
 
 
+@pytest.mark.slow
 def test_pipes_and_folders_in_the_place_of_files_are_named_and_nothing_hangs(both, seeds, inputs):
     for name in ("run.json", "metrics.jsonl"):
         (both / name).unlink()
@@ -151,6 +158,7 @@ def test_pipes_and_folders_in_the_place_of_files_are_named_and_nothing_hangs(bot
     assert status == 2 and f"{manifest}: a link or a pipe" in err.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_a_link_of_the_user_in_a_run_folder_is_left_alone(both, seeds, inputs, tmp_path):
     (both / "run.json").unlink()
     (both / "data").symlink_to(tmp_path / "nowhere")

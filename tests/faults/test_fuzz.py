@@ -37,6 +37,7 @@ def test_damage_is_seeded_and_damages():
     assert one == same != other and content not in (one, other)
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_is_reported_and_replaced(tmp_path, monkeypatch):
     path = tmp_path / "tfs.txt"
     path.write_text("GENE0\n")

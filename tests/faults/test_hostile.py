@@ -20,6 +20,7 @@ def worker():
         yield worker
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BUILDERS)
 def test_hostile_files_are_refused(name, worker, tmp_path):
     build, says = BUILDERS[name]

@@ -328,6 +328,7 @@ def test_tables_in_memory_are_read_like_files():
 NAMES = ["SOX2", "GATA1", "MYC"]
 
 
+@pytest.mark.slow
 def test_the_commands_see_the_same_network_under_any_heading(cli, tmp_path):
     edges = [(tf, f"G{i}") for i in range(18) for n, tf in enumerate(NAMES) if i % 3 != n]
     genes = sorted({name for edge in edges for name in edge})

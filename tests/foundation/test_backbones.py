@@ -113,6 +113,7 @@ def with_beta(variables):
     return {**variables, "params": variables["params"] | {"adapter": adapter}}
 
 
+@pytest.mark.slow
 def test_with_beta_0_after_the_last_layer_it_is_the_backbone_bit_for_bit(model, after):
     batch, module, variables = after
     alone, own = build(model, batch, structure="none")
@@ -131,11 +132,13 @@ def check_hidden(module, variables, batch):
     assert np.abs(run(module, variables, shown) - before).max() > 1e-4
 
 
+@pytest.mark.slow
 def test_a_masked_value_enters_no_prediction(after):
     batch, module, variables = after
     check_hidden(module, with_beta(variables), batch)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "adapter"), [("scgpt", {"place": "last"}), ("scfoundation", {"keys": "regulated"})]
 )
@@ -146,6 +149,7 @@ def test_other_adapters_stand_on_it(counts, name, adapter):
     check_hidden(module, variables, batch)
 
 
+@pytest.mark.slow
 def test_no_gradient_leads_from_a_prediction_to_a_masked_value(model, after):
     batch, module, variables = after
 
@@ -158,6 +162,7 @@ def test_no_gradient_leads_from_a_prediction_to_a_masked_value(model, after):
     assert gradient.any() == (model.name == "scfoundation")  # others read ranks and bins
 
 
+@pytest.mark.slow
 def test_genes_in_another_order_have_the_same_predictions(after):
     batch, module, variables = after
     order = np.random.default_rng(2).permutation(len(GENES))
@@ -170,6 +175,7 @@ def test_genes_in_another_order_have_the_same_predictions(after):
     np.testing.assert_allclose(run(module, variables, turned), before[:, order], atol=2e-5)
 
 
+@pytest.mark.slow
 def test_states_of_whole_cells_are_those_of_the_model(model, counts):
     """By its own tokeniser and forward pass; nothing is hidden, and all of its genes are there."""
     spread = np.random.default_rng(3).uniform(0.6, 1.4, counts.shape).astype(np.float32)
@@ -215,6 +221,7 @@ FREEZE = {
 }
 
 
+@pytest.mark.slow
 def test_a_joint_step_moves_all_but_what_is_frozen(model, counts):
     """From a converted model: backbone, graph encoder and adapter at once."""
     values = np.log1p(np.tile(counts, (4, 1)))
@@ -258,6 +265,7 @@ def test_a_joint_step_moves_all_but_what_is_frozen(model, counts):
     assert len([path for path in own & moved if "/model/" in path]) > 0.5 * len(own - held)
 
 
+@pytest.mark.slow
 def test_bins_are_those_of_the_tokeniser():
     values = np.float32(np.random.default_rng(0).poisson(2.0, (4, 60)))
     values[3] = 0
@@ -269,6 +277,7 @@ def test_bins_are_those_of_the_tokeniser():
             np.testing.assert_array_equal(own[shown], bin_values(row[shown].astype("f8"), 9))
 
 
+@pytest.mark.slow
 def test_dropout_acts_in_training_alone(counts):
     model = load("geneformer")
     dropped = dataclasses.replace(model.config, dropout=0.5)

@@ -27,6 +27,7 @@ SIZES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SIZES)
 def test_the_estimate_is_above_what_the_compiler_takes_and_not_far(name):
     config, tokens = SIZES[name]

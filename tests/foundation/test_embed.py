@@ -251,6 +251,7 @@ def test_what_does_not_fit_is_refused(adata):
         embed(logs, "geneformer")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["geneformer", "scbert", "scfoundation"])
 def test_a_converted_model_has_the_sizes_of_its_file(name, parity_folder, tmp_path):
     """Without a run: of scGPT the command is run, and states are judged in `tests/parity`."""

@@ -49,6 +49,7 @@ def test_chunks_are_dealt_out_once_whatever_was_done_before():
         assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_other_numbers_of_processes(tmp_path, monkeypatch):
     """Processes of one run, one after the other: what each does goes through the folder alone."""
     expected = embed(monkeypatch, None, 1, 0)

@@ -141,6 +141,7 @@ def test_arrays_there_and_back_are_bit_equal(variables):
 # Meaning
 
 
+@pytest.mark.slow
 def test_padding_batch_and_place_change_no_cell(model, variables):
     tokens, is_real = draw_cells([20, 9, 1, 17], 20)
     states = run(model, variables, tokens, is_real)
@@ -185,6 +186,7 @@ def test_earlier_blocks_do_not_need_the_later_ones(model, variables):
     np.testing.assert_allclose(found[-1], states[1], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_bfloat16_computes_nearly_the_same(model, variables):
     """States have a spread of 1; weights of 0.3, and of 0.02 as before training."""
     tokens, is_real = draw_cells([30, 9], 30)
@@ -212,6 +214,7 @@ def test_only_products_are_in_bfloat16(model, variables, changes):
     assert list_coarse(program) == {"dot_general"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{"recompute": True}, {"scan": True, "recompute": True}])
 def test_how_blocks_are_run_changes_no_gradient(model, variables, changes):
     tokens, is_real = draw_cells([10, 6], 10)
@@ -230,6 +233,7 @@ def test_how_blocks_are_run_changes_no_gradient(model, variables, changes):
     )
 
 
+@pytest.mark.slow
 def test_blocks_compiled_as_one_have_the_same_states_and_parameters(model, variables):
     scanned = Geneformer(dataclasses.replace(model.config, scan=True))
     assert jax.tree.structure(describe(scanned.config)) == jax.tree.structure(variables)
@@ -247,6 +251,7 @@ def test_blocks_compiled_as_one_have_the_same_states_and_parameters(model, varia
     np.testing.assert_array_equal(train(0), train(0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["dropout", "attention_dropout", "inner_dropout"])
 @pytest.mark.parametrize("scan", [False, True])
 def test_dropout_is_of_training_alone(model, variables, kind, scan):

@@ -123,6 +123,7 @@ def restored(joint):
     return fitted
 
 
+@pytest.mark.slow
 def test_what_is_frozen_by_name_stays_as_it_was_on_the_disk_and_the_rest_moves(joint, restored):
     found = flatten_dict(restored.result.variables["params"], sep="/")
     given = flatten_dict(joint.converted["params"], sep="/")
@@ -138,6 +139,7 @@ def test_what_is_frozen_by_name_stays_as_it_was_on_the_disk_and_the_rest_moves(j
     assert record["start"]["taken_over"] >= len(own)
 
 
+@pytest.mark.slow
 def test_with_beta_0_it_is_the_backbone_bit_for_bit_after_the_restore(joint, restored):
     objective, data = restored.objective, restored.data
     variables = jax.tree.map(jnp.asarray, restored.result.variables)

@@ -57,6 +57,7 @@ def blocks(request, monkeypatch):
         monkeypatch.setattr(performer, "FEATURES_AT_ONCE", 600)  # 5 tokens of 23
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("over_batch", [False, True])
 @pytest.mark.parametrize("scale", [1.0, 3.0])
 def test_attention_is_that_of_the_formulas(blocks, over_batch, scale):
@@ -66,6 +67,7 @@ def test_attention_is_that_of_the_formulas(blocks, over_batch, scale):
     np.testing.assert_allclose(actual, wanted, atol=2e-6, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_gradients_do_not_depend_on_blocks(monkeypatch):
     heads, directions = make_heads(), make_directions()
 
@@ -80,6 +82,7 @@ def test_gradients_do_not_depend_on_blocks(monkeypatch):
         np.testing.assert_allclose(one, other, atol=2e-6)
 
 
+@pytest.mark.slow
 def test_many_features_come_near_softmax_attention(monkeypatch):
     """But for the epsilon, which draws the weights together however many features there are."""
     monkeypatch.setattr(performer, "KERNEL_EPSILON", 0.0)
@@ -93,6 +96,7 @@ def test_many_features_come_near_softmax_attention(monkeypatch):
     assert errors[1] < 0.05 * np.abs(wanted).mean(), errors
 
 
+@pytest.mark.slow
 def test_a_cell_depends_on_the_others_only_with_the_maximum_of_the_batch():
     heads, directions = make_heads(cells=3, scale=2.0), make_directions()
     alone = [attend_by_features(*(x[i : i + 1] for x in heads), directions)[0] for i in range(3)]
@@ -112,6 +116,7 @@ def test_directions_are_orthogonal_by_blocks_and_as_long_as_gaussian_vectors():
     assert abs(lengths.mean() - np.sqrt(63.5)) < 0.1 and lengths.std() > 0.5
 
 
+@pytest.mark.slow
 def test_directions_are_no_parameters():
     variables = start(SMALL)
     assert {*variables} == {"params", "buffers"}
@@ -142,6 +147,7 @@ def test_layers_follow_their_tokens():
     np.testing.assert_allclose(turned, whole[:, order], atol=5e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{"recompute": True}, {"scan": True}])
 def test_how_layers_are_run_changes_neither_results_nor_gradients(changes):
     x, variables = make_tokens(), start(SMALL)
@@ -158,6 +164,7 @@ def test_how_layers_are_run_changes_neither_results_nor_gradients(changes):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), plain, again)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{}, {"scan": True}])
 def test_dropout_is_of_training_alone(changes):
     x, variables = make_tokens(), start(SMALL)
@@ -172,6 +179,7 @@ def test_dropout_is_of_training_alone(changes):
     assert np.abs(run(0) - run(1)).max() > 0.01
 
 
+@pytest.mark.slow
 def test_bfloat16_is_near_float32_and_its_parameters_are_float32():
     x, half = make_tokens(), dataclasses.replace(SMALL, dtype="bfloat16")
     variables = start(half)

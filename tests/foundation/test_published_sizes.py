@@ -26,12 +26,14 @@ def test_scbert_has_its_published_parameters():
     assert count(variables["buffers"]) == layer.layers * layer.features * layer.head_width
 
 
+@pytest.mark.slow
 def test_scfoundation_has_its_published_parameters():
     config = scfoundation.ScFoundationConfig()
     variables = jax.eval_shape(config.init, jax.random.key(0))
     assert f"{count(variables['params']) / 1e6:.2f}" == "119.25"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "config",
     [

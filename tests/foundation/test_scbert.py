@@ -38,6 +38,7 @@ def run(variables, tokens, config=CONFIG):
     return np.asarray(jax.jit(apply)(variables, tokens))
 
 
+@pytest.mark.slow
 def test_a_cell_does_not_depend_on_its_batch_or_its_place_in_it(variables, tokens):
     whole = run(variables, tokens)
     order = np.array([2, 0, 3, 1])
@@ -85,6 +86,7 @@ def test_bfloat16_is_near_float32(variables, tokens):
     assert 0 < np.abs(near - whole).max() < 0.05 * np.abs(whole).max()
 
 
+@pytest.mark.slow
 def test_without_the_last_layer(variables, tokens):
     """As if there were one less."""
     model = CONFIG.make()

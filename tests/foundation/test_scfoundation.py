@@ -69,6 +69,7 @@ def run(variables, values, length=22, config=CONFIG):
     return np.asarray(decode(variables, values, *select(values, length), config))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [22, 32, 64])
 def test_a_cell_does_not_depend_on_its_batch_its_place_or_padding(variables, values, length):
     whole = run(variables, values)
@@ -106,6 +107,7 @@ def test_genes_that_were_not_aligned_are_refused(variables, values):
         decode(variables, values[:, :-1], *select(values))
 
 
+@pytest.mark.slow
 def test_expression_of_the_whole_model(variables, values):
     """One call is the encoder, the decoder and the last map one after the other."""
     model, (places, is_real) = CONFIG.make(), select(values)
@@ -138,6 +140,7 @@ def test_poolings_are_those_of_a_loop():
     assert not np.asarray(find_largest(encoded, np.zeros((4, 9), bool))).any()
 
 
+@pytest.mark.slow
 def test_recomputing_and_bfloat16(variables, values):
     def change(**settings):
         parts = {n: dataclasses.replace(getattr(CONFIG, n), **settings) for n in PARTS}

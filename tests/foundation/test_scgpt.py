@@ -75,6 +75,7 @@ def assert_close(one, other, tolerance=1e-5):
     np.testing.assert_allclose(np.asarray(one), np.asarray(other), atol=tolerance, rtol=0)
 
 
+@pytest.mark.slow
 def test_genes_have_no_positions():
     inputs, order = (
         make_inputs(),
@@ -86,6 +87,7 @@ def test_genes_have_no_positions():
     assert_close(found.cell_expression[:, order], moved.cell_expression)
 
 
+@pytest.mark.slow
 def test_what_stands_at_padding_changes_nothing_and_gets_no_gradient():
     genes, values, is_real = make_inputs()
     found = run((genes, values, is_real))
@@ -107,6 +109,7 @@ def test_values_above_the_largest_are_the_largest():
     assert np.abs(run((genes, at, is_real)).hidden - run((genes, below, is_real)).hidden).max() > 0
 
 
+@pytest.mark.slow
 def test_blocks_stop_where_they_are_told_to():
     model, inputs = ScGPT(CONFIG), make_inputs()
     read = functools.partial(model.apply, make_variables(), *inputs, train=False)
@@ -128,6 +131,7 @@ def test_the_table_has_the_vector_of_every_gene():
     assert_close(table[genes], embedded[0], 1e-6)
 
 
+@pytest.mark.slow
 def test_computing_in_bfloat16_is_near_and_gives_float32():
     exact = run(make_inputs())
     near = run(make_inputs(), dataclasses.replace(CONFIG, dtype="bfloat16"))
@@ -137,6 +141,7 @@ def test_computing_in_bfloat16_is_near_and_gives_float32():
         assert 0 < float(jnp.abs(one - other).max()) < 0.1 * scale
 
 
+@pytest.mark.slow
 def test_a_cell_of_a_file_is_the_same_in_every_batch(tmp_path):
     counts = np.random.default_rng(7).poisson(0.4, (9, 27))
     data = anndata.AnnData(sparse.csr_matrix(counts), var=pd.DataFrame(index=[*VOCABULARY]))
@@ -156,6 +161,7 @@ def test_a_cell_of_a_file_is_the_same_in_every_batch(tmp_path):
     assert_close(one, other)
 
 
+@pytest.mark.slow
 def test_dropout_acts_in_training_alone():
     model, inputs = ScGPT(CONFIG), make_inputs()
     apply = jax.jit(lambda key: model.apply(make_variables(), *inputs, train=True, rngs=key).cell)
@@ -187,6 +193,7 @@ def test_settings_of_another_model_are_refused(change, problem):
         read_config(args, VOCABULARY)
 
 
+@pytest.mark.slow
 def test_heads_that_a_file_lacks_are_left_out():
     arrays = to_torch(make_variables(), RULES)
     assert find_heads(arrays) == {"classes": 1, "expression_head": True, "cell_head": True}

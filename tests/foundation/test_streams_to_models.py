@@ -86,6 +86,7 @@ def make_scfoundation():
     return scfoundation_tokeniser(GENES, ScFoundationTokeniserConfig()), embed, 22
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [make_geneformer, make_scbert, make_scfoundation])
 def test_a_cell_has_one_vector_in_every_batch(make, tmp_path):
     counts = np.random.default_rng(7).poisson(0.5, (7, 20))

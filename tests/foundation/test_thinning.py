@@ -38,6 +38,7 @@ def read_counts(values):
     return np.expm1(values[:, :GENES]) * totals / 1e4
 
 
+@pytest.mark.slow
 def test_counts_are_thinned_by_a_share_of_the_cell_and_s_tells_what_is_left():
     counts, *cells = make_cells()
     found = thin(*cells)
@@ -70,6 +71,7 @@ def test_counts_beside_the_list_are_thinned_with_the_others():
     assert np.abs(beside / 5000 - shares).max() < 0.1
 
 
+@pytest.mark.slow
 def test_padding_stays_as_it_was_and_a_cell_is_never_emptied():
     _, values, places, is_real = make_cells(cells=200, rate=0.4)
     is_real = is_real.at[:, 5:9].set(False)
@@ -80,6 +82,7 @@ def test_padding_stays_as_it_was_and_a_cell_is_never_emptied():
     assert ((found[:, :GENES] > 0) & shown).any(axis=1)[shown.any(axis=1)].all()
 
 
+@pytest.mark.slow
 def test_what_is_predicted_is_the_cell_before_and_held_out_cells_are_whole():
     objective, data, test = make_fit("scfoundation", thinned=1.0, masked_zeros=0.5)
     data, test = jax.tree.map(jnp.asarray, (data, test))

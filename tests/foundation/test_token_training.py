@@ -55,6 +55,7 @@ def leaves(tree):
     }
 
 
+@pytest.mark.slow
 def test_frozen_arrays_and_buffers_stay_bit_for_bit_and_all_others_move(case, straight):
     objective, data, _ = case
     start, found = leaves(data.start), leaves(thaw(straight.variables))
@@ -82,6 +83,7 @@ def test_it_learns(case, straight):
     assert losses[1] < losses[0]
 
 
+@pytest.mark.slow
 def test_a_resumed_fit_equals_an_uninterrupted_one_bit_for_bit(case, straight, tmp_path):
     trainer, data, log = make_trainer(case[0]), case[1], Lines()
     with pytest.raises(Killed):
@@ -135,6 +137,7 @@ def test_only_genes_are_hidden_and_their_share(case, name):
         assert not np.isin(np.asarray(cells.tokens)[hidden], objective.special).any()
 
 
+@pytest.mark.slow
 def test_dropout_acts_in_training_alone(name):
     objective, *arrays = make_fit(name, dropout=0.5)
     data, test = jax.tree.map(jnp.asarray, arrays)
@@ -171,6 +174,7 @@ def test_a_share_is_chosen_exactly_and_never_outside():
         assert sorted(own[is_any]) == np.flatnonzero(row).tolist()
 
 
+@pytest.mark.slow
 def test_gradients_of_several_batches_make_one_update():
     objective, data, _ = make_fit("geneformer", accumulate=2, warm_up=0)
     data = jax.tree.map(jnp.asarray, data)

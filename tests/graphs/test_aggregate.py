@@ -75,6 +75,7 @@ def convolve_dense(network, nodes, self_loops):
     return (scale[:, None] * dense * scale).T @ nodes[:NODES]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("self_loops", [True, False])
 def test_the_convolution_equals_its_dense_formula(network, features, self_loops):
     result = convolve(build(network, self_loops=self_loops), features)
@@ -95,6 +96,7 @@ def test_the_in_degree_serves_both_ends_of_an_edge():
     assert by_ends[2, 2] == pytest.approx(1 / 3)
 
 
+@pytest.mark.slow
 def test_padding_edges_change_no_output_and_no_gradient(network, features):
     def loss(nodes, graph):
         return jnp.sum(jnp.sin(convolve(graph, nodes))[:NODES])
@@ -117,6 +119,7 @@ def test_an_edge_of_weight_zero_is_no_edge(network, features):
     np.testing.assert_allclose(convolve(zeroed, features), convolve(without, features), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_gradients_by_edge_weights_are_finite_where_a_gene_has_lost_all_its_edges(
     network, features
 ):
@@ -178,6 +181,7 @@ def hubs(request):
     return on_device(build_graph(edges, genes, weights=weights, **settings))
 
 
+@pytest.mark.slow
 def test_groups_and_edges_give_the_same_sums_and_gradients(hubs):
     def differentiate(summed):
         def loss(nodes, weights):
@@ -200,6 +204,7 @@ def test_groups_and_edges_give_the_same_sums_and_gradients(hubs):
     assert np.count_nonzero(by_weight) >= int(hubs.n_edge[0])
 
 
+@pytest.mark.slow
 def test_the_slopes_of_weights_are_the_same_however_many_are_found_at_once(hubs):
     nodes, slope = jax.random.normal(jax.random.key(0), (2, 91, 5))
     wanted = np.einsum("ed,ed->e", nodes[hubs.senders], slope[hubs.receivers])
@@ -208,6 +213,7 @@ def test_the_slopes_of_weights_are_the_same_however_many_are_found_at_once(hubs)
         np.testing.assert_allclose(found, wanted, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_sum_by_group_can_be_mapped_over_weights_and_nodes(hubs):
     """As heads and seeds are, side by side."""
     nodes, weights = jax.random.normal(jax.random.key(1), (3, 91, 5)), hubs.edges
@@ -225,6 +231,7 @@ def test_the_sum_by_group_can_be_mapped_over_weights_and_nodes(hubs):
             np.testing.assert_allclose(one, other[place], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_messages_of_a_pass_are_never_stored():
     """A group of 16 edges leaves one vector; by edge every message stands in memory."""
     rng = np.random.default_rng(0)
@@ -245,6 +252,7 @@ def test_the_messages_of_a_pass_are_never_stored():
 # Other weights
 
 
+@pytest.mark.slow
 def test_the_mean_is_taken_over_senders_by_weight(network, features):
     graph = build(network, self_loops=False, padded_edges=60)
     result = aggregate(features, graph, mean_weights(graph, NODES + 1))
@@ -256,6 +264,7 @@ def test_the_mean_is_taken_over_senders_by_weight(network, features):
     assert not result[ISOLATED].any() and not result[NODES].any()
 
 
+@pytest.mark.slow
 def test_the_maximum_is_taken_over_senders_that_are_there(network, features):
     edges, weights = network
     kept = np.arange(len(edges)) % 3 > 0
@@ -269,6 +278,7 @@ def test_the_maximum_is_taken_over_senders_that_are_there(network, features):
     assert np.isfinite(gradient).all() and not gradient[NODES].any()
 
 
+@pytest.mark.slow
 def test_attention_is_a_softmax_over_the_senders_that_are_there(network):
     edges, weights = network
     kept = np.arange(len(edges)) % 3 > 0
@@ -300,6 +310,7 @@ def test_an_edge_of_weight_three_draws_as_much_attention_as_three():
     assert attend_to([1.0, 3.0]) == pytest.approx(float(attend_to([1.0, 1.0, 1.0, 1.0])))
 
 
+@pytest.mark.slow
 def test_attention_stays_finite_for_huge_scores_and_for_genes_that_lost_all_edges(network):
     graph = build(network, self_loops=False, padded_edges=60)
     graph = graph._replace(edges=graph.edges * (graph.receivers != 8))

@@ -30,6 +30,7 @@ def draw(perturb, cells, seed, room=None):
     return perturb(*cells, SHARE, room, jax.random.key(seed))
 
 
+@pytest.mark.slow
 def test_the_number_of_edges_is_conserved_exactly(cells, perturb):
     for seed in range(20):
         is_kept, added = draw(perturb, cells, seed)
@@ -38,6 +39,7 @@ def test_the_number_of_edges_is_conserved_exactly(cells, perturb):
         np.testing.assert_array_equal(total, cells[0].sum(axis=1))
 
 
+@pytest.mark.slow
 def test_it_is_conserved_where_there_is_no_room(cells, perturb):
     is_kept, added = draw(perturb, cells, 0, room=5)
     total = is_kept.sum(axis=1) + added.is_there.sum(axis=1)
@@ -45,6 +47,7 @@ def test_it_is_conserved_where_there_is_no_room(cells, perturb):
     assert added.is_there.sum(axis=1).max() == 5
 
 
+@pytest.mark.slow
 def test_links_join_two_genes_that_are_detected_in_the_cell(cells, perturb):
     for seed in range(20):
         _, added = draw(perturb, cells, seed)
@@ -56,6 +59,7 @@ def test_links_join_two_genes_that_are_detected_in_the_cell(cells, perturb):
             assert (tf != target).all()
 
 
+@pytest.mark.slow
 def test_links_start_at_tfs_in_half_of_the_draws_and_spread_evenly(cells, perturb):
     is_detected = np.asarray(cells[1][0])
     tfs, targets = [], []
@@ -71,6 +75,7 @@ def test_links_start_at_tfs_in_half_of_the_draws_and_spread_evenly(cells, pertur
     assert counts.min() > 0.75 * counts.mean() and counts.max() < 1.25 * counts.mean()
 
 
+@pytest.mark.slow
 def test_a_fifth_of_the_edges_is_dropped(cells, perturb):
     dropped = []
     for seed in range(300):
@@ -82,6 +87,7 @@ def test_a_fifth_of_the_edges_is_dropped(cells, perturb):
     np.testing.assert_allclose(dropped.var(axis=0), edges * SHARE * (1 - SHARE), rtol=0.4)
 
 
+@pytest.mark.slow
 def test_a_cell_with_one_gene_keeps_its_edges(cells, perturb):
     is_kept, added = draw(perturb, cells, 0)
     assert is_kept[-1].sum() == cells[0][-1].sum() > 0

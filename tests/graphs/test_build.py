@@ -25,6 +25,7 @@ def list_weights(graph):
     return dict(zip(ends, graph.edges[:real].tolist()))
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(EDGES, st.booleans(), st.booleans())
 def test_a_graph_holds_the_edges_that_its_rules_say(rows, symmetric, self_loops):
@@ -88,6 +89,7 @@ def test_every_real_edge_stands_in_one_row_of_each_of_its_genes(rows, symmetric,
         assert (np.diff(groups.nodes) >= 0).all()
 
 
+@pytest.mark.slow
 @given(EDGES, EDGES)
 def test_the_shapes_of_the_groups_follow_from_the_sizes(one, other):
     shapes = [

@@ -64,6 +64,7 @@ def test_what_is_heard_is_the_sum_of_values_by_attention(vectors):
     np.testing.assert_allclose(found, wanted, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_once", [4, 1000])
 @pytest.mark.parametrize("symmetric", [True, False])
 def test_chunks_give_the_results_and_gradients_of_the_whole(
@@ -78,6 +79,7 @@ def test_chunks_give_the_results_and_gradients_of_the_whole(
         assert np.abs(other).max() > 0.1
 
 
+@pytest.mark.slow
 def test_a_reversed_graph_is_the_one_built_from_reversed_edges():
     weights = np.random.default_rng(1).uniform(0.5, 2, len(EDGES))
     features = jnp.arange(24.0)[:, None]
@@ -93,6 +95,7 @@ def test_a_reversed_graph_is_the_one_built_from_reversed_edges():
             assert feature == before[int(receiver), int(sender)]
 
 
+@pytest.mark.slow
 def test_sums_over_a_reversed_graph_agree_by_group_and_by_edge(vectors):
     nodes = vectors[0][:, 0]
     none = jnp.zeros((24, 0))

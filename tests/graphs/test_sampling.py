@@ -47,6 +47,7 @@ def drawn(neighbours, cell, gene):
     return sorted(np.asarray(neighbours.genes[cell, gene])[is_drawn].tolist())
 
 
+@pytest.mark.slow
 def test_a_gene_with_few_neighbours_has_all_of_them(graph, is_kept):
     found = draw_neighbours(graph, is_kept, None, 2 * GENES, jax.random.key(0))
     for cell in range(CELLS):
@@ -56,6 +57,7 @@ def test_a_gene_with_few_neighbours_has_all_of_them(graph, is_kept):
             assert found.degree[cell, gene] == len(expected)
 
 
+@pytest.mark.slow
 def test_of_many_neighbours_each_is_drawn_once_and_equally_often(graph, is_kept):
     tf, draws = 0, 400
     cell = next(c for c in range(CELLS) if len(list_neighbours(graph, is_kept[c], tf)) > 4)
@@ -72,6 +74,7 @@ def test_of_many_neighbours_each_is_drawn_once_and_equally_often(graph, is_kept)
     np.testing.assert_allclose(share, multiple, atol=0.35)
 
 
+@pytest.mark.slow
 def test_added_edges_are_neighbours_of_both_ends(graph, is_kept):
     rng = np.random.default_rng(2)
     pairs = rng.integers(GENES, size=(CELLS, 9, 2))
@@ -85,6 +88,7 @@ def test_added_edges_are_neighbours_of_both_ends(graph, is_kept):
             assert drawn(found, cell, gene) == expected
 
 
+@pytest.mark.slow
 def test_sums_are_over_drawn_neighbours(graph, is_kept):
     found = draw_neighbours(graph, is_kept, None, 3, jax.random.key(0))
     values = np.random.default_rng(3).normal(size=(CELLS, GENES, 2)).astype(np.float32)
@@ -106,6 +110,7 @@ def test_self_edges_are_left_out():
     assert graph.tf.tolist() == [0] and graph.target.tolist() == [1]
 
 
+@pytest.mark.slow
 def test_a_graph_without_edges_has_no_neighbours():
     graph = build_regulon_graph(np.empty((0, 2), int), np.empty(0, int), 5)
     found = draw_neighbours(graph, jnp.ones((2, 0), bool), None, 3, jax.random.key(0))

@@ -75,6 +75,7 @@ def test_a_regulon_without_spread_is_on_nowhere(activity, found):
     assert active[:, 0].mean() == pytest.approx(0.3, abs=0.03)
 
 
+@pytest.mark.slow
 def test_the_order_of_cells_and_other_regulons_change_no_bit(activity, found):
     rng = np.random.default_rng(1)
     again = find_thresholds(activity[rng.permutation(CELLS)][:, [5, 1, 0]])
@@ -88,6 +89,7 @@ def test_scale_and_place_move_the_threshold_along(activity, found):
     np.testing.assert_allclose(moved.values[:4], found.values[:4] * 40 + 3, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_exact_zeros_are_not_told_from_other_cells_that_are_off():
     rng, is_on = np.random.default_rng(2), np.arange(CELLS) < 0.3 * CELLS
     off = np.where(rng.random(CELLS) < 0.7, 0, np.abs(rng.normal(0, 0.015, CELLS)))

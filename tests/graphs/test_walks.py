@@ -66,6 +66,7 @@ def deviation(walks, matrix, p, q):
     return chi2.sf(statistic, freedom)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("p, q", ORDERS)
 def test_steps_come_as_often_as_the_exact_probabilities_say(p, q):
     walks = walk(walkers=16_000, length=20, p=p, q=q)
@@ -74,6 +75,7 @@ def test_steps_come_as_often_as_the_exact_probabilities_say(p, q):
         assert deviation(walks, weigh(), *other) < 1e-6
 
 
+@pytest.mark.slow
 def test_first_steps_and_plain_walks_follow_the_weights_alone():
     matrix = weigh()
     chances = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1e-9)
@@ -89,6 +91,7 @@ def test_first_steps_and_plain_walks_follow_the_weights_alone():
         assert chi2.sf(statistic, real.sum() - (matrix.sum(axis=1) > 0).sum()) > 1e-3
 
 
+@pytest.mark.slow
 def test_a_hub_of_thousands_is_walked_by_its_weights():
     genes = 5000
     spokes = np.stack([np.zeros(genes - 1, int), np.arange(1, genes)], axis=1)
@@ -125,6 +128,7 @@ def test_the_order_and_the_direction_of_edges_do_not_matter():
             np.testing.assert_array_equal(one, same)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("p, q", [(1.0, 1.0), (0.5, 2.0)])
 def test_a_walk_follows_edges_and_never_leaves_its_network_or_component(p, q):
     other = InferredNetwork(np.array([[7, 3], [3, 1], [0, 8]]), np.ones(3, np.float32))
@@ -143,6 +147,7 @@ def test_a_walk_follows_edges_and_never_leaves_its_network_or_component(p, q):
     assert set(np.unique(alone)) == {6, 8}
 
 
+@pytest.mark.slow
 def test_isolated_genes_and_padding_end_at_once_and_disturb_nobody():
     starts = [0, LONELY, 3, ENDED, 6]
     walks = walk(starts=starts, length=5, p=0.5, q=2.0)
@@ -152,6 +157,7 @@ def test_isolated_genes_and_padding_end_at_once_and_disturb_nobody():
     assert (walk(starts=[LONELY, ENDED], length=5)[:, 1:] == ENDED).all()
 
 
+@pytest.mark.slow
 def test_walks_are_a_function_of_the_key():
     run = functools.partial(walk, length=15, p=0.5, q=2.0)
     np.testing.assert_array_equal(run(), run())

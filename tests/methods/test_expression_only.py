@@ -107,6 +107,7 @@ def stepwise(monkeypatch):
     return counter
 
 
+@pytest.mark.slow
 @every_method
 def test_a_planted_network_is_found_far_above_chance(planted, method):
     table, tfs, truth = planted
@@ -119,6 +120,7 @@ def test_a_planted_network_is_found_far_above_chance(planted, method):
     assert roc_auc_score(is_true, importance.reindex(pairs).fillna(0)) > 0.9
 
 
+@pytest.mark.slow
 @every_method
 def test_the_order_of_genes_and_of_cells_does_not_matter(planted, method):
     table, tfs, _ = planted

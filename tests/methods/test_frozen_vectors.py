@@ -69,6 +69,7 @@ def test_a_table_gives_its_vectors_and_zeros_with_their_names(problem, tmp_path)
     assert report["without_vector"] == names[:3].tolist() and report["found"] == len(names) - 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["scgpt", "scbert"])
 def test_a_model_gives_what_it_makes_of_the_expression_of_the_set(model, models, problem):
     genes, config = problem.dataset.genes, dataclasses.replace(LOG, least_genes=None)
@@ -121,6 +122,7 @@ def test_logs_can_be_undone(models, problem):
     np.testing.assert_array_equal(undone.embedding, expected.embedding)
 
 
+@pytest.mark.slow
 def test_genes_of_another_species_are_joined_by_a_table(models, problem, tmp_path):
     genes, folder = problem.dataset.genes, str(models / "scgpt")
     expected = add_vectors(problem, folder, LOG)

@@ -56,6 +56,7 @@ def fits(make, problem):
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_fit_scores_every_test_pair(name, fits, problem):
     test = problem.parts[0].split.test
@@ -70,6 +71,7 @@ def count(parameters):
     return sum(x.size for x in jax.tree.leaves(parameters))
 
 
+@pytest.mark.slow
 def test_genelink_has_its_published_parameters_but_for_the_unused_ones(problem):
     """448,544 on mDC with its 383 cells; a second matrix a head is never used there."""
     method, recorder = GENELinkMethod(), NoTraining()
@@ -95,6 +97,7 @@ def test_the_last_epoch_counts_alone_where_that_is_published():
     assert dataclasses.replace(training, choose="last").first_choice == training.epochs
 
 
+@pytest.mark.slow
 def test_gnnlink_s_loss_and_its_slope_are_those_of_its_formula(make, problem):
     """The root of the mean, over all pairs of genes, of squared errors of train pairs."""
     method = make("GNNLink")
@@ -126,6 +129,7 @@ def test_gnnlink_s_loss_and_its_slope_are_those_of_its_formula(make, problem):
     )
 
 
+@pytest.mark.slow
 def test_gnnlink_ties_what_it_rectifies_and_the_switch_unties_it(make, problem, fits):
     test, fit = problem.parts[0].split.test, fits["GNNLink"]
     open_form = make("GNNLink", model={"rectify": False})
@@ -151,6 +155,7 @@ def test_a_neighbour_is_named_among_drawn_genes():
     np.testing.assert_allclose(np.exp(-np.asarray(losses)), exact, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_gne_is_trained_on_edges_and_its_regression_on_all_pairs(fits, problem):
     fit, train = fits["GNE"], problem.parts[0].split.train
     weights = np.asarray(fit.data.train.weights)
@@ -159,12 +164,14 @@ def test_gne_is_trained_on_edges_and_its_regression_on_all_pairs(fits, problem):
     assert roc_auc_score(train.labels, fit.scores(train)) > 0.6
 
 
+@pytest.mark.slow
 def test_gne_refuses_how_messages_pass_as_none_do(problem):
     method = GNEMethod(inputs=PairInputConfig(messages="symmetric"))
     with pytest.raises(ConfigError, match="GNE's vectors are trained on edges alone"):
         method.check(problem)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_fit_that_is_read_back_has_the_same_scores(name, make, problem, fits, tmp_path):
     scores = []

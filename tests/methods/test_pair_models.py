@@ -133,6 +133,7 @@ def test_weak_negatives_that_are_held_out_are_refused(dataset, split):
         method.check(make_problem(dataset, [Part(split, "any", 0)]))
 
 
+@pytest.mark.slow
 def test_pairs_are_scored_in_blocks_and_each_as_it_is_alone(dataset, split, candidates):
     """A block size that divides nothing: every pair has its own score once."""
     part = Part(split, "one", 0)

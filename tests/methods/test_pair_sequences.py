@@ -45,6 +45,7 @@ def test_a_window_holds_the_tf_s_values_and_then_the_target_s():
     assert tokens[1, 1].tolist() == [10, 11, 12, 3, 4, 5]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["STGRNS", "scGREAT"])
 def test_the_score_knows_which_gene_is_the_tf_and_not_where_a_pair_stands(name):
     nodes = np.random.default_rng(0).normal(size=(5, 12)).astype(np.float32)
@@ -59,6 +60,7 @@ def test_the_score_knows_which_gene_is_the_tf_and_not_where_a_pair_stands(name):
     np.testing.assert_allclose(score(module, nodes, PAIRS[::-1]), scores[::-1], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_windows_are_told_apart_by_where_they_stand():
     nodes = np.random.default_rng(0).normal(size=(5, 12)).astype(np.float32)
     module = STGRNS(STGRNSConfig(window=4, feed_forward=8))
@@ -68,6 +70,7 @@ def test_windows_are_told_apart_by_where_they_stand():
     np.testing.assert_array_equal(score(module, last), score(module, nodes))
 
 
+@pytest.mark.slow
 def test_vectors_of_names_change_what_scgreat_says():
     nodes = np.random.default_rng(0).normal(size=(5, 12)).astype(np.float32)
     vectors = np.random.default_rng(1).normal(size=(5, 8)).astype(np.float32)
@@ -79,6 +82,7 @@ def test_vectors_of_names_change_what_scgreat_says():
     assert np.abs(score(module, nodes, embedding=vectors) - plain).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_the_layer_is_the_usual_one_and_knows_no_order():
     layer = EncoderLayer(2, 16, 0.1)
     x = jax.random.normal(jax.random.key(0), (3, 5, 8))

@@ -42,17 +42,20 @@ def fitted(planted):
     return fit
 
 
+@pytest.mark.slow
 def test_planted_regulators_stand_out(fitted):
     true = np.arange(GENES - TFS) % TFS == np.arange(TFS)[:, None]
     scores = fitted.matrix[:, TFS:GENES]
     assert roc_auc_score(true.ravel(), scores.ravel()) > 0.95
 
 
+@pytest.mark.slow
 def test_a_gene_has_nothing_on_itself_and_one_that_does_not_vary_nothing_at_all(fitted):
     assert not np.diag(fitted.matrix[:, :TFS]).any()
     assert not fitted.matrix[:, GENES].any() and (fitted.matrix[:, TFS:GENES] > 0).all()
 
 
+@pytest.mark.slow
 def test_noise_takes_the_place_of_the_signal_step_by_step():
     kept = remaining_signal(DenoiserConfig())
     assert (jnp.diff(kept) < 0).all() and kept[0] > 0.999 and kept[-1] < 1e-4
@@ -64,6 +67,7 @@ def test_noise_takes_the_place_of_the_signal_step_by_step():
     )
 
 
+@pytest.mark.slow
 def test_a_target_is_denoised_by_tfs_alone_and_not_through_itself():
     """With A at 0 no gene reads another; with it, targets read TFs and nothing reads targets."""
     model, x = Denoiser(DenoiserConfig(widths=(4,))), jnp.ones((1, 5))
@@ -81,6 +85,7 @@ def test_a_target_is_denoised_by_tfs_alone_and_not_through_itself():
     np.testing.assert_array_equal(reads(parameters), np.eye(5))
 
 
+@pytest.mark.slow
 def test_a_run_folder_keeps_the_fit(planted, tmp_path):
     training = DenoisingConfig(epochs=4, evaluate_every=2)
     method = RegDiffusionMethod(model=DenoiserConfig(widths=(4,)), training=training)
@@ -94,6 +99,7 @@ def test_a_run_folder_keeps_the_fit(planted, tmp_path):
     assert (tmp_path / "checkpoints" / "regdiffusion").is_dir()
 
 
+@pytest.mark.slow
 def test_rates_differ_between_the_matrix_and_the_layers(planted):
     config = DenoisingConfig(matrix_rate=0.02, learning_rate=1e-3)
     objective = DenoisingObjective(DenoiserConfig(widths=(4,)), config)

@@ -26,6 +26,7 @@ def read_weights(seed, **changes):
     return attend(query, key, value, is_key, **drops)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_once", [2**24, 500], ids=["whole", "blocks"])
 def test_a_share_of_the_weights_is_dropped_and_the_others_scaled_up(monkeypatch, at_once):
     monkeypatch.setattr(attention, "SCORES_AT_ONCE", at_once)
@@ -40,12 +41,14 @@ def test_a_share_of_the_weights_is_dropped_and_the_others_scaled_up(monkeypatch,
         assert abs((x & y).mean() - (1 - SHARE) ** 2) < 0.04  # as independent draws
 
 
+@pytest.mark.slow
 def test_heads_in_turn_and_at_once_drop_the_same():
     given = *draw(), SHARE, jax.random.key(3)
     in_turn, at_once = (attend_by_head(*given, in_turn=x) for x in (True, False))
     np.testing.assert_allclose(at_once, in_turn, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_backward_pass_drops_what_the_forward_pass_did(monkeypatch):
     """What is read is linear in the values, so their slope times them is the result itself."""
     monkeypatch.setattr(attention, "SCORES_AT_ONCE", 500)

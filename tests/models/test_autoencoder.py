@@ -22,6 +22,7 @@ def made(variational):
     return model, model.init(jax.random.key(1), profiles, None), profiles
 
 
+@pytest.mark.slow
 def test_the_closed_form_of_the_divergence_is_its_monte_carlo_mean():
     mean = jnp.array([[0.0, 0.0, 0.0], [1.5, -0.3, 0.2], [0.1, 2.0, -1.0]])
     log_variance = jnp.array([[0.0, 0.0, 0.0], [-1.0, 0.4, 0.0], [1.2, -2.0, 0.3]])
@@ -44,6 +45,7 @@ def test_permuting_genes_permutes_what_comes_out(made):
     np.testing.assert_allclose(permuted.profiles, straight.profiles[order], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_gene_has_the_same_vector_in_any_company(made):
     model, variables, profiles = made
     together = model.apply(variables, profiles, None).mean

@@ -101,6 +101,7 @@ def test_it_computes_the_published_layers(deepcdr, graphs, padded_to):
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_padding_counts_as_published_and_not_when_put_right(deepcdr, graphs):
     apply, variables, vectors, pairs = deepcdr
     right, padded, more = (
@@ -123,6 +124,7 @@ def test_the_order_of_atoms_means_nothing(deepcdr, graphs):
     np.testing.assert_allclose(one, other, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_residual_model_begins_at_the_mean_and_an_unseen_drug_has_its_structure(graphs):
     model = MeanResidualConfig(width=4, hidden=8, drug_widths=(6,)).make()
     vectors, table = jnp.ones((3, 20)), build_drug_table(graphs)

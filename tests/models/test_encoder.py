@@ -95,6 +95,7 @@ def assert_alike(one, other):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5, rtol=1e-4), one, other)
 
 
+@pytest.mark.slow
 def test_relabelling_genes_permutes_their_vectors(encoder, nodes, edges):
     new = np.random.default_rng(3).permutation(NODES)  # gene i is now called new[i]
     relabelled = nodes.copy()
@@ -105,6 +106,7 @@ def test_relabelling_genes_permutes_their_vectors(encoder, nodes, edges):
     assert original.std(axis=0).min() > 0.01
 
 
+@pytest.mark.slow
 def test_direction_matters_unless_the_graph_is_symmetric(encoder, nodes, edges):
     there, back = (encode(encoder, nodes, build(e)) for e in (edges, edges[:, ::-1]))
     assert np.abs(there - back).max() > 0.1
@@ -114,6 +116,7 @@ def test_direction_matters_unless_the_graph_is_symmetric(encoder, nodes, edges):
     assert_alike(there, back)
 
 
+@pytest.mark.slow
 def test_padding_changes_no_vector_and_no_gradient(encoder, nodes, edges):
     more = np.pad(nodes, [(0, 5), (0, 0)], constant_values=3.0)
     run = differentiated(encoder)
@@ -146,6 +149,7 @@ def test_genes_without_features_and_graphs_without_edges_give_finite_gradients(e
     assert all(np.isfinite(array).all() for array in jax.tree.leaves(blank))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LOCAL)
 def test_a_gene_hears_of_its_regulators_as_far_as_there_are_layers(name, nodes):
     model, variables = LOCAL[name].make("encoder"), draw_variables(LOCAL[name])
@@ -162,6 +166,7 @@ def test_a_gene_hears_of_its_regulators_as_far_as_there_are_layers(name, nodes):
     assert (influence[distance == LAYERS] > 0).mean() > 0.5  # ReLU and maxima may shut a path
 
 
+@pytest.mark.slow
 def test_dropout_is_random_in_training_only(encoder, nodes, edges):
     graph, model = build(edges, symmetric=True), encoder.make("encoder")
     run = jax.jit(model.apply, static_argnames="train")

@@ -78,6 +78,7 @@ def test_nothing_attends_to_a_gene_that_is_not_in_the_table(variables, frozen, e
     assert np.abs(louder - one)[UNKNOWN, :HALF].max() > 0.01, "and read the graph embedding"
 
 
+@pytest.mark.slow
 def test_attention_has_something_to_choose_from(variables, frozen, encoded):
     """Softmax over one vector is 1 whatever the query; over several tokens the query counts."""
     for tokens, matters in ((CONFIG.tokens, True), (1, False)):
@@ -106,6 +107,7 @@ def test_the_scale_of_the_embeddings_does_not_matter(variables, frozen, encoded)
     assert not np.allclose(fuse(variables, -frozen, encoded), result, atol=1e-1)
 
 
+@pytest.mark.slow
 def test_gradients_are_finite_where_a_gene_has_nothing(variables, frozen, encoded):
     def loss(variables, frozen, encoded):
         return jnp.sum(jnp.sin(fuse(variables, frozen, encoded)))
@@ -114,6 +116,7 @@ def test_gradients_are_finite_where_a_gene_has_nothing(variables, frozen, encode
     assert all(np.isfinite(array).all() for array in jax.tree.leaves(gradient))
 
 
+@pytest.mark.slow
 def test_dropout_is_random_in_training_only(variables, frozen, encoded):
     run = jax.jit(MODEL.apply, static_argnames="train")
 

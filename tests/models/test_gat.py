@@ -78,6 +78,7 @@ def encode_dense(config, nodes):
     return x
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reduction", ["concatenate", "mean"])
 @pytest.mark.parametrize("isolated", ["all", "itself"])
 @pytest.mark.parametrize("self_loops", [True, False])

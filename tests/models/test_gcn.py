@@ -73,6 +73,7 @@ def test_it_equals_its_dense_formula(variables, nodes, edges):
     assert (result < 0).any(), "the last layer is linear"
 
 
+@pytest.mark.slow
 def test_dropout_is_random_in_training_only_and_spares_the_last_layer(variables, nodes, edges):
     graph = build(edges)
 

@@ -75,6 +75,7 @@ def encoder(config):
     return encode
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONFIGS)
 def test_relabelling_genes_permutes_their_vectors(name):
     new = np.append(np.random.default_rng(2).permutation(NODES), NODES)
@@ -111,6 +112,7 @@ def influence(config, graph):
     return np.abs(slope(make_nodes())).sum(axis=(1, 3))[:NODES, :NODES]
 
 
+@pytest.mark.slow
 def test_genes_hear_of_their_regulators_or_of_their_targets_or_of_both():
     one_layer = dataclasses.replace(DEFAULT, layers=1)
     network = np.eye(NODES, dtype=bool)
@@ -123,6 +125,7 @@ def test_genes_hear_of_their_regulators_or_of_their_targets_or_of_both():
     np.testing.assert_array_equal(by_both, network | network.T)
 
 
+@pytest.mark.slow
 def test_a_symmetric_graph_knows_directions_by_its_edge_features_only():
     encode = encoder(DEFAULT)
     there, back = build(symmetric=True), build(EDGES[:, ::-1], symmetric=True)
@@ -158,6 +161,7 @@ def attend_dense(parameters, nodes, edges, features, config):
     return heard.reshape(len(x), -1) @ p["output"]["kernel"] + p["output"]["bias"]
 
 
+@pytest.mark.slow
 def test_attention_equals_its_equation_with_edge_features():
     graph = build(self_loops=False)
     real = int(graph.n_edge[0])
@@ -174,6 +178,7 @@ def test_attention_equals_its_equation_with_edge_features():
     np.testing.assert_allclose(found[alone], bias, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_edges_in_chunks_or_all_at_once_give_the_same_vectors_and_gradients(monkeypatch):
     monkeypatch.setattr(edge_attention, "AT_ONCE", 5)
     variables = draw_variables(DEFAULT)
@@ -194,6 +199,7 @@ def test_edges_in_chunks_or_all_at_once_give_the_same_vectors_and_gradients(monk
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5, rtol=1e-4), one, other)
 
 
+@pytest.mark.slow
 def test_huge_scores_do_not_overflow_the_softmax():
     loud = jax.tree.map(np.copy, draw_variables(DEFAULT))
     loud["params"]["layer_0"]["attention"]["query"]["kernel"] *= 1e4
@@ -206,6 +212,7 @@ def test_huge_scores_do_not_overflow_the_softmax():
     assert np.isfinite(jax.jit(jax.grad(loss))(make_nodes())).all()
 
 
+@pytest.mark.slow
 def test_layer_norm_leaves_a_gene_its_own_matter_and_batch_norm_does_not():
     apart = build(np.zeros((0, 2), int))
     other_nodes = make_nodes().at[1:].add(1.0)
@@ -218,6 +225,7 @@ def test_layer_norm_leaves_a_gene_its_own_matter_and_batch_norm_does_not():
         assert np.allclose(one, other, atol=1e-5) == alike
 
 
+@pytest.mark.slow
 def test_batch_norm_counts_genes_only_and_remembers_a_tenth():
     x, is_gene = make_nodes(), jnp.arange(NODES + 1) < NODES
     norm = BatchNorm()
@@ -245,6 +253,7 @@ def test_the_command_line_takes_it_as_the_encoder_of_scregnet():
     assert isinstance(model, GraphTransformer) and model.name == "encoder"
 
 
+@pytest.mark.slow
 def test_a_genome_of_20_000_genes_and_2_million_edges_keeps_no_vector_an_edge():
     """Only numbers an edge and head are kept, and vectors a gene."""
     genes, edges, config = 20_000, 2_000_000, GraphTransformerConfig(width=128, layers=1)

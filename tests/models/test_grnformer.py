@@ -89,6 +89,7 @@ def fitted(request, batch):
     return jax.jit(functools.partial(model.apply, train=False)), variables, batch
 
 
+@pytest.mark.slow
 def test_a_masked_value_enters_no_prediction(fitted):
     predict, variables, batch = fitted
     before = predict(variables, batch)
@@ -96,6 +97,7 @@ def test_a_masked_value_enters_no_prediction(fitted):
     np.testing.assert_array_equal(before, predict(variables, changed))
 
 
+@pytest.mark.slow
 def test_no_gradient_leads_from_a_prediction_to_a_masked_value(fitted):
     predict, variables, batch = fitted
 
@@ -128,6 +130,7 @@ def permute(batch, order):
     )
 
 
+@pytest.mark.slow
 def test_genes_in_another_order_have_the_same_predictions(fitted):
     predict, variables, batch = fitted
     order = np.random.default_rng(2).permutation(GENES)
@@ -157,6 +160,7 @@ def pad(batch, count):
     )
 
 
+@pytest.mark.slow
 def test_padding_changes_nothing(fitted):
     predict, variables, batch = fitted
     before = predict(variables, batch)
@@ -164,6 +168,7 @@ def test_padding_changes_nothing(fitted):
     np.testing.assert_allclose(after[:, :GENES], before, atol=2e-6)
 
 
+@pytest.mark.slow
 def test_with_beta_0_after_the_last_layer_it_is_the_backbone_bit_for_bit(batch):
     model, variables = init(vary(adapter={"place": "after", "beta": 0.0}), batch)
     alone = GRNFormer(vary(structure={"networks": "none"}), GENES)
@@ -173,11 +178,13 @@ def test_with_beta_0_after_the_last_layer_it_is_the_backbone_bit_for_bit(batch):
     )
 
 
+@pytest.mark.slow
 def test_in_the_place_of_the_last_layer_that_layer_has_no_parameters(batch):
     _, variables = init(SMALL, batch)
     assert set(variables["params"]["backbone"]) & {"layer_0", "layer_1"} == {"layer_0"}
 
 
+@pytest.mark.slow
 def test_networks_reach_the_predictions(batch):
     model, variables = init(SMALL, batch)
     other = batch._replace(cell=jax.tree.map(lambda x: x[::-1], batch.cell))
@@ -186,6 +193,7 @@ def test_networks_reach_the_predictions(batch):
     np.testing.assert_allclose(after[1], before[1], atol=1e-6)  # the same
 
 
+@pytest.mark.slow
 def test_dropout_is_on_in_training_alone(batch):
     model, variables = init(SMALL, batch)
     outputs = [
@@ -196,6 +204,7 @@ def test_dropout_is_on_in_training_alone(batch):
     assert (outputs[0] != outputs[2]).any()
 
 
+@pytest.mark.slow
 def test_keys_are_genes_with_an_edge_or_no_regulator(batch):
     """The last cell has no edge in its own network, and is asked for that alone."""
     config = vary(adapter={"keys": "regulated"}, structure={"networks": "cell"})
@@ -210,6 +219,7 @@ def test_keys_are_genes_with_an_edge_or_no_regulator(batch):
     np.testing.assert_allclose(received[-1, -1], 1, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoder", ["SAGE", "GCN", "GIN"])
 def test_encoders_equal_their_equations_on_the_whole_network(batch, encoder):
     config = StructureConfig(encoder=encoder, layers=1, fan_out=GENES)
@@ -236,6 +246,7 @@ def test_encoders_equal_their_equations_on_the_whole_network(batch, encoder):
     np.testing.assert_allclose(layer.apply(variables, x, batch.cell), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_attention_in_blocks_is_attention(monkeypatch):
     rng = np.random.default_rng(5)
     q, k, v = (jnp.float32(rng.normal(size=(2, n, 2, 4))) for n in (11, 7, 7))
@@ -264,6 +275,7 @@ def weights(q, k, is_key):
     return jax.nn.softmax(jnp.where(is_key[:, None, None], scores, -jnp.inf))
 
 
+@pytest.mark.slow
 def test_recomputed_layers_give_the_same(batch):
     model, variables = init(SMALL, batch)
     again = dataclasses.replace(SMALL, backbone=dataclasses.replace(SMALL.backbone, recompute=True))

@@ -137,6 +137,7 @@ def test_reversing_the_known_edges_changes_the_scores(name):
     assert np.abs(score(name) - score(name, turned)).max() > 0.05
 
 
+@pytest.mark.slow
 def test_padding_changes_no_score_and_no_gradient():
     model, variables = GTGRN(DEFAULT), draw_variables(DEFAULT)
 
@@ -163,6 +164,7 @@ def test_padding_changes_no_score_and_no_gradient():
         np.testing.assert_allclose(one, other, atol=1e-3, rtol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fusion", ["sum", "gate"])
 def test_an_input_that_is_off_has_no_influence(fusion):
     fields = {
@@ -182,6 +184,7 @@ def test_an_input_that_is_off_has_no_influence(fusion):
         assert np.abs(run(genes=genes) - run(genes=other)).max() > 0.01
 
 
+@pytest.mark.slow
 def test_an_input_of_no_width_is_one_that_is_off():
     genes, pairs = jax.tree.map(jnp.asarray, (make_genes(), make_pairs()))
     config = dataclasses.replace(DEFAULT, inputs=("global",))
@@ -225,6 +228,7 @@ def test_evaluation_does_not_depend_on_the_signs_of_eigenvectors():
         assert np.abs(one - other).max() > 0.01
 
 
+@pytest.mark.slow
 def test_training_draws_signs_by_its_key():
     transformer = dataclasses.replace(TRANSFORMER, dropout=0.0)
     config = dataclasses.replace(DEFAULT, transformer=transformer)
@@ -254,6 +258,7 @@ def test_a_gene_that_is_hidden_has_no_position():
     assert np.abs(score("default", moved) - score("default", genes)).max() > 0.01
 
 
+@pytest.mark.slow
 def test_missing_expression_is_learned_through_a_mask_column_and_one_vector():
     genes, pairs = jax.tree.map(jnp.asarray, (make_genes(), make_pairs()))
     parameters = draw_variables(DEFAULT)["params"]
@@ -272,6 +277,7 @@ def test_missing_expression_is_learned_through_a_mask_column_and_one_vector():
     assert "missing" not in plain and plain["from_expression"]["kernel"].shape == (6, WIDTH)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["default", "faithful"])
 def test_jit_changes_nothing(name):
     genes, pairs = jax.tree.map(jnp.asarray, (make_genes(), make_pairs()))
@@ -309,6 +315,7 @@ def test_weight_decay_and_ridge_share_out_the_parameters():
     assert published.make_terms() == []
 
 
+@pytest.mark.slow
 def test_the_published_sizes_have_the_published_number_of_parameters():
     """325,681 + 240 d, and less what no gradient or score depends on: unused value projections."""
     dim, genes = 64, make_genes()

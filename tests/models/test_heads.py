@@ -90,6 +90,7 @@ def test_a_score_depends_on_the_two_genes_of_its_pair_only(scorers, vectors, nam
     assert not np.allclose(one, same)
 
 
+@pytest.mark.slow
 def test_the_bilinear_head_equals_its_formula(vectors):
     head = BilinearHead()
     variables = draw_variables(head, vectors)
@@ -117,6 +118,7 @@ def test_the_hadamard_head_drops_out_in_training_only(vectors):
     np.testing.assert_array_equal(score(0, False), score(1, False))
 
 
+@pytest.mark.slow
 def test_the_pair_decoder_is_a_layer_over_both_genes():
     genes = jnp.asarray(np.random.default_rng(5).normal(size=(6, 4)), jnp.float32)
     pairs = jnp.array([[0, 1], [1, 0], [5, 2]])

@@ -113,6 +113,7 @@ def test_rotating_coordinates_and_their_maps_changes_nothing(parameters, grid):
     np.testing.assert_allclose(logits, pair_logits(parameters, grid), atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("names", "new"), [(PER_TF, np.s_[NEW_TF]), (PER_TARGET, np.s_[:, NEW_TARGET])]
 )

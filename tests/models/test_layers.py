@@ -33,6 +33,7 @@ def test_dropout_decides_about_each_place_by_itself():
         assert abs((one * other).mean()) < 4 * 0.25 / np.sqrt(one.size)
 
 
+@pytest.mark.slow
 def test_dropout_depends_on_its_key_alone():
     assert (drop(0.5, 1) == drop(0.5, 1)).all()
     assert (drop(0.5, 1) != drop(0.5, 2)).any()
@@ -45,6 +46,7 @@ def test_dropout_is_off_when_a_model_is_judged():
     assert (drop(0.5, 0, x, train=False) == x).all()
 
 
+@pytest.mark.slow
 def test_a_joined_layer_equals_a_dense_one_on_the_joined_matrix():
     rng = np.random.default_rng(0)
     frozen, x = (jnp.asarray(rng.normal(size=(5, dim)), jnp.float32) for dim in (3, 2))

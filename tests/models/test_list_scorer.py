@@ -22,12 +22,14 @@ def perturb(parameters):
     return jax.tree.map(lambda x: x + 0.3 * jax.random.normal(next(keys), x.shape), parameters)
 
 
+@pytest.mark.slow
 def test_it_starts_at_the_sum_of_its_columns(inputs):
     variables = MODEL.init(jax.random.key(0), *inputs)
     found = MODEL.apply(variables, *inputs)
     np.testing.assert_allclose(found, inputs[0][..., 0] + inputs[0][..., 1], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_each_gene_is_scored_by_itself_and_its_tf(inputs):
     pairs, tfs = inputs
     variables = perturb(MODEL.init(jax.random.key(0), *inputs))

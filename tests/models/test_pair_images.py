@@ -42,6 +42,7 @@ def histogram(expression, tf, target):
     return np.histogram2d(logs[:, tf], logs[:, target], bins=32)[0].T
 
 
+@pytest.mark.slow
 def test_an_image_is_the_histogram_made_by_hand(expression, bins):
     counts, images = count_cells(bins, jnp.asarray(PAIRS)), draw_images(bins, jnp.asarray(PAIRS))
     for pair, count, image in zip(PAIRS, counts, images):
@@ -51,6 +52,7 @@ def test_an_image_is_the_histogram_made_by_hand(expression, bins):
     assert images.min() == 0 and images.max() <= 1.0001
 
 
+@pytest.mark.slow
 def test_counting_some_pairs_at_a_time_counts_the_same(bins):
     alone, together = (count_cells(bins, jnp.asarray(PAIRS), at_once=size) for size in (1, 2))
     np.testing.assert_array_equal(alone, together)
@@ -148,6 +150,7 @@ def test_the_networks_have_the_parameters_of_their_published_layers():
     assert count_parameters(deep, 70) == 2 * (convolutions + dense) + joined
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["CNNC", "DeepDRIM"])
 def test_scores_know_which_gene_is_the_tf_and_not_where_a_pair_stands(name, expression, bins):
     nodes = np.asarray(bins, np.float32)

@@ -49,6 +49,7 @@ def model():
     return {**variables, "batch_stats": noise}, control, pairs
 
 
+@pytest.mark.slow
 def test_doubles_have_no_order_and_more_padding_edges_change_nothing(model):
     variables, control, pairs = model
     found = apply(variables, control, pairs, make_graphs(), train=False)
@@ -84,6 +85,7 @@ def test_an_unseen_push_hears_those_with_which_it_shares_sets(model):
     assert not slope[2:].any()
 
 
+@pytest.mark.slow
 def test_rows_that_fill_a_batch_up_change_neither_outputs_nor_statistics(model):
     variables, control, pairs = model
 

@@ -92,6 +92,7 @@ def tabulate(scores):
     return table
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONFIGS)
 def test_relabelling_genes_permutes_the_scores(name):
     config, variables = CONFIGS[name], draw_variables(CONFIGS[name])
@@ -144,6 +145,7 @@ def test_reversing_the_known_edges_changes_the_scores():
     assert np.abs(there - back).max() > 0.05
 
 
+@pytest.mark.slow
 def test_padding_changes_no_score_and_no_gradient():
     model, variables = ScRegNet(DEFAULT), draw_variables(DEFAULT)
 
@@ -172,6 +174,7 @@ def test_padding_changes_no_score_and_no_gradient():
         np.testing.assert_allclose(one, other, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["bilinear", "faithful", "fused"])
 def test_what_is_dropped_of_a_gene_does_not_depend_on_the_batch(name):
     """So batches padded to fit many devices train as they do on one."""

@@ -81,6 +81,7 @@ def test_relabelling_genes_permutes_states_and_guesses():
     assert logits.std() > 0.1
 
 
+@pytest.mark.slow
 def test_padding_changes_no_state_no_guess_and_no_gradient():
     variables = draw_variables()
     short = mask_two_genes(say(WALKS[:, :4]))
@@ -158,6 +159,7 @@ def test_the_rule_hides_the_stated_share_and_shows_a_tenth_as_it_is():
     assert (np.asarray(other.tokens) != masked.tokens).any()
 
 
+@pytest.mark.slow
 def test_a_batch_of_padding_alone_has_nothing_to_guess():
     empty = say(np.full((3, STEPS), -1))
     masked = mask_genes(empty, GENES, 0.5, jax.random.key(0))

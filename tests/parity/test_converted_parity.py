@@ -54,6 +54,7 @@ def load(parity_folder, tmp_path):
     return load
 
 
+@pytest.mark.slow
 def test_scbert(load):
     model, folder = load("scbert")
     inputs, expected = read_arrays(folder)
@@ -65,6 +66,7 @@ def test_scbert(load):
     assert model.vocabulary["genes"] == (folder / "genes.txt").read_text().split()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", PARTS)
 def test_scfoundation(load, part):
     model, folder = load("scfoundation", part=part)
@@ -84,6 +86,7 @@ def test_scfoundation(load, part):
             assert difference(found, expected[f"{part}_pool_{kind}"]) < TOLERANCE, kind
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_scgpt(load, layout):
     model, folder = load("scgpt", layout)
@@ -97,6 +100,7 @@ def test_scgpt(load, layout):
     assert model.vocabulary["tokens"] == json.loads((folder / "vocab.json").read_bytes())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "folder", "part"), MODELS)
 def test_back_and_again_is_bit_equal(parity_folder, tmp_path, name, folder, part):
     convert(name, parity_folder(folder), tmp_path / "out", part=part)
@@ -129,6 +133,7 @@ def test_arrays_wrapped_by_data_parallel_training_are_the_same(parity_folder, tm
     np.testing.assert_equal(other.variables, one.variables)
 
 
+@pytest.mark.slow
 def test_choices_reach_the_parts_that_have_them(parity_folder, tmp_path):
     convert("scfoundation", parity_folder("scfoundation"), tmp_path)
     config = load_model(tmp_path, dtype="bfloat16", key_maximum="batch").config

@@ -76,6 +76,7 @@ def test_both_forms_of_the_weights_give_the_same_parameters(fixture):
     np.testing.assert_equal(from_torch, fixture.variables)
 
 
+@pytest.mark.slow
 def test_hidden_states_of_every_block(fixture):
     states = fixture.run()
     names = sorted(name for name in fixture.expected if name.startswith("hidden_state_"))
@@ -84,6 +85,7 @@ def test_hidden_states_of_every_block(fixture):
         assert difference(state, fixture.expected[name], fixture.is_real) < TOLERANCE, name
 
 
+@pytest.mark.slow
 def test_logits(fixture):
     tokens = fixture.inputs["input_ids"]
     logits = fixture.model.apply(fixture.variables, tokens, fixture.is_real, train=False)
@@ -116,6 +118,7 @@ def test_means_of_genes_cell_by_cell(fixture, layer):
     assert difference(means.means()[genes], expected) < TOLERANCE
 
 
+@pytest.mark.slow
 def test_what_typical_mistakes_change(fixture):
     """A wrong port is told from a right one: each mistake is a thousand tolerances away."""
     params = fixture.variables["params"]

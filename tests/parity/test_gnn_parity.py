@@ -272,6 +272,7 @@ def published(read, request):
     return arrays, faithful(encoder, mlp_widths, dropout=0.5), parameters
 
 
+@pytest.mark.slow
 def test_scregnet_scores(read, inputs, published):
     arrays, config, parameters = published
     pairs = read("model_inputs")["pairs"].astype(np.int32)
@@ -295,6 +296,7 @@ def test_scregnet_scores(read, inputs, published):
     assert_close(jax.nn.sigmoid(logits), arrays["expected_probability"])
 
 
+@pytest.mark.slow
 def test_genes_without_train_edges_attend_to_all_genes(read, inputs):
     """The fixture tells this oddity from a gene that attends to itself."""
     given, arrays = read("model_inputs"), read("scregnet_gat")
@@ -322,6 +324,7 @@ def pair_batch(pairs):
     return PairBatch(pairs.astype(np.int32), none, none, blank, blank, blank.astype(int))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("score", ["dot", "cosine", "mlp"])
 def test_genelink_scores(read, inputs, score):
     """Each of the three scores, by its published layers; the second matrix of a head is unused."""
@@ -358,6 +361,7 @@ def test_genelink_scores(read, inputs, score):
     assert_close(logits, wanted[:, 1] - wanted[:, 0] if score == "mlp" else wanted[:, 0])
 
 
+@pytest.mark.slow
 def test_gnnlink_scores(read, inputs):
     """Messages go from targets back to TFs, a gene counts itself twice, and ties are at 0."""
     given, arrays = read("model_inputs"), read("gnnlink")

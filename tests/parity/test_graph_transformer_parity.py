@@ -113,6 +113,7 @@ def attend_to_targets(parameters, config, nodes, graph):
     return attend({"params": parameters}, nodes, graph, none)[:-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("values", ["keys", "own"])
 def test_attention_as_published_and_as_in_textbooks(read, graph, values):
     arrays = read("sparse_graph_transformer_layer")
@@ -143,6 +144,7 @@ def test_the_published_layer(read, graph, train):
         assert_close(running["variance"], arrays["expected_running_var_after_bn1"])
 
 
+@pytest.mark.slow
 def test_gt_grn(read):
     arrays = read("gtgrn_model")
     heads, genes = int(arrays["num_heads"]), len(arrays["expression_embedding"])

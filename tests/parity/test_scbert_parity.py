@@ -75,6 +75,7 @@ def difference(actual, wanted):
     return np.abs(np.asarray(actual, np.float64) - wanted).max()
 
 
+@pytest.mark.slow
 def test_a_batch_equals_the_reference_one_by_one(config, variables, tokens, expected):
     encodings, logits, after = run(config, variables, tokens)
     assert difference(encodings, expected["encodings_one_by_one"]) < TOLERANCE
@@ -94,6 +95,7 @@ def test_a_cell_alone_equals_the_reference(config, variables, tokens, expected):
     assert difference(logits, expected["logits_single"]) < TOLERANCE
 
 
+@pytest.mark.slow
 def test_the_maximum_of_the_batch_equals_the_reference_batch(config, variables, tokens, expected):
     layers = dataclasses.replace(config.performer, key_maximum="batch")
     coupled = dataclasses.replace(config, performer=layers)
@@ -120,6 +122,7 @@ def attend_by_head(query, key, value, directions, *, over_batch):
     return jnp.concatenate([attend_by_features(*x, directions) for x in heads], axis=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mistake", ["tanh", "epsilon", "heads", "norm", "swapped"])
 def test_a_mistake_shows(config, variables, tokens, expected, mistake, monkeypatch):
     """What the fixture says it must be wrong by is far above the tolerance."""

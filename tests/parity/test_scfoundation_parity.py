@@ -139,6 +139,7 @@ def test_value_embedding(load, given, expected):
     assert difference(mask, wanted[probes == config.mask_value][0]) == 0
 
 
+@pytest.mark.slow
 def test_encoder_of_single_cells(load, given, expected):
     config, variables = load("gene")
     cells = [name for name in expected if re.fullmatch("gene_encoder_cell[0-9]+", name)]
@@ -153,6 +154,7 @@ def test_encoder_of_single_cells(load, given, expected):
         assert difference(encoded[0], expected[f"gene_encoder_cell{cell}"]) < TOLERANCE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode, name", [("f2", ""), ("t4", "_t4")])
 def test_a_padded_batch_equals_the_reference_one_by_one(load, given, expected, mode, name):
     decoded, expression = run(load("gene"), given[f"values_{mode}"])
@@ -161,6 +163,7 @@ def test_a_padded_batch_equals_the_reference_one_by_one(load, given, expected, m
         assert difference(expression, expected["gene_expression_one_by_one"]) < TOLERANCE
 
 
+@pytest.mark.slow
 def test_the_maximum_of_the_batch_equals_the_reference_batch(load, given, expected):
     config, variables = load("gene")
     decoder = dataclasses.replace(config.decoder, key_maximum="batch")
@@ -170,6 +173,7 @@ def test_the_maximum_of_the_batch_equals_the_reference_batch(load, given, expect
     assert difference(decoded, expected["gene_decoder_one_by_one"]) > 1e-3
 
 
+@pytest.mark.slow
 def test_mean_gene_embedding(load, given, expected):
     """Over all cells, T and S left out, cell after cell."""
     config, _ = load("gene")
@@ -182,6 +186,7 @@ def test_mean_gene_embedding(load, given, expected):
     assert (means.counts == len(decoded)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key, mode", [("cell", "t4"), ("rde", "a1")])
 def test_poolings_of_cells(load, given, expected, key, mode):
     config, variables = load(key)
@@ -199,6 +204,7 @@ def test_the_places_of_the_depths_are_those_of_the_file(load, given):
     assert (given["T_index"], given["S_index"]) == (config.genes, config.genes + 1)
 
 
+@pytest.mark.slow
 def test_a_cell_depends_neither_on_its_batch_nor_on_padding(load, given):
     """Alone, at another place among others, with more padding, and with places in another order."""
     loaded, values = load("gene"), given["values_f2"]
@@ -215,6 +221,7 @@ def test_a_cell_depends_neither_on_its_batch_nor_on_padding(load, given):
         assert difference(alone[0], whole[cell]) < TOLERANCE
 
 
+@pytest.mark.slow
 def test_values_of_padding_are_not_read(load, given):
     loaded, values = load("gene"), given["values_f2"]
     shown, places, is_real = select(loaded.config, values)
@@ -228,6 +235,7 @@ def test_values_of_padding_are_not_read(load, given):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mistake", ["added once", "one norm", "query and key", "keys"])
 def test_a_mistake_shows(load, given, expected, mistake):
     config, variables = load("gene")
@@ -260,6 +268,7 @@ def test_every_array_comes_back_bit_for_bit(load, checkpoint, key):
             np.testing.assert_array_equal(written[name], array, strict=True)
 
 
+@pytest.mark.slow
 def test_a_file_of_one_model(load, checkpoint):
     """Without keys and without `model.` before the names."""
     published, arrays = find_part(checkpoint, "cell")

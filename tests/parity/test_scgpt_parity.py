@@ -148,12 +148,14 @@ def test_swapped_parts_of_attention_show(config, variables, inputs, wanted, pair
     assert difference(found.hidden, wanted["hidden"], inputs[2]) > 100 * TOLERANCE
 
 
+@pytest.mark.slow
 def test_the_epsilon_of_the_norms_shows(config, variables, inputs, wanted):
     other = dataclasses.replace(config, norm_epsilon=1e-2)
     found = run(other, variables, inputs)
     assert difference(found.hidden, wanted["hidden"], inputs[2]) > 100 * TOLERANCE
 
 
+@pytest.mark.slow
 def test_a_cell_does_not_depend_on_padding_and_its_batch(config, variables, inputs):
     genes, values, is_real = inputs
     expected = run(config, variables, inputs)

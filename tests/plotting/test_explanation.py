@@ -159,6 +159,7 @@ def test_no_probability_is_said_to_be_certain():
     assert explanation.write_probability(1.0) == "> .999"
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(st.text(min_size=1, max_size=3), st.integers(-50, 50), min_size=1),
     st.integers(1, 12),
@@ -184,6 +185,7 @@ def test_terms_that_cannot_be_drawn_are_refused():
         explanation.plot_contributions(TERMS, title=TITLE, most=0)
 
 
+@pytest.mark.slow
 def test_nothing_is_cut_off(draw, table):
     draw(explanation.plot_contributions(TERMS, title=TITLE))
     draw(explanation.plot_contributions({"similar TFs: motifs promoter": -9.0}, title=TITLE))

@@ -17,6 +17,7 @@ def test_without_matplotlib_one_sentence_names_the_extra(module, monkeypatch):
     assert str(caught.value) == "Pictures need matplotlib: pip install 'grnjax[plot]'."
 
 
+@pytest.mark.slow
 def test_pictures_use_no_pyplot_and_leave_the_settings_alone():
     pytest.importorskip("matplotlib", reason="the extra plot is not installed")
     code = "\n".join(

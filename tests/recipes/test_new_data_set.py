@@ -32,6 +32,7 @@ def root(recipe, small_set, tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [f"{SCREENS}/hela", "Screened/hela/All"])
 def test_it_is_trained_on_by_its_name(name, root, small_set, shown, cli, tmp_path):
     shown(f"grnjax train {SCREENS}/hela --out run")

@@ -49,6 +49,7 @@ def run(config, tmp_path_factory):
     return run_study(dataset, draw_splits(dataset, config.split), config, folder=folder), folder
 
 
+@pytest.mark.slow
 def test_it_uses_the_graph_and_its_direction(recipe):
     encoder = recipe.MeanConfig(width=5).make("encoder")
     nodes = jnp.asarray(np.random.default_rng(0).normal(size=(5, 3)), jnp.float32)
@@ -88,6 +89,7 @@ def test_the_parameters_that_were_trained_are_those_of_the_new_encoder(run):
     }
 
 
+@pytest.mark.slow
 def test_its_settings_are_flags_and_come_back_from_a_run_record(recipe, config):
     parsed = settings.parse(config, ["--method.model.encoder.width", "7"], program="grnjax train")
     assert parsed.method.model.encoder == recipe.MeanConfig(width=7)

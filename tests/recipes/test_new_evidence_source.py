@@ -78,6 +78,7 @@ def test_what_is_no_reader_is_refused(kind, message, path):
         list_sources([f"{kind}={path}"])
 
 
+@pytest.mark.slow
 def test_it_informs_a_network_from_python(entry, small_set):
     expression, _, network, _, tfs = small_set.arguments
     config = InferenceConfig(repeats=1, folds=3)
@@ -87,6 +88,7 @@ def test_it_informs_a_network_from_python(entry, small_set):
     assert found.evidence["half lives hela"]["kind"] == "half-lives"
 
 
+@pytest.mark.slow
 def test_it_informs_a_network_from_the_command_line(entry, small_set, quick_factors, cli, tmp_path):
     flags = ["--evidence", entry, "--repeats=1", "--folds=3"]
     outcome = cli("infer", *small_set.arguments, *flags, *quick_factors, "--out", tmp_path / "run")

@@ -52,6 +52,7 @@ def refuse(*args):
     raise AssertionError("fitted again")
 
 
+@pytest.mark.slow
 def test_it_learns_from_the_labels_of_each_part(recipe, planted):
     network = grnjax.infer(*planted, method=recipe.CoexpressionMethod(), config=FOLDS)
     assert network.method == "CoexpressionMethod"
@@ -61,6 +62,7 @@ def test_it_learns_from_the_labels_of_each_part(recipe, planted):
     assert {row["method"] for row in network.rows} > {network.method}, "trivial rows beside it"
 
 
+@pytest.mark.slow
 def test_its_terms_add_up_to_the_logit(recipe, inputs):
     edges = grnjax.infer(**inputs, method=recipe.CoexpressionMethod(), config=FOLDS).edges
     terms = edges[[f"logit: {term}" for term in recipe.TERMS]]
@@ -68,6 +70,7 @@ def test_its_terms_add_up_to_the_logit(recipe, inputs):
     assert (terms.std() > 0).all()
 
 
+@pytest.mark.slow
 def test_a_second_run_reads_the_fits_back(recipe, inputs, tmp_path, monkeypatch, logged):
     settings = dict(method=recipe.CoexpressionMethod(), config=FOLDS, folder=tmp_path)
     first = grnjax.infer(**inputs, **settings)
@@ -79,6 +82,7 @@ def test_a_second_run_reads_the_fits_back(recipe, inputs, tmp_path, monkeypatch,
         grnjax.infer(**inputs, **{**settings, "folder": tmp_path / "other"})
 
 
+@pytest.mark.slow
 def test_its_controls_are_fitted_beside_it(recipe, planted):
     config = LinkPredictionConfig(
         method=recipe.CoexpressionMethod(),
@@ -105,6 +109,7 @@ def test_what_it_does_not_read_and_cannot_do_is_a_sentence(recipe, inputs, genel
         grnjax.transfer(folder, folder, method=recipe.CoexpressionMethod())
 
 
+@pytest.mark.slow
 def test_the_command_line_infers_by_it_and_explains(recipe, shown, small_set, cli, tmp_path):
     flags = [shown("--method=my_method:CoexpressionMethod"), shown("--explain"), "--repeats=1"]
     flags += ["--method.ridge=2", "--folds=3"]
@@ -117,6 +122,7 @@ def test_the_command_line_infers_by_it_and_explains(recipe, shown, small_set, cl
     assert "--method.ridge" in helped and "--method.kernels" not in helped
 
 
+@pytest.mark.slow
 def test_the_command_line_trains_it_with_a_control(recipe, shown, genelink_folder, cli, tmp_path):
     flags = [
         shown("--method=my_method:CoexpressionMethod"),

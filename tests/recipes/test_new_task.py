@@ -39,6 +39,7 @@ def test_it_knows_no_method(recipe, dataset, name):
     assert (agreement == pytest.approx(1)) if name == "pearson" else (0 < agreement < 0.999)
 
 
+@pytest.mark.slow
 def test_a_file_of_its_own_is_its_command(recipe, shown, genelink_folder, tmp_path):
     words = [*shown("python -m my_task").split()[1:], genelink_folder(), "--out", tmp_path / "run"]
     command = [sys.executable, *map(str, words), "--method=pearson"]

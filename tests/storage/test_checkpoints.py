@@ -97,6 +97,7 @@ TREES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(TREES)
 def test_any_tree_comes_back(tmp_path_factory, tree):
@@ -247,6 +248,7 @@ store.save(2, {"w": restored.state["w"] + 1}, {})
 """
 
 
+@pytest.mark.slow
 def test_a_state_moves_between_one_device_and_four(tmp_path):
     state = {"w": jnp.arange(24.0).reshape(8, 3)}
     store = CheckpointStore(tmp_path)
@@ -309,6 +311,7 @@ def two_views(tmp_path):
     return tmp_path / "0", tmp_path / "1"
 
 
+@pytest.mark.slow
 def test_two_processes_read_the_step_that_process_0_chooses(two_views):
     next((two_views[0] / "2" / "state").rglob("manifest.ocdbt")).write_bytes(b"damaged")
     assert read_by_two(*two_views) == ["found (1, {'try': 1}, [0.5, 0.5, 0.5])"] * 2
@@ -330,6 +333,7 @@ def show_an_older_one(folder):
     return "it is whole here"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lag", [leave_out, cut_short, show_an_older_one])
 def test_a_step_that_another_process_sees_otherwise_ends_both(two_views, lag):
     reason = lag(two_views[1])
@@ -338,6 +342,7 @@ def test_a_step_that_another_process_sees_otherwise_ends_both(two_views, lag):
     assert reason in second
 
 
+@pytest.mark.slow
 def test_a_store_that_process_0_cannot_use_ends_both(two_views):
     for manifest in two_views[0].rglob("manifest.json"):
         manifest.write_text("{}")

@@ -48,6 +48,7 @@ def expect_one_sentence(refusal, name):
     assert not re.search(r"\.\s+[A-Z]", words)
 
 
+@pytest.mark.slow
 @every_method
 def test_infer(name, method, small_set):
     files = small_set.arguments
@@ -68,6 +69,7 @@ def test_infer(name, method, small_set):
     expect_finite(network.rows, name, [0, 1])
 
 
+@pytest.mark.slow
 @every_method
 def test_infer_without_known_edges(name, method, small_set):
     files = small_set.arguments
@@ -103,6 +105,7 @@ def test_train_with_each_control(name, method, benchmark_root):
     assert (results.embeddings is None) == (name != "GT-GRN")
 
 
+@pytest.mark.slow
 @every_method
 def test_transfer(name, method, genelink_folder, other_folder):
     folder = genelink_folder()
@@ -118,6 +121,7 @@ def test_transfer(name, method, genelink_folder, other_folder):
     expect_one_sentence(refusal, name)
 
 
+@pytest.mark.slow
 @every_method
 def test_without_expression(name, method, genelink_folder):
     """A set of labels alone: what needs expression says so, and the others learn from edges."""

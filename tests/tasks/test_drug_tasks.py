@@ -145,6 +145,7 @@ def test_means_ridge_and_the_nearest_line_know_what_they_can(screen):
     assert not twin.any() or found[0] == pytest.approx(known.value[twin][0])
 
 
+@pytest.mark.slow
 def test_the_response_task_fits_and_a_seen_line_is_told_from_a_shuffled_one(folder):
     task = DrugResponse(
         seeds=(0,),
@@ -219,6 +220,7 @@ def test_constructed_cells_are_of_lines_that_bulk_has_not(pair):
         construct_pair(one, "X", {"X": -5.0}, config, seed=0)
 
 
+@pytest.mark.slow
 def test_the_transfer_finds_a_planted_class_above_the_band_of_chance(pair, monkeypatch):
     made, _, _ = pair
     task = DrugClass(

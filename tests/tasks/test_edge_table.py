@@ -32,6 +32,7 @@ def rank(dataset, candidates):
     return run
 
 
+@pytest.mark.slow
 def test_the_rank_is_that_of_the_mean_logit(dataset, candidates, fitted, rank):
     edges, _ = rank(fitted)
     names = dataset.genes.names[candidates.pairs]
@@ -41,6 +42,7 @@ def test_the_rank_is_that_of_the_mean_logit(dataset, candidates, fitted, rank):
     np.testing.assert_allclose(edges["importance"], expit(ranked))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("top", [1, 40, 10**9])
 def test_the_best_pairs_alone_stand_as_among_all(fitted, rank, top):
     every, calibration = rank(fitted)
@@ -56,6 +58,7 @@ def test_of_equal_scores_at_the_end_the_first_are_listed(top):
     np.testing.assert_array_equal(list_best(scores, top), np.sort(by_rank[:top]))
 
 
+@pytest.mark.slow
 def test_probabilities_mean_what_they_say(fitted, rank, small_set):
     edges, calibration = rank(fitted)
     edges = edges[edges["tf"] != small_set.silent_tf]  # of its pairs nothing is known
@@ -68,6 +71,7 @@ def test_probabilities_mean_what_they_say(fitted, rank, small_set):
     assert calibration["prevalence_assumed"] == pytest.approx(is_known.mean())
 
 
+@pytest.mark.slow
 def test_an_assumed_prevalence_moves_probabilities_and_nothing_else(fitted, rank):
     edges, calibration = rank(fitted)
     moved, figures = rank(fitted, prevalence=0.5)
@@ -80,6 +84,7 @@ def test_an_assumed_prevalence_moves_probabilities_and_nothing_else(fitted, rank
     assert figures["reliability_error"] == calibration["reliability_error"]
 
 
+@pytest.mark.slow
 def test_pairs_of_a_tf_without_known_targets_calibrate_nothing(
     dataset, candidates, fitted, rank, small_set
 ):
@@ -92,6 +97,7 @@ def test_pairs_of_a_tf_without_known_targets_calibrate_nothing(
     assert calibration["pairs_of_tfs_without_known_targets"] == is_silent.sum() > 0
 
 
+@pytest.mark.slow
 def test_members_that_agree_have_no_spread(fitted, rank):
     alike = dataclasses.replace(fitted, logits=np.repeat(fitted.logits[:1], 2, axis=0))
     edges, _ = rank(alike)
@@ -110,6 +116,7 @@ def test_the_interval_is_a_normal_one_of_the_logits_of_the_members(fitted, rank)
     np.testing.assert_allclose(np.sort(high - middle), np.sort(expected), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_terms_become_columns_beside_the_logit(fitted, rank):
     mean = fitted.logits.mean(axis=0)
     explained = dataclasses.replace(fitted, terms={"base": mean - 1, "motifs": np.ones(len(mean))})
@@ -119,6 +126,7 @@ def test_terms_become_columns_beside_the_logit(fitted, rank):
     np.testing.assert_allclose(edges["logit: base"] + edges["logit: motifs"], edges["logit"])
 
 
+@pytest.mark.slow
 def test_what_of_a_pair_nothing_is_known_is_named(dataset, candidates, fitted, rank, small_set):
     targets = set(candidates.positives[:, 1].tolist())
     edges, _ = rank(fitted)

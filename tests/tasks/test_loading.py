@@ -169,6 +169,7 @@ def test_files_in_the_folder_are_used_unless_pairs_shall_be_drawn(genelink_folde
     assert load_splits(beeline, dataset, "corrected") is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, measured, file",
     [

@@ -73,6 +73,7 @@ def test_folds_are_no_setting_of_a_ranking_that_no_known_edge_judges():
         inference.check_settings(config, has_known=False)
 
 
+@pytest.mark.slow
 def test_known_edges_alone_are_ranked_by_scregnet(small_set, monkeypatch):
     monkeypatch.setattr("grnjax.tasks.judging.MOST_TRIVIAL_CANDIDATES", 0)
     config = inference.InferenceConfig(repeats=1, folds=2, method=SHORT)

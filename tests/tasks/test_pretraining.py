@@ -58,6 +58,7 @@ def fitted(cells):
     return pretrain(*cells, CONFIG, seed=0)
 
 
+@pytest.mark.slow
 def test_the_networks_of_types_are_of_regulons_in_enough_cells(cells):
     networks = cells[2]
     for row, name in enumerate(["a", "b", "c"]):
@@ -69,6 +70,7 @@ def test_the_networks_of_types_are_of_regulons_in_enough_cells(cells):
     assert networks.most_edges == max(sizes)
 
 
+@pytest.mark.slow
 def test_it_predicts_more_than_the_means(fitted):
     loss = {row["model"]: row["masked_loss"] for row in fitted.rows}
     assert loss["gene mean in type"] < loss["gene mean"]
@@ -78,11 +80,13 @@ def test_it_predicts_more_than_the_means(fitted):
     np.testing.assert_allclose(explained["GRNFormer"], 1 - loss["GRNFormer"] / loss["gene mean"])
 
 
+@pytest.mark.slow
 def test_cells_are_trained_on_or_judged_on(fitted):
     parts = [fitted.data.train, fitted.data.validation.cells, fitted.test.cells]
     assert sorted(np.concatenate(parts).tolist()) == list(range(CELLS))
 
 
+@pytest.mark.slow
 def test_sparse_expression_is_the_same(cells, fitted):
     expression, genes, networks = cells
     config = dataclasses.replace(CONFIG, training=dataclasses.replace(CONFIG.training, epochs=1))
@@ -93,6 +97,7 @@ def test_sparse_expression_is_the_same(cells, fitted):
     assert losses[0] == losses[1]
 
 
+@pytest.mark.slow
 def test_tokens_are_expressed_genes_first_those_with_edges(cells):
     expression, genes, networks = cells
     tokens, report = choose_tokens(expression, genes, networks, 50)
@@ -105,6 +110,7 @@ def test_tokens_are_expressed_genes_first_those_with_edges(cells):
     assert 0 < report["edges_between_tokens"] < report["edges"]
 
 
+@pytest.mark.slow
 def test_rewired_networks_keep_every_degree_and_few_edges(cells):
     networks = cells[2]
     rewired = rewire_networks(networks, seed=0)
@@ -118,6 +124,7 @@ def test_rewired_networks_keep_every_degree_and_few_edges(cells):
     pd.testing.assert_frame_equal(rewired.edges, again.edges)
 
 
+@pytest.mark.slow
 def test_shuffled_cells_have_each_others_networks(cells):
     networks = cells[2]
     shuffled = shuffle_cells(networks, seed=0)
@@ -126,6 +133,7 @@ def test_shuffled_cells_have_each_others_networks(cells):
     assert shuffled.type_active is networks.type_active
 
 
+@pytest.mark.slow
 def test_attention_on_tfs_is_a_ratio_of_means(fitted):
     found = measure_attention(fitted)
     tfs, tokens = REGULONS, len(fitted.genes)
@@ -136,6 +144,7 @@ def test_attention_on_tfs_is_a_ratio_of_means(fitted):
     assert measure_attention(fitted, {"params": untrained})["ratio"] != found["ratio"]
 
 
+@pytest.mark.slow
 def test_networks_of_what_is_shown_see_no_hidden_value(cells):
     """Changing hidden values of cells changes neither their networks nor what is predicted."""
     expression, genes, networks = cells
@@ -159,12 +168,14 @@ def test_networks_of_what_is_shown_see_no_hidden_value(cells):
     np.testing.assert_array_equal(jnp.where(test.is_masked, 0, before.values), values)
 
 
+@pytest.mark.slow
 def test_networks_of_other_genes_are_refused(cells):
     expression, genes, networks = cells
     with pytest.raises(GeneMismatchError, match="none of 42 edges"):
         pretrain(expression, np.char.add("X", genes), networks, CONFIG, seed=0)
 
 
+@pytest.mark.slow
 def test_too_few_cells_are_refused(cells):
     expression, genes, networks = cells
     few = dataclasses.replace(

@@ -45,6 +45,7 @@ def test_every_pair_of_a_tf_of_the_split_is_scored_once(dataset, tfs):
     assert as_set(every.positives) == as_set(dataset.known.positives)
 
 
+@pytest.mark.slow
 def test_the_figures_are_those_of_a_fit_on_its_own_pairs(dataset, split, tfs):
     """A pair has the score that it has among test pairs, and the parts do not overlap."""
     method = ScRegNetMethod(

@@ -84,6 +84,7 @@ def test_edges_without_probabilities_give_a_network_without(edges, tmp_path):
     assert list(written) == ["TF", "target", "importance"] and len(written) == 4
 
 
+@pytest.mark.slow
 def test_a_folder_kept_from_python_is_that_of_one_call(small_set, tmp_path):
     expression, _, network, *_ = small_set.arguments
     method, config = ClosedForm(), grnjax.InferenceConfig(repeats=1, folds=2)
@@ -104,6 +105,7 @@ def test_a_folder_kept_from_python_is_that_of_one_call(small_set, tmp_path):
             infer(**changes)
 
 
+@pytest.mark.slow
 def test_fits_of_a_command_are_read_from_python_and_their_settings_compared(
     small_set, cli, tmp_path, caplog
 ):

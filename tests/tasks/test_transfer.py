@@ -290,6 +290,7 @@ def test_a_fit_keeps_what_it_learnt_and_is_given_the_features_of_the_target(cont
         assert same.mean() < 0.2  # each data set has a permutation of its own
 
 
+@pytest.mark.slow
 def test_a_control_alters_the_target_by_random_numbers_of_its_own(dataset, monkeypatch):
     """Each draw of a control is asked for twice, of the source and of the target."""
     asked = []
@@ -312,6 +313,7 @@ def test_a_control_alters_the_target_by_random_numbers_of_its_own(dataset, monke
     assert len(set(seeds)) == 2 and not set(seeds) & {0, 5}
 
 
+@pytest.mark.slow
 def test_a_run_folder_keeps_the_fits(dataset, tmp_path):
     method = dataclasses.replace(METHOD, training=TrainingConfig(epochs=2, evaluate_every=1))
     config = dataclasses.replace(CONFIG, method=method)

@@ -69,6 +69,7 @@ def test_leaving_a_cell_type_out_leaves_its_footprints_out_too(compendium):
         assert fewer[0] > 0 and fewer[1] > 0 and fewer[2:] == [0, 0]
 
 
+@pytest.mark.slow
 def test_lists_of_other_cells_rank_h1_without_its_labels(compendium):
     genes = compendium.sources[0].genes
     own = compendium.over(genes, species="human", carry=False)
@@ -93,6 +94,7 @@ def test_lists_are_carried_to_mouse(compendium):
     assert read_shipped_orthologues()["TP53"] == "Trp53"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("GRNJAX_DATA" not in os.environ, reason="needs the folder of public data")
 def test_files_are_those_of_the_data_folder(compendium):
     from experiments.compendium.build_shipped import PAIRS, make_readme, make_sources

@@ -53,6 +53,7 @@ def test_strict_drops_the_tfs_in_their_own_species(whole, dendritic):
     assert strict.carried.sum() == lists.carried.sum() > 0
 
 
+@pytest.mark.slow
 def test_what_is_known_without_lists_does_not_depend_on_labels(dendritic):
     pairs, _ = dendritic
     few = Pairs(pairs.cell, pairs.species, pairs.genes[:200], pairs.tfs[:3], pairs.labels[:3, :200])
@@ -63,6 +64,7 @@ def test_what_is_known_without_lists_does_not_depend_on_labels(dendritic):
     assert np.isfinite(found[0]).all()
 
 
+@pytest.mark.slow
 def test_tfs_are_like_themselves_and_their_family():
     root = find_root(None)
     for by in ("STRING", "motif"):
@@ -72,6 +74,7 @@ def test_tfs_are_like_themselves_and_their_family():
     assert family.tolist() == [[1, 0]]
 
 
+@pytest.mark.slow
 def test_nothing_of_the_cells_under_test_is_learnt_from(whole, dendritic):
     shipped, root = load_compendium(with_own=False), find_root(None)
     ground = Ground(

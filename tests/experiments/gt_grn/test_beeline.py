@@ -31,6 +31,7 @@ def dataset():
     return Dataset(genes, LabelledPairs(edges.astype(np.int32), np.ones(len(edges))), {})
 
 
+@pytest.mark.slow
 def test_the_published_form_sees_eigenvectors_alone_and_directed_edges(dataset):
     rng = np.random.default_rng(1)
     vectors = rng.normal(size=(GENES, WIDTH)).astype(np.float32)

@@ -57,6 +57,7 @@ def test_genes_without_a_labelled_pair_go_and_the_rest_keep_what_is_known_of_the
     np.testing.assert_array_equal(after.genes.is_tf, before.genes.is_tf[place])
 
 
+@pytest.mark.slow
 def test_candidates_of_e_coli_are_exactly_the_pairs_that_dream5_scores():
     if "GRNJAX_DATA" not in os.environ:
         pytest.skip("GRNJAX_DATA does not name the folder of the data sets")

@@ -67,6 +67,7 @@ class CutOff(Exception):
     """Stands for a process that ends in the middle of a trial."""
 
 
+@pytest.mark.slow
 def test_a_search_that_was_cut_off_ends_as_if_it_had_not_been(
     benchmark_root, tmp_path, monkeypatch, capsys
 ):

@@ -60,6 +60,7 @@ def test_cells_without_labels_are_ranked_by_lists_of_others(cells, edges):
     assert network.report["tfs"][NOTHING] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("own_lists")
 def test_probabilities_say_how_often_a_pair_is_listed(cells, edges):
     ranked = grnjax.infer(cells, method=LOOK_UP, tfs=TFS).edges
@@ -72,6 +73,7 @@ def test_probabilities_say_how_often_a_pair_is_listed(cells, edges):
     assert grnjax.infer(cells, method=lower, tfs=TFS).edges["probability"].mean() < 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("own_lists")
 def test_tfs_of_which_nothing_is_known_are_left_out_or_marked(cells):
     cells = cells.assign(GENE7=cells["TF11"])
@@ -101,6 +103,7 @@ def test_a_motif_is_less_than_lists_and_more_than_nothing(cells, edges):
     assert {*about["cells"]} == {"A549", ""}
 
 
+@pytest.mark.slow
 def test_labels_under_another_name_are_refused(cells, edges, tmp_path, monkeypatch):
     monkeypatch.setenv("GRNJAX_COMPENDIUM", str(tmp_path / "leak"))
     leaking = edges.replace({"cell": {"K562": "leukaemia, mine"}})
@@ -113,6 +116,7 @@ def test_labels_under_another_name_are_refused(cells, edges, tmp_path, monkeypat
     assert grnjax.infer(cells, known, method=way_out, tfs=TFS).rows
 
 
+@pytest.mark.slow
 def test_labels_of_what_is_left_out_change_no_score(cells, edges, tmp_path, monkeypatch):
     is_own = edges["cell"] == "K562"
     fewer = edges[~is_own | (edges["target"] > "GENE13")].replace({"cell": {"K562": "K-562"}})

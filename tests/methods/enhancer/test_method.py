@@ -67,6 +67,7 @@ def test_regions_of_regulons_carry_the_motif_and_lie_within_reach(paired):
     assert best.isin(true).mean() > found.isin(true).mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_permuted_peaks_yield_no_regulons(simulate, seed):
     network = infer(simulate(seed, permuted="counts-and-hits"), seed=seed)
@@ -74,6 +75,7 @@ def test_permuted_peaks_yield_no_regulons(simulate, seed):
     assert network.report["regulons"]["sets_of_targets"] > 50
 
 
+@pytest.mark.slow
 def test_permuted_counts_leave_what_motifs_near_genes_say(paired, simulate):
     files, network = paired
     permuted = infer(simulate(permuted="counts"))
@@ -82,6 +84,7 @@ def test_permuted_counts_leave_what_motifs_near_genes_say(paired, simulate):
     assert score(permuted, files.data) < score(network, files.data)
 
 
+@pytest.mark.slow
 def test_unpaired_cells_recover_edges_that_differ_between_types(simulate):
     files = simulate(paired=False)
     network = infer(files)
@@ -91,6 +94,7 @@ def test_unpaired_cells_recover_edges_that_differ_between_types(simulate):
     assert network.tables["eregulons"]["evidence"].unique().tolist() == ["rna+atac, unpaired"]
 
 
+@pytest.mark.slow
 def test_one_seed_gives_the_same_network_and_another_one_another(paired):
     files, network = paired
     again, other = infer(files), infer(files, seed=1)

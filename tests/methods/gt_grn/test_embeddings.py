@@ -45,6 +45,7 @@ def test_covered_rows_are_standardised_and_the_others_stay_zero():
     np.testing.assert_allclose(result[covered][:, :3].std(axis=0), 1, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_embeddings_are_kept_and_read_back(dataset, embeddings, tmp_path):
     for _ in range(2):
         again = embed_dataset(dataset.genes, SMALL, seed=0, folder=tmp_path)
@@ -55,6 +56,7 @@ def test_embeddings_are_kept_and_read_back(dataset, embeddings, tmp_path):
     assert not embeddings.expression[~dataset.genes.measured].any()
 
 
+@pytest.mark.slow
 def test_a_folder_of_other_embeddings_is_refused(dataset, tmp_path):
     embed_dataset(dataset.genes, SMALL, seed=0, folder=tmp_path)
     fewer = dataclasses.replace(SMALL, networks=("pearson",))

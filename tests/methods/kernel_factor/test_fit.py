@@ -223,6 +223,7 @@ def test_permuting_genes_permutes_scores_but_for_the_luck_of_the_start(sources, 
     assert np.corrcoef(mine.ravel(), theirs.ravel())[0, 1] > 0.97
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["expression", "hint", "partners"])
 def test_one_source_of_any_kind_is_enough(network, name):
     fitted = fit(build([network.sources[name]]), network.split())
@@ -231,6 +232,7 @@ def test_one_source_of_any_kind_is_enough(network, name):
         assert swap_of(fitted, network.split()[2]) > 0.55
 
 
+@pytest.mark.slow
 def test_random_features_serve_as_well(sources, network):
     fitted = fit(build(sources, most_genes=GENES - 1), network.split())
     test = network.split()[2]

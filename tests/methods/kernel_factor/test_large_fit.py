@@ -128,6 +128,7 @@ def test_nearest_genes_are_asked_for_all_only_where_some_tell_enough(monkeypatch
             np.testing.assert_array_equal(found, ask_nearest(nearest, train, (3, 10), least=0.25))
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_off_between_fits_ends_with_the_same_bits(tmp_path, parts):
     """The second of two fits is made in another run than the first, which is read back."""
     evidence, (train, validation, test) = parts

@@ -93,6 +93,7 @@ def test_labels_of_a_fold_change_no_score_of_it(fitted, run, candidates, folds):
     assert np.isnan(again.logits[:, ~here]).all()
 
 
+@pytest.mark.slow
 def test_a_tf_with_one_known_edge_has_a_low_rate_in_every_fold(run, candidates):
     """As an unseen one it would have the average rate in all folds, or in one of them."""
     tf = np.unique(candidates.positives[:, 0])[0]
@@ -124,6 +125,7 @@ def test_another_seed_gives_other_logits(fitted, run, folds):
     assert (again.logits[:INNER, here] != fitted.logits[:INNER, here]).any()
 
 
+@pytest.mark.slow
 def test_a_run_folder_keeps_the_snapshots_and_gives_the_fits_back(
     fitted, run, tmp_path, monkeypatch
 ):

@@ -57,6 +57,7 @@ def whole(evidence, parts):
     return fit(evidence, parts)
 
 
+@pytest.mark.slow
 def test_unseen_genes_of_planted_operons_are_told_by_their_neighbours(evidence, parts, whole):
     asking = precision(whole[1], parts[2])
     alone = precision(fit(evidence, parts, WITHOUT)[1], parts[2])
