@@ -112,6 +112,7 @@ def test_methods_are_listed_as_a_table():
     assert (table != "").all(axis=None)
 
 
+@pytest.mark.slow
 def test_a_network_goes_to_anndata_and_back(small_set, tmp_path):
     import anndata
 

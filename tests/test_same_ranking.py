@@ -55,12 +55,14 @@ def shuffle(values, seed):
     return values.sample(frac=1, random_state=seed).sample(frac=1, axis=1, random_state=seed + 1)
 
 
+@pytest.mark.slow
 def test_transposed_tab_separated_and_gzipped(values, rank, expected, tmp_path):
     path = tmp_path / "expression.tsv.gz"
     path.write_bytes(gzip.compress(values.T.to_csv(sep="\t").encode()))
     assert rank(path) == expected
 
 
+@pytest.mark.slow
 def test_genes_cells_edges_and_tfs_in_another_order(values, small_set, rank, expected, tmp_path):
     shuffle(values, 1).to_csv(tmp_path / "expression.csv")
     small_set.known.sample(frac=1, random_state=2).to_csv(tmp_path / "network.csv", index=False)
@@ -69,6 +71,7 @@ def test_genes_cells_edges_and_tfs_in_another_order(values, small_set, rank, exp
     assert rank(*files) == expected
 
 
+@pytest.mark.slow
 def test_other_gene_names_in_the_same_order(values, small_set, rank, expected, tmp_path):
     def rename(name):
         return f"Q{name}"
@@ -97,6 +100,7 @@ def write_sparse_columns_of_transposed(table, path):
     anndata.AnnData(matrix, **axes).write_h5ad(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "write", [write_dense_float32, write_sparse_float64, write_sparse_columns_of_transposed]
 )
@@ -105,6 +109,7 @@ def test_h5ad_dense_or_sparse_in_any_number_type(write, values, rank, expected, 
     assert rank(tmp_path / "expression.h5ad") == expected
 
 
+@pytest.mark.slow
 def test_raw_counts_rank_alike_as_integers_and_floats(small_set, rank, expected, tmp_path):
     from_text = rank(small_set.folder / "expression.csv")
     counts = shuffle(small_set.counts, 7)
@@ -115,6 +120,7 @@ def test_raw_counts_rank_alike_as_integers_and_floats(small_set, rank, expected,
     assert from_text != expected
 
 
+@pytest.mark.slow
 def test_another_value_gives_another_ranking(values, rank, expected, tmp_path):
     changed = values.copy()
     changed.iloc[3] = changed.iloc[3].to_numpy()[::-1]

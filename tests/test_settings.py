@@ -153,6 +153,7 @@ def test_there_are_configs_of_both_places():
     assert {kind.__module__.partition(".")[0] for kind in CONFIGS} == {"grnjax", "experiments"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", CONFIGS, ids=lambda kind: f"{kind.__module__}.{kind.__name__}")
 def test_a_wrong_value_is_refused_with_the_command_lines_sentence(kind):
     assert issubclass(kind, Settings), f"{kind} does not check itself: derive it from Settings"

@@ -182,6 +182,7 @@ def test_grnboost2_agrees_with_scikit_learn_as_well_as_that_does_with_itself(pla
     assert rounds[0] == pytest.approx(np.mean(rounds[1:]), rel=0.15)
 
 
+@pytest.mark.slow
 def test_grnboost2_finds_planted_regulators(planted, boosted):
     genes, edges = planted
     targets = np.setdiff1d(np.arange(TFS, TFS + TARGETS), (CONSTANT, UNMEASURED))
@@ -190,6 +191,7 @@ def test_grnboost2_finds_planted_regulators(planted, boosted):
         assert roc_auc_score(edges[:, targets].ravel(), scores[:, targets].ravel()) > least
 
 
+@pytest.mark.slow
 def test_a_gene_is_never_its_own_regulator_and_what_never_varies_scores_0(
     planted, boosted, forest_scores
 ):
@@ -209,6 +211,7 @@ def test_importances_of_a_target_sum_to_its_number_of_trees(planted):
     np.testing.assert_allclose(scores.sum(axis=0), 7, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_improvement_on_new_cells_ends_sooner(boosted_by_rule):
     """Why there is a setting: the difference of two draws of cells hides what a round brings."""
     rounds = {
@@ -262,6 +265,7 @@ def test_genie3_is_the_mean_decrease_of_variance_of_scikit_learns_trees(planted,
     np.testing.assert_allclose(ours.sum(axis=0), theirs.sum(axis=0), rtol=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("forest", ["random-forest", "extra-trees"])
 def test_genie3_finds_planted_regulators_whatever_the_scale(planted, forest):
     genes, edges = planted
@@ -274,6 +278,7 @@ def test_genie3_finds_planted_regulators_whatever_the_scale(planted, forest):
     )
 
 
+@pytest.mark.slow
 def test_genie3_does_not_depend_on_the_block(planted, forest_scores):
     some = np.array([21, 4, CONSTANT])
     np.testing.assert_array_equal(
@@ -286,6 +291,7 @@ def test_genie3_does_not_depend_on_the_block(planted, forest_scores):
 # Both
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method, config", [(boosting, GRNBoost2Config()), (forests, FEW_TREES)])
 def test_without_a_tf_that_varies_all_scores_are_0(planted, method, config):
     genes, _ = planted

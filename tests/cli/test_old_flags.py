@@ -250,6 +250,7 @@ def test_a_finished_run_of_the_old_version_is_found_finished(resume, begun):
     )
 
 
+@pytest.mark.slow
 def test_an_unfinished_run_of_the_old_version_is_resumed(resume, begun, inferred):
     (begun / "run.json").unlink()
     shutil.rmtree(begun / "checkpoints" / "member1-fold2")

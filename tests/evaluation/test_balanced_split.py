@@ -198,6 +198,7 @@ def test_density_is_the_one_genelink_lists(labels, network, cell):
         assert network_density(is_known[tfs], tfs) == density
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "network, trained, validated, tested, pairs, shared, edgeless",
     [

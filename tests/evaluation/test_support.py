@@ -167,6 +167,7 @@ def test_what_is_left_out_is_counted():
     }
 
 
+@pytest.mark.slow
 def test_known_edges_support_nothing(reference):
     rng = np.random.default_rng(7)
     known = reference & (rng.random(reference.shape) < 0.7)

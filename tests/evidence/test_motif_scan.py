@@ -133,6 +133,7 @@ def test_planted_sites_are_found(small):
     assert planted <= found and len(found) <= len(planted) + 3
 
 
+@pytest.mark.slow
 def test_the_other_strand_has_the_same_hits_turned_around(small):
     scored, sequences = draw_motifs([6, 9, 13], 0.005), draw_sequences([700, 90])
     turned = [

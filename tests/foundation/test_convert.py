@@ -61,6 +61,7 @@ def read_arrays(path):
 # The whole path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_a_converted_and_restored_model_gives_the_reference_outputs(folder, made, form):
     loaded = load_model(made(form))

@@ -75,6 +75,7 @@ CASES = [(name, "published") for name in CONFIGS]
 CASES += [("scbert", "detected"), ("scfoundation", "detected")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, average", CASES)
 def test_means_are_those_of_one_cell_at_a_time(name, average, adata):
     encoder = encoder_of(name, average=average)

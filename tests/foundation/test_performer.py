@@ -138,6 +138,7 @@ def start(config):
     return Performer(config).init(jax.random.key(0), make_tokens(), train=False)
 
 
+@pytest.mark.slow
 def test_layers_follow_their_tokens():
     """Tokens in another order come out in that order: only their vectors say their place."""
     x, variables = make_tokens(), start(SMALL)

@@ -80,6 +80,7 @@ def test_a_cell_does_not_depend_on_its_batch_its_place_or_padding(variables, val
         np.testing.assert_allclose(alone[0], whole[cell], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_with_the_maximum_of_the_batch_it_does(variables, values):
     decoder = dataclasses.replace(CONFIG.decoder, key_maximum="batch")
     coupled = run(variables, values, config=dataclasses.replace(CONFIG, decoder=decoder))

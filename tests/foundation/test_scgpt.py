@@ -102,6 +102,7 @@ def test_what_stands_at_padding_changes_nothing_and_gets_no_gradient():
     assert (gradient[~is_real] == 0).all() and (gradient[0, 1:] != 0).all()
 
 
+@pytest.mark.slow
 def test_values_above_the_largest_are_the_largest():
     genes, values, is_real = make_inputs()
     at, above, below = (np.where(values == values[0, 3], x, values) for x in (512, 9e9, 511))

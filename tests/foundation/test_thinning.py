@@ -54,6 +54,7 @@ def test_counts_are_thinned_by_a_share_of_the_cell_and_s_tells_what_is_left():
     assert abs(spread.sum() / expected.sum() - 1) < 0.1  # binomial, less one degree of freedom
 
 
+@pytest.mark.slow
 def test_half_of_the_cells_are_thinned_and_none_of_few_counts():
     _, *cells = make_cells()
     is_same = (thin(*cells, share=0.5) == np.asarray(cells[0], np.float64)).all(axis=1)

@@ -73,6 +73,7 @@ def is_unread(path):
     return "classes" in path or "['pad']" in path
 
 
+@pytest.mark.slow
 def test_it_learns(case, straight):
     objective, data, test = case
     judge = jax.jit(objective.judge)
@@ -94,6 +95,7 @@ def test_a_resumed_fit_equals_an_uninterrupted_one_bit_for_bit(case, straight, t
     jax.tree.map(np.testing.assert_array_equal, resumed.variables, straight.variables)
 
 
+@pytest.mark.slow
 def test_a_hidden_token_or_value_enters_no_prediction(case, name):
     """Of held-out cells: what stands at hidden places is changed, and the model sees the same."""
     objective, data, test = case
@@ -114,6 +116,7 @@ def test_a_hidden_token_or_value_enters_no_prediction(case, name):
     jax.tree.map(np.testing.assert_array_equal, before, after)
 
 
+@pytest.mark.slow
 def test_only_genes_are_hidden_and_their_share(case, name):
     objective, data, test = case
     cells = objective.take(data, test.cells)

@@ -109,6 +109,7 @@ def test_a_hub_of_thousands_is_walked_by_its_weights():
     assert len(np.unique(walks[:, 1])) > 4000
 
 
+@pytest.mark.slow
 def test_relabelling_genes_relabels_the_steps():
     new = np.random.default_rng(0).permutation(GENES)
     renamed = InferredNetwork(new[EDGES], WEIGHTS)

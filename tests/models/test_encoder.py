@@ -123,6 +123,7 @@ def test_padding_changes_no_vector_and_no_gradient(encoder, nodes, edges):
     assert_alike(run(nodes, build(edges)), run(more, build(edges, padded_edges=200)))
 
 
+@pytest.mark.slow
 def test_hidden_edges_equal_absent_ones(encoder, nodes, edges):
     kept = (np.arange(len(edges)) % 3 > 0) & (edges[:, 1] != 4)  # gene 4 loses all
     hidden = build(edges, weights=kept.astype(float))

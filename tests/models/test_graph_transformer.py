@@ -88,6 +88,7 @@ def test_relabelling_genes_permutes_their_vectors(name):
     assert one.std(axis=0).min() > 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONFIGS)
 def test_padding_and_hidden_edges_change_nothing(name):
     encode = encoder(CONFIGS[name])

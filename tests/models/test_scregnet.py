@@ -106,6 +106,7 @@ def test_relabelling_genes_permutes_the_scores(name):
     assert original.std() > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONFIGS)
 def test_a_pair_scores_the_same_in_a_batch_of_any_size(name):
     """A batch that asks for fewer genes than there are goes another way through the model."""
@@ -301,6 +302,7 @@ def test_the_score_follows_the_co_expression_of_the_pair_if_it_may():
         np.testing.assert_allclose(other - one, kernel.sum(), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_jit_changes_nothing():
     variables = draw_variables(DEFAULT)
     genes, pairs = jax.tree.map(jnp.asarray, (make_genes(), make_pairs()))

@@ -92,6 +92,7 @@ def test_logits(fixture):
     assert difference(logits, fixture.expected["logits"], fixture.is_real) < TOLERANCE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", LAYERS)
 def test_means_of_cells(fixture, layer):
     state, tokens = fixture.run()[LAYERS[layer]], fixture.inputs["input_ids"]

@@ -105,6 +105,7 @@ def test_the_maximum_of_the_batch_equals_the_reference_batch(config, variables, 
     assert difference(encodings, expected["encodings_one_by_one"]) > 1e-3
 
 
+@pytest.mark.slow
 def test_mean_gene_embedding(config, variables, tokens, expected):
     """Over all cells, the last position left out, cell after cell."""
     encodings, _, _ = run(config, variables, tokens)

@@ -49,6 +49,7 @@ def test_it_holds_what_the_same_files_hold(root, small_set):
     assert (one.genes.expression == other.genes.expression).all()
 
 
+@pytest.mark.slow
 def test_python_takes_the_name_too(root, shown):
     shown(f'grnjax.train("{SCREENS}/hela")')
     results = grnjax.train(f"{SCREENS}/hela", method="pearson")

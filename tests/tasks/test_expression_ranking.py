@@ -32,6 +32,7 @@ def test_pairs_stand_by_falling_score_ties_by_name_and_none_without_one():
     assert list(best.itertuples(index=False, name=None)) == rows[:2]
 
 
+@pytest.mark.slow
 def test_known_edges_are_marked_and_change_no_score(rank, small_set):
     without, judged = rank(), rank(small_set.known, folds=3)
     assert list(without.edges) == ["tf", "target", "importance", "expression_sign"]

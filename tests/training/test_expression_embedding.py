@@ -75,6 +75,7 @@ def read_off(vectors, loadings):
     return 1 - (missed**2).sum() / (loadings[half:] ** 2).sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variational", [True, False])
 def test_planted_programmes_are_recovered_and_from_noise_nothing_is(
     planted, noise, loadings, variational
@@ -107,6 +108,7 @@ def test_equal_profiles_have_equal_vectors_and_a_gene_without_one_has_zeros(embe
     assert embedded.vectors[embedded.covered].any(axis=1).all()
 
 
+@pytest.mark.slow
 def test_the_fit_stops_when_held_out_values_get_worse_and_takes_the_best(noise, tmp_path):
     """Noise can only be learned by heart, so they get worse from the start."""
     store = CheckpointStore(tmp_path)
@@ -123,6 +125,7 @@ def test_the_fit_stops_when_held_out_values_get_worse_and_takes_the_best(noise, 
     assert not np.array_equal(encode(last.parameters, data, model=MODEL), best_vectors)
 
 
+@pytest.mark.slow
 def test_the_best_parameters_since_the_warm_up_are_kept():
     """Warm-up ends at epoch 10; evaluations every 5 epochs, the 4th without a better one stops."""
     scores = {5: 0.9, 10: 0.1, 15: 0.3, 20: 0.2, 25: 0.3, 30: 0.0, 35: 0.2, 40: 0.1}
@@ -199,6 +202,7 @@ class KillingLog:
             raise Interrupted
 
 
+@pytest.mark.slow
 def test_a_resumed_fit_ends_with_the_same_bits_and_one_program_serves_all(
     planted, embedded, tmp_path
 ):
@@ -214,6 +218,7 @@ def test_a_resumed_fit_ends_with_the_same_bits_and_one_program_serves_all(
     assert TRAINER.chunk._cache_size() == programs
 
 
+@pytest.mark.slow
 def test_fits_side_by_side_are_those_alone(planted, noise):
     """Of two data sets whose fits stop at different epochs."""
     data = [hold_out(p.values[p.covered], CONFIG, seed) for seed, p in enumerate((planted, noise))]
@@ -235,6 +240,7 @@ def test_fits_side_by_side_are_those_alone(planted, noise):
     assert len({result.epochs for result in results[0]}) == 2
 
 
+@pytest.mark.slow
 def test_genes_that_fill_a_batch_up_change_neither_loss_nor_gradient(held):
     data, objective = held[0], EmbeddingObjective(MODEL, CONFIG)
     key = jax.random.key(0)

@@ -67,6 +67,7 @@ def test_every_gene_comes_once_an_epoch_and_the_order_depends_on_the_seed_alone(
     assert any((a != b).any() for a, b in zip(dealt, other, strict=True))
 
 
+@pytest.mark.slow
 def test_a_block_of_all_genes_is_a_step_on_all_pairs(problem):
     grid, labels, observed = problem
     config = EnsembleConfig(steps=1, evaluate_every=1)
@@ -76,6 +77,7 @@ def test_a_block_of_all_genes_is_a_step_on_all_pairs(problem):
         np.testing.assert_allclose(other[name], values[0], rtol=0, atol=1e-6, err_msg=name)
 
 
+@pytest.mark.slow
 def test_blocks_teach_what_all_pairs_do(problem, by_blocks):
     grid, labels, observed = problem
     whole = train_members(MODEL, CONFIG, grid, labels * observed, observed, 0)

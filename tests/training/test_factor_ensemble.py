@@ -61,6 +61,7 @@ def test_there_is_a_snapshot_of_every_member_at_each_interval(snapshots):
     assert {values.shape[:2] for values in snapshots.values()} == {(4, MODEL.members)}
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss_of_every_member(problem, snapshots):
     grid, labels, observed = problem
 
@@ -115,6 +116,7 @@ def test_scores_of_members_are_those_of_the_model(problem, snapshots):
         np.testing.assert_allclose(score, pair_logits(one, problem[0]), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_step_hides_a_share_of_the_identities_or_none(problem):
     grid, _, _ = problem
     config = EnsembleConfig(hidden_targets=0.5, hidden_tfs=0.25)

@@ -88,6 +88,7 @@ def test_one_seed_gives_the_same_bits_another_gives_others_and_both_are_one_prog
     assert _learn._cache_size() == programs
 
 
+@pytest.mark.slow
 def test_the_loss_of_an_episode_is_that_of_the_equations(kernels, train):
     hidden, context = np.arange(30), np.arange(30, GENES)
     theta, ridge = np.array([0.3, -0.2, 1.0]), 4.0
@@ -114,6 +115,7 @@ def test_the_loss_of_an_episode_is_that_of_the_equations(kernels, train):
     assert loss == pytest.approx((each * told).sum() / told.sum(), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_solutions_and_gradients_of_the_systems_are_those_of_solving_each_by_itself():
     rng = np.random.default_rng(0)
     half = rng.normal(size=(30, 12)).astype(np.float32)

@@ -24,6 +24,7 @@ def make_data(seed=0, flip_aside=False):
     return ListData(*map(jnp.asarray, arrays), jnp.asarray(offsets), jnp.asarray(aside))
 
 
+@pytest.mark.slow
 def test_it_learns_which_column_counts():
     data = make_data()
     result = fit(TRAINER, data, seed=0, name="lists")

@@ -61,6 +61,7 @@ def data(problem):
     return problem.build()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["tiny_trainer", "batch_trainer"])
 @pytest.mark.parametrize("chunks", [1, 3])
 def test_a_fit_that_was_killed_ends_bit_for_bit_like_one_that_was_not(
@@ -154,6 +155,7 @@ def test_every_evaluation_is_logged_once_and_the_best_one_is_kept(tiny_trainer, 
     assert best["auroc"] == pytest.approx(roc_auc_score(truth, predicted), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_model_that_gets_worse_keeps_its_best_epoch_and_stops(patient_trainer, data):
     """It is judged on the reverse of what it learns, so the first evaluation is its best."""
     against = data._replace(validation=data.train._replace(labels=1 - data.train.labels))
@@ -208,6 +210,7 @@ def break_a_feature(data):
     return data._replace(genes=data.genes._replace(nodes=nodes))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reason", ["a NaN in the input", "a huge learning rate"])
 def test_a_loss_that_is_not_finite_stops_the_fit_with_the_last_good_state_kept(
     tiny_trainer, make_tiny_trainer, data, tmp_path, reason

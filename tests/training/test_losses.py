@@ -36,6 +36,7 @@ def test_the_loss_is_the_cross_entropy_of_the_pairs_that_weigh_something():
     np.testing.assert_allclose(slope[2:4], [0.2, -0.2], atol=1e-6)  # far from the label, not NaN
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.lists(PAIR, min_size=2, max_size=SIZE), st.randoms(use_true_random=False))
 def test_ranking_scores_equal_scikit_learn_whatever_the_ties_and_the_padding(rows, random):

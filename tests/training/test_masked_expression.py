@@ -39,6 +39,7 @@ def straight(data):
     return fit(make_trainer(make_objective()), data, seed=0, name="masked")
 
 
+@pytest.mark.slow
 def test_it_learns_more_than_the_mean_of_each_gene(data, straight):
     is_masked = np.asarray(data.validation.is_masked)
     values = np.asarray(data.expression[data.validation.cells])
@@ -47,6 +48,7 @@ def test_it_learns_more_than_the_mean_of_each_gene(data, straight):
     assert -straight.best_score < 0.8 * by_mean
 
 
+@pytest.mark.slow
 def test_networks_of_cells_say_what_is_hidden(data, straight):
     """With the networks of other cells the loss is higher."""
     trainer = make_trainer(make_objective())
@@ -60,6 +62,7 @@ def test_networks_of_cells_say_what_is_hidden(data, straight):
     assert losses[1] > 1.02 * losses[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("networks", ["none", "cell", "type", "both", "constant"])
 def test_a_hidden_value_enters_neither_tokens_nor_links(data, networks):
     """Of a training batch, perturbed networks and all; the mask is held fixed."""
@@ -83,6 +86,7 @@ def test_a_hidden_value_enters_neither_tokens_nor_links(data, networks):
         np.testing.assert_array_equal(predict(changed), predict(data.expression))
 
 
+@pytest.mark.slow
 def test_edges_are_perturbed_in_training_alone(data):
     objective = make_objective()
     cells = data.train[:8]
@@ -115,6 +119,7 @@ def test_masks_have_their_shares():
     assert abs(is_masked[~detected].mean() - 0.03) < 0.005
 
 
+@pytest.mark.slow
 def test_a_resumed_fit_equals_an_uninterrupted_one_bit_for_bit(data, straight, tmp_path):
     trainer = make_trainer(make_objective())
     with pytest.raises(Killed):

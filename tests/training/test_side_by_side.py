@@ -115,6 +115,7 @@ def assert_same(one, other):
     assert read_log(one[0]) == read_log(other[0])
 
 
+@pytest.mark.slow
 def test_results_and_logs_are_those_of_one_by_one(one_by_one, whole):
     """Splits, seeds and the epochs in which fits stop all differ."""
     assert_close(whole, one_by_one)
@@ -123,6 +124,7 @@ def test_results_and_logs_are_those_of_one_by_one(one_by_one, whole):
     assert min(np.abs(bests[0] - other).max() for other in bests[1:]) > 0.01
 
 
+@pytest.mark.slow
 def test_groups_share_one_compilation_and_a_small_one_is_made_up(
     together, jobs, whole, tmp_path, monkeypatch
 ):
@@ -163,16 +165,19 @@ def cut_off(together, jobs, tmp_path, monkeypatch):
     return folder
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_ends_bit_for_bit_like_one_that_was_not(
     cut_off, together, jobs, whole
 ):
     assert_same((cut_off, run(cut_off, together, jobs)), whole)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_resumes_one_by_one(cut_off, alone, jobs, one_by_one):
     assert_close((cut_off, run(cut_off, alone, jobs)), one_by_one)
 
 
+@pytest.mark.slow
 def test_fits_that_had_ended_are_read_back_and_not_trained(whole, together, alone, jobs):
     folder, expected = whole
     for trainer in (together, alone):
@@ -180,6 +185,7 @@ def test_fits_that_had_ended_are_read_back_and_not_trained(whole, together, alon
         assert_same((folder, run(folder, untrained, jobs)), (folder, expected))
 
 
+@pytest.mark.slow
 def test_only_fits_that_had_not_ended_are_trained(whole, together, jobs, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(whole[0], folder)
@@ -189,6 +195,7 @@ def test_only_fits_that_had_not_ended_are_trained(whole, together, jobs, tmp_pat
     assert all(path.stat().st_mtime_ns == time for path, time in before.items())
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_is_named_and_the_other_fits_are_kept(
     together, jobs, whole, tmp_path
 ):
@@ -209,6 +216,7 @@ def test_a_loss_that_is_not_finite_is_named_and_the_other_fits_are_kept(
     assert newest == [*expected[:2], 5, *expected[3:]]
 
 
+@pytest.mark.slow
 def test_fits_are_one_by_one_on_cpu_and_side_by_side_elsewhere(alone, together, monkeypatch):
     choose = side_by_side.choose_group_size
     assert [choose(alone, fits) for fits in (1, 25)] == [1, 1]
@@ -237,6 +245,7 @@ def test_flags_that_contradict_each_other_are_refused(monkeypatch):
     assert side_by_side.choose_mesh(DeviceConfig(), False, fits=5) is None  # one device
 
 
+@pytest.mark.slow
 def test_fits_that_need_more_memory_than_there_is_say_what_to_do(together, jobs, tmp_path):
     def chunk(state, data, key):
         state, metrics = together.chunk(state, data, key)

@@ -64,6 +64,7 @@ def test_unseen_genes_of_planted_operons_are_told_by_their_neighbours(evidence, 
     assert asking > 0.8 and asking > alone + 0.1
 
 
+@pytest.mark.slow
 def test_with_profiles_of_other_genes_nothing_is_left(evidence, parts):
     _, permuted = fit(permute_evidence(evidence, 0), parts)
     assert precision(permuted, parts[2]) < 0.2
