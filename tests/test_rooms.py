@@ -176,7 +176,6 @@ def find_many_parameters(source):
                 yield f"{node.lineno}: {getattr(node, 'name', 'lambda')} takes {count}"
 
 
-@pytest.mark.slow
 def test_no_function_has_many_positional_parameters():
     sources = read_sources("grnjax", "experiments")
     many = [f"{path}:{x}" for path, source in sources.items() for x in find_many_parameters(source)]
