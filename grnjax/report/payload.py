@@ -31,7 +31,7 @@ class Payload:
     confident: float | None = None
 
     def add_chart(self, name: str, traces: list[dict], layout: dict, height: int = 320) -> str:
-        """Keeps a chart; its name comes back. Colours are those of the style sheet, var(--method)."""
+        """Keeps a chart; its name comes back. Colours are the style sheet's: var(--method)."""
         self.charts[name] = {"traces": traces, "layout": layout, "height": height}
         return name
 

@@ -11,7 +11,7 @@ CONFIDENT = 0.5
 LISTED = 1000
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class Regulators:
     """The TFs of a network, those with most confident targets first."""
 
@@ -22,6 +22,7 @@ class Regulators:
     rule: str  # what makes a target confident, in words
     short: str  # the same as the heading of a column
     has_probability: bool
+    has_sign: bool
 
 
 def find_regulators(contents: Contents) -> Regulators:
@@ -61,10 +62,11 @@ def find_regulators(contents: Contents) -> Regulators:
     table["best"] = first["target"]
     table["figure"] = first["probability" if has_probability else "importance"]
     table = table.sort_values(["targets", "figure"], ascending=False, kind="stable").reset_index()
-    return Regulators(table, is_confident, rule, short, has_probability)
-
-
-def show_sign(row: dict) -> str:
-    """How many targets go up and down with the TF; nothing where no sign is known."""
-    parts = [f"{row['up']:,} +"] * bool(row["up"]) + [f"{row['down']:,} -"] * bool(row["down"])
-    return ", ".join(parts)
+    return Regulators(
+        table=table,
+        is_confident=is_confident,
+        rule=rule,
+        short=short,
+        has_probability=has_probability,
+        has_sign="expression_sign" in edges,
+    )

@@ -10,7 +10,7 @@ import numpy as np
 
 from grnjax.data.names import show_name
 from grnjax.report.contents import Contents
-from grnjax.report.regulators import find_regulators, show_sign
+from grnjax.report.regulators import find_regulators
 from grnjax.report.trust import tell_trust
 from grnjax.report.wording import wrap_line
 
@@ -36,12 +36,12 @@ def write_screen(contents: Contents, out: Path, report: Path | None) -> str:
         ],
     ]
     assert contents.edges is not None
-    where = f"Report: {report}" if report else f"Edges: {out / 'edges.tsv'}"
-    last = (
-        f"{where}  ({len(contents.edges):,} ranked pairs in {out}/; --verbose prints all figures)"
-    )
-    lines = [line for block in blocks for line in block]
-    return "\n".join(shorten_line(line) for line in [*lines[: LINES - 1], last])
+    last = [
+        f"Report: {report}" if report else f"Edges: {out / 'edges.tsv'}",
+        f"{len(contents.edges):,} ranked pairs in {out}/; --verbose prints every figure",
+    ]
+    lines = [line for block in blocks for line in block][: LINES - len(last)]
+    return "\n".join(map(shorten_line, [*lines, *last]))
 
 
 def list_tfs(contents: Contents) -> list[str]:
@@ -50,15 +50,13 @@ def list_tfs(contents: Contents) -> list[str]:
     shown = found.table[found.table["targets"] > 0].head(TFS).to_dict("records")
     if not shown:
         return [f"Top regulators: no TF has a target of {found.rule}"]
-    lines = [f"Top regulators, by {found.short}"]
-    width = max(len(show_name(row["tf"])[:24]) for row in shown)
-    for row in shown:
-        about = [f"{row['targets']:,} targets".rjust(14)]
-        about += [f"{row['new']:,} new"] * bool(contents.learned)
-        sign = show_sign(row)
-        about += [f"{sign} by expression"] * bool(sign)
-        about += [f"best {show_name(row['best'])}"]
-        lines.append(f"  {show_name(row['tf'])[:24].ljust(width)}{', '.join(about)}")
+    lines = [f"Top regulators, by {found.short}; + and - as TF and target go together over cells"]
+    names = [show_name(row["tf"])[:24] for row in shown]
+    for name, row in zip(names, shown, strict=True):
+        line = f"  {name.ljust(max(map(len, names)))}{row['targets']:>7,} targets"
+        line += f"{row['new']:>6,} new" if contents.learned else ""
+        line += f"{'+' + str(row['up']):>7}{'-' + str(row['down']):>5}" if found.has_sign else ""
+        lines.append(f"{line}   best {show_name(row['best'])}")
     return lines
 
 

@@ -37,7 +37,7 @@ def build(contents: Contents, page) -> dict | None:
         "groups": list(page.networks),
         "by": (contents.record.get("groups") or {}).get("by"),
         "has_status": first.learned or "status" in first.edges,
-        "has_sign": "expression_sign" in first.edges,
+        "has_sign": about.has_sign,
         "has_classes": any(row["rests_on"] for row in rows),
         "has_probability": about.has_probability,
         "explains": bool(terms),
