@@ -142,7 +142,7 @@ def describe_head(contents: Contents) -> dict:
     record = contents.record
     data = record.get("data") or {}
     source = record.get("config", {}).get("expression")
-    name = Path(source).name if source else "the simulated example"
+    name = Path(source).name if source else "The simulated example"
     facts = [("method", contents.method)]
     facts += [(word, f"{data[word]:,}") for word in ("cells", "genes") if data.get(word)]
     if data.get("tfs"):

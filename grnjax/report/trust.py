@@ -130,7 +130,7 @@ def tell_classes(contents: Contents) -> list[str]:
     table = contents.tables.get("tfs")
     if table is None or not {"rests_on", "left_out_within_tf_auroc"} <= {*table}:
         return []
-    told = ["No label of these cells was read; measured where other cells were left out, by TF:"]
+    told = ["No label of these cells was read. Measured where other cells were left out, by TF:"]
     for row in count_classes(table):
         figures = "not ranked"
         if row["ranked"]:

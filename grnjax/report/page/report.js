@@ -111,6 +111,7 @@
       row.classList.toggle("filtered", !found);
       count += found;
     }
+    table.classList.toggle("one-group", Boolean(group && group.value));
     byId("found").textContent = `${count.toLocaleString("en")} of ${body.rows.length.toLocaleString("en")} shown`;
   };
   search.addEventListener("input", filter);
@@ -121,10 +122,9 @@
   const name = (edge) => data.genes[edge[0]];
   const SIGNS = { "1": "up", "-1": "down", "0": "none" };
   const write = (value, digits = 3) => (value === null ? "–" : value.toFixed(digits));
-  const isConfident = (edge) => data.confident === null || edge[1] >= data.confident;
 
   const drawNetwork = (tf, edges) => {
-    const shown = edges.slice(0, 20);
+    const shown = edges.slice(0, 16);
     const size = 440, middle = size / 2, width = (word) => 7.4 * word.length + 14;
     const svg = element("svg", { viewBox: `0 0 ${size} ${size}`, role: "img" }, null, SVG);
     const add = (tag, attributes, text = null) => {
@@ -186,13 +186,15 @@
     byId("why-title").textContent = `Why ${tf} → ${name(edge)}: logit ${total.toFixed(2)}`;
     const told = terms.slice().reverse().map(([n, v]) => `${n} ${v >= 0 ? "+" : ""}${v.toFixed(2)}`);
     byId("why-chart").setAttribute("aria-label", `Terms: ${told.join(", ")}.`);
+    const low = Math.min(0, ...terms.map((t) => t[1])), high = Math.max(0, ...terms.map((t) => t[1]));
+    const room = 0.18 * (high - low || 1);
     shownChart = {
       height: 90 + 26 * terms.length,
       traces: [{ type: "bar", orientation: "h", x: terms.map((t) => t[1]), y: terms.map((t) => t[0]),
         text: terms.map((t) => (t[1] >= 0 ? "+" : "") + t[1].toFixed(2)), textposition: "outside",
         cliponaxis: false, marker: { color: terms.map((t) => (t[1] >= 0 ? "var(--up)" : "var(--down)")) },
         hoverinfo: "skip", showlegend: false }],
-      layout: { xaxis: { title: "added to the logit", automargin: true },
+      layout: { xaxis: { title: "added to the logit", range: [low - room, high + room] },
         yaxis: { type: "category", automargin: true } },
     };
     draw(byId("why-chart"), shownChart);
@@ -210,14 +212,15 @@
     const { edges, of } = regulon;
     const where = row.dataset.group ? ` in ${row.dataset.group}` : "";
     byId("detail-title").textContent = tf + where;
-    const confident = edges.filter(isConfident).length;
     byId("detail-lead").textContent = data.confident === null
       ? `${of.toLocaleString("en")} ranked targets.`
-      : `${confident === edges.length && of > confident ? "At least " : ""}${confident.toLocaleString("en")} targets of p ${data.confident} or more, of ${of.toLocaleString("en")} ranked.`;
+      : `${row.dataset.targets} targets of p ${data.confident} or more, of ${of.toLocaleString("en")} ranked.`;
     drawNetwork(tf, edges);
     byId("target-caption").textContent = edges.length < of
       ? `The best ${edges.length} of ${of.toLocaleString("en")} targets; edges.tsv has them all.`
       : `All ${of} targets.`;
+    const heads = byId("target-table").querySelectorAll("[data-column]");
+    const columns = [...heads].map((head) => head.dataset.column);
     const made = edges.map((edge) => {
       const line = element("tr");
       const head = element("th", { scope: "row" });
@@ -230,7 +233,8 @@
       const sign = edge[4] === null ? "–" : SIGNS[edge[4]];
       const status = edge[5] === null ? "–" : edge[5] ? "known" : "new";
       line.append(head, element("td", { class: "n" }, write(edge[1])));
-      for (const word of [interval, sign, status]) line.append(element("td", {}, word));
+      const words = { interval, sign, status };
+      for (const column of columns) line.append(element("td", {}, words[column]));
       return line;
     });
     byId("target-table").tBodies[0].replaceChildren(...made);

@@ -29,13 +29,16 @@ def build(contents: Contents, page) -> dict | None:
     if about.has_probability:
         page.payload.confident = CONFIDENT
     first = next(iter(page.networks.values()))
+    about_groups = contents.record.get("groups") or {}
     return {
         "rows": rows,
         "rule": about.rule,
         "short": about.short,
         "has_groups": list(page.networks) != [""],
         "groups": list(page.networks),
-        "by": (contents.record.get("groups") or {}).get("by"),
+        "by": about_groups.get("by"),
+        "notes": about_groups.get("notes") or [],
+        "has_interval": "low" in first.edges,
         "has_status": first.learned or "status" in first.edges,
         "has_sign": about.has_sign,
         "has_classes": any(row["rests_on"] for row in rows),

@@ -1,5 +1,7 @@
 """How far to trust the network: sentences, calibration, precision and recall, and trivial rows."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -34,36 +36,49 @@ TITLES = {
 def build(contents: Contents, page) -> dict | None:
     """Sentences, tables and charts; for a run over groups, the sentences of each group."""
     if contents.edges is None:
-        groups = {name: tell_trust(own) for name, own in page.networks.items()}
-        same = len({tuple(told) for told in groups.values()}) == 1
-        told = next(iter(groups.values())) if same else []
-        return {"told": told, "groups": {} if same else groups, "tables": [], "classes": []} | {
-            "calibration": None,
-            "curve": None,
-            "bars": None,
-            "explained": {},
-            "why": "",
-        }
+        return build_groups(page.networks)
     tables = [
         tabulate(contents.metrics[key], title, contents)
         for key, title in TITLES.items()
         if contents.metrics.get(key)
     ]
     shown = {name for table in tables for name in table["keys"]}
-    table = contents.tables.get("tfs")
-    has_classes = table is not None and "rests_on" in table
     curve, why = draw_curve(contents, page)
     return {
         "told": tell_trust(contents),
         "groups": {},
         "tables": tables,
-        "classes": count_classes(table) if has_classes else [],
+        "classes": list_classes(contents),
         "calibration": draw_calibration(contents, page),
         "curve": curve,
         "bars": draw_bars(contents, page),
         "explained": {COLUMNS[key]: words for key, words in EXPLAINED.items() if key in shown},
         "why": why,
     }
+
+
+def build_groups(networks: Mapping[str, Contents]) -> dict:
+    """The sentences of each group, or of all at once where they are the same."""
+    told = {name: tell_trust(own) for name, own in networks.items()}
+    first = next(iter(networks))
+    same = all(sentences == told[first] for sentences in told.values())
+    return {
+        "told": told[first] if same else [],
+        "groups": {} if same else told,
+        "classes": list_classes(networks[first]) if same else [],
+        "tables": [],
+        "calibration": None,
+        "curve": None,
+        "bars": None,
+        "explained": {},
+        "why": "",
+    }
+
+
+def list_classes(contents: Contents) -> list[dict]:
+    """What the rankings of the TFs rest on, where the method says so."""
+    table = contents.tables.get("tfs")
+    return count_classes(table) if table is not None and "rests_on" in table else []
 
 
 def tabulate(rows: list[dict], title: str, contents: Contents) -> dict:
