@@ -43,7 +43,7 @@ class InferCommand(InferenceConfig):
     Without known regulation of these cells, by what other cells' lists say (--method=compendium).
     By a method such as grnboost2 expression is enough, and a known network only judges the ranking.
     Without EXPRESSION it runs on an embedded simulated data set. The settings of a method are shown
-    with it: `grnjax infer --method=scRegNet --help`.
+    with it: `grnjax infer --method=scRegNet --help-all`.
     """
 
     expression: Positional[str | None] = None
