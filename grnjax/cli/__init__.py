@@ -131,7 +131,7 @@ def describe_commands() -> str:
             "",
             *lines,
             "",
-            "grnjax COMMAND --help lists its settings. Without a file, `grnjax infer` runs on an",
+            "grnjax COMMAND --help shows its main flags. Without a file, `grnjax infer` runs on an",
             "embedded simulated data set.",
         ]
     )
