@@ -20,7 +20,7 @@ def write_help(config: Any, program: str, description: str | None = None) -> str
     Args:
         config: as `parse` takes it, the parts that flags name being chosen.
     """
-    kind = type(config) if is_made(config) else config
+    kind: type = type(config) if is_made(config) else config
     text = description or inspect.getdoc(kind) or ""
     head = [f"usage: {program} [settings]", ""]
     settings = list(list_fields(config))
@@ -105,8 +105,9 @@ def read_texts(kind: type) -> dict[str, str]:
             continue  # a class without a source, such as one that names another default
         body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
         for field, after in zip(body, body[1:], strict=False):
-            named = isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
-            told = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
-            if named and told and isinstance(after.value.value, str):
-                found[field.target.id] = after.value.value
+            if not isinstance(field, ast.AnnAssign) or not isinstance(after, ast.Expr):
+                continue
+            name, text = field.target, after.value
+            if isinstance(name, ast.Name) and isinstance(text, ast.Constant):
+                found[name.id] = str(text.value)
     return found
