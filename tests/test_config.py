@@ -178,6 +178,15 @@ def test_help_shows_flags_and_docstrings_and_exits_with_0(flag, capsys):
     assert not stop.value.code
     shown = capsys.readouterr().out
     assert "grnjax infer" in shown and "Ranks every candidate edge." in shown
+    assert "--data.*" in shown and "--data.scaled" not in shown and "--help-all" in shown
+
+
+@pytest.mark.parametrize("words", ["--help-all", "--help all", "-h all"])
+def test_all_help_shows_every_flag_and_its_docstring(words, capsys):
+    with pytest.raises(SystemExit) as stop:
+        parse(*words.split())
+    assert not stop.value.code
+    shown = capsys.readouterr().out
     assert "--data.scaled" in shown and "Allow negative values." in shown
     assert "--model.encoder.widths" in shown and "Width of each layer." in shown
 

@@ -27,7 +27,8 @@ RANK = {
     "foundation": 6,
     "methods": 7,
     "tasks": 8,
-    "cli": 9,
+    "report": 9,
+    "cli": 10,
 }
 LONGEST = 400  # lines of a file
 DEEPEST = 3  # files of a chain of imports inside grnjax/tasks

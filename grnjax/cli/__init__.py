@@ -22,6 +22,7 @@ COMMANDS = {
     "pretrain": "fit GRNFormer to cells with networks, beside random networks",
     "convert": "published single-cell models: weights for PyTorch into checkpoints, and back",
     "embed": "cells and genes as vectors, by a converted single-cell model",
+    "report": "make report.html of a finished run again, from its folder alone",
     "evaluate": "judge any program's network file against a true network",
     "task": "drug response, drug class, perturbation: what cells and networks predict",
     "data": "list, fetch and build public data sets; convert networks; scan for motifs",
@@ -130,7 +131,7 @@ def describe_commands() -> str:
             "",
             *lines,
             "",
-            "grnjax COMMAND --help lists its settings. Without a file, `grnjax infer` runs on an",
+            "grnjax COMMAND --help shows its main flags. Without a file, `grnjax infer` runs on an",
             "embedded simulated data set.",
         ]
     )

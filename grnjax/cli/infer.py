@@ -8,7 +8,12 @@ from tyro.conf import Positional
 
 from grnjax import config as settings
 from grnjax.cli.infer_by_group import infer_by_group
-from grnjax.cli.infer_results import describe_network, print_results
+from grnjax.cli.infer_results import (
+    describe_network,
+    make_report,
+    print_results,
+    print_screen,
+)
 from grnjax.cli.old_flags import translate
 from grnjax.cli.run_folder import Run
 from grnjax.data.expression import DataConfig
@@ -38,7 +43,7 @@ class InferCommand(InferenceConfig):
     Without known regulation of these cells, by what other cells' lists say (--method=compendium).
     By a method such as grnboost2 expression is enough, and a known network only judges the ranking.
     Without EXPRESSION it runs on an embedded simulated data set. The settings of a method are shown
-    with it: `grnjax infer --method=scRegNet --help`.
+    with it: `grnjax infer --method=scRegNet --help-all`.
     """
 
     expression: Positional[str | None] = None
@@ -72,6 +77,8 @@ class InferCommand(InferenceConfig):
     data: DataConfig = DataConfig()
     embedded: EmbeddedConfig = EmbeddedConfig()
     devices: DeviceConfig = DeviceConfig()
+    verbose: bool = False
+    """Print every figure, beside the trivial rows, in the place of the first screen."""
 
 
 def run(args: list[str]) -> None:
@@ -138,7 +145,11 @@ def run(args: list[str]) -> None:
         results = describe_network(network, seed=command.seed, data=dataset.report, more=more)
         run.finish(results, lambda about: write_network(command.out, network, about))
     if run.is_first:
-        print_results(network, results["metrics"], command.out)
+        report = make_report(command.out)
+        if command.verbose:
+            print_results(network, results["metrics"], command.out)
+        else:
+            print_screen(network, {**run.record, **results}, command.out, report)
 
 
 def check_inputs(command: InferCommand) -> None:

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from grnjax.cli.infer_results import describe_network
+from grnjax.cli.infer_results import describe_network, make_report
 from grnjax.cli.run_folder import Run
 from grnjax.data.names import show_name
+from grnjax.report.group_screen import write_group_screen
 from grnjax.storage.files import read_run_digest, write_atomic
 from grnjax.storage.outputs import CHECKPOINTS, has_finished, hold_folder, write_result
 from grnjax.tasks import network_inference
@@ -92,7 +93,11 @@ def infer_by_group(
         results |= {"data": dataset.report, "groups": report}
         run.finish(results, lambda about: write_tables(command.out, found))
     if run.is_first:
-        print_differences(found, report, command.out)
+        page = make_report(command.out)
+        if command.verbose:
+            print_differences(found, report, command.out)
+        else:
+            print(f"\n{write_group_screen(found, report, command.out, page)}")
 
 
 def rank_once(
@@ -118,6 +123,7 @@ def rank_once(
             data = {**own.report, "cells": len(own.genes.expression)}
             results = describe_network(network, seed=run.command.seed, data=data, more={})
             write_result(folder, {**about, **results})
+            make_report(folder)
 
         do_first(write)
     return network.edges

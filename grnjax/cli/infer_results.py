@@ -2,8 +2,13 @@
 
 from pathlib import Path
 
+from grnjax.errors import GrnjaxError
 from grnjax.evaluation.report import format_table, summarise
 from grnjax.methods.kernel_factor.explanation import summarise_worth
+from grnjax.progress import logger
+from grnjax.report.contents import Contents
+from grnjax.report.page import write_report
+from grnjax.report.screen import write_screen
 from grnjax.tasks.ranked_network import RankedNetwork
 
 MOST_SHOWN = 12
@@ -29,8 +34,27 @@ def describe_network(network: RankedNetwork, *, seed: int, data: dict, more: dic
     return results | ({"found": network.report} if network.report else {})
 
 
+def make_report(folder: Path) -> Path | None:
+    """The report of a finished run; None, and why there is none, where it cannot be made."""
+    try:
+        return write_report(folder)
+    except (GrnjaxError, OSError) as error:
+        logger.warning("no report.html: %s", error)
+        return None
+
+
+def print_screen(network: RankedNetwork, record: dict, out: Path, report: Path | None) -> None:
+    """The few lines that a user wants to see first.
+
+    Args:
+        record: what run.json says of the run.
+    """
+    contents = Contents(record=record, edges=network.edges, tables=network.tables, folder=out)
+    print(f"\n{write_screen(contents, out, report)}")
+
+
 def print_results(network: RankedNetwork, metrics: dict, out: Path) -> None:
-    """The tables a user wants to see first."""
+    """Every figure as tables, beside the trivial rows."""
     learned = network.candidates is not None
     titles = {
         "rows": "Known edges against unlabelled pairs, never trained on",

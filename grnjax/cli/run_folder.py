@@ -20,7 +20,7 @@ from grnjax.tasks.record import describe_environment, digest_inputs, identify
 from grnjax.training.cluster import DeviceConfig, agree, do_first, is_first, join_processes
 from grnjax.training.side_by_side import choose_mesh
 
-NO_PART_OF_IT = ("out", "devices")
+NO_PART_OF_IT = ("out", "devices", "verbose")
 
 
 class Run:

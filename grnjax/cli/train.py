@@ -39,7 +39,7 @@ class TrainCommand(LinkPredictionConfig):
 
     Published split files are used where the folder has them or --data.split names them; otherwise
     the split is drawn. The method is scRegNet; --method=GT-GRN fits GT-GRN, whose settings
-    `grnjax train --method=GT-GRN --help` lists.
+    `grnjax train --method=GT-GRN --help-all` lists.
     """
 
     folder: Positional[str]

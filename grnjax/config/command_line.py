@@ -4,15 +4,17 @@ import contextlib
 import dataclasses
 import io
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import tyro
 
 from grnjax.config.annotations import MISSING, describe, strip
 from grnjax.config.fields import Setting, Settings, is_made, list_fields, suggest, walk
 from grnjax.config.records import replace
+from grnjax.config.short_help import ALL, write_help
 from grnjax.errors import ConfigError
 
+HELP = ("-h", "--help")
 Config = TypeVar("Config")
 
 
@@ -23,7 +25,9 @@ def parse(
     program: str,
     description: str | None = None,
 ) -> Config:
-    """The config with the values of the command line; `-h` prints the help and exits with 0.
+    """The config with the values of the command line; help is printed, and exits with 0.
+
+    `-h` and `--help` fit one page (`short_help.py`); `--help-all`, or `--help all`, has all.
 
     Args:
         config: The class, or an instance whose values are the defaults.
@@ -32,6 +36,12 @@ def parse(
         description: The first lines of the help; by default the class's docstring.
     """
     config, args = _choose_parts(config, args, program)
+    asked = _find_help(args)
+    if asked == "short":
+        print(write_help(config, program, description))
+        raise SystemExit(0)
+    if asked == "all":
+        args = ["--help"]
     settings = list(walk(config))
     args = _spell_switches(args, settings, program)
     kind: Any = type(config) if is_made(config) else config
@@ -68,6 +78,15 @@ def _choose_parts(config: Any, args: list[str], program: str) -> tuple[Any, list
             known = ", ".join(kind.names())
             raise ConfigError(f"{program}: {flag} cannot be {name!r}: it takes one of {known}.")
         config = _with_part(config, key.split("."), chosen())
+
+
+def _find_help(args: list[str]) -> Literal["short", "all"] | None:
+    """Which help the words ask for."""
+    words = [f"{word} all" if word in HELP and args[n + 1 : n + 2] == ["all"] else word
+             for n, word in enumerate(args)]  # fmt: skip
+    if {ALL, *(f"{flag} all" for flag in HELP), *(f"{flag}=all" for flag in HELP)} & {*words}:
+        return "all"
+    return "short" if {*HELP} & {*words} else None
 
 
 def _walk_parts(config: Any, prefix: str = "") -> Iterator[tuple[str, type[Settings]]]:

@@ -30,6 +30,7 @@ RESULT = "run.json"
 OUTPUTS, DIGEST = "outputs", "digest"  # keys in it
 CHECKPOINTS = "checkpoints"
 LOG = "metrics.jsonl"
+REPORT = "report.html"  # made of the others, again at any time, and so no part of the run
 
 
 def write_result(folder: Path, contents: dict) -> None:
@@ -134,7 +135,7 @@ def _list_files(folder: Path) -> list[str]:
         names = [*files, *(name for name in folders if os.path.islink(os.path.join(where, name)))]
         found += [Path(where, name).relative_to(folder).as_posix() for name in names]
     own = [x for x in found if x != RESULT and PARTIAL not in x]
-    return sorted(x for x in own if x.rpartition("/")[2] != LOCK)
+    return sorted(x for x in own if x.rpartition("/")[2] not in (LOCK, REPORT))
 
 
 def is_plain(path: Path) -> bool:

@@ -169,7 +169,7 @@ def test_what_cannot_be_meant_is_one_sentence(words, message, folder, written, c
 
 
 def test_help_shows_every_setting(cli):
-    outcome = cli("activity", "--help")
+    outcome = cli("activity", "--help-all")
     assert outcome.status == 0
     for flag in ("--regulons", "--aucell.normalisation", "--table.top", "--mapping.neighbours"):
         assert flag in outcome.out

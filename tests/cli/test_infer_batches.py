@@ -69,7 +69,7 @@ def test_groups_are_compared_over_donors_and_a_run_goes_on(words, adata, cli, tm
     words = [*words, "--by", "kind", "--batch", "donor", *GROUPS, "--out", tmp_path / "run"]
     outcome = cli(*words)
     assert outcome.status == 0, outcome.err
-    assert "95 % interval over donors" in outcome.out and "over 4 donors" in outcome.out
+    assert "over 4 donors" in outcome.out
     run = tmp_path / "run"
     edges = read(run / "edge_differences.tsv").set_index(["group", "tf", "target"])
     planted = edges.loc[("a", "TF1", "G1")]

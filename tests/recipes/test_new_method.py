@@ -118,7 +118,7 @@ def test_the_command_line_infers_by_it_and_explains(recipe, shown, small_set, cl
     record = json.loads((tmp_path / "run/run.json").read_text())
     assert record["config"]["method"] == {"class": "CoexpressionMethod", "ridge": 2.0}
     assert "logit: joint" in pd.read_csv(tmp_path / "run/edges.tsv", sep="\t")
-    helped = cli("infer", "--method=my_method:CoexpressionMethod", "--help").out
+    helped = cli("infer", "--method=my_method:CoexpressionMethod", "--help-all").out
     assert "--method.ridge" in helped and "--method.kernels" not in helped
 
 

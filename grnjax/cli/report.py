@@ -1,0 +1,30 @@
+"""`grnjax report`: the report of a finished run, made again from its folder alone."""
+
+import dataclasses
+from pathlib import Path
+
+from tyro.conf import Positional
+
+from grnjax import config as settings
+from grnjax.config import Settings
+from grnjax.report.page import write_report
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReportCommand(Settings):
+    """Make the report of a finished `grnjax infer` again, from its folder alone.
+
+    One HTML file that opens anywhere, offline. It needs Jinja2 and Plotly (the extra `report`).
+    """
+
+    run: Positional[Path]
+    """Run folder."""
+    out: Path | None = None
+    """File to write; by default report.html in the folder."""
+
+
+def run(args: list[str]) -> None:
+    """Runs the command with these arguments."""
+    command = settings.parse(ReportCommand, args, program="grnjax report")
+    path = write_report(command.run, command.out)
+    print(f"Report: {path} ({path.stat().st_size / 1e6:.1f} MB)")

@@ -1,0 +1,119 @@
+"""Activity of the regulons of a run in groups of its cells, where the expression is at hand."""
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from grnjax.data.cell_groups import count_cells, is_grouping, list_groups
+from grnjax.data.cells import read_cells
+from grnjax.data.expression import DataConfig
+from grnjax.graphs.activity import score_regulons
+from grnjax.report.contents import Contents
+from grnjax.report.regulators import find_regulators
+from grnjax.storage.files import digest_file
+
+MOST_CELLS = 5_000  # drawn once, where there are more
+LEAST_CELLS, MOST_GROUPS = 10, 40
+FEWEST_TARGETS, MOST_TFS = 5, 24
+TYPES = re.compile(r"cell.?type|annot|label|cluster|leiden|louvain", re.IGNORECASE)
+
+
+class AbsentError(Exception):
+    """The sentence why there is no activity by group."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class GroupActivity:
+    """Mean AUCell activity, [tf, group], those first that differ most between groups."""
+
+    activity: pd.DataFrame
+    by: str
+    cells: Mapping[str, int]  # of each group, that were scored
+    of: int  # cells in all
+
+
+def measure_groups(contents: Contents, networks: Mapping[str, Contents]) -> GroupActivity:
+    """Mean activity of each regulon in each group.
+
+    Raises:
+        AbsentError: no expression at hand, no groups, or no regulon to score.
+    """
+    path = find_expression(contents)
+    regulons = collect_regulons(networks)
+    if not regulons:
+        raise AbsentError(
+            f"No activity by group: no TF has {FEWEST_TARGETS} confident targets or more."
+        )
+    data = contents.record.get("config", {}).get("data") or {}
+    settings = {key: data[key] for key in ("layer", "gene_column") if data.get(key)}
+    cells = read_cells(
+        str(path), DataConfig(**settings), {*regulons, *set().union(*regulons.values())}
+    )
+    by, of_cell = choose_groups(cells.adata.obs, (contents.record.get("groups") or {}).get("by"))
+    kept, _ = count_cells(of_cell, LEAST_CELLS)
+    named = [name for name, count in kept.items() if count >= LEAST_CELLS][:MOST_GROUPS]
+    rows = np.flatnonzero(np.isin(of_cell, named))
+    if len(rows) > MOST_CELLS:
+        rows = np.sort(np.random.default_rng(0).choice(rows, MOST_CELLS, replace=False))
+    place = {name: number for number, name in enumerate(cells.genes)}
+    sets = {tf: [place[x] for x in own if x in place] for tf, own in regulons.items()}
+    sets = {tf: own for tf, own in sets.items() if len(own) >= FEWEST_TARGETS}
+    if not sets or not len(rows):
+        raise AbsentError("No activity by group: the genes of the file are not those of the run.")
+    columns = np.repeat(np.arange(len(sets)), [len(own) for own in sets.values()])
+    members = sparse.csr_array(
+        (np.ones(len(columns)), (np.concatenate([*sets.values()]), columns)),
+        shape=(len(cells.genes), len(sets)),
+    )
+    activity = score_regulons(cells.values[rows], cells.genes, members, seed=0)
+    table = pd.DataFrame(activity, columns=[*sets]).groupby(of_cell[rows]).mean().T
+    spread = (table.max(axis=1) - table.min(axis=1)).sort_values(ascending=False, kind="stable")
+    _, counts = np.unique(of_cell[rows], return_counts=True)
+    counted = dict(zip(table.columns, map(int, counts), strict=True))
+    return GroupActivity(table.loc[spread.index[:MOST_TFS]], by, counted, len(of_cell))
+
+
+def find_expression(contents: Contents) -> Path:
+    """The file of expression that the run has read, as it was."""
+    given = contents.record.get("config", {}).get("expression")
+    if given is None:
+        raise AbsentError(
+            "No activity by group: the cells were simulated, and the run folder does not keep them."
+        )
+    path = Path(given)
+    if not path.is_file():
+        raise AbsentError(
+            f"No activity by group: {path.name} is not where the run found it; put it back and "
+            "make the report again (grnjax report)."
+        )
+    if digest_file(path) != contents.record.get("inputs", {}).get("expression"):
+        raise AbsentError(f"No activity by group: {path.name} has changed since the run.")
+    return path
+
+
+def collect_regulons(networks: Mapping[str, Contents]) -> dict[str, set[str]]:
+    """The confident targets of each TF, of all groups together."""
+    found: dict[str, set[str]] = {}
+    for own in networks.values():
+        assert own.edges is not None
+        edges = own.edges[find_regulators(own).is_confident]
+        for tf, targets in edges.groupby("tf", sort=False)["target"]:
+            found.setdefault(tf, set()).update(targets)
+    return {tf: own for tf, own in found.items() if len(own) >= FEWEST_TARGETS}
+
+
+def choose_groups(obs: pd.DataFrame, by: str | None) -> tuple[str, np.ndarray]:
+    """The column of the run's groups, or the one that is most like cell types."""
+    if by is None:
+        fits = [
+            key for key in obs if is_grouping(obs[key]) and 1 < obs[key].nunique() <= MOST_GROUPS
+        ]
+        by = next((key for key in fits if TYPES.search(str(key))), next(iter(fits), None))
+    if by is None or by not in obs:
+        raise AbsentError("No activity by group: the file has no column of .obs that groups cells.")
+    return by, list_groups(obs[by])
