@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from grnjax.training.list_ranking import ListData, ListObjective, ListTrainingConfig
 from grnjax.training.loop import fit, make_trainer
