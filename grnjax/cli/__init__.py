@@ -18,6 +18,7 @@ COMMANDS = {
     "train": "fit and evaluate on a benchmark set, beside the trivial rows",
     "compare": "fit many methods on one set: one table",
     "transfer": "train on one benchmark set, judge on another",
+    "regulons": "regulons of a run, for pySCENIC, AUCell and decoupler",
     "activity": "score regulons in cells: on or off, networks of cells and types",
     "pretrain": "fit GRNFormer to cells with networks, beside random networks",
     "convert": "published single-cell models: weights for PyTorch into checkpoints, and back",
