@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import functools
 import json
 import os
 import re
@@ -73,7 +74,7 @@ def read_sets(path: str | Path) -> dict[str, list[str]] | None:
             return None
         text = first + "".join(lines)
     try:
-        sets = json.loads(text)
+        sets = json.loads(text, object_pairs_hook=functools.partial(name_once, path=path))
     except (ValueError, RecursionError) as problem:
         raise EdgeFormatError(
             f"{path}: JSON that cannot be read ({problem}). Write the regulons again."
@@ -87,6 +88,16 @@ def read_sets(path: str | Path) -> dict[str, list[str]] | None:
             "and this is something else."
         )
     return sets
+
+
+def name_once(pairs: list[tuple[str, object]], *, path: str | Path) -> dict[str, object]:
+    """The pairs of an object of JSON as a dict, unless a name stands twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise EdgeFormatError(f"{path}: the set {twice} stands twice. Give each set a name.")
+    return found
 
 
 def is_gmt(rows: Sequence[list[str]], path: str | Path) -> bool:
