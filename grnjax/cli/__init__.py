@@ -19,6 +19,7 @@ COMMANDS = {
     "compare": "fit many methods on one set: one table",
     "transfer": "train on one benchmark set, judge on another",
     "regulons": "regulons of a run, for pySCENIC, AUCell and decoupler",
+    "plot": "pictures of a run: network, regulators, scores, trust",
     "activity": "score regulons in cells: on or off, networks of cells and types",
     "pretrain": "fit GRNFormer to cells with networks, beside random networks",
     "convert": "published single-cell models: weights for PyTorch into checkpoints, and back",

@@ -27,7 +27,6 @@ from grnjax.tasks.python_words import speaks_python
 from grnjax.tasks.ranked_network import RankedNetwork
 from grnjax.tasks.record import claim_folder
 from grnjax.tasks.reference_mapping import MappingConfig, find_activity
-from grnjax.tasks.run_reading import is_run, read_run
 from grnjax.tasks.split_fits import LinkPredictionConfig, draw_splits
 from grnjax.tasks.transfer import TransferResults
 from grnjax.types import Dataset
@@ -224,36 +223,6 @@ def transfer(
         target_embedding=embeddings[1],
         folder=None if folder is None else Path(folder),
     )
-
-
-@speaks_python
-def read(expression, known=None, tfs=None, *, data: DataConfig | None = None):
-    """A run folder as the network that it holds; or genes, expression and known pairs, joined.
-
-    Args:
-        expression: without `known`, the folder of a finished run of `infer`, or the name or folder
-            of a benchmark set; with it, as in `infer`.
-        known: as in `infer`.
-        tfs: names or the path of a list; by default the sources of the known edges.
-
-    Returns:
-        The network (`RankedNetwork`) of a run, or those of its groups (`GroupNetworks`); else a
-        `Dataset`.
-
-    Raises:
-        GrnjaxError: one sentence on what is wrong with the folder or the inputs.
-    """
-    if known is None and isinstance(expression, (str, Path)) and is_run(Path(expression)):
-        return read_run(expression)
-    data = data or DataConfig()
-    if known is None:
-        if not isinstance(expression, (str, Path)):
-            raise ConfigError(
-                "read takes a run folder, expression with known edges, or the name of a benchmark "
-                "set; give known=EDGES, or rank by expression alone with grnjax.infer."
-            )
-        return load_folder(expression, data)[0]
-    return load_genes_and_edges(make_method("kernel-factor"), expression, known, tfs, data)[0]
 
 
 @speaks_python

@@ -1,4 +1,4 @@
-"""What a finished run of `grnjax infer` holds, as the objects that `grnjax.infer` returns.
+"""`grnjax.read`: a finished run of `grnjax infer` as the objects that `grnjax.infer` returns, or data.
 
 Read back are the edges, what is known of their quality, what they rest on and further tables. The
 scores of the trivial rows and the expression are not kept in a run: their figures are.
@@ -11,12 +11,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from grnjax.data.expression import DataConfig
 from grnjax.errors import ConfigError, GrnjaxError
+from grnjax.methods.method import make_method
 from grnjax.progress import logger
 from grnjax.storage.files import RECORD, digest_file
 from grnjax.storage.outputs import OUTPUTS, RESULT
 from grnjax.tasks.group_comparison import GroupDifferences
 from grnjax.tasks.group_networks import GroupNetworks
+from grnjax.tasks.inputs import load_genes_and_edges
+from grnjax.tasks.loading import load_folder
+from grnjax.tasks.python_words import speaks_python
 from grnjax.tasks.ranked_network import RankedNetwork
 from grnjax.types import GeneTable
 
@@ -24,6 +29,36 @@ EDGES, NETWORK, SCORES = "edges.tsv", "network.h5ad", "scores.npz"
 DIFFERENCES = {"tfs": "tf_differences.tsv", "edges": "edge_differences.tsv"}
 WORDS = {"TF", "tf", "target", "status", "unseen", "group", "regulon", "region", "name"}
 """Columns of text; all others hold numbers."""
+
+
+@speaks_python
+def read(expression, known=None, tfs=None, *, data: DataConfig | None = None):
+    """A run folder as the network that it holds; or genes, expression and known pairs, joined.
+
+    Args:
+        expression: without `known`, the folder of a finished run of `infer`, or the name or folder
+            of a benchmark set; with it, as in `infer`.
+        known: as in `infer`.
+        tfs: names or the path of a list; by default the sources of the known edges.
+
+    Returns:
+        The network (`RankedNetwork`) of a run, or those of its groups (`GroupNetworks`); else a
+        `Dataset`.
+
+    Raises:
+        GrnjaxError: one sentence on what is wrong with the folder or the inputs.
+    """
+    if known is None and isinstance(expression, (str, Path)) and is_run(Path(expression)):
+        return read_run(expression)
+    data = data or DataConfig()
+    if known is None:
+        if not isinstance(expression, (str, Path)):
+            raise ConfigError(
+                "read takes a run folder, expression with known edges, or the name of a benchmark "
+                "set; give known=EDGES, or rank by expression alone with grnjax.infer."
+            )
+        return load_folder(expression, data)[0]
+    return load_genes_and_edges(make_method("kernel-factor"), expression, known, tfs, data)[0]
 
 
 def is_run(path: Path) -> bool:
