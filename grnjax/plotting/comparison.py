@@ -97,7 +97,12 @@ def write_labels(axes: Axes, labels: list[tuple[str, float, float, str]]) -> Non
             start = own[0] + (AWAY if side == "left" else -AWAY - width)
             return start, own[1] + up, start + width, own[1] + up + SMALL
 
-        side, up = min(SIDES, key=lambda place: sum(overlap(box(*place), other) for other in taken))
+        def crowd(place: tuple[str, float], box=box) -> int:
+            start, _, end, _ = box(*place)
+            outside = start < left or end > right + MARGIN
+            return sum(overlap(box(*place), other) for other in taken) + 2 * outside
+
+        side, up = min(SIDES, key=crowd)
         taken.append(box(side, up))
         place = (AWAY if side == "left" else -AWAY, up)
         style = {"fontsize": SMALL, "color": colour, "ha": side}

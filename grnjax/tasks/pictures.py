@@ -1,4 +1,4 @@
-"""Pictures by name: `grnjax.pl.network(network, tf="GATA1", save="gata1.svg")`, and of your own kind.
+"""Pictures by name, `grnjax.pl.network(network, tf="GATA1", save="gata1.svg")`.
 
 Matplotlib (extra `plot`) is imported when a picture is drawn, and not before.
 """

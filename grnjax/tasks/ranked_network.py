@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from grnjax.data.pair_scores import look_up_pairs
 from grnjax.data.regulon_choice import RegulonChoice, choose_regulons
 from grnjax.data.regulon_set import Regulons
+from grnjax.evaluation.network_html import draw_table, tell_trust
 from grnjax.storage.files import to_plain
 from grnjax.types import Fold, GeneTable, LabelledPairs
 
@@ -44,6 +46,37 @@ class RankedNetwork:
     """Of a network read from a run folder: settings, versions, and digests of what was read."""
     folder: Path | None = None
     """The run folder that it was read from."""
+
+    adata: Any = None
+    """With copy=True, the copy of the cells that holds the network (`grnjax.infer`)."""
+
+    def _repr_html_(self) -> str:
+        tfs, targets = self.edges["tf"].nunique(), self.edges["target"].nunique()
+        title = f"Ranked network by {self.method}"
+        lines = [f"{len(self.edges):,} edges of {tfs:,} TFs and {targets:,} targets"]
+        trust = tell_trust(self.rows, self.method)
+        return draw_table(self.edges, title, lines + [trust] * bool(trust))
+
+    def score(self, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
+        """How likely these pairs are, also those that the table of edges leaves out.
+
+        Args:
+            pairs: (TF, target) each; TFs and genes of the run.
+
+        Returns:
+            A row a pair, in their order: tf, target, importance, probability and what else the
+            edges tell, and whether the pair is `listed` among them.
+
+        Raises:
+            GeneMismatchError: a name is no TF, or no gene, of the run.
+        """
+        return look_up_pairs(
+            pairs,
+            self.edges,
+            self.genes,
+            every_score=self.every_score,
+            calibration=self.calibration,
+        )
 
     def regulons(
         self,

@@ -1,4 +1,4 @@
-"""`grnjax.read`: a finished run of `grnjax infer` as the objects that `grnjax.infer` returns, or data.
+"""`grnjax.read`: a finished run of `grnjax infer` as what `grnjax.infer` returns, or data.
 
 Read back are the edges, what is known of their quality, what they rest on and further tables. The
 scores of the trivial rows and the expression are not kept in a run: their figures are.
