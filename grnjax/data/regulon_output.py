@@ -96,11 +96,10 @@ def by_regulon(edges: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 
 def to_gmt(edges: pd.DataFrame) -> str:
-    """A line a regulon: its name, what it is, and its genes, best first."""
+    """A line a regulon: its name, one word (decoupler takes more for genes), and its genes."""
     lines = []
     for name, own in by_regulon(edges):
-        what = f"{len(own)} targets of {own['tf'].iloc[0]} by grnjax"
-        lines.append("\t".join([name, what, *own["target"]]) + "\n")
+        lines.append("\t".join([name, "grnjax", *own["target"]]) + "\n")
     return "".join(lines)
 
 
