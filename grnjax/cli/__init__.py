@@ -27,7 +27,8 @@ COMMANDS = {
     "evaluate": "judge any program's network file against a true network",
     "task": "drug response, drug class, perturbation: what cells and networks predict",
     "data": "list, fetch and build public data sets; convert networks; scan for motifs",
-    "doctor": "versions, devices, memory and a self-test",
+    "doctor": "versions, devices, memory, missing packages, a self-test",
+    "completion": "a script that completes commands and flags in a shell",
 }
 
 
@@ -123,7 +124,7 @@ def load_command(name: str) -> ModuleType:
 
 def describe_commands() -> str:
     """The help of the program."""
-    lines = [f"  {name:<10}{what}" for name, what in COMMANDS.items()]
+    lines = [f"  {name:<12}{what}" for name, what in COMMANDS.items()]
     return "\n".join(
         [
             "grnjax: gene regulatory networks, ranked and honestly judged.",

@@ -114,7 +114,9 @@ class Activity:
     def known_groups(self) -> np.ndarray:
         """The type of each cell, [cell] str."""
         if self.groups is None:
-            raise ConfigError("types of cells are compared, and none are given: --groups COLUMN.")
+            raise ConfigError(
+                "types of cells are compared, and none are given: give groups=COLUMN."
+            )
         return self.groups
 
     @property
