@@ -82,9 +82,8 @@ class ProgressBar:
 
 def is_notebook() -> bool:
     """Whether this runs in a notebook, where a bar of text is redrawn in place as in a terminal."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if hasattr(ipython, "get_ipython") else None
-    return type(shell).__name__ == "ZMQInteractiveShell"
+    find = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    return find is not None and type(find()).__name__ == "ZMQInteractiveShell"
 
 
 def describe_progress(description: str, done: int, total: int, passed: float) -> str:

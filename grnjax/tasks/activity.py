@@ -16,6 +16,7 @@ from scipy import sparse
 from grnjax.config import Positive, Range, Settings, Share, to_json
 from grnjax.data.cell_groups import take_groups
 from grnjax.data.cells import Cells, fill_universe
+from grnjax.data.linear_activity import score_linear
 from grnjax.data.names import count_names, identifier_kind, list_names
 from grnjax.data.regulon_set import Regulons
 from grnjax.data.regulon_store import StoredActivity, store_activity
@@ -26,7 +27,6 @@ from grnjax.graphs.activity import AUCellConfig, count_top, score_regulons
 from grnjax.graphs.cell_networks import TYPE_SHARE, CellNetworks, share_by_type
 from grnjax.graphs.thresholds import call_active, find_thresholds
 from grnjax.progress import logger
-from grnjax.tasks.linear_activity import score_linear
 
 if TYPE_CHECKING:  # its import costs half a second
     from anndata import AnnData
