@@ -78,9 +78,9 @@ def list_kinds(command: PlotCommand) -> None:
     """Each kind, what it shows, and why this run cannot feed it, where that is so."""
     if command.out is not None:
         raise ConfigError(f"{PROGRAM} RUN lists the kinds of pictures; name one to write --out.")
-    network = load_drawable(command)
+    kinds, network = load_kinds().NAMED, load_drawable(command)
     print("Kinds of pictures of this run, grnjax plot RUN KIND --out FILE:\n")
-    for name in load_kinds().NAMED:
+    for name in kinds:
         kind = find_kind(name)
         missing = tell_missing(kind, network)
         print(f"  {name:<18}{kind.__doc__.splitlines()[0]}")
