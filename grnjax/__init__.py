@@ -14,7 +14,7 @@ _PUBLIC = {
     "infer": "grnjax.tasks.door",
     "train": "grnjax.tasks.door",
     "transfer": "grnjax.tasks.door",
-    "read": "grnjax.tasks.door",
+    "read": "grnjax.tasks.run_reading",
     "activity": "grnjax.tasks.door",
     "evaluate": "grnjax.tasks.evaluation",
     "list_methods": "grnjax.methods.method",
@@ -35,6 +35,7 @@ _PUBLIC = {
     "GTGRNConfig": "grnjax.models.gt_grn",
     "TrainingConfig": "grnjax.training.pair_objective",
     "DataConfig": "grnjax.data.expression",
+    "pl": "grnjax.tasks.pictures",
     "simulate": "grnjax.data.simulator",
     "SimulatorConfig": "grnjax.data.simulator",
 }

@@ -35,7 +35,12 @@ class ProgressBar:
 
         self.total, self.description, self.unit = total, description, unit
         disable = True if hidden else None  # None: unless it is a terminal
-        self.bar = tqdm(total=total, desc=description, leave=False, disable=disable, unit=unit)
+        style = {}
+        if not hidden and is_notebook():
+            disable, style = False, {"file": sys.stdout, "ascii": " .:", "ncols": 80}
+        self.bar = tqdm(
+            total=total, desc=description, leave=False, disable=disable, unit=unit, **style
+        )
         self.done, self.begun = 0, time.monotonic()
         self.closed = threading.Event()
         if not hidden and total:
@@ -73,6 +78,12 @@ class ProgressBar:
             elif passed >= wait:
                 wait = max(wait + FIRST_LINE, 1.5 * wait)
                 logger.info(describe_progress(self.description, self.done, self.total, passed))
+
+
+def is_notebook() -> bool:
+    """Whether this runs in a notebook, where a bar of text is redrawn in place as in a terminal."""
+    find = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    return find is not None and type(find()).__name__ == "ZMQInteractiveShell"
 
 
 def describe_progress(description: str, done: int, total: int, passed: float) -> str:

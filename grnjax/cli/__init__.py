@@ -18,6 +18,8 @@ COMMANDS = {
     "train": "fit and evaluate on a benchmark set, beside the trivial rows",
     "compare": "fit many methods on one set: one table",
     "transfer": "train on one benchmark set, judge on another",
+    "regulons": "regulons of a run, for pySCENIC, AUCell and decoupler",
+    "plot": "pictures of a run: network, regulators, scores, trust",
     "activity": "score regulons in cells: on or off, networks of cells and types",
     "pretrain": "fit GRNFormer to cells with networks, beside random networks",
     "convert": "published single-cell models: weights for PyTorch into checkpoints, and back",
@@ -26,7 +28,8 @@ COMMANDS = {
     "evaluate": "judge any program's network file against a true network",
     "task": "drug response, drug class, perturbation: what cells and networks predict",
     "data": "list, fetch and build public data sets; convert networks; scan for motifs",
-    "doctor": "versions, devices, memory and a self-test",
+    "doctor": "versions, devices, memory, missing packages, a self-test",
+    "completion": "a script that completes commands and flags in a shell",
 }
 
 
@@ -122,7 +125,7 @@ def load_command(name: str) -> ModuleType:
 
 def describe_commands() -> str:
     """The help of the program."""
-    lines = [f"  {name:<10}{what}" for name, what in COMMANDS.items()]
+    lines = [f"  {name:<12}{what}" for name, what in COMMANDS.items()]
     return "\n".join(
         [
             "grnjax: gene regulatory networks, ranked and honestly judged.",

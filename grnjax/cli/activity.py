@@ -20,6 +20,7 @@ from grnjax.tasks.record import digest_inputs
 from grnjax.tasks.reference_mapping import MappingConfig, find_activity
 
 MOST_SHOWN = 12
+TABLES = ("specificity", "differences")
 PATHS = ("cells", "regulons", "reference", "out", "csv")
 
 
@@ -47,6 +48,11 @@ class ActivityCommand(ActivityConfig):
     """File for the activity alone, cells x regulons, too."""
     seed: Count = 0
     """Of the order of equal values in a cell."""
+    specificity: bool = False
+    """Write how much each regulon is that of one of the --groups (Suo et al. 2018), too."""
+    differences: bool = False
+    """Write which regulons differ between each of the --groups and all other cells (Wilcoxon's
+    rank-sum test over cells, Benjamini-Hochberg), too."""
     mapping: MappingConfig = MappingConfig()
     data: DataConfig = DataConfig()
 
@@ -88,12 +94,14 @@ def check_command(command: ActivityCommand) -> None:
         raise ConfigError("--assign=nearest needs --reference, whose cells lend their networks.")
     if command.assign == "aucell" and command.mapping != MappingConfig():
         raise ConfigError("--mapping settings are those of --assign=nearest; drop them or add it.")
+    if (command.specificity or command.differences) and command.groups is None:
+        raise ConfigError("--specificity and --differences compare types: give --groups COLUMN.")
     own = ActivityConfig(groups=command.groups, type_share=command.type_share)
     given = {name: getattr(command, name) for name in vars(own)}
     if command.reference is not None and given != vars(own):
         raise ConfigError(
-            "--aucell, --table, --min-targets and --min-share are those of the reference; leave "
-            "them out."
+            "--method, --aucell, --table, --min-targets and --min-share are those of the "
+            "reference; leave them out."
         )
     if (command.data.expression, command.data.root, command.data.split) != (None, None, "auto"):
         raise ConfigError(
@@ -131,12 +139,24 @@ def record_of(command: ActivityCommand) -> Path:
 
 def list_wanted(command: ActivityCommand) -> list[Path]:
     """The files to write."""
-    return [path for path in (command.out, command.csv) if path is not None]
+    files = (command.out, command.csv, *name_tables(command).values())
+    return [path for path in files if path is not None]
+
+
+def name_tables(command: ActivityCommand) -> dict[str, Path]:
+    """The tables beside the output that are asked for, by what they hold."""
+    asked = [name for name in TABLES if getattr(command, name)]
+    return {name: command.out.with_suffix(f".{name}.tsv") for name in asked}
 
 
 def write_results(command: ActivityCommand, found: Activity, record: dict) -> None:
     """The AnnData file, the table if one is asked for, and last the record of both."""
+    tables = {name: getattr(found, name) for name in name_tables(command)}
     adata = found.put_into(found.source)  # which was read for this run
+    adata.uns[NETWORK] |= {
+        name: table.reset_index() if name == "specificity" else table
+        for name, table in tables.items()
+    }
     source = command.cells if Path(command.cells).is_file() else None
     parts = {"obsm": [ACTIVITY, ACTIVE], "uns": [NETWORK], **({"obs": []} if found.obs else {})}
     with begin_record(record_of(command), record, list_wanted(command)):
@@ -145,6 +165,11 @@ def write_results(command: ActivityCommand, found: Activity, record: dict) -> No
             separator = "\t" if ".tsv" in command.csv.suffixes else ","
             table = found.auc.to_csv(sep=separator, lineterminator="\n", index_label="cell")
             write_atomic(command.csv, table)
+        for name, path in name_tables(command).items():
+            text = tables[name].to_csv(
+                sep="\t", index=name == "specificity", lineterminator="\n", float_format="%.6g"
+            )
+            write_atomic(path, text)
     thresholds = found.thresholds.reset_index(names="regulon").to_dict("records")
     write_record(
         record_of(command),
@@ -168,5 +193,11 @@ def print_results(command: ActivityCommand, found: Activity) -> None:
     for row in table.head(MOST_SHOWN).itertuples():
         figures = f"{row.targets:>8,}{row.threshold:>11.4g}{row.share_on:>10.0%}"
         print(f"{str(row.Index)[:31]:<32}{figures}")
+    if command.differences:
+        best = found.differences.query("difference > 0").groupby("group").head(3)
+        print("\nMost active against all other cells:")
+        for name, own in best.groupby("group"):
+            told = (f"{x.regulon} ({x.auroc:.2f})" for x in own.itertuples())
+            print(f"  {name}: {', '.join(told)}")
     files = [*list_wanted(command), record_of(command)]
     print(f"\nWritten to {', '.join(map(str, files))}")

@@ -1,4 +1,4 @@
-"""`grnjax doctor`: versions, devices, memory and a self-test."""
+"""`grnjax doctor`: versions, devices, memory, what is installed for which feature, a self-test."""
 
 import dataclasses
 import shutil
@@ -7,6 +7,7 @@ import time
 import jax
 
 from grnjax import config as settings
+from grnjax.cli.features import describe_features
 from grnjax.config import Settings
 from grnjax.data.simulator import EmbeddedConfig, SimulatorConfig
 from grnjax.errors import GrnjaxError
@@ -42,6 +43,7 @@ def run(args: list[str]) -> None:
         print(f"{'':<18}no accelerator is used; grnjax[cuda] or grnjax[tpu] installs for one")
     print(f"{'memory':<18}{describe_memory(jax.devices())}")
     print(f"{'disk':<18}{shutil.disk_usage('.').free / 2**30:.1f} GiB free here")
+    print("\n" + "\n".join(describe_features()) + "\n")
     if command.self_test:
         self_test()
 

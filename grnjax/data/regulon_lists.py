@@ -1,7 +1,10 @@
-"""Regulons as lists of genes: GMT files, and the motif tables that pySCENIC's `ctx` writes."""
+"""Regulons as lists of genes: GMT, JSON, and the motif tables that pySCENIC's `ctx` writes."""
 
 import contextlib
 import csv
+import functools
+import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +13,8 @@ import pandas as pd
 
 from grnjax.data.headings import NEUTRAL, SIGNS, UNKNOWN_SIGNS, find_columns
 from grnjax.data.names import list_names
-from grnjax.data.safe_text import LONGEST_LINE
+from grnjax.data.safe_text import LONGEST_LINE, read_lines, tell_unreadable
+from grnjax.data.sniff import identify
 from grnjax.errors import EdgeFormatError
 from grnjax.progress import logger
 
@@ -53,6 +57,47 @@ def take_sets(sets: Mapping[str, Sequence[str]], source: object) -> pd.DataFrame
     if is_copy.any():
         logger.info(f"{source}: {is_copy.sum():,} genes repeated within a set count once")
     return table[~is_copy]
+
+
+def read_sets(path: str | Path) -> dict[str, list[str]] | None:
+    """Lists of genes by name, if this is JSON, {"GATA1(+)": ["KLF1", ...]}; None if it is not.
+
+    Raises:
+        EdgeFormatError: it is JSON of another kind, or damaged.
+    """
+    if os.path.isdir(path) or identify(path, EdgeFormatError, may_be_json=True).kind != "text":
+        return None
+    with tell_unreadable(path, EdgeFormatError), open(path, "rb") as raw:
+        lines = read_lines(raw, path, EdgeFormatError)
+        first = next((line for line in lines if line.strip()), "")
+        if not first.lstrip().startswith("{"):
+            return None
+        text = first + "".join(lines)
+    try:
+        sets = json.loads(text, object_pairs_hook=functools.partial(name_once, path=path))
+    except (ValueError, RecursionError) as problem:
+        raise EdgeFormatError(
+            f"{path}: JSON that cannot be read ({problem}). Write the regulons again."
+        ) from problem
+    are_lists = all(
+        isinstance(x, list) and all(isinstance(y, str) for y in x) for x in sets.values()
+    )
+    if not sets or not are_lists:
+        raise EdgeFormatError(
+            f'{path}: JSON of regulons is lists of genes by name, {{"GATA1(+)": ["KLF1", ...]}}, '
+            "and this is something else."
+        )
+    return sets
+
+
+def name_once(pairs: list[tuple[str, object]], *, path: str | Path) -> dict[str, object]:
+    """The pairs of an object of JSON as a dict, unless a name stands twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise EdgeFormatError(f"{path}: the set {twice} stands twice. Give each set a name.")
+    return found
 
 
 def is_gmt(rows: Sequence[list[str]], path: str | Path) -> bool:

@@ -1,12 +1,14 @@
 """Regulons: named sets of targets of a TF, as one table of edges, and as a matrix for AUCell."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
 from grnjax.data.names import NameMatch, match_names
+from grnjax.data.regulon_output import Form, write_regulon_file
 
 COLUMNS = ["tf", "target", "regulon", "weight", "sign"]
 
@@ -54,8 +56,21 @@ class Regulons:
 
     def take(self, keep: np.ndarray) -> "Regulons":
         """Those of a mask [regulon]."""
-        edges = self.edges[keep[self.edges["regulon"]]]
-        return Regulons.of(edges.assign(regulon=self.names[edges["regulon"]]), self.report)
+        return Regulons.of(self.named_edges[keep[self.edges["regulon"]]], self.report)
+
+    @property
+    def named_edges(self) -> pd.DataFrame:
+        """The edges with the name of the regulon in the place of its number."""
+        return self.edges.assign(regulon=self.names[self.edges["regulon"]])
+
+    def write(self, path: str | Path, form: Form | None = None) -> None:
+        """Writes them for other programs: GMT, JSON, pySCENIC's table, or decoupler's network.
+
+        Args:
+            form: gmt, json, pyscenic or decoupler; by default that of the end of the name: .gmt,
+                .json, .csv or .tsv (`data/regulon_output.py`).
+        """
+        write_regulon_file(self.named_edges, path, form)
 
     def place_targets(self, genes: np.ndarray) -> tuple[sparse.csr_array, NameMatch]:
         """The absolute weights [gene, regulon], and how the names of targets were found.

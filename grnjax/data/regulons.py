@@ -20,6 +20,7 @@ from grnjax.data.regulon_lists import (
     allow_long_fields,
     is_gmt,
     is_motif_table,
+    read_sets,
     take_gmt,
     take_motif_rows,
     take_motif_table,
@@ -33,7 +34,7 @@ from grnjax.data.tables import read_parquet, read_rows
 from grnjax.errors import ConfigError, EdgeFormatError
 from grnjax.progress import logger
 
-Layout = Literal["auto", "eregulons", "network", "pyscenic", "gmt"]
+Layout = Literal["auto", "eregulons", "network", "pyscenic", "gmt", "json"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,7 +43,7 @@ class RegulonConfig(Settings):
 
     layout: Layout = "auto"
     """What the table is: a row a TF, region and gene (eregulons), edges (network), motifs with
-    lists of targets (pyscenic) or sets of genes (gmt); auto looks at its headings."""
+    lists of targets (pyscenic) or sets of genes (gmt, json); auto looks at its content."""
     top: Positive | None = None
     """Top edges of a TF that are its regulon; by default 50 where a table ranks pairs (importance,
     EdgeWeight), and all of any other network."""
@@ -84,7 +85,7 @@ def read_regulons(source, config: RegulonConfig = RegulonConfig()) -> Regulons:
     check_genes(edges["regulon"].unique(), report["source"], EdgeFormatError)
     found = Regulons.of(edges)
     tfs = edges["tf"].nunique()
-    of = "" if layout in ("gmt", "sets") else f" of {tfs:,} TFs"
+    of = "" if layout in ("gmt", "json", "sets") else f" of {tfs:,} TFs"
     logger.info(
         f"{report['source']}: {len(found.names):,} regulons{of}, {len(edges):,} targets "
         f"({layout}): {list_names(found.names)}"
@@ -95,6 +96,11 @@ def read_regulons(source, config: RegulonConfig = RegulonConfig()) -> Regulons:
 
 def read_file(path: str | Path, config: RegulonConfig) -> tuple[pd.DataFrame, str, dict]:
     """Regulons [regulon, tf, target, ...] of a file, its layout and a report."""
+    sets = read_sets(path)
+    if sets is not None:
+        if config.layout not in ("auto", "json"):
+            raise wrong_layout(path, config, "it is JSON")
+        return take_sets(sets, path), "json", {"source": str(path), "sets": len(sets)}
     kind = identify(path, EdgeFormatError).kind
     if kind in ANNOTATED:
         table, is_matrix = find_annotated(path, config.weight_column)

@@ -1,10 +1,14 @@
 """Precision-recall curves."""
 
+import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
+from matplotlib.axes import Axes
 
-from grnjax.errors import NonFiniteError, SplitError
+from grnjax.config import Positive
+from grnjax.errors import ConfigError, NonFiniteError, SplitError
+from grnjax.plotting.picture import PictureConfig, take_edges
 from grnjax.plotting.style import (
     COLOURS,
     DASHES,
@@ -12,14 +16,54 @@ from grnjax.plotting.style import (
     NORMAL,
     SMALL,
     Figure,
+    begin,
     clean_axes,
-    new_figure,
     set_title,
     shorten,
 )
 
 
-def plot_precision_recall(labels: np.ndarray, scores: Mapping[str, np.ndarray]) -> Figure:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PrecisionRecallPicture(PictureConfig):
+    """Precision and recall of the ranking by the known edges, which no model saw that scored them.
+
+    A network in memory has the trivial rows beside it; a run folder keeps their figures alone.
+    """
+
+    most: Positive = 6
+    """So many methods at most, the best."""
+
+    def draw(self, network, ax: Axes | None = None) -> Figure:
+        candidates, scores = getattr(network, "candidates", None), getattr(network, "scores", {})
+        if candidates is not None and scores:
+            labels = candidates.labels
+            scores = choose_best(labels, scores, network.method, self.most)
+            return plot_precision_recall(labels, scores, ax=ax)
+        edges = take_edges(network, "status")
+        if getattr(network, "every_score", None) is not None:
+            raise ConfigError(
+                f"the table lists the best {len(edges):,} pairs alone, and a curve needs all; "
+                "infer with --top=all."
+            )
+        name = getattr(network, "method", "the ranking")
+        known = edges["status"].to_numpy() == "known"
+        return plot_precision_recall(known, {name: edges["importance"].to_numpy()}, ax=ax)
+
+
+def choose_best(
+    labels: np.ndarray, scores: Mapping[str, np.ndarray], own: str, most: int
+) -> dict[str, np.ndarray]:
+    """The method and the trivial rows that are best by average precision."""
+    from sklearn.metrics import average_precision_score
+
+    areas = {name: average_precision_score(labels > 0, score) for name, score in scores.items()}
+    ordered = sorted(areas, key=lambda name: (name != own, -areas[name]))
+    return {name: scores[name] for name in ordered[:most]}
+
+
+def plot_precision_recall(
+    labels: np.ndarray, scores: Mapping[str, np.ndarray], *, ax: Axes | None = None
+) -> Figure:
     """One stepped curve a method, best first in the legend, and the line a random order follows.
 
     Average precision is the area under these steps; nothing is interpolated between them.
@@ -27,13 +71,13 @@ def plot_precision_recall(labels: np.ndarray, scores: Mapping[str, np.ndarray]) 
     Args:
         labels: [pair], 1 regulated, 0 not.
         scores: for each method, [pair], higher for more likely.
+        ax: axes of a figure of yours; by default a new one.
     """
     from sklearn.metrics import average_precision_score, precision_recall_curve
 
     labels = np.asarray(labels) > 0
     check_scores(labels, scores)
-    figure = new_figure(5.6, 4.2)
-    axes = figure.add_subplot()
+    figure, axes = begin(ax, 5.6, 4.2)
     areas = {name: average_precision_score(labels, score) for name, score in scores.items()}
     for place, name in enumerate(sorted(areas, key=areas.get, reverse=True)):
         precision, recall, _ = precision_recall_curve(labels, scores[name])

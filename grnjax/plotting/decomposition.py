@@ -1,9 +1,13 @@
 """The one picture of what a published score is made of."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from grnjax.errors import ConfigError
+from grnjax.plotting.picture import PictureConfig, take_rows
 from grnjax.plotting.style import (
     COLOURS,
     GREY,
@@ -12,8 +16,9 @@ from grnjax.plotting.style import (
     NORMAL,
     SMALL,
     Figure,
+    begin_panels,
     clean_axes,
-    new_figure,
+    put_legend,
     set_title,
     shorten,
 )
@@ -27,6 +32,8 @@ METHODS = {
 }
 """The methods drawn, in this order, and what the legend says of them."""
 
+BARE = ("TF rate", "additive logistic", "ID-only rank 4")  # that know no expression
+
 FILLS = ("#DDDDDD", "#AAAAAA", "white", COLOURS[4], COLOURS[0])
 EDGES = ("#DDDDDD", "#AAAAAA", COLOURS[1], COLOURS[4], COLOURS[0])
 PANELS = {  # title, note, where bars start
@@ -37,7 +44,24 @@ PANELS = {  # title, note, where bars start
 BAR = 0.82  # height, where bars stand one apart
 
 
-def plot_decomposition(rows: list[dict], methods: dict[str, str] = METHODS) -> Figure:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DecompositionPicture(PictureConfig):
+    """What the run's figures are made of: base rates and names beside the method."""
+
+    def draw(self, network, ax: Axes | None = None) -> Figure:
+        rows = take_rows(network, *PANELS)
+        own = getattr(network, "method", rows[0]["method"])
+        found = {row["method"] for row in rows}
+        methods = {name: label for name, label in METHODS.items() if name in found and name in BARE}
+        methods[own] = own
+        folder = getattr(network, "folder", None)
+        name = folder.name if folder is not None else "this run"
+        return plot_decomposition([{"set": name, **row} for row in rows], methods, ax=ax)
+
+
+def plot_decomposition(
+    rows: list[dict], methods: dict[str, str] = METHODS, *, ax: Axes | None = None
+) -> Figure:
     """What the score is made of: base rates alone beside the models, a group of bars a data set.
 
     The first two panels are the published figures of merit, which base rates win. The third is
@@ -47,6 +71,7 @@ def plot_decomposition(rows: list[dict], methods: dict[str, str] = METHODS) -> F
         rows: set, method, auroc, average_precision and swap_micro (None where unknown), perhaps
             prevalence. Rows of one set and method are averaged; sets keep their order.
         methods: which methods to draw, in order, and what the legend calls them; at most five.
+        ax: axes of a figure of yours; by default a new one.
     """
     table = pd.DataFrame(rows)
     missing = [name for name in ("set", "method", *PANELS) if name not in table]
@@ -64,8 +89,7 @@ def plot_decomposition(rows: list[dict], methods: dict[str, str] = METHODS) -> F
     sets = list(table["set"].unique())
     step = len(methods) + 1.2
 
-    figure = new_figure(10.5, 2.1 + 0.165 * step * len(sets))
-    panels = figure.subplots(1, len(PANELS), sharey=True)
+    figure, panels = begin_panels(ax, 10.5, 2.1 + 0.165 * step * len(sets), (1,) * len(PANELS))
     for axes, (metric, (title, note, start)) in zip(panels, PANELS.items(), strict=True):
         for place, method in enumerate(methods):
             values = np.array([means[metric].get((name, method), np.nan) for name in sets])
@@ -86,13 +110,11 @@ def plot_decomposition(rows: list[dict], methods: dict[str, str] = METHODS) -> F
         set_title(axes, title, note)
     panels[0].set_yticks(step * np.arange(len(sets)) + (len(methods) - 1) / 2, sets)
     panels[0].set_ylim(step * len(sets) - 1.2, -0.9)
-    figure.suptitle(
-        "What a published score is made of", x=0.01, ha="left", fontsize=LARGE + 3, color=INK
-    )
-    handles, names = panels[0].get_legend_handles_labels()
-    figure.legend(
-        handles, names, loc="outside lower center", ncols=3, frameon=False, fontsize=SMALL
-    )
+    if ax is None:
+        figure.suptitle(
+            "What a published score is made of", x=0.01, ha="left", fontsize=LARGE + 3, color=INK
+        )
+    put_legend(figure, panels[0], ax, ncols=3)
     return figure
 
 

@@ -1,5 +1,6 @@
 """What a score rests on: the terms of one edge's logit, and the worth of each input of a run."""
 
+import dataclasses
 from collections.abc import Mapping
 from numbers import Real
 
@@ -9,7 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 from scipy.special import expit
 
+from grnjax.config import Positive
 from grnjax.errors import ConfigError, NonFiniteError
+from grnjax.plotting.picture import PictureConfig, choose_edge, take_edges
 from grnjax.plotting.style import (
     COLOURS,
     GREY,
@@ -18,8 +21,10 @@ from grnjax.plotting.style import (
     PALE,
     SMALL,
     Figure,
+    begin,
+    begin_panels,
     clean_axes,
-    new_figure,
+    put_legend,
     set_title,
     shorten,
 )
@@ -46,8 +51,31 @@ DROPS = {  # column: name in the legend, how it is drawn, how far below the midd
 }
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ContributionsPicture(PictureConfig):
+    """Why one edge is scored as it is: the terms that add up to its logit."""
+
+    tf: str | None = None
+    """TF of the edge; by default that of the best new one."""
+    target: str | None = None
+    """Its target; by default the best of the TF."""
+    most: Positive = 10
+    """So many terms have a bar of their own."""
+
+    def draw(self, network, ax: Axes | None = None) -> Figure:
+        edges = take_edges(network)
+        if not any(name.startswith(PREFIX) for name in edges.columns):
+            raise ConfigError(
+                "the run has no terms of its logits: make it with grnjax infer --explain, by a "
+                "method that explains, such as kernel-factor."
+            )
+        edge = choose_edge(edges, self.tf, self.target)
+        title = f"Why {edge['tf']} \N{RIGHTWARDS ARROW} {edge['target']}"
+        return plot_contributions(edge, title=title, most=self.most, ax=ax)
+
+
 def plot_contributions(
-    terms: Mapping[str, float] | pd.Series, *, title: str, most: int = 10
+    terms: Mapping[str, float] | pd.Series, *, title: str, most: int = 10, ax: Axes | None = None
 ) -> Figure:
     """Why one edge is scored as it is: a waterfall of the terms that add up to its logit.
 
@@ -59,6 +87,7 @@ def plot_contributions(
             edges.tsv, of which the columns "logit: NAME" are taken.
         title: which edge it is.
         most: so many terms have a bar of their own; the smallest are summed as one.
+        ax: axes of a figure of yours; by default a new one.
     """
     terms = take_terms(terms)
     wrong = [name for name, value in terms.items() if not np.isfinite(value)]
@@ -70,8 +99,7 @@ def plot_contributions(
     ends = np.cumsum(list(steps.values()))
     starts = np.concatenate([[0], ends[:-1]])
 
-    figure = new_figure(5.2, 2.0 + 0.27 * len(steps))
-    axes = figure.add_subplot()
+    figure, axes = begin(ax, 5.2, 2.0 + 0.27 * len(steps))
     for row, (start, end) in enumerate(zip(starts, ends, strict=True)):
         style = FOR if end >= start else AGAINST
         axes.barh(row, end - start, BAR, left=start, linewidth=1.2, **style)
@@ -90,10 +118,11 @@ def plot_contributions(
     clean_axes(axes, keep=("bottom",))
     axes.tick_params(axis="y", length=0, labelsize=NORMAL)
     axes.get_yticklabels()[-1].set_fontweight("bold")
-    make_room_for_names(figure, axes)
+    if ax is None:
+        make_room_for_names(figure, axes)
     add_probabilities(axes)
     kinds = [Patch(**FOR, label="for the edge"), Patch(**AGAINST, label="against it")]
-    figure.legend(handles=kinds, loc="outside lower center", ncols=2, frameon=False, fontsize=SMALL)
+    put_legend(figure, axes, ax, handles=kinds, below=0.3)
     probability = write_probability(expit(ends[-1]))
     note = f"logit {write_signed(ends[-1])}, probability {probability} before calibration"
     set_title(axes, title, note)
@@ -172,7 +201,7 @@ def add_probabilities(axes: Axes) -> None:
     below.tick_params(labelsize=SMALL, color=GREY, labelcolor=INK)
 
 
-def plot_block_worth(table: pd.DataFrame) -> Figure:
+def plot_block_worth(table: pd.DataFrame, *, ax: Axes | None = None) -> Figure:
     """What a run rests on: how much worse it gets without each input, and the kernel weights.
 
     The input that costs most average precision stands at the top. A mark left of 0 is an input
@@ -182,6 +211,7 @@ def plot_block_worth(table: pd.DataFrame) -> Figure:
         table: a row a block or pair feature: name, kind ("genes" or "pairs"), weight (of the
             block's kernels, NaN for pair features), drop_average_precision and drop_swap_micro;
             perhaps the ends of their intervals under the same names with _low and _high.
+        ax: axes of a figure of yours; by default a new one.
     """
     ends = [f"{drop}{end}" for drop in DROPS if f"{drop}_low" in table for end in ENDS]
     needed = [*WORDS, "weight", *DROPS, *ends]
@@ -194,8 +224,7 @@ def plot_block_worth(table: pd.DataFrame) -> Figure:
     table = table.sort_values("drop_average_precision", ascending=False, kind="stable")
     rows = np.arange(len(table))
 
-    figure = new_figure(6.4, 1.9 + 0.3 * len(table))
-    drops, weights = figure.subplots(1, 2, sharey=True, width_ratios=(4, 1))
+    figure, (drops, weights) = begin_panels(ax, 6.4, 1.9 + 0.3 * len(table), (4, 1))
     for column, (label, style, below) in DROPS.items():
         drops.plot(table[column], rows + below, linestyle="", label=label, zorder=3, **style)
         if f"{column}_low" in table:
@@ -212,11 +241,9 @@ def plot_block_worth(table: pd.DataFrame) -> Figure:
     for axes in (drops, weights):
         clean_axes(axes, keep=("bottom",))
         axes.tick_params(axis="y", length=0, labelsize=NORMAL)
-    make_room_for_names(figure, drops)
-    handles, names = drops.get_legend_handles_labels()
-    figure.legend(
-        handles, names, loc="outside lower center", ncols=2, frameon=False, fontsize=SMALL
-    )
+    if ax is None:
+        make_room_for_names(figure, drops)
+    put_legend(figure, drops, ax)
     set_title(drops, "What the run rests on", "each input in turn permuted over genes")
     return figure
 

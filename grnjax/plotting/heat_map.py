@@ -1,26 +1,52 @@
 """A heat map of scores, TFs by targets."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 
+from grnjax.config import Positive
 from grnjax.errors import EdgeFormatError
+from grnjax.plotting.picture import PictureConfig, take_edges
 from grnjax.plotting.style import (
     GREY,
     NORMAL,
     PALE,
     SMALL,
     Figure,
+    begin,
     clean_axes,
-    new_figure,
     set_title,
 )
 
 NARROWEST = 7.0  # inches, what the note under the title needs
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ScoresPicture(PictureConfig):
+    """A heat map of scores, TFs by targets, alike ones side by side."""
+
+    score: str = "importance"
+    """Column of the edges to draw."""
+    tfs: Positive = 30
+    """At most so many TFs, those furthest from the mean."""
+    targets: Positive = 60
+    """At most so many targets."""
+
+    def draw(self, network, ax: Axes | None = None) -> Figure:
+        edges = take_edges(network)
+        return plot_scores(edges, score=self.score, tfs=self.tfs, targets=self.targets, ax=ax)
+
+
 def plot_scores(
-    edges: pd.DataFrame, *, score: str = "importance", tfs: int = 30, targets: int = 60
+    edges: pd.DataFrame,
+    *,
+    score: str = "importance",
+    tfs: int = 30,
+    targets: int = 60,
+    ax: Axes | None = None,
 ) -> Figure:
     """Scores of the TFs and targets that differ most from the rest, alike ones side by side.
 
@@ -32,6 +58,7 @@ def plot_scores(
         score: the column to draw.
         tfs: at most so many TFs, those with the largest squared distance from the mean score.
         targets: at most so many targets, chosen likewise among the pairs of these TFs.
+        ax: axes of a figure of yours; by default a new one.
     """
     missing = [name for name in ("tf", "target", score) if name not in edges]
     if missing:
@@ -48,8 +75,7 @@ def plot_scores(
     scores = scores.iloc[order_alike(scores), order_alike(scores.T)]
 
     height = 0.17 * len(scores) + 1.7
-    figure = new_figure(max(0.17 * scores.shape[1] + 2.4, NARROWEST), height)
-    axes = figure.add_subplot()
+    figure, axes = begin(ax, max(0.17 * scores.shape[1] + 2.4, NARROWEST), height)
     colours = colormaps["YlGnBu"].with_extremes(bad=PALE)
     image = axes.imshow(scores, cmap=colours, aspect="equal", interpolation="none")
     if "status" in edges:

@@ -1,20 +1,25 @@
 """A network around one TF: its best targets on rings, and who else regulates them."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch
 
+from grnjax.config import Positive
 from grnjax.errors import EdgeFormatError, GeneMismatchError
+from grnjax.plotting.picture import PictureConfig, choose_tf, take_edges
 from grnjax.plotting.style import (
     COLOURS,
     INK,
     NORMAL,
     SMALL,
     Figure,
-    new_figure,
+    begin,
+    put_legend,
     set_title,
 )
 
@@ -36,7 +41,23 @@ COLUMNS = {  # as edges.tsv, rankedEdges.csv and network files of other programs
 }
 
 
-def plot_tf_network(edges: pd.DataFrame | str | Path, tf: str, *, top: int = 30) -> Figure:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NetworkPicture(PictureConfig):
+    """The best targets of one TF on rings, and the TFs that share them."""
+
+    tf: str | None = None
+    """Which TF; by default the one with most confident targets."""
+    top: Positive = 30
+    """So many targets, at most 60."""
+
+    def draw(self, network, ax: Axes | None = None) -> Figure:
+        edges = take_edges(network)
+        return plot_tf_network(edges, self.tf or choose_tf(edges), top=self.top, ax=ax)
+
+
+def plot_tf_network(
+    edges: pd.DataFrame | str | Path, tf: str, *, top: int = 30, ax: Axes | None = None
+) -> Figure:
     """The TF in the middle, its `top` best targets around it, clockwise by rank from the top.
 
     The inner ring holds the ten best. Width is score; a solid edge is known, a dashed one new.
@@ -48,6 +69,7 @@ def plot_tf_network(edges: pd.DataFrame | str | Path, tf: str, *, top: int = 30)
             file that `grnjax infer` writes, edges.tsv or rankedEdges.csv.
         tf: its name as in `edges`.
         top: how many targets, at most 60.
+        ax: axes of a figure of yours; by default a new one.
     """
     edges = name_columns(edges)
     own = edges[edges["tf"] == tf].sort_values("importance", ascending=False, kind="stable")
@@ -61,8 +83,7 @@ def plot_tf_network(edges: pd.DataFrame | str | Path, tf: str, *, top: int = 30)
     outside = place_outside(others, place, radius)
 
     reach = radius + 0.3 if outside else radius - 0.4
-    figure = new_figure(2 * reach * INCHES, 2 * reach * INCHES + 1.2)
-    axes = figure.add_subplot()
+    figure, axes = begin(ax, 2 * reach * INCHES, 2 * reach * INCHES + 1.2)
     for other, target in others[["tf", "target"]].to_numpy():
         ends = np.transpose([outside[other], place[target]])
         axes.plot(*ends, color=OTHER_COLOUR, linewidth=0.8, alpha=0.5, zorder=1)
@@ -84,7 +105,8 @@ def plot_tf_network(edges: pd.DataFrame | str | Path, tf: str, *, top: int = 30)
     note += f"; {known} known, {len(shown) - known} new" if is_told else ""
     set_title(axes, f"The best targets of {tf}", note)
     shared = f"known edge of another TF ({len(outside)} of {sharing:,} drawn)"
-    draw_legend(figure, (low, high), shared if outside else None, is_told=is_told)
+    handles = name_lines((low, high), shared if outside else None, is_told=is_told)
+    put_legend(figure, axes, ax, handles=handles, ncols=3, below=0.02)
     return figure
 
 
@@ -173,9 +195,7 @@ def draw_name(axes, where, name, colour, box, size=SMALL) -> None:
     )
 
 
-def draw_legend(
-    figure: Figure, scores: tuple[float, float], shared: str | None, *, is_told: bool
-) -> None:
+def name_lines(scores: tuple[float, float], shared: str | None, *, is_told: bool) -> list[Line2D]:
     """What lines and boxes mean."""
     low, high = scores
     told = [
@@ -189,11 +209,4 @@ def draw_legend(
     ]
     if shared:
         entries.append(Line2D([], [], color=OTHER_COLOUR, linewidth=1, label=shared))
-    figure.legend(
-        handles=entries,
-        loc="outside lower center",
-        ncols=3,
-        frameon=False,
-        fontsize=SMALL,
-        labelcolor=INK,
-    )
+    return entries

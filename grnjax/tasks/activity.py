@@ -6,7 +6,7 @@ enough of its cells (GRNFormer, section "hierarchical network").
 """
 
 import dataclasses
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -16,11 +16,13 @@ from scipy import sparse
 from grnjax.config import Positive, Range, Settings, Share, to_json
 from grnjax.data.cell_groups import take_groups
 from grnjax.data.cells import Cells, fill_universe
+from grnjax.data.linear_activity import score_linear
 from grnjax.data.names import count_names, identifier_kind, list_names
 from grnjax.data.regulon_set import Regulons
 from grnjax.data.regulon_store import StoredActivity, store_activity
 from grnjax.data.regulons import RegulonConfig
 from grnjax.errors import ConfigError, GeneMismatchError
+from grnjax.evaluation.regulon_groups import compare_activity, measure_specificity
 from grnjax.graphs.activity import AUCellConfig, count_top, score_regulons
 from grnjax.graphs.cell_networks import TYPE_SHARE, CellNetworks, share_by_type
 from grnjax.graphs.thresholds import call_active, find_thresholds
@@ -38,6 +40,9 @@ FEW_CELLS = 50
 class ActivityConfig(Settings):
     """How activity becomes networks."""
 
+    method: Literal["aucell", "ulm"] = "aucell"
+    """AUCell, or the univariate linear model of decoupler, which must be installed: t-values that
+    read expression levels and the signs of edges (--table.signs=ignore, for one regulon a TF)."""
     aucell: AUCellConfig = AUCellConfig()
     table: RegulonConfig = RegulonConfig()
     groups: str | None = None
@@ -81,6 +86,38 @@ class Activity:
         table |= {"threshold": stored.thresholds, "is_bimodal": stored.is_bimodal}
         table["share_on"] = stored.active.mean(axis=0)
         return pd.DataFrame(table, stored.regulons.names)
+
+    @property
+    def specificity(self) -> pd.DataFrame:
+        """How much each regulon is that of one type, types x regulons, 0 to 1 (Suo et al. 2018).
+
+        Raises:
+            ConfigError: without two cell types, or with activities below 0.
+        """
+        stored = self.stored
+        return measure_specificity(stored.activity, self.known_groups, stored.regulons.names)
+
+    @property
+    def differences(self) -> pd.DataFrame:
+        """Each type against all other cells, a row a type and regulon, what differs most first.
+
+        Wilcoxon's rank-sum test over cells, with Benjamini and Hochberg's q
+        (`evaluation/regulon_groups.py`).
+
+        Raises:
+            ConfigError: without two cell types.
+        """
+        stored = self.stored
+        return compare_activity(stored.activity, self.known_groups, stored.regulons.names)
+
+    @property
+    def known_groups(self) -> np.ndarray:
+        """The type of each cell, [cell] str."""
+        if self.groups is None:
+            raise ConfigError(
+                "types of cells are compared, and none are given: give groups=COLUMN."
+            )
+        return self.groups
 
     @property
     def networks(self) -> CellNetworks:
@@ -139,12 +176,13 @@ def measure_activity(
     source = cells.report["source"]
     groups = None if config.groups is None else take_groups(cells.adata.obs, config.groups, source)
     members, regulons, report = place_regulons(regulons, cells, config)
-    activity = score(cells, members, config.aucell, seed, report)
+    activity = score(cells, members, regulons, config, seed, report)
     if len(activity) < FEW_CELLS:
         logger.warning(f"{source}: thresholds from {len(activity):,} cells alone are rough")
     found = find_thresholds(activity)
     settings = {"aucell": to_json(config.aucell), "seed": seed, "type_share": config.type_share}
-    settings |= {"assigned": "aucell", "min_share": config.min_share}
+    settings |= {"assigned": config.method, "min_share": config.min_share}
+    settings |= {"method": config.method}
     active = call_active(activity, found.values)
     types = find_type_networks(active, groups, config.type_share)
     stored = StoredActivity(
@@ -173,9 +211,12 @@ def apply_reference(cells: Cells, reference: StoredActivity, config: ActivityCon
     aucell = AUCellConfig(**{k: v for k, v in settings["aucell"].items() if k != "class"})
     members, _ = reference.regulons.place_targets(cells.genes)
     report: dict[str, Any] = {"of_universe_measured": measured}
-    activity = score(cells, members, aucell, int(settings["seed"]), report)
+    method = reference.settings.get("method", "aucell")
+    own = ActivityConfig(aucell=aucell, method=method)
+    activity = score(cells, members, reference.regulons, own, int(settings["seed"]), report)
     active = call_active(activity, reference.thresholds)
-    settings |= {"assigned": "aucell", "thresholds": "reference", "type_share": config.type_share}
+    settings |= {"assigned": method, "thresholds": "reference", "type_share": config.type_share}
+    settings |= {"method": method}
     names, shares, in_type = find_type_networks(active, groups, config.type_share)
     stored = dataclasses.replace(
         reference,
@@ -241,10 +282,19 @@ def place_regulons(
 
 
 def score(
-    cells: Cells, members: sparse.csr_array, config: AUCellConfig, seed: int, report: dict
+    cells: Cells,
+    members: sparse.csr_array,
+    regulons: Regulons,
+    config: ActivityConfig,
+    seed: int,
+    report: dict,
 ) -> np.ndarray:
-    """Activity [cell, regulon]; cells in which ties decide are counted."""
-    cut = count_top(len(cells.genes), config)
+    """Activity [cell, regulon]; by AUCell, cells in which ties decide are counted."""
+    if config.method == "ulm":
+        return score_linear(
+            cells.values, cells.genes, members, regulons, str(cells.report["source"])
+        )
+    cut = count_top(len(cells.genes), config.aucell)
     detected = np.asarray((cells.values > 0).sum(axis=1)).ravel()
     short = int((detected < cut - 1).sum())
     report |= {"cut": cut, "cells_below_cut": short}
@@ -254,7 +304,7 @@ def score(
             f"genes (the median cell {np.median(detected):,.0f}) than the {cut - 1:,} ranks that "
             "count; there the order of genes with 0 is random (--aucell.top-share)"
         )
-    return score_regulons(cells.values, cells.genes, members, config, seed=seed)
+    return score_regulons(cells.values, cells.genes, members, config.aucell, seed=seed)
 
 
 def find_type_networks(

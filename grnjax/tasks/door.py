@@ -15,6 +15,7 @@ from grnjax.methods.method import MethodConfig, make_method
 from grnjax.tasks import link_prediction, network_inference
 from grnjax.tasks import transfer as transfer_design
 from grnjax.tasks.activity import Activity, ActivityConfig
+from grnjax.tasks.annotation import KEY, annotate, find_table
 from grnjax.tasks.cell_samples import bound_edges, tell_apart
 from grnjax.tasks.compendium_evidence import ListsConfig
 from grnjax.tasks.default_method import choose_default
@@ -60,6 +61,8 @@ def infer(
     groups: GroupConfig | None = None,
     batch: str | None = None,
     donor: str | None = None,
+    key_added: str | None = KEY,
+    copy: bool = False,
 ) -> RankedNetwork | GroupNetworks:
     """A ranked network of TF-target pairs, as `grnjax infer` makes it; with `by` one a group.
 
@@ -85,9 +88,14 @@ def infer(
         batch: column of .obs; every gene has one mean in all batches, so that no difference between
             them makes two genes go together.
         donor: column of .obs; intervals are over its values, two or more, by default over batches.
+        key_added: where an AnnData, or the rna of a MuData, gets the network, `.varp[key]` its best
+            100,000 edges and `.uns[key]` what they are (`tasks/annotation.py`); None writes
+            nothing. With `by`, and where a path or a data frame is given, nothing is written.
+        copy: leaves the object as it is, and writes into a copy, the network's `.adata`.
 
     Returns:
-        The network; with `by` the networks of the groups by name, and what differs between them.
+        The network, its edges best first; with `by` the networks of the groups by name, and what
+        differs between them.
 
     Raises:
         GrnjaxError: one sentence on what is wrong with the inputs or settings.
@@ -130,7 +138,12 @@ def infer(
     if by is None:
         network = rank("", dataset, judged)
         edges = bound_edges(network.edges, dataset.genes, donors, seed=int(seed))
-        return dataclasses.replace(network, edges=edges)
+        network = dataclasses.replace(network, edges=edges)
+        if key_added is None or find_table(expression) is None:
+            return network
+        cells = expression.copy() if copy else expression
+        annotate(cells, network, key_added, config, int(seed))
+        return dataclasses.replace(network, adata=cells) if copy else network
     return infer_each(
         dataset,
         judged,
@@ -223,26 +236,6 @@ def transfer(
         target_embedding=embeddings[1],
         folder=None if folder is None else Path(folder),
     )
-
-
-@speaks_python
-def read(expression, known=None, tfs=None, *, data: DataConfig | None = None) -> Dataset:
-    """Genes, expression and known pairs, joined by name; or a benchmark set by its name.
-
-    Args:
-        expression: as in `infer`; without `known`, the name or folder of a set.
-        known: as in `infer`.
-        tfs: names or the path of a list; by default the sources of the known edges.
-    """
-    data = data or DataConfig()
-    if known is None:
-        if not isinstance(expression, (str, Path)):
-            raise ConfigError(
-                "read takes expression with known edges, or the name of a benchmark set; give "
-                "known=EDGES, or rank by expression alone with grnjax.infer."
-            )
-        return load_folder(expression, data)[0]
-    return load_genes_and_edges(make_method("kernel-factor"), expression, known, tfs, data)[0]
 
 
 @speaks_python

@@ -2,13 +2,18 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from grnjax.data.pair_scores import look_up_pairs
+from grnjax.data.regulon_choice import RegulonChoice, choose_regulons
+from grnjax.data.regulon_set import Regulons
+from grnjax.evaluation.network_html import draw_table, tell_trust
 from grnjax.storage.files import to_plain
 from grnjax.types import Fold, GeneTable, LabelledPairs
 
@@ -30,13 +35,81 @@ class RankedNetwork:
     overlap: list[dict] = dataclasses.field(default_factory=list)
     """Of its labels with those of other networks, by TF (`check_leaks`)."""
     worth: list[dict] = dataclasses.field(default_factory=list)
-    """What each source of evidence adds, by fold."""
+    """What each source of evidence adds, by fold; read from a run folder, in the mean of folds."""
     tables: dict[str, pd.DataFrame] = dataclasses.field(default_factory=dict)
     """What else the method found, such as regulons (`Scorer.tables`)."""
     every_score: pd.DataFrame | None = None
     """Scores [tf, gene] of all pairs, where the edges are the best of them alone."""
     report: dict = dataclasses.field(default_factory=dict)
     """What the method counted and dropped (`Scorer.report`)."""
+    about: dict = dataclasses.field(default_factory=dict)
+    """Of a network read from a run folder: settings, versions, and digests of what was read."""
+    folder: Path | None = None
+    """The run folder that it was read from."""
+
+    adata: Any = None
+    """With copy=True, the copy of the cells that holds the network (`grnjax.infer`)."""
+
+    def _repr_html_(self) -> str:
+        tfs, targets = self.edges["tf"].nunique(), self.edges["target"].nunique()
+        title = f"Ranked network by {self.method}"
+        lines = [f"{len(self.edges):,} edges of {tfs:,} TFs and {targets:,} targets"]
+        trust = tell_trust(self.rows, self.method)
+        return draw_table(self.edges, title, lines + [trust] * bool(trust))
+
+    def score(self, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
+        """How likely these pairs are, also those that the table of edges leaves out.
+
+        Args:
+            pairs: (TF, target) each; TFs and genes of the run.
+
+        Returns:
+            A row a pair, in their order: tf, target, importance, probability and what else the
+            edges tell, and whether the pair is `listed` among them.
+
+        Raises:
+            GeneMismatchError: a name is no TF, or no gene, of the run.
+        """
+        return look_up_pairs(
+            pairs,
+            self.edges,
+            self.genes,
+            every_score=self.every_score,
+            calibration=self.calibration,
+        )
+
+    def regulons(
+        self,
+        *,
+        probability: float | None = None,
+        min_targets: int = 10,
+        top: int | None = None,
+        keep_known: bool = False,
+        signs: Literal["split", "ignore"] = "split",
+    ) -> Regulons:
+        """The confident targets of each TF, as `grnjax regulons` writes them.
+
+        Args:
+            probability: least probability of an edge; by default .5 where there are any.
+            min_targets: that a regulon must have.
+            top: best targets of a TF at most; by default 50 where there are no probabilities.
+            keep_known: takes known edges of a lower probability, too.
+            signs: whether targets of either sign are two regulons, TF(+) and TF(-).
+
+        Returns:
+            Regulons, which `grnjax.activity` takes and `.write("regulons.gmt")` writes.
+
+        Raises:
+            ConfigError: no regulon is left, or the network has no probabilities to cut at.
+        """
+        choice = RegulonChoice(
+            probability=probability,
+            min_targets=min_targets,
+            top=top,
+            keep_known=keep_known,
+            signs=signs,
+        )
+        return choose_regulons(self.edges, choice)
 
     def to_anndata(self, adata: Any = None, *, about: Mapping[str, Any] | None = None):
         """The network as AnnData: `.varp['grn']` holds the importance of [tf, target].
