@@ -77,6 +77,6 @@ def test_there_must_be_something_to_judge_by(scored, cli, tmp_path):
     folder, _, scores = scored
     path = save(tmp_path, "y.npy", scores)
     outcome = cli("evaluate", path)
-    assert outcome.status == 2 and "give --truth NETWORK, labelled --pairs or" in outcome.err
+    assert outcome.status == 2 and "needs --truth NETWORK, labelled --pairs or" in outcome.err
     outcome = cli("evaluate", path, "--truth", path, "--numbers", folder / "Target.csv")
     assert outcome.status == 2 and "--numbers names the genes of --pairs" in outcome.err

@@ -47,6 +47,7 @@ def start_objective(problem, model):
     return objective, objective.init(jax.random.key(0), data)[0]
 
 
+@pytest.mark.slow
 def test_a_term_works_in_any_model_and_under_any_name(problem):
     """What is called linear but is no term has weight decay and no ridge."""
 

@@ -79,6 +79,7 @@ def differ(one, other):
     )
 
 
+@pytest.mark.slow
 def test_randomness_depends_on_the_key_and_the_step_only(run, start, data):
     first, _ = run(start, data)
     second, _ = run(first, data)
@@ -122,6 +123,7 @@ def test_train_edges_say_nothing_of_a_pair_with_a_hidden_gene(data):
     assert 0 < batch.topology.mean() < 1
 
 
+@pytest.mark.slow
 def test_every_second_step_hides_genes_and_spares_the_ridge(run, start, data):
     """The ridge stands on the scale of the summed loss, so its share falls with the pairs."""
     for step in range(4):
@@ -136,6 +138,7 @@ def test_every_second_step_hides_genes_and_spares_the_ridge(run, start, data):
         assert np.isclose(loss, all_seen) == (step % 2 == 0)
 
 
+@pytest.mark.slow
 def test_every_fold_is_supervised_with_hidden_genes_and_without(run, start, data):
     hidden = np.zeros((FOLDS, 2), int)
     for step in range(2 * FOLDS):
@@ -146,6 +149,7 @@ def test_every_fold_is_supervised_with_hidden_genes_and_without(run, start, data
     assert (hidden == 1).all()
 
 
+@pytest.mark.slow
 def test_no_message_of_a_supervised_edge_reaches_the_loss(run, start, data):
     """The loss has slope 0 by the weight of each such edge, whichever way it points."""
 
@@ -177,6 +181,7 @@ def test_with_folds_only_the_pairs_of_one_fold_are_supervised(run, start, data):
         assert differ(run(state, data)[1], run(state, lied_to)[1])
 
 
+@pytest.mark.slow
 def test_padding_moves_no_parameter(run, problem, start, data):
     roomy = dataclasses.replace(
         problem.inputs,

@@ -82,6 +82,7 @@ def start(trainer):
     return jax.device_get(trainer.start(jax.random.key(0), None))
 
 
+@pytest.mark.slow
 def test_the_held_out_loss_falls_below_the_unigram_entropy(straight):
     """Who knows the group of a hidden gene, by its neighbours, loses a quarter of the choices."""
     fit, log, _ = straight
@@ -93,6 +94,7 @@ def test_the_held_out_loss_falls_below_the_unigram_entropy(straight):
     assert [line["epoch"] for line in log.metrics] == list(range(1, fit.result.epochs + 1))
 
 
+@pytest.mark.slow
 def test_where_a_walk_says_nothing_the_held_out_loss_stays_at_the_entropy():
     """On a complete graph neighbours tell nothing of a hidden gene but that it is another one."""
     genes = 40
@@ -103,6 +105,7 @@ def test_where_a_walk_says_nothing_the_held_out_loss_stays_at_the_entropy():
     assert -fit.result.best_score > fit.unigram_entropy - 0.06
 
 
+@pytest.mark.slow
 def test_vectors_of_genes_that_walk_together_are_alike(straight, graph, groups):
     variables = straight[0].result.variables
     found = embed_genes(variables, graph, GENES, CONFIG, seed=1)
@@ -121,6 +124,7 @@ def test_vectors_of_genes_that_walk_together_are_alike(straight, graph, groups):
     np.testing.assert_array_equal(by_row.vectors, rows[:GENES])
 
 
+@pytest.mark.slow
 def test_vectors_are_a_function_of_the_seed_and_hardly_of_it(straight, graph):
     one, same, other = (
         embed_genes(straight[0].result.variables, graph, GENES, CONFIG, seed=seed).vectors
@@ -131,6 +135,7 @@ def test_vectors_are_a_function_of_the_seed_and_hardly_of_it(straight, graph):
     assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.98
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lines", [1, 2])
 def test_a_fit_that_was_killed_ends_bit_for_bit_like_one_that_was_not(
     straight, graph, trainer, start, tmp_path, lines
@@ -151,6 +156,7 @@ def test_a_fit_that_was_killed_ends_bit_for_bit_like_one_that_was_not(
     assert trainer.chunk._cache_size() == programs
 
 
+@pytest.mark.slow
 def test_one_seed_gives_the_same_bits_another_others_and_all_are_one_program(
     straight, graph, trainer
 ):
@@ -162,6 +168,7 @@ def test_one_seed_gives_the_same_bits_another_others_and_all_are_one_program(
     assert trainer.chunk._cache_size() == programs
 
 
+@pytest.mark.slow
 def test_a_fit_stops_where_the_held_out_loss_stops_falling(graph, start, tmp_path):
     store = CheckpointStore(tmp_path)
     store.save(0, start._replace(best_score=np.float32(1.0)), {})  # no loss is below -1
@@ -170,6 +177,7 @@ def test_a_fit_stops_where_the_held_out_loss_stops_falling(graph, start, tmp_pat
     assert fit.result.epochs < CONFIG.count_epochs(len(graph.starts))
 
 
+@pytest.mark.slow
 def test_an_update_that_is_not_finite_ends_the_fit_and_is_not_kept(graph, start, tmp_path):
     """Parameters so large that their squares are infinite."""
     store, huge = CheckpointStore(tmp_path), jax.tree.map(lambda x: x * 1e30, start.parameters)
@@ -181,6 +189,7 @@ def test_an_update_that_is_not_finite_ends_the_fit_and_is_not_kept(graph, start,
     assert_same_bits(state.parameters, huge)
 
 
+@pytest.mark.slow
 def test_fits_side_by_side_are_those_alone(straight, graph, trainer):
     jobs = [
         Job(f"fit{seed}", seed, lambda seed=seed: prepare_walks(graph, GENES, CONFIG, seed)[0])
