@@ -10,6 +10,7 @@ import sys
 from grnjax import config as settings
 from grnjax.config import Settings
 from grnjax.methods.method import MethodConfig
+from grnjax.tasks.record import NO_PART_OF_IT
 
 OF_METHODS = r"(model|inputs|training|embeddings|positions)"
 OWN_NAMES = r"(kernel-factor|mutual-information|pidc|genie3|grnboost2)"
@@ -94,5 +95,5 @@ def translate_record(record: dict, command: Settings) -> dict:
     values = {RENAMED_SETTINGS.get(key, key): value for key, value in values.items()}
     values = {**values, "method": method, "out": str(command.out)}
     made = settings.to_json(settings.from_json(type(command), values))
-    kept = {key: value for key, value in made.items() if key not in ("out", "devices")}
+    kept = {key: value for key, value in made.items() if key not in NO_PART_OF_IT}
     return {**record, "config": kept}

@@ -16,11 +16,9 @@ from grnjax.methods.method import MethodConfig
 from grnjax.progress import logger
 from grnjax.storage.files import lock_run, open_run
 from grnjax.storage.outputs import CHECKPOINTS, LOG, RESULT, find_damage, write_result
-from grnjax.tasks.record import describe_environment, digest_inputs, identify
+from grnjax.tasks.record import NO_PART_OF_IT, describe_environment, digest_inputs, identify
 from grnjax.training.cluster import DeviceConfig, agree, do_first, is_first, join_processes
 from grnjax.training.side_by_side import choose_mesh
-
-NO_PART_OF_IT = ("out", "devices", "verbose")
 
 
 class Run:

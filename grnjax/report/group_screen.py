@@ -34,7 +34,8 @@ def write_group_screen(found: GroupDifferences, report: dict, out: Path, page: P
             f"{report[f'{what}_that_differ']:,} of {report[f'{what}_compared']:,} {word}"
             for what, word in (("tfs", "TFs"), ("edges", "of the best edges"))
         ]
-        lines.append(f"Differ in some group (q of .05 or less): {' and '.join(counts)}")
+        within = f"q of .05 or less{tell_donors(found)}"
+        lines.append(f"Differ in some group ({within}): {' and '.join(counts)}")
     notes = [line for note in report["notes"] for line in wrap_line(note, COLUMNS)]
     room = max(LINES - 1 - len(lines), 0)
     lines += notes[: min(room, MOST_NOTES)]
@@ -46,6 +47,14 @@ def write_group_screen(found: GroupDifferences, report: dict, out: Path, page: P
         f"{where}  (each group has its own in {out}/groups/; --verbose says more)",
     ]
     return "\n".join(map(shorten_line, lines))
+
+
+def tell_donors(found: GroupDifferences) -> str:
+    """Over how many donors differences are judged, where they are; else an empty text."""
+    if "donors" not in found.tfs or found.tfs.empty:
+        return ""
+    fewest, most = found.tfs["donors"].agg(["min", "max"])
+    return f" over {most:,} donors" if fewest == most else f" over {fewest:,} to {most:,} donors"
 
 
 def list_tfs(found: GroupDifferences, group: str) -> str:

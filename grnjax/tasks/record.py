@@ -30,6 +30,8 @@ from grnjax.storage.outputs import CHECKPOINTS
 from grnjax.tasks.ranked_network import RankedNetwork
 
 CONTENT = "by content"
+NO_PART_OF_IT = ("out", "devices", "verbose")
+"""Settings of a command that do not make a run another one."""
 
 PACKAGES = (
     "grnjax",
