@@ -99,7 +99,10 @@ def tell_grounds(contents: Contents) -> str:
         known = contents.edges[contents.edges["status"] == "known"]
         told.append(f"labels: {len(known):,} known edges of {known['tf'].nunique():,} TFs")
     elif not told:
-        told.append(f"expression in {count_cells(contents)} alone, by {contents.method}")
+        inputs = contents.record.get("inputs") or {}
+        own = [key.removeprefix("method/") for key in inputs if key.startswith("method/")]
+        beside = f"with {', '.join(own)}" if own else "alone"
+        told.append(f"expression in {count_cells(contents)} {beside}, by {contents.method}")
     return "; ".join(told)
 
 

@@ -53,3 +53,15 @@ def test_no_trust_is_invented_where_nothing_judged():
     assert told.startswith("Nothing judged this ranking") and "times" not in told
     text = write_screen(contents, contents.folder, None)
     assert "targets in the best 720" in text and " p 0" not in text
+
+
+def test_files_of_the_method_itself_are_among_the_grounds():
+    edges = make_edges()[["tf", "target", "importance"]]
+    about = {"method": "enhancer", "evidence": {}, "blocks": []}
+    inputs = {"expression": "0", "method/atac": "1", "method/motifs": "2"}
+    own = Contents(record=make_record(**about, inputs=inputs), edges=edges)
+    assert "expression in 100 cells with atac, motifs, by enhancer" in write_screen(
+        own, own.folder, None
+    )
+    none = Contents(record=make_record(**about, inputs={"expression": "0"}), edges=edges)
+    assert "expression in 100 cells alone, by enhancer" in write_screen(none, none.folder, None)
