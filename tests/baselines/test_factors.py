@@ -116,6 +116,7 @@ def test_features_rank_targets_that_have_no_train_pair():
     assert (blind == blind[:, :1]).all(), "without features and bias all targets are alike"
 
 
+@pytest.mark.slow
 def test_a_fit_repeats_with_its_seed(additive):
     matrix, _, _ = additive
     one, same, other = (

@@ -45,6 +45,7 @@ def read(path):
     return pd.read_csv(path, sep="\t")
 
 
+@pytest.mark.slow
 def test_edges_have_their_correlation_within_batches_with_its_interval(words, cli, tmp_path):
     outcome = cli(*words, "--batch", "donor", "--out", tmp_path / "run")
     assert outcome.status == 0, outcome.err
@@ -65,6 +66,7 @@ def test_edges_have_their_correlation_within_batches_with_its_interval(words, cl
     assert other.status != 0 and "holds another run" in other.err
 
 
+@pytest.mark.slow
 def test_groups_are_compared_over_donors_and_a_run_goes_on(words, adata, cli, tmp_path):
     words = [*words, "--by", "kind", "--batch", "donor", *GROUPS, "--out", tmp_path / "run"]
     outcome = cli(*words)

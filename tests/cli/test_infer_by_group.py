@@ -50,6 +50,7 @@ def read(folder, name="edges.tsv"):
     return pd.read_csv(folder / name, sep="\t")
 
 
+@pytest.mark.slow
 def test_what_is_planted_is_found_with_its_interval_and_a_finished_group_is_not_repeated(
     words, adata, cli, tmp_path
 ):
@@ -95,6 +96,7 @@ def test_what_is_planted_is_found_with_its_interval_and_a_finished_group_is_not_
     assert json.loads((run / "run.json").read_text())["groups"] == json.loads(before[1])["groups"]
 
 
+@pytest.mark.slow
 def test_lists_of_other_cells_are_said_to_be_the_same_in_every_group(words, cli, tmp_path):
     outcome = cli(*words, "--out", tmp_path / "run")
     assert outcome.status == 0, outcome.err

@@ -38,6 +38,7 @@ def read_all(source, step=7, layer=None, gene_column=None):
         return np.concatenate(blocks), rows.name_genes(gene_column).tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "layer, factor", [(None, 1), ("X", 1), ("double", 2), ("dense", 3), ("raw", 1)]
 )

@@ -78,6 +78,7 @@ def test_hits_are_those_of_brute_force(small):
     assert find(sequences, scored, 0.008) == expected
 
 
+@pytest.mark.slow
 def test_pieces_of_a_sequence_are_as_the_whole(small):
     scored, [whole] = draw_motifs([5, 12], 0.01), draw_sequences([1000])
     cuts = [0, 1, 300, 300, 777, 1000]
@@ -148,6 +149,7 @@ def test_the_other_strand_has_the_same_hits_turned_around(small):
     assert back == sorted(find(sequences, scored, 0.005)) != []
 
 
+@pytest.mark.slow
 def test_order_of_motifs_and_sequences_changes_nothing(small):
     scored, sequences = draw_motifs([6, 9, 13, 7], 0.005), draw_sequences([300, 90, 200])
     order, motifs = [2, 0, 1], [3, 1, 0, 2]

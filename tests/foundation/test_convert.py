@@ -77,6 +77,7 @@ def test_a_converted_and_restored_model_gives_the_reference_outputs(folder, made
         assert np.abs(found - expected[name])[is_real].max() < TOLERANCE, name
 
 
+@pytest.mark.slow
 def test_both_forms_become_one_checkpoint(made):
     one, other = (load_model(made(form), on_host=True) for form in FORMS)
     np.testing.assert_equal(one.variables, other.variables)
@@ -254,6 +255,7 @@ def test_a_damaged_folder_is_refused_and_made_again(downloaded, tmp_path):
     np.testing.assert_equal(load_model(out, on_host=True).variables, expected)
 
 
+@pytest.mark.slow
 def test_a_conversion_that_was_stopped_is_no_model_and_can_be_made(
     downloaded, tmp_path, monkeypatch
 ):

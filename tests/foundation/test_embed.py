@@ -98,6 +98,7 @@ def test_means_are_those_of_one_cell_at_a_time(name, average, adata):
     assert np.nanstd(found.genes.vectors[:18], axis=0).max() > 1e-2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONFIGS)
 def test_batches_chunks_and_places_change_nothing(name, adata, tmp_path):
     expected = embed(adata, name)
@@ -190,6 +191,7 @@ def test_means_of_a_cell_type_are_over_its_cells(adata):
     np.testing.assert_allclose(found.genes.vectors, whole.genes.vectors, atol=1e-6, rtol=0)
 
 
+@pytest.mark.slow
 def test_layers_are_named(adata):
     model = make_model("geneformer")
     for layer, blocks in (("penultimate", 1), ("last", 2), ("0", 0)):

@@ -80,6 +80,7 @@ def draw_cells(lengths, width, seed=0):
 # Sizes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_sizes_have_the_published_number_of_parameters(name):
     (layers, width, heads, feed_forward, positions, vocabulary), millions = PUBLISHED[name]

@@ -87,6 +87,7 @@ def test_with_the_maximum_of_the_batch_it_does(variables, values):
     assert np.abs(coupled - run(variables, values)).max() > 1e-5
 
 
+@pytest.mark.slow
 def test_genes_in_another_order_are_the_same_cell_with_their_vectors(variables, values):
     order = np.append(np.random.default_rng(0).permutation(CONFIG.genes), [29, 30])
     moved = jax.tree.map(lambda x: x, variables)
@@ -97,12 +98,14 @@ def test_genes_in_another_order_are_the_same_cell_with_their_vectors(variables, 
     assert np.abs(run(variables, values[:, order]) - whole[:, order]).max() > 0.01
 
 
+@pytest.mark.slow
 def test_the_depth_that_is_asked_for_changes_the_vectors(variables, values):
     deeper = values.copy()
     deeper[:, CONFIG.genes] += 1
     assert np.abs(run(variables, deeper) - run(variables, values)).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_genes_that_were_not_aligned_are_refused(variables, values):
     with pytest.raises(ConfigError, match="30 values a cell, and the decoder needs 31: one for ea"):
         decode(variables, values[:, :-1], *select(values))
@@ -152,6 +155,7 @@ def test_recomputing_and_bfloat16(variables, values):
     assert 0 < np.abs(change(dtype="bfloat16") - whole).max() < 0.1 * np.abs(whole).max()
 
 
+@pytest.mark.slow
 def test_what_is_written_is_read_again(variables):
     written = strip_prefix(to_published(variables), "model.")
     read = to_flax(written, RULES, jax.eval_shape(CONFIG.init, jax.random.key(0)))

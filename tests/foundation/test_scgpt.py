@@ -124,6 +124,7 @@ def test_blocks_stop_where_they_are_told_to():
     assert_close(states[0], genes + values, 0)
 
 
+@pytest.mark.slow
 def test_the_table_has_the_vector_of_every_gene():
     genes, values, _ = make_inputs()
     table = ScGPT(CONFIG).apply(make_variables(), method="gene_table")

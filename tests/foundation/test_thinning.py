@@ -63,6 +63,7 @@ def test_half_of_the_cells_are_thinned_and_none_of_few_counts():
     np.testing.assert_array_equal(thin(*cells, share=0.0), np.asarray(cells[0]))
 
 
+@pytest.mark.slow
 def test_counts_beside_the_list_are_thinned_with_the_others():
     counts, *cells = make_cells(beside=5000)
     found = thin(*cells)

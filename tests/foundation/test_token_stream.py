@@ -144,6 +144,7 @@ def test_buckets_double_and_hold_about_as_many_tokens():
     assert [bucket.length for bucket in make_buckets(1200)] == [128, 256, 512, 1024, 1200]
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_cells():
     def block(start, stop):
         return sparse.random_array((stop - start, 60), density=0.3, format="csr", rng=start).ceil()

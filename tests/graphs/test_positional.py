@@ -127,6 +127,7 @@ def test_few_genes_and_no_edges_give_columns_of_zeros():
     assert values[0] == pytest.approx(2) and np.isnan(values[1:]).all()
 
 
+@pytest.mark.slow
 def test_settled_signs_do_not_depend_on_those_that_came_in(network):
     vectors = jnp.asarray(encode_positions(network, GENES, PositionConfig()).eigenvectors)
     settled = settle_signs(vectors)

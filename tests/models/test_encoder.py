@@ -132,6 +132,7 @@ def test_hidden_edges_equal_absent_ones(encoder, nodes, edges):
     assert np.abs(encode(encoder, nodes, hidden) - encode(encoder, nodes, build(edges))).max() > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("symmetric", [True, False])
 def test_grouping_the_edges_changes_nothing_but_the_time(encoder, nodes, edges, symmetric):
     by_group = build(edges, symmetric=symmetric)

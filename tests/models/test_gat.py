@@ -90,6 +90,7 @@ def test_it_equals_the_dense_formula_whether_or_not_the_graph_has_self_loops(
     np.testing.assert_allclose(result, encode_dense(config, nodes), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_all_genes_without_regulators_hear_the_same_unless_it_is_themselves(nodes):
     heard = encode(CONFIG, nodes, build())
     np.testing.assert_allclose(heard[ISOLATED], np.tile(heard[ISOLATED[0]], (4, 1)), atol=1e-5)

@@ -111,6 +111,7 @@ def score(name, genes=None, pairs=None):
     return scorer(CONFIGS[name])(draw_variables(CONFIGS[name]), genes, pairs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONFIGS)
 def test_relabelling_genes_permutes_the_scores(name):
     config, new = CONFIGS[name], np.random.default_rng(4).permutation(GENES)

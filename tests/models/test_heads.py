@@ -105,6 +105,7 @@ def test_the_bilinear_head_equals_its_formula(vectors):
     np.testing.assert_allclose(scores, expected, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_hadamard_head_drops_out_in_training_only(vectors):
     head = HadamardHead(16, dropout=0.5)
     variables = draw_variables(head, vectors)

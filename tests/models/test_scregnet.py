@@ -116,6 +116,7 @@ def test_a_pair_scores_the_same_in_a_batch_of_any_size(name):
     np.testing.assert_allclose(score(some), score(every)[few], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_only_the_additive_forms_rank_targets_alike_for_every_tf():
     labels = np.random.default_rng(5).random(len(ALL_PAIRS)) < 0.3
     for name, config in CONFIGS.items():

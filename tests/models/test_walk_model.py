@@ -65,6 +65,7 @@ def test_a_sentence_has_a_start_its_genes_an_end_and_padding():
     ]
 
 
+@pytest.mark.slow
 def test_relabelling_genes_permutes_states_and_guesses():
     variables, batch = draw_variables(), mask_two_genes(say(WALKS))
     new = np.random.default_rng(2).permutation(GENES)  # gene i is now called new[i]

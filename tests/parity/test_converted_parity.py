@@ -116,6 +116,7 @@ def test_back_and_again_is_bit_equal(parity_folder, tmp_path, name, folder, part
         np.testing.assert_array_equal(second[key], array, strict=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["scbert", "scgpt"])
 def test_arrays_wrapped_by_data_parallel_training_are_the_same(parity_folder, tmp_path, name):
     source = parity_folder(name)

@@ -104,6 +104,7 @@ def test_means_of_cells(fixture, layer):
         assert difference(state[:, 0], fixture.expected["cell_cls_last"]) < TOLERANCE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", LAYERS)
 def test_means_of_genes_cell_by_cell(fixture, layer):
     state, tokens = fixture.run()[LAYERS[layer]], fixture.inputs["input_ids"]

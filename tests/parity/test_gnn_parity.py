@@ -111,6 +111,7 @@ def test_sage_layer(read, case, neighbours, normalise):
     assert_close(convolve(pad(given["x"]), graph)[:-1], arrays["expected_output"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["gat_concat", "gat_mean", "gat_edge_attr", "gat_no_self_loops"])
 def test_graph_attention(read, case):
     """The sums of GAT in torch_geometric's form, which neither rescales nor bends them."""

@@ -127,6 +127,7 @@ def test_attention_as_published_and_as_in_textbooks(read, graph, values):
     assert_close(found, arrays[wanted[values]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("train", [False, True])
 def test_the_published_layer(read, graph, train):
     arrays = read("sparse_graph_transformer_layer")
@@ -192,6 +193,7 @@ def test_gt_grn(read):
     assert_close(logits, arrays["expected_logits"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "case", ["transformer_concat", "transformer_edge_attr", "transformer_mean_beta"]
 )

@@ -89,6 +89,7 @@ def test_a_batch_equals_the_reference_one_by_one(config, variables, tokens, expe
     )
 
 
+@pytest.mark.slow
 def test_a_cell_alone_equals_the_reference(config, variables, tokens, expected):
     encodings, logits, _ = run(config, variables, tokens[:1])
     assert difference(encodings, expected["encodings_single"]) < TOLERANCE

@@ -98,6 +98,7 @@ def test_numbers_stand_inside_the_axes_beside_their_bars(scale):
         assert box.x0 >= high or box.x1 <= low
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["base", LONG, LONGEST])
 @pytest.mark.parametrize("value", [-2.79, -100.25, 2.79])
 def test_numbers_are_not_printed_over_the_names_of_their_rows(name, value, draw):

@@ -105,6 +105,7 @@ def test_a_config_that_makes_no_encoder_says_which_one_it_is():
         Forgetful().make("encoder")
 
 
+@pytest.mark.slow
 def test_the_command_line_takes_it_by_its_place(recipe, shown):
     flags = [
         shown("--method.model.encoder=my_encoder:MeanConfig"),

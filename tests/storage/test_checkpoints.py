@@ -203,6 +203,7 @@ def kill_before_call(monkeypatch, number):
         monkeypatch.setattr(owner, name, wrap(getattr(owner, name)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("again", [False, True])
 def test_a_kill_between_any_two_changes_leaves_the_old_step_or_the_new(tmp_path, again):
     outcomes = []

@@ -107,6 +107,7 @@ def test_any_pair_of_the_run_has_a_score(learned):
             learned.score(wrong)
 
 
+@pytest.mark.slow
 def test_a_pair_of_a_run_folder_is_scored_in_three_lines(inferred):
     network = grnjax.read(inferred)
     first = network.edges.iloc[0]

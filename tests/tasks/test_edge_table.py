@@ -107,6 +107,7 @@ def test_members_that_agree_have_no_spread(fitted, rank):
     assert apart["spread"].min() > 0
 
 
+@pytest.mark.slow
 def test_the_interval_is_a_normal_one_of_the_logits_of_the_members(fitted, rank):
     edges, figures = rank(fitted)
     low, middle, high = (logit(edges[name]) for name in ("low", "probability", "high"))

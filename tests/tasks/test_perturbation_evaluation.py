@@ -41,6 +41,7 @@ def planted():
     return pair_cells(cells, "planted"), edges
 
 
+@pytest.mark.slow
 def test_the_true_network_beats_its_degrees(planted):
     cells, edges = planted
     found = evaluate_by_perturbations(edges, cells, CONFIG)

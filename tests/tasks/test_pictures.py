@@ -37,6 +37,7 @@ def drawable(edges):
     return pictures.Drawable("own", edges, rows, worth_of_inputs=worth)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", dir(grnjax.pl))
 def test_every_kind_draws_on_its_own_axes_and_on_yours(name, drawable, tmp_path):
     from matplotlib.figure import Figure
@@ -53,6 +54,7 @@ def test_every_kind_draws_on_its_own_axes_and_on_yours(name, drawable, tmp_path)
     assert picture.__doc__ and picture.__name__ == name
 
 
+@pytest.mark.slow
 def test_the_same_picture_has_the_same_bytes_and_its_letters_stay(drawable, tmp_path):
     for number in (1, 2):
         grnjax.pl.regulators(drawable, save=tmp_path / f"{number}.svg")
@@ -108,6 +110,7 @@ def test_what_cannot_be_drawn_is_said_in_one_sentence(drawable, edges, tmp_path)
         grnjax.pl.pie  # noqa: B018
 
 
+@pytest.mark.slow
 def test_matplotlib_is_imported_when_a_picture_is_drawn_and_not_before():
     code = "import grnjax, sys; dir(grnjax.pl); assert 'matplotlib' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

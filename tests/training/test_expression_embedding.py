@@ -91,6 +91,7 @@ def test_planted_programmes_are_recovered_and_from_noise_nothing_is(
     assert read_off(drawn, loadings[known]) < 0.1
 
 
+@pytest.mark.slow
 def test_permuting_genes_permutes_the_vectors_bit_for_bit(planted, embedded):
     order = np.random.default_rng(0).permutation(GENES)
     permuted = GeneProfiles(planted.values[order], planted.covered[order])
@@ -101,6 +102,7 @@ def test_permuting_genes_permutes_the_vectors_bit_for_bit(planted, embedded):
     assert not np.array_equal(reseeded.vectors, embedded.vectors)
 
 
+@pytest.mark.slow
 def test_equal_profiles_have_equal_vectors_and_a_gene_without_one_has_zeros(embedded):
     np.testing.assert_array_equal(embedded.vectors[5], embedded.vectors[9])
     assert not np.array_equal(embedded.vectors[5], embedded.vectors[6])
@@ -150,6 +152,7 @@ def held(planted):
     return data, data._replace(profiles=data.profiles + 5 * block)
 
 
+@pytest.mark.slow
 def test_held_out_are_the_shares_of_genes_and_cells_that_were_asked_for(held):
     data, _ = held
     assert data.is_hidden_gene.sum() == round(0.2 * (GENES - 1))
@@ -157,6 +160,7 @@ def test_held_out_are_the_shares_of_genes_and_cells_that_were_asked_for(held):
     np.testing.assert_array_equal(np.flatnonzero(data.is_hidden_gene), data.hidden_genes)
 
 
+@pytest.mark.slow
 def test_what_is_held_out_changes_the_score_and_nothing_that_is_learned(held):
     data, other = held
     key = jax.random.key(0)
@@ -167,6 +171,7 @@ def test_what_is_held_out_changes_the_score_and_nothing_that_is_learned(held):
     assert scores["held_out"] > others["held_out"]
 
 
+@pytest.mark.slow
 def test_vectors_do_not_depend_on_held_out_cells(held):
     data, _ = held
     changed = data._replace(profiles=data.profiles + 5 * data.is_hidden_cell)
@@ -175,6 +180,7 @@ def test_vectors_do_not_depend_on_held_out_cells(held):
     np.testing.assert_array_equal(*vectors)
 
 
+@pytest.mark.slow
 def test_the_weight_of_the_divergence_rises_in_a_line_and_pulls_codes_in(planted, embedded):
     config = dataclasses.replace(CONFIG, kl_weight=0.5, warm_up=20)
     weights = [float(kl_weight(jnp.int32(epoch), config)) for epoch in (0, 5, 20, 300)]
@@ -263,6 +269,7 @@ def test_genes_that_fill_a_batch_up_change_neither_loss_nor_gradient(held):
     )
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_ends_the_fit(planted):
     values = planted.values.copy()
     values[0, 0] = np.inf
@@ -270,6 +277,7 @@ def test_a_loss_that_is_not_finite_ends_the_fit(planted):
         embed_expression(GeneProfiles(values, planted.covered), MODEL, CONFIG, seed=0)
 
 
+@pytest.mark.slow
 def test_a_set_too_small_to_hold_anything_out_is_refused(planted):
     few = GeneProfiles(planted.values, planted.covered & (np.arange(GENES) < 9))
     with pytest.raises(GeneMismatchError, match="8 genes that vary over 80 cells"):

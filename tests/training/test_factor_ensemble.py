@@ -108,6 +108,7 @@ def test_the_ridge_alone_moves_identities_of_what_was_not_seen(snapshots):
         assert not np.asarray(snapshots[name])[:, :, place].any()
 
 
+@pytest.mark.slow
 def test_scores_of_members_are_those_of_the_model(problem, snapshots):
     members = take_snapshot(snapshots, 2)
     scores = score_members(members, problem[0])

@@ -36,6 +36,7 @@ def test_it_learns_which_column_counts():
     assert jax.tree.structure(fresh) == jax.tree.structure(result.variables["params"])
 
 
+@pytest.mark.slow
 def test_no_step_is_taken_on_lists_kept_aside():
     one, other = (fit(TRAINER, make_data(flip_aside=x), seed=0, name="x") for x in (False, True))
     assert one.best_score > 0.5 > other.best_score

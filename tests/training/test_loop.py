@@ -87,6 +87,7 @@ def test_a_fit_that_was_killed_ends_bit_for_bit_like_one_that_was_not(
     assert states[0].collections["statistics"]["mean"].any()
 
 
+@pytest.mark.slow
 def test_a_fit_killed_before_its_first_checkpoint_starts_again(tiny_trainer, data, tmp_path):
     rarely = change(tiny_trainer, checkpoint_seconds=1e9)
     expected = fit(rarely, data, seed=0, name="fit")
@@ -107,6 +108,7 @@ def test_a_fit_that_had_ended_is_read_back_and_not_trained(tiny_trainer, data, t
     assert (result.best_epoch, result.best_score) == (expected.best_epoch, expected.best_score)
 
 
+@pytest.mark.slow
 def test_all_fits_of_a_run_share_one_compilation(tiny_trainer, problem, tmp_path):
     store = CheckpointStore(tmp_path)
     for seed, split in enumerate(problem.splits):
@@ -171,6 +173,7 @@ def test_a_model_that_gets_worse_keeps_its_best_epoch_and_stops(patient_trainer,
     assert_same_bits(result.variables["statistics"], after_one.collections["statistics"])
 
 
+@pytest.mark.slow
 def test_a_model_that_gets_better_uses_all_its_epochs(patient_trainer, data):
     """It is judged on what it learns; 48 epochs are rounded up to ten evaluations of five."""
     towards = data._replace(validation=data.train)

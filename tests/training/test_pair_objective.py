@@ -69,6 +69,7 @@ def test_a_term_works_in_any_model_and_under_any_name(problem):
     assert moved == {"head": True, "expression": False, "identity": True}
 
 
+@pytest.mark.slow
 def test_a_pair_feature_term_may_have_a_ridge_in_the_place_of_weight_decay(problem):
     model = AnyModel(lambda: [CoexpressionTerm(2.0, name="coexpression")])
     objective, parameters = start_objective(problem, model)

@@ -81,6 +81,7 @@ def test_a_run_folder_tells_every_evaluation_of_every_fit(whole):
     assert (folder / "checkpoints" / "fit0" / "25" / "manifest.json").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunks", [2, 8])
 def test_a_killed_run_ends_with_the_same_results_and_the_same_lines(
     whole, tiny_trainer, problem, tmp_path, chunks

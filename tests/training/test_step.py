@@ -171,6 +171,7 @@ def test_no_message_of_a_supervised_edge_reaches_the_loss(run, start, data):
     assert (leaky[data.edge_fold >= 0] > 0).mean() > 0.9
 
 
+@pytest.mark.slow
 def test_with_folds_only_the_pairs_of_one_fold_are_supervised(run, start, data):
     for supervised in range(FOLDS):
         state = start._replace(step=start.step + supervised)

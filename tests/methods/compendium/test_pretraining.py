@@ -60,6 +60,7 @@ def test_it_ranks_cells_it_has_not_seen_better_than_the_look_up(edges, trained):
     assert scorer.about["compendium"] == compendium.without("K562").digest
 
 
+@pytest.mark.slow
 def test_labels_that_are_left_out_change_nothing_of_it(edges, trained, tmp_path):
     other = edges[(edges["cell"] != "K562") | (edges["target"] < "GENE3")]
     assert len(other) < len(edges)

@@ -109,6 +109,7 @@ def test_unseen_targets_are_told_apart_by_the_planted_block(fitted, network):
     assert swap_of(fitted, test.take(known)) > 0.75
 
 
+@pytest.mark.slow
 def test_with_evidence_of_other_genes_nothing_is_left(sources, network):
     test = network.split()[2]
     controls = [build(permute_evidence(sources, seed)) for seed in range(4)]
