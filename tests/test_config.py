@@ -107,6 +107,7 @@ def test_an_instance_gives_the_defaults():
     assert parsed == changed(seed=7, model=ModelConfig(SageConfig(5)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "args, message",
     [

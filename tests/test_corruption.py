@@ -44,6 +44,7 @@ def expect_step_100(store, path, caplog):
     assert str(path) in record.message and "using step 100 instead" in record.message
 
 
+@pytest.mark.slow
 def test_one_flipped_bit_in_any_file_is_noticed(saved, caplog):
     paths = list_files(saved.folder / "120")
     assert len(paths) > 5

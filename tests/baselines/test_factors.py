@@ -97,6 +97,7 @@ def test_factors_find_a_planted_interaction_that_base_rates_cannot():
     assert swaps[4]["micro"] > 0.6
 
 
+@pytest.mark.slow
 def test_features_rank_targets_that_have_no_train_pair():
     rng = np.random.default_rng(3)
     features = rng.normal(size=(GENES, 4)).astype(np.float32)

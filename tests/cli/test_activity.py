@@ -90,6 +90,7 @@ def test_a_second_run_does_nothing_and_makes_again_what_was_damaged(folder, writ
     assert len(before) and again.n_obs == 80
 
 
+@pytest.mark.slow
 def test_multimodal_files_and_tables_of_text_give_the_same(folder, written, cli, tmp_path):
     words = ["--regulons", folder / "eregulons.tsv", "--seed", 4, "--out"]
     outcome = cli("activity", folder / "cells.h5mu", *words, tmp_path / "out.h5mu")
@@ -128,6 +129,7 @@ def test_a_reference_calls_other_cells_by_both_ways(folder, written, cli, tmp_pa
     assert json.loads((tmp_path / "lent.json").read_text())["report"]["assigned"] == "nearest"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words, message",
     [

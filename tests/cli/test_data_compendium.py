@@ -25,6 +25,7 @@ def add(cli, *arguments):
     return cli("data", "compendium", "add", *arguments)
 
 
+@pytest.mark.slow
 def test_lists_are_added_used_and_removed(cli, table, folder):
     before = load_compendium().digest
     outcome = add(cli, table, "--species", "human", "--licence", "CC0", "--origin", "our lab")

@@ -35,6 +35,7 @@ def test_a_file_and_nothing_else(cells, cli, tmp_path):
     assert "already finished" in again.err
 
 
+@pytest.mark.slow
 def test_lists_that_change_are_another_run(cells, cli, tmp_path):
     out = ["--out", tmp_path / "run"]
     assert cli("infer", cells[0], *cells[1], *out).status == 0

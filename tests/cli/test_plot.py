@@ -5,6 +5,7 @@ import pytest
 pytest.importorskip("matplotlib", reason="the extra plot is not installed")
 
 
+@pytest.mark.slow
 def test_a_bare_run_lists_the_kinds_and_what_they_lack(inferred, cli):
     outcome = cli("plot", inferred)
     assert outcome.status == 0, outcome.err

@@ -13,6 +13,7 @@ from grnjax.errors import ConfigError
 FEW = ("--probability", 0.05, "--min-targets", 2)
 
 
+@pytest.mark.slow
 def test_a_folder_holds_all_forms_and_again_is_the_same(inferred, cli, tmp_path):
     first = cli("regulons", inferred, "--out", tmp_path / "out", *FEW)
     assert first.status == 0, first.err
@@ -27,6 +28,7 @@ def test_a_folder_holds_all_forms_and_again_is_the_same(inferred, cli, tmp_path)
     assert other.status == 2 and "holds something else" in other.err
 
 
+@pytest.mark.slow
 def test_a_file_has_the_form_of_its_name_or_the_one_asked_for(inferred, cli, tmp_path):
     assert cli("regulons", inferred, "--out", tmp_path / "a.gmt", *FEW).status == 0
     form = ("--form", "decoupler")
@@ -38,6 +40,7 @@ def test_a_file_has_the_form_of_its_name_or_the_one_asked_for(inferred, cli, tmp
     assert missing.status == 2 and "is no folder" in missing.err
 
 
+@pytest.mark.slow
 def test_activity_takes_the_regulons(inferred, cli, small_set, tmp_path):
     assert cli("regulons", inferred, "--out", tmp_path / "a.json", *FEW).status == 0
     cells = small_set.arguments[0]

@@ -80,6 +80,7 @@ def test_what_was_learned_serves_the_other_set(transfer):
     assert np.isfinite(rows.loc["kernel-factor", "average_precision"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "flags, message",
     [

@@ -75,6 +75,7 @@ def test_what_is_not_there_is_said(tmp_path):
         CellSet.read("pbmc3k", tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, cells, genes, types", [("pbmc68k", 700, 765, 10), ("pbmc3k", 2_638, 1_880, 9)]
 )

@@ -89,6 +89,7 @@ def test_pairs_that_are_no_edges_are_left_out(tmp_path):
     assert rows_of(read_edges(tmp_path / "x.csv")) == [("A", "B", 1.0), ("B", "C", 1.0)]
 
 
+@pytest.mark.slow
 def test_genernib_gets_the_edges_it_judges(tmp_path):
     count = MOST_EDGES + 3
     genes = [f"G{i}" for i in range(count)]

@@ -109,6 +109,7 @@ def test_permuted_counts_are_those_of_other_regions(data):
     assert (both.hits["peak"] == data.hits["peak"]).mean() < 0.1
 
 
+@pytest.mark.slow
 def test_files_of_10x_hold_the_multiome(data, tmp_path):
     files = write_multiome(data, tmp_path)
     read = read_expression(files["multiome"], DataConfig(normalise="never"), set(data.tfs))

@@ -207,6 +207,7 @@ def write_multimodal(rna, path):
         write_elem(file, "var", pd.DataFrame(index=names))
 
 
+@pytest.mark.slow
 def test_in_multimodal_files_the_rna_gets_it_and_the_rest_stays(cells, tmp_path):
     write_multimodal(cells, tmp_path / "cells.h5mu")
     store_activity(cells, make_stored())

@@ -235,6 +235,7 @@ def read_real():
     return read
 
 
+@pytest.mark.slow
 def test_the_rest_of_scregnets_split_is_genelinks_validation_set(read_real):
     ours, theirs = (read_real(who, "Specific/hESC/TFs+500") for who in ("scRegNet", "GENELink"))
     assert [len(getattr(ours, part)) for part in PARTS] == [20677, 3087, 7142]

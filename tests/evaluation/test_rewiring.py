@@ -56,6 +56,7 @@ def test_rewiring_keeps_what_degrees_explain_and_destroys_the_rest(network):
     assert share_moved(pairs, after) > 0.3
 
 
+@pytest.mark.slow
 def test_all_networks_of_the_same_degrees_come_up_alike():
     pairs = LabelledPairs(
         np.argwhere(np.ones((3, 3))).astype(np.int32), np.eye(3, dtype=np.float32).ravel()

@@ -105,6 +105,7 @@ def test_controls_are_drawn_evenly_from_all_that_share_the_degrees():
     assert (np.abs(counts - 200) < 60).all()  # 4.6 standard deviations
 
 
+@pytest.mark.slow
 def test_other_names_and_another_order_of_rows_change_nothing(popularity, reference):
     rng = np.random.default_rng(6)
     scores = popularity + rng.normal(size=popularity.shape)
@@ -212,6 +213,7 @@ def test_mistakes_are_named(popularity, reference, caplog):
     assert "tops of [1000000] are left out" in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "edges", "tf"),
     [

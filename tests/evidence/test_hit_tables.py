@@ -66,6 +66,7 @@ def test_many_columns_keep_their_values_and_order(tmp_path):
     np.testing.assert_array_equal(table, values)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 3)), min_size=1))
 def test_merging_is_the_maximum_of_the_rows(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("merge") / "hits.csv"

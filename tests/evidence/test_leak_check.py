@@ -66,6 +66,7 @@ def offer(tmp_path):
     return write
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("part", ["all", "train", "test"])
 @pytest.mark.parametrize("claims", [{}, {"prefix": None, "species_differs": True}])

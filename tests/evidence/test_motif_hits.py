@@ -58,6 +58,7 @@ def scan(files, out="hits.tsv", config=STRICT, **where):
     return pd.read_csv(files / out, sep="\t"), report
 
 
+@pytest.mark.slow
 def test_a_hit_has_a_row_for_each_tf(files):
     table, report = scan(files)
     assert list(table) == ["peak", "tf", "motif", "start", "end", "strand", "score"] + [
@@ -179,6 +180,7 @@ def test_names_of_sequences():
     assert label_sequence("HBB(x)") == "HBB(x)" and label_sequence("A::B") == "A::B"
 
 
+@pytest.mark.slow
 def test_the_command_writes_verifies_and_makes_again(files, cli):
     words = ["data", "motifs", "--sequences", files / "peaks.fa", "--motifs", files / "motifs.json"]
     words += ["--out", files / "h.tsv", "--p-value", "2e-5"]

@@ -169,6 +169,7 @@ def test_unknown_bases_never_hit(small):
     assert find([Piece("s", 0, np.full(500, UNKNOWN, np.uint8))], [vague], 0.1) == []
 
 
+@pytest.mark.slow
 def test_one_compilation_a_width_serves_all_sequences(small):
     scored = draw_motifs([7, 8, 9, 10], 0.005)
     find(draw_sequences([900]), scored, 0.005)

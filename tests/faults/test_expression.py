@@ -45,6 +45,7 @@ FORMS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMS)
 def test_what_users_have_is_read_whatever_its_name(name, tmp_path):
     expect_counts(read(FORMS[name](tmp_path / name)))
@@ -69,6 +70,7 @@ def test_of_a_folder_of_several_samples_one_is_named(tmp_path):
     expect_counts(read(tmp_path / "geo" / "GSM2_matrix.mtx.gz"))
 
 
+@pytest.mark.slow
 def test_a_run_on_a_10x_folder_is_known_by_its_files(cli, tmp_path, monkeypatch):
     folder = files.write_tenx_folder(tmp_path / "folder", prefix="a_")
     (tmp_path / "tfs.txt").write_text("\n".join(TFS))

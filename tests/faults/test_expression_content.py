@@ -23,6 +23,7 @@ from tests.faults.expression_files import (
 # Places: X, layers and .raw
 
 
+@pytest.mark.slow
 def test_scaled_or_empty_x_names_the_places_that_hold_expression(tmp_path):
     data = make_annotated(COUNTS)
     data.raw = make_annotated(LOGS)

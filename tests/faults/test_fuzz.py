@@ -15,6 +15,8 @@ from tests.faults.readers import READERS
 from tests.faults.watched import Worker
 
 INPUTS = 12  # a reader
+QUICK = ("expression.csv", "edges.h5ad", "run.json", "weights torch")
+NAMES = [pytest.param(x, marks=[pytest.mark.slow] if x not in QUICK else []) for x in READERS]
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +25,7 @@ def worker():
         yield worker
 
 
-@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("name", NAMES)
 def test_damaged_files_are_read_or_refused(name, worker):
     good, *outcomes = fuzz(name, INPUTS, 1, worker)
     assert good.end == "read" and not good.faults(), good
@@ -50,6 +52,7 @@ def test_a_process_that_dies_is_reported_and_replaced(tmp_path, monkeypatch):
         assert worker.run(reader="TF list", path=str(path)).end == "refused"
 
 
+@pytest.mark.slow
 def test_time_is_that_of_computing_and_what_waits_is_ended_by_the_clock(tmp_path, monkeypatch):
     path = tmp_path / "tfs.txt"
     path.write_text("GENE0\n")

@@ -20,6 +20,7 @@ def make(values):
     return anndata.AnnData(values, obs, pd.DataFrame(index=NAMES))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["<f2", ">f2", ">f4", ">f8", ">i4"])
 def test_half_precision_and_foreign_bytes_are_the_numbers_that_they_are(kind, tmp_path):
     values = np.random.default_rng(0).poisson(3, (6, len(NAMES)))

@@ -87,6 +87,7 @@ def test_both_forms_become_one_checkpoint(made):
     assert one.about["ignored"] == {}
 
 
+@pytest.mark.slow
 def test_what_goes_back_is_what_came_bit_for_bit(folder, made, tmp_path):
     paths = export(made("pytorch_model.bin"), tmp_path / "back")
     assert all(path.is_file() for path in paths)
@@ -241,6 +242,7 @@ def test_a_finished_folder_is_left_as_it_is(downloaded, tmp_path, monkeypatch):
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
 
+@pytest.mark.slow
 def test_a_damaged_folder_is_refused_and_made_again(downloaded, tmp_path):
     out = tmp_path / "out"
     convert("geneformer", downloaded, out)

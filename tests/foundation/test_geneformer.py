@@ -158,6 +158,7 @@ def test_padding_batch_and_place_change_no_cell(model, variables):
                 np.testing.assert_allclose(found, state[cell, :length], rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_token_at_another_place_or_of_padding_matters(model, variables):
     tokens, is_real = draw_cells([20], 20)
     state = run(model, variables, tokens, is_real)[-1]
@@ -177,6 +178,7 @@ def test_more_tokens_than_positions_are_refused(model, variables):
         run(model, variables, tokens, is_real)
 
 
+@pytest.mark.slow
 def test_earlier_blocks_do_not_need_the_later_ones(model, variables):
     tokens, is_real = draw_cells([12, 5], 12)
     states = run(model, variables, tokens, is_real)

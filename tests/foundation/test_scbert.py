@@ -48,12 +48,14 @@ def test_a_cell_does_not_depend_on_its_batch_or_its_place_in_it(variables, token
         np.testing.assert_allclose(alone[0], whole[cell], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_with_the_maximum_of_the_batch_it_does(variables, tokens):
     layers = dataclasses.replace(LAYERS, key_maximum="batch")
     coupled = run(variables, tokens, dataclasses.replace(CONFIG, performer=layers))
     assert np.abs(coupled - run(variables, tokens)).max() > 1e-5
 
 
+@pytest.mark.slow
 def test_a_gene_is_known_by_its_place(variables, tokens):
     """The same bins over genes in another order are another cell, but for the vectors of places."""
     order = np.append(np.random.default_rng(0).permutation(CONFIG.genes), CONFIG.genes)
@@ -79,6 +81,7 @@ def test_what_is_written_is_read_again_with_the_same_sizes(variables):
     jax.tree.map(np.testing.assert_array_equal, read, variables)
 
 
+@pytest.mark.slow
 def test_bfloat16_is_near_float32(variables, tokens):
     layers = dataclasses.replace(LAYERS, dtype="bfloat16")
     near = run(variables, tokens, dataclasses.replace(CONFIG, performer=layers))

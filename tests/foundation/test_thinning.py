@@ -100,6 +100,7 @@ def test_what_is_predicted_is_the_cell_before_and_held_out_cells_are_whole():
     np.testing.assert_array_equal(shown[:, s], np.asarray(objective.fill(held))[:, s])
 
 
+@pytest.mark.slow
 def test_other_models_see_their_cells_as_they_are():
     objective, data, _ = make_fit("geneformer")
     assert isinstance(objective, GeneformerObjective)

@@ -196,6 +196,7 @@ def test_gradients_of_several_batches_make_one_update():
     assert objective.updates == -(-objective.steps * objective.config.epochs // 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schedule", ["constant", "linear", "cosine", "epochs"])
 def test_the_learning_rate_rises_and_falls(schedule):
     objective, _, _ = make_fit(

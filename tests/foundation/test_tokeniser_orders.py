@@ -146,6 +146,7 @@ def test_no_cell_left_is_no_error():
 few_counts = arrays(np.int64, st.tuples(st.integers(1, 5), st.just(6)), elements=st.integers(0, 3))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(few_counts, st.permutations(range(6)), st.randoms(use_true_random=False))
 def test_no_order_of_cells_or_columns_changes_a_token(counts, columns, random):

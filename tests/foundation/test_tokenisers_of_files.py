@@ -81,6 +81,7 @@ def collect(source, tokeniser, **settings):
     return found, stream.report
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_a_file_an_object_and_a_backed_one_give_the_same(adata, path, model):
     tokeniser = make_tokenisers()[model]

@@ -111,6 +111,7 @@ def test_padding_edges_change_no_output_and_no_gradient(network, features):
     assert not gradient[NODES].any() and gradient[:NODES].any(axis=1).all()
 
 
+@pytest.mark.slow
 def test_an_edge_of_weight_zero_is_no_edge(network, features):
     edges, weights = network
     kept = (np.arange(len(edges)) % 3 > 0) | (edges[:, 0] == edges[:, 1])
@@ -132,6 +133,7 @@ def test_gradients_by_edge_weights_are_finite_where_a_gene_has_lost_all_its_edge
     assert np.isfinite(jax.grad(loss)(lost)).all()
 
 
+@pytest.mark.slow
 def test_direction_matters_unless_the_graph_is_symmetric(network, features):
     edges, weights = network
     backwards = edges[:, ::-1], weights
@@ -145,6 +147,7 @@ def test_direction_matters_unless_the_graph_is_symmetric(network, features):
     np.testing.assert_allclose(there, back, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grouped", [False, True])
 def test_messages_in_bfloat16_add_up_in_float32(grouped):
     """Sums of ones in bfloat16 stop at 256, where one more is below the resolution."""
@@ -300,6 +303,7 @@ def test_attention_is_a_softmax_over_the_senders_that_are_there(network):
         assert not result[NODES].any() and not result[:, NODES].any()
 
 
+@pytest.mark.slow
 def test_an_edge_of_weight_three_draws_as_much_attention_as_three():
     def attend_to(weights):
         edges = np.array([[gene, 8] for gene in range(len(weights))])
@@ -324,6 +328,7 @@ def test_attention_stays_finite_for_huge_scores_and_for_genes_that_lost_all_edge
     assert all(np.isfinite(gradient).all() for gradient in gradients)
 
 
+@pytest.mark.slow
 def test_self_loops_can_be_left_out(network, features):
     edges, weights = network
     others = edges[:, 0] != edges[:, 1]

@@ -43,6 +43,7 @@ def differentiate(queries, keys, graph):
     return *results, *slopes
 
 
+@pytest.mark.slow
 def test_scores_are_products_of_receivers_queries_with_senders_keys(vectors):
     queries, keys = vectors
     graph = build()

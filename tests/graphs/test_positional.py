@@ -71,6 +71,7 @@ def test_the_sparse_solver_finds_what_the_dense_one_finds(network, monkeypatch):
     np.testing.assert_array_equal(again, sparse_vectors)
 
 
+@pytest.mark.slow
 def test_relabelling_genes_permutes_rows_and_leaves_columns(network):
     new = np.random.default_rng(2).permutation(GENES)
     for place, width in ((0, 4), (1, 5)):
@@ -137,6 +138,7 @@ def test_settled_signs_do_not_depend_on_those_that_came_in(network):
     np.testing.assert_array_equal(np.abs(settled), np.abs(vectors))
 
 
+@pytest.mark.slow
 def test_a_vector_whose_sides_are_alike_is_settled_by_the_first_of_its_farthest_genes():
     vector = jnp.array([[0.1], [-0.7], [0.7], [-0.1]])
     for sign in (1, -1):

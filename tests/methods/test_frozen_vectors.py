@@ -89,6 +89,7 @@ def test_a_model_gives_what_it_makes_of_the_expression_of_the_set(model, models,
     assert report["without_vector"] == genes.names[~found.embedded].tolist()
 
 
+@pytest.mark.slow
 def test_it_is_kept_by_the_content_of_what_it_was_made_from(models, problem, monkeypatch):
     folder = str(models / "scgpt")
     first = add_vectors(problem, folder, LOG)
@@ -112,6 +113,7 @@ def test_it_is_kept_by_the_content_of_what_it_was_made_from(models, problem, mon
         add_vectors(problem, folder, SetEncoderConfig(expression="log", layer="penultimate"))
 
 
+@pytest.mark.slow
 def test_logs_can_be_undone(models, problem):
     genes = problem.dataset.genes
     undone = add_vectors(problem, str(models / "scgpt"), SetEncoderConfig(expression="unlogged"))

@@ -104,6 +104,7 @@ def test_a_gene_whose_edges_are_all_hidden_is_isolated(nodes):
     assert np.abs(encode(CONFIG, nodes, build())[3] - hidden[3]).max() > 0.01
 
 
+@pytest.mark.slow
 def test_only_attention_is_dropped_in_training(nodes):
     """With an edge at most at each gene, a head hears it or nothing; biases stay as they are."""
     config = GATConfig(widths=(3,), heads=(1,), attention_dropout=0.5)

@@ -332,6 +332,7 @@ def test_the_published_sizes_have_the_published_number_of_parameters():
     assert count == 325_681 + 240 * dim - 6 * (80 * 80 + 80)
 
 
+@pytest.mark.slow
 def test_a_genome_of_20_000_genes_has_the_shapes_it_should_without_using_memory():
     genes, edges, pairs = 20_000, 2_000_000, 1_000_000
 

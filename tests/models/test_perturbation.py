@@ -71,6 +71,7 @@ def test_the_change_does_not_depend_on_the_cell_and_differs_by_push(model):
     assert np.abs(other - change).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_an_unseen_push_hears_those_with_which_it_shares_sets(model):
     variables, control, _ = model
 
@@ -158,6 +159,7 @@ def test_frozen_vectors_take_the_place_of_the_learned_ones():
     assert variables["params"]["gene_projection"]["kernel"].shape == (3, 6)
 
 
+@pytest.mark.slow
 def test_the_sign_term_is_printed_and_trains_nothing_and_the_smooth_one_does():
     config = PerturbationTrainingConfig(direction_weight=0.5)
     true, control = jnp.array([[2.0, 0.0, 1.0]]), jnp.array([1.0, 1.0, 1.0])

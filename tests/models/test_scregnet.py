@@ -192,6 +192,7 @@ def test_what_is_dropped_of_a_gene_does_not_depend_on_the_batch(name):
     assert not np.allclose(score(some, seed=1), score(some))
 
 
+@pytest.mark.slow
 def test_missing_expression_is_learned_through_a_mask_column_and_one_vector():
     variables = draw_variables(DEFAULT)
     parameters = variables["params"]
@@ -260,6 +261,7 @@ def test_evaluation_is_deterministic_unless_the_published_dropout_is_asked_for()
         assert is_random == config.dropout_at_evaluation
 
 
+@pytest.mark.slow
 def test_training_is_random_by_its_key():
     genes, pairs = jax.tree.map(jnp.asarray, (make_genes(), make_pairs()))
     run = functools.partial(

@@ -122,6 +122,7 @@ def test_guesses_are_asked_for_at_the_hidden_places_alone():
     np.testing.assert_allclose(guess(variables, turned), both[::-1], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_half_precision_computes_nearly_the_same_from_the_same_parameters():
     half = dataclasses.replace(SMALL, dtype="bfloat16")
     model = WalkModel(half, GENES, STEPS + 2)
@@ -133,6 +134,7 @@ def test_half_precision_computes_nearly_the_same_from_the_same_parameters():
     assert 0 < np.abs(rough - exact).max() < 0.1 * np.std(exact)
 
 
+@pytest.mark.slow
 def test_the_rule_hides_the_stated_share_and_shows_a_tenth_as_it_is():
     rng = np.random.default_rng(3)
     walks = rng.integers(0, 500, (400, 20))

@@ -112,6 +112,7 @@ def test_numbers_are_not_printed_over_the_names_of_their_rows(name, value, draw)
     assert all(number.get_window_extent().x0 > right for number in numbers)
 
 
+@pytest.mark.slow
 def test_long_names_do_not_narrow_the_bars():
     widths = []
     for name in ("base", LONG, LONGEST):

@@ -38,11 +38,13 @@ def compile_in_another_process(**variables):
     subprocess.run([sys.executable, "-c", COMPILE], env=env | variables, check=True)
 
 
+@pytest.mark.slow
 def test_even_the_smallest_program_is_kept(tmp_path):
     compile_in_another_process(GRNJAX_COMPILATION_CACHE=str(tmp_path / "kept"))
     assert any(path.name.startswith("jit__lambda") for path in (tmp_path / "kept").iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("switch", ["", "off"])
 def test_the_switch_turns_off_a_cache_that_jax_was_told_of_too(switch, tmp_path):
     compile_in_another_process(

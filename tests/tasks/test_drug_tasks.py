@@ -171,6 +171,7 @@ def test_the_response_task_fits_and_a_seen_line_is_told_from_a_shuffled_one(fold
     assert within["mean residual"] > 0.6 > within["mean residual, shuffled lines"] + 0.2
 
 
+@pytest.mark.slow
 def test_a_pair_of_files_is_read_and_one_class_is_refused(tmp_path):
     rng = np.random.default_rng(0)
     names = [f"G{i}" for i in range(15)]

@@ -31,6 +31,7 @@ def test_the_matched_figures_are_those_of_positives_against_negatives_of_their_d
     assert row["matched_average_precision"] > row["average_precision"]
 
 
+@pytest.mark.slow
 def test_trivial_rows_have_a_finite_score_for_each_test_pair(dataset, split):
     found = judging.trivial_scores(dataset.genes, split, dataset.genes.tfs)
     assert {"TF rate", "target rate", "absolute Pearson"} <= set(found)
@@ -53,6 +54,7 @@ def test_intervals_are_of_the_first_seed_and_of_the_difference_from_the_referenc
     assert {row["method"] for row in rows} == {"ours", "other"}
 
 
+@pytest.mark.slow
 def test_trivial_rows_are_fitted_where_the_first_repeat_is(dataset, candidates, folds):
     """Turning labels of a fold over changes no trivial score of it."""
     found = judging.trivial_out_of_fold(dataset, candidates, folds)

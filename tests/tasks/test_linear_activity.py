@@ -54,6 +54,7 @@ def test_ulm_reads_signs_and_is_that_of_decoupler(cells):
     np.testing.assert_allclose(again.auc["TFA"], found.auc["TFA"], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_tables_of_groups_are_written_and_lie_in_the_cells(cells, cli, tmp_path):
     cells.write_h5ad(tmp_path / "cells.h5ad")
     TABLE.to_csv(tmp_path / "net.tsv", sep="\t", index=False)

@@ -54,6 +54,7 @@ def as_set(pairs):
     return set(map(tuple, pairs.tolist()))
 
 
+@pytest.mark.slow
 def test_a_study_asks_for_all_draws_of_a_method_together(
     dataset, splits, oracle, monkeypatch, no_training
 ):

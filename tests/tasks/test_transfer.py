@@ -353,6 +353,7 @@ def test_a_fit_of_the_kernel_factor_keeps_identities_and_reads_the_target(datase
     assert rows["kernel-factor"] > figures["kernel-factor"] > 0.6 > figures["ID-only rank 4"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("config", "message"),
     [

@@ -183,6 +183,7 @@ def test_a_model_that_gets_better_uses_all_its_epochs(patient_trainer, data):
         assert result.epochs == result.best_epoch + 2 * 5
 
 
+@pytest.mark.slow
 def test_validation_labels_choose_the_epoch_and_train_nothing(tiny_trainer, data, tmp_path):
     flipped = data._replace(validation=data.validation._replace(labels=1 - data.validation.labels))
     trainer, ends = change(tiny_trainer, checkpoint_seconds=1e9), []

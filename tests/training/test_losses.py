@@ -56,6 +56,7 @@ def test_ranking_scores_equal_scikit_learn_whatever_the_ties_and_the_padding(row
     assert average_precision == pytest.approx(average_precision_score(labels, scores), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_ranking_scores_keep_their_precision_over_many_pairs():
     rng = np.random.default_rng(0)
     labels = (rng.random(200_000) < 0.02).astype(np.float32)

@@ -209,6 +209,7 @@ def test_large_tables_of_genes_are_split_and_nothing_else(monkeypatch):
     assert replicate(Leaf(".genes.nodes", (64, 8), 64), mesh) == P()
 
 
+@pytest.mark.slow
 def test_pairs_are_padded_with_pairs_that_weigh_nothing(problem):
     train = problem.build().train
     padded = pad_pairs(train, parts=len(train.labels) + 3, padding_node=60)

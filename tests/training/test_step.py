@@ -93,6 +93,7 @@ def test_randomness_depends_on_the_key_and_the_step_only(run, start, data):
     assert int(second.step) == 2 and differ(first.collections, second.collections)
 
 
+@pytest.mark.slow
 def test_hidden_genes_lose_their_identity_and_their_edges_but_not_their_loop(data):
     graph = data.genes.graph
     hidden = hide(data.genes, 0.4)
@@ -208,6 +209,7 @@ def test_an_update_that_is_not_finite_is_refused_and_stays_refused(run, start, d
     assert_same_bits(again, refused)
 
 
+@pytest.mark.slow
 def test_an_update_whose_optimizer_state_overflows_is_refused(run, start, data):
     """Weight decay of huge parameters squares to infinity while loss and gradient are finite."""
     huge = jax.tree.map(lambda x: x, start.parameters)
@@ -237,6 +239,7 @@ def visit(state, batch, data, key):
     return state, jnp.sum(batch.weights)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [64, 10_000])
 def test_an_epoch_visits_each_pair_once_in_an_order_of_its_own(tiny_model, data, batch_size):
     pairs = len(data.train.labels)

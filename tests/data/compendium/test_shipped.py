@@ -58,6 +58,7 @@ def test_sources_say_where_they_are_from(compendium):
     assert len(read_own_list("human")) == 1563 and len(read_own_list("mouse")) == 1479
 
 
+@pytest.mark.slow
 def test_leaving_a_cell_type_out_leaves_its_footprints_out_too(compendium):
     for names in (("H1", "hESC", "hESCT0"), ("HepG2", "hHEP"), ("GM12878", "GM06990")):
         lefts = {compendium.without(name).digest for name in names}

@@ -105,6 +105,7 @@ def test_one_seed_gives_the_same_network_and_another_one_another(paired):
     assert not network.edges.equals(other.edges)
 
 
+@pytest.mark.slow
 def test_the_order_of_genes_cells_peaks_hits_and_sites_changes_nothing(paired, tmp_path):
     files, network = paired
     rng = np.random.default_rng(1)
@@ -144,6 +145,7 @@ def test_rna_alone_is_marked_and_ranks_by_expression_and_motifs_of_genes(simulat
     assert regulons["eRegulon_name"].str.endswith("_direct_+").all()
 
 
+@pytest.mark.slow
 def test_motifs_of_genes_count_at_all_their_peaks_and_the_run_says_so(simulate, tmp_path, caplog):
     files, path = simulate(), tmp_path / "prior.tsv"
     files.data.edges[["tf", "target"]].to_csv(path, sep="\t", index=False)
