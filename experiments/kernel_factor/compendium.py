@@ -2,8 +2,9 @@
 
 Run:     python -m experiments.kernel_factor.compendium
          python -m experiments.kernel_factor.compendium --kinds standard --sets Specific/mDC/TFs+500
-Cost:    mostly reading the motif tables and compiling; not measured on an idle machine
-Expect:  not measured on all sets yet
+Cost:    21 CPU minutes for five sets, five draws and four variants on unseen targets (2 cores)
+Expect:  unseen targets, swap in the mean of five sets against today's .717: with the compendium
+         +.006, permissive sources and the compendium -.017, the compendium alone -.048
 """
 
 import dataclasses

@@ -91,5 +91,8 @@ def compendium_table(split: str) -> st.Table:
     return st.grid(figures, rows, columns, "set", note, split=split)
 
 
-TABLES = {"bacteria": bacteria_table}
-CSV = {BULK: bacteria}
+TABLES = {
+    "bacteria": bacteria_table,
+    "lists of other cells": functools.partial(compendium_table, "target-disjoint"),
+}
+CSV = {BULK: bacteria, COMPENDIUM: with_lists}
