@@ -34,7 +34,7 @@ def files(data, tmp_path_factory):
     with h5py.File(files["mudata"], "w", userblock_size=512) as file:
         anndata.io.write_elem(file, "obs", pd.DataFrame(index=rna.obs_names))
         for name, part in (("rna", rna), ("atac", atac)):
-            anndata.io.write_elem(file, f"mod/{name}", part)
+            anndata.io.write_elem(file.require_group("mod"), name, part)
     return files
 
 

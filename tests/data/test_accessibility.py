@@ -62,7 +62,7 @@ def test_files_of_every_kind_hold_the_same(tmp_path):
         anndata.io.write_elem(file, "obs", pd.DataFrame(index=CELLS))
         rna = anndata.AnnData(np.ones((4, 2), np.float32), pd.DataFrame(index=CELLS))
         for name, part in (("rna", rna), ("atac", make())):
-            anndata.io.write_elem(file, f"mod/{name}", part)
+            anndata.io.write_elem(file.require_group("mod"), name, part)
     expect_same(read_accessibility(tmp_path / "x.h5mu"))
 
 
@@ -122,7 +122,7 @@ def test_a_text_file_or_a_mudata_of_other_parts_is_refused(tmp_path):
     with h5py.File(tmp_path / "x.h5mu", "w") as file:
         anndata.io.write_elem(file, "obs", pd.DataFrame(index=CELLS))
         for name in ("rna", "prot"):
-            anndata.io.write_elem(file, f"mod/{name}", make())
+            anndata.io.write_elem(file.require_group("mod"), name, make())
     with pytest.raises(ExpressionFormatError, match="prot, rna, none of them called atac; give"):
         read_accessibility(tmp_path / "x.h5mu")
 

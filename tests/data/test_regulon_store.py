@@ -200,8 +200,8 @@ def write_multimodal(rna, path):
     with h5py.File(path, "w") as file:
         file.attrs["encoding-type"] = "MuData"
         file.attrs["encoding-version"] = "0.1.0"
-        write_elem(file, "mod/rna", rna)
-        write_elem(file, "mod/atac", atac)
+        write_elem(file.require_group("mod"), "rna", rna)
+        write_elem(file.require_group("mod"), "atac", atac)
         names = [*rna.var_names, *atac.var_names]
         write_elem(file, "obs", pd.DataFrame(index=rna.obs_names))
         write_elem(file, "var", pd.DataFrame(index=names))

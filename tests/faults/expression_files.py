@@ -113,7 +113,7 @@ def write_mudata(path: Path, names=("rna", "atac")) -> Path:
     """An .h5mu file, whose parts are written as AnnData are, behind a line of MuData's own."""
     with h5py.File(path, "w", userblock_size=512) as file:
         for name in names:
-            anndata.io.write_elem(file, f"mod/{name}", make_annotated())
+            anndata.io.write_elem(file.require_group("mod"), name, make_annotated())
         anndata.io.write_elem(file, "obs", pd.DataFrame(index=CELLS))
         anndata.io.write_elem(file, "var", pd.DataFrame(index=GENES))
         file.attrs["encoding-type"] = "MuData"
