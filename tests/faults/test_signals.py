@@ -68,7 +68,14 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
 time.sleep(0.2)
 print("alive")
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    quietly = [
+        sys.executable,
+        "-W",
+        "ignore::DeprecationWarning",
+        "-c",
+        code,
+    ]  # of fork and threads
+    done = subprocess.run(quietly, capture_output=True, text=True)
     assert (done.stdout, done.stderr, done.returncode) == ("alive\n", "", 0)
 
 
