@@ -20,6 +20,9 @@ labelled 0 (as-published), or not."""
 AnyArray = Array | np.ndarray
 """An array of a batch, which is made on the host and moves to a device as a whole."""
 
+CONFIDENT = 0.5
+"""The probability from which on an edge counts as confident."""
+
 shapes = jaxtyped(typechecker=beartype)
 """Checks the array annotations of a function when it is called (or traced)."""
 

@@ -14,6 +14,7 @@ class Feature(NamedTuple):
 
 FEATURES = (
     Feature("pictures", ("matplotlib",), "'grnjax[plot]'"),
+    Feature("report.html", ("jinja2", "plotly"), "'grnjax[report]'"),
     Feature("parquet files", ("pyarrow",), "'grnjax[formats]'"),
     Feature("drugs as graphs", ("rdkit", "lightgbm"), "'grnjax[chem]'"),
     Feature("sweeps of settings", ("optuna",), "'grnjax[sweep]'"),

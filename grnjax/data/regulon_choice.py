@@ -16,8 +16,8 @@ from grnjax.data.regulon_set import Regulons
 from grnjax.data.regulon_tables import TOP
 from grnjax.errors import ConfigError
 from grnjax.progress import logger
+from grnjax.types import CONFIDENT
 
-PROBABILITY = 0.5
 SIGN_COLUMNS = ("sign", "expression_sign")  # of an edge: as known, or of the correlation
 
 
@@ -53,7 +53,7 @@ def choose_regulons(edges: pd.DataFrame, choice: RegulonChoice = RegulonChoice()
     """
     has_probability = "probability" in edges and bool(edges["probability"].notna().any())
     check_choice(edges, choice, has_probability)
-    least = (choice.probability or PROBABILITY) if has_probability else None
+    least = (choice.probability or CONFIDENT) if has_probability else None
     top = choice.top or (None if has_probability else TOP)
     kept = edges if least is None else edges[edges["probability"] >= least]
     if choice.keep_known:

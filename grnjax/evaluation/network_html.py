@@ -37,24 +37,3 @@ def show(value: object) -> str:
     if isinstance(value, float):
         return "" if pd.isna(value) else f"{value:.3g}"
     return escape(str(value))
-
-
-def tell_trust(rows: Sequence[dict], method: str) -> str:
-    """How often the method finds hidden known edges beside the best trivial row, in a sentence.
-
-    Empty where nothing was known to judge by.
-    """
-    table = pd.DataFrame(list(rows))
-    if table.empty or "ap_ratio" not in table:
-        return ""
-    means = table.groupby("method", sort=False)["ap_ratio"].mean().dropna()
-    if method not in means:
-        return ""
-    text = (
-        f"Finds known edges that it was not shown {means[method]:.1f} times as often as a random "
-        "order"
-    )
-    others = means.drop(method)
-    if others.empty:
-        return f"{text}."
-    return f"{text}; the best trivial row ({others.idxmax()}) {others.max():.1f} times."

@@ -14,14 +14,13 @@ import pandas as pd
 from grnjax.config import Settings
 from grnjax.errors import ConfigError, EdgeFormatError, GeneMismatchError
 from grnjax.storage.files import write_atomic
+from grnjax.types import CONFIDENT
 
 if TYPE_CHECKING:  # pictures are imported when one is drawn
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 FORMATS = (".png", ".svg", ".pdf")
-CONFIDENT = 0.5
-"""Least probability of a confident target."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

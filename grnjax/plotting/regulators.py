@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from grnjax.config import Positive
 from grnjax.errors import ConfigError
-from grnjax.plotting.picture import CONFIDENT, PictureConfig, are_confident, take_edges
+from grnjax.plotting.picture import PictureConfig, are_confident, take_edges
 from grnjax.plotting.style import (
     COLOURS,
     INK,
@@ -21,6 +21,7 @@ from grnjax.plotting.style import (
     put_legend,
     set_title,
 )
+from grnjax.types import CONFIDENT
 
 BAR = 0.68  # height, where bars stand one apart
 KINDS = {  # status: name in the legend, how it is drawn

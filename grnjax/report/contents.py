@@ -1,19 +1,15 @@
 """What a run folder holds, read for people: its record, its edges and its other tables."""
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from grnjax.errors import ConfigError
 from grnjax.methods.method import MethodConfig
-from grnjax.storage.outputs import RESULT
+from grnjax.tasks.run_reading import EDGES, read_result, read_table
 
-EDGES = "edges.tsv"
-WORDS = ("TF", "target", "status", "unseen", "rests_on")
 TERM = "logit: "
 TABLES = ("tfs", "tf_differences", "edge_differences")
 
@@ -55,7 +51,11 @@ def read_contents(folder: str | Path) -> Contents:
         ConfigError: no finished run of `grnjax infer`, or files that are not as it left them.
     """
     folder = Path(folder)
-    record = read_record(folder)
+    record = read_result(folder)
+    if record.get("command") != "infer":
+        raise ConfigError(
+            f"{folder} is a run of grnjax {record.get('command')}; reports are of grnjax infer."
+        )
     edges = None
     if "groups" not in record:
         edges = read_table(folder / EDGES).rename(columns={"TF": "tf"})
@@ -65,56 +65,6 @@ def read_contents(folder: str | Path) -> Contents:
     there = [name for name in TABLES if (folder / f"{name}.tsv").is_file()]
     tables = {name: read_table(folder / f"{name}.tsv") for name in there}
     return Contents(record=record, edges=edges, tables=tables, folder=folder)
-
-
-def read_record(folder: Path) -> dict:
-    """run.json of a finished run of `grnjax infer`."""
-    path = folder / RESULT
-    if not path.is_file():
-        what = (
-            "has no run.json, so no run has finished there" if folder.is_dir() else "is no folder"
-        )
-        raise ConfigError(f"{folder} {what}; give the --out of a finished grnjax infer.")
-    try:
-        record = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} is not the JSON that a run writes: {error}.") from error
-    if not isinstance(record, dict) or record.get("command") != "infer":
-        what = record.get("command") if isinstance(record, dict) else None
-        raise ConfigError(
-            f"{folder} is a run of {what or 'another program'}; reports are made of grnjax infer."
-        )
-    return record
-
-
-def read_table(path: Path) -> pd.DataFrame:
-    """A table of the run; names such as NA are names, and numbers that are missing are NaN.
-
-    Raises:
-        ConfigError: it is missing, or no such table.
-    """
-    try:
-        heading = pd.read_csv(path, sep="\t", nrows=0).columns
-        first = pd.read_csv(path, sep="\t", nrows=200, keep_default_na=False, dtype=str)
-        words = [name for name in heading if name in WORDS or is_words(first[name])]
-        numbers = [name for name in heading if name not in words]
-        return pd.read_csv(
-            path,
-            sep="\t",
-            keep_default_na=False,
-            na_values={name: ["", "nan"] for name in numbers},
-            dtype={**dict.fromkeys(words, str), **dict.fromkeys(numbers, np.float32)},
-        )
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path} is missing, and the report is made of it.") from error
-    except (ValueError, KeyError, pd.errors.ParserError) as error:
-        raise ConfigError(f"{path} is not the table that a run writes: {error}.") from error
-
-
-def is_words(values: pd.Series) -> bool:
-    """Whether a column holds other things than numbers."""
-    filled = values[values != ""]
-    return bool(pd.to_numeric(filled, errors="coerce").isna().any())
 
 
 def find_method(name: str) -> type[MethodConfig] | None:

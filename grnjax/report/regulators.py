@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from grnjax.report.contents import Contents
+from grnjax.types import CONFIDENT
 
-CONFIDENT = 0.5
 LISTED = 1000
 
 

@@ -13,7 +13,8 @@ from scipy import sparse
 from grnjax.data.pair_scores import look_up_pairs
 from grnjax.data.regulon_choice import RegulonChoice, choose_regulons
 from grnjax.data.regulon_set import Regulons
-from grnjax.evaluation.network_html import draw_table, tell_trust
+from grnjax.evaluation.network_html import draw_table
+from grnjax.evaluation.trust import HELD_OUT, KNOWN, compare_rows
 from grnjax.storage.files import to_plain
 from grnjax.types import Fold, GeneTable, LabelledPairs
 
@@ -54,8 +55,9 @@ class RankedNetwork:
         tfs, targets = self.edges["tf"].nunique(), self.edges["target"].nunique()
         title = f"Ranked network by {self.method}"
         lines = [f"{len(self.edges):,} edges of {tfs:,} TFs and {targets:,} targets"]
-        trust = tell_trust(self.rows, self.method)
-        return draw_table(self.edges, title, lines + [trust] * bool(trust))
+        what = HELD_OUT if self.calibration else KNOWN
+        trust = compare_rows(self.rows, self.method, what) if self.rows else None
+        return draw_table(self.edges, title, lines + ([trust.sentence] if trust else []))
 
     def score(self, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
         """How likely these pairs are, also those that the table of edges leaves out.

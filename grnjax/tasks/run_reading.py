@@ -27,7 +27,10 @@ from grnjax.types import GeneTable
 
 EDGES, NETWORK, SCORES = "edges.tsv", "network.h5ad", "scores.npz"
 DIFFERENCES = {"tfs": "tf_differences.tsv", "edges": "edge_differences.tsv"}
-WORDS = {"TF", "tf", "target", "status", "unseen", "group", "regulon", "region", "name"}
+WORDS = {
+    *("TF", "tf", "target", "status", "unseen", "group", "regulon", "region", "name"),
+    *("rests_on", "ranked_by"),
+}
 """Columns of text; all others hold numbers."""
 
 
@@ -166,7 +169,7 @@ def read_table(path: Path) -> pd.DataFrame:
     try:
         headings = pd.read_csv(path, sep="\t", nrows=0).columns
         words = {name: str for name in headings if name in WORDS}
-        empty = {name: [""] for name in headings if name not in words}
+        empty = {name: ["", "nan"] for name in headings if name not in words}
         return pd.read_csv(
             path,
             sep="\t",

@@ -4,9 +4,10 @@ import dataclasses
 
 import pytest
 
+from grnjax.evaluation.trust import compare_rows
 from grnjax.report.contents import Contents, read_contents
 from grnjax.report.screen import write_screen
-from grnjax.report.trust import compare_rows, tell_trust
+from grnjax.report.trust import tell_trust
 from tests.report.conftest import make_edges, make_record, make_rows
 
 

@@ -28,7 +28,11 @@ def learned():
     genes = GeneTable(names, names < "C", np.zeros((0, 4), np.float32), names != "")
     edges = pd.DataFrame({"tf": ["A", "B"], "target": ["B", "C"], "importance": [0.9, 0.2]})
     edges = edges.assign(probability=[0.8, 0.1], status=["new", "known"])
-    rows = [{"method": m, "ap_ratio": x} for m, x in (("own", 2.1), ("own", 2.3), ("<b>", 1.5))]
+    rows = [
+        {"method": name, "seed": 0, "draw": draw, "ap_ratio": x, "early_precision_ratio": 2 * x}
+        for name, ratios in (("own", (2.1, 2.3)), ("<b>", (1.4, 1.6)))
+        for draw, x in enumerate(ratios)
+    ]
     every = pd.DataFrame([[np.nan, 0.9, 0.1, 0.1], [0.1, np.nan, 0.2, 0.5]], names[:2], names)
     calibration = {"slope": 1.0, "offset": -1.0, "reliability_error": 0.01}
     kept = {"calibration": calibration, "every_score": every}
@@ -83,7 +87,11 @@ def test_a_notebook_shows_a_table_with_a_line_of_trust_and_nothing_of_it_is_mark
     edges = learned.edges.assign(target=["<script>x</script>", "C"])
     html = RankedNetwork(method="own", genes=learned.genes, edges=edges, rows=learned.rows)
     text = html._repr_html_()
-    assert "2.2 times" in text and "1.5 times" in text and "2 edges of 2 TFs" in text
+    assert (
+        "4.4 times as often as chance" in text
+        and "1.5 times" in text
+        and "2 edges of 2 TFs" in text
+    )
     assert "<script" not in text and "&lt;script&gt;" in text and "&lt;b&gt;" in text
     assert text.count("<tr>") == 3 and len(text) < 4000
     bare = RankedNetwork(method="own", genes=learned.genes, edges=edges, rows=[])

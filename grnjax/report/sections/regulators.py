@@ -4,7 +4,8 @@ import pandas as pd
 
 from grnjax.report.contents import TERM, Contents
 from grnjax.report.payload import Regulon
-from grnjax.report.regulators import CONFIDENT, find_regulators
+from grnjax.report.regulators import find_regulators
+from grnjax.types import CONFIDENT
 
 ORDER, TITLE = 20, "Regulators"
 MOST_TFS = 2000
