@@ -119,7 +119,9 @@ def read_result(folder: Path) -> dict[str, Any]:
             raise ConfigError(
                 f"{folder}: this run has not finished; the command that began it goes on from here."
             )
-        raise ConfigError(f"{folder} is no folder of a run: it has no {RESULT}.")
+        raise ConfigError(
+            f"{folder} is no folder of a run: it has no {RESULT}; give the --out of a finished run."
+        )
     try:
         told = json.loads(path.read_bytes())
         if not isinstance(told, dict):
