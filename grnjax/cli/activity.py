@@ -77,7 +77,7 @@ def run(args: list[str]) -> None:
         data=command.data,
         seed=command.seed,
     )
-    write_results(command, found, record)
+    write_results(command, found, record, {key: values[key] for key in PATHS})
     print_results(command, found)
 
 
@@ -149,7 +149,7 @@ def name_tables(command: ActivityCommand) -> dict[str, Path]:
     return {name: command.out.with_suffix(f".{name}.tsv") for name in asked}
 
 
-def write_results(command: ActivityCommand, found: Activity, record: dict) -> None:
+def write_results(command: ActivityCommand, found: Activity, record: dict, paths: dict) -> None:
     """The AnnData file, the table if one is asked for, and last the record of both."""
     tables = {name: getattr(found, name) for name in name_tables(command)}
     adata = found.put_into(found.source)  # which was read for this run
@@ -177,6 +177,7 @@ def write_results(command: ActivityCommand, found: Activity, record: dict) -> No
         list_wanted(command),
         report=found.report,
         regulons=thresholds,
+        paths=paths,
     )
 
 

@@ -10,11 +10,11 @@ from grnjax import config as settings
 from grnjax.cli.infer_by_group import infer_by_group
 from grnjax.cli.infer_results import (
     describe_network,
-    make_report,
     print_results,
     print_screen,
 )
 from grnjax.cli.old_flags import translate
+from grnjax.cli.report import make_report
 from grnjax.cli.run_folder import Run
 from grnjax.data.expression import DataConfig
 from grnjax.data.simulator import EmbeddedConfig

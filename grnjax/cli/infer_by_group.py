@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from grnjax.cli.infer_results import describe_network, make_report
+from grnjax.cli.infer_results import describe_network
+from grnjax.cli.report import make_report
 from grnjax.cli.run_folder import Run
 from grnjax.data.names import show_name
 from grnjax.report.group_screen import write_group_screen

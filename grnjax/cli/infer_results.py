@@ -2,12 +2,9 @@
 
 from pathlib import Path
 
-from grnjax.errors import GrnjaxError
 from grnjax.evaluation.report import format_table, summarise
 from grnjax.methods.kernel_factor.explanation import summarise_worth
-from grnjax.progress import logger
 from grnjax.report.contents import Contents
-from grnjax.report.page import write_report
 from grnjax.report.screen import write_screen
 from grnjax.tasks.ranked_network import RankedNetwork
 
@@ -32,15 +29,6 @@ def describe_network(network: RankedNetwork, *, seed: int, data: dict, more: dic
         "metrics": {key: value for key, value in metrics.items() if value},
     }
     return results | ({"found": network.report} if network.report else {})
-
-
-def make_report(folder: Path) -> Path | None:
-    """The report of a finished run; None, and why there is none, where it cannot be made."""
-    try:
-        return write_report(folder)
-    except (GrnjaxError, OSError) as error:
-        logger.warning("no report.html: %s", error)
-        return None
 
 
 def print_screen(network: RankedNetwork, record: dict, out: Path, report: Path | None) -> None:

@@ -1,4 +1,4 @@
-"""`grnjax report`: the report of a finished run, made again from its folder alone."""
+"""`grnjax report`: the report of a finished run, made again from what it has left alone."""
 
 import dataclasses
 from pathlib import Path
@@ -7,20 +7,22 @@ from tyro.conf import Positional
 
 from grnjax import config as settings
 from grnjax.config import Settings
+from grnjax.errors import GrnjaxError
+from grnjax.progress import logger
 from grnjax.report.page import write_report
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ReportCommand(Settings):
-    """Make the report of a finished `grnjax infer` again, from its folder alone.
+    """Make the report of a finished run of infer, train or activity, from what it has left alone.
 
     One HTML file that opens anywhere, offline. It needs Jinja2 and Plotly (the extra `report`).
     """
 
     run: Positional[Path]
-    """Run folder."""
+    """Run folder of infer or train, or the file that activity has written."""
     out: Path | None = None
-    """File to write; by default report.html in the folder."""
+    """File to write; by default report.html in the folder, or beside the file, named as it is."""
 
 
 def run(args: list[str]) -> None:
@@ -28,3 +30,12 @@ def run(args: list[str]) -> None:
     command = settings.parse(ReportCommand, args, program="grnjax report")
     path = write_report(command.run, command.out)
     print(f"Report: {path} ({path.stat().st_size / 1e6:.1f} MB)")
+
+
+def make_report(folder: Path) -> Path | None:
+    """The report of a finished run; None, and why there is none, where it cannot be made."""
+    try:
+        return write_report(folder)
+    except (GrnjaxError, OSError) as error:
+        logger.warning("no report.html: %s", error)
+        return None

@@ -8,6 +8,7 @@ from tyro.conf import Positional
 
 from grnjax import config as settings
 from grnjax.cli.old_flags import translate
+from grnjax.cli.report import make_report
 from grnjax.cli.run_folder import Run
 from grnjax.data.data_set import LoadedSet
 from grnjax.data.expression import DataConfig
@@ -106,7 +107,7 @@ def run(args: list[str]) -> None:
         )
         run.finish({"data": dataset.report, "metrics": results.record()})
     if run.is_first:
-        print_results(results, command.out)
+        print_results(results, command.out, make_report(command.out))
 
 
 def with_option(method: MethodConfig, option: str) -> MethodConfig:
@@ -139,12 +140,14 @@ def inputs_of_set(found: LoadedSet, data: DataConfig) -> dict[str, str | Path | 
     return {"folder": found.path, **outside}
 
 
-def print_results(results: Results, out: Path) -> None:
+def print_results(results: Results, out: Path, report: Path | None) -> None:
     """The tables a user wants to see first."""
     differences = format_differences(results.method, results.record()["paired_differences"])
     print(f"\n{format_table(results.summary)}\n\n{differences}")
     if results.reconstructions:
         print(f"\n{format_reconstructions(results.reconstructions)}")
+    if report is not None:
+        print(f"\nReport: {report}")
     print(f"\nEverything else is in {out / 'run.json'}")
 
 

@@ -40,16 +40,22 @@ class Page:
     payload: Payload
 
 
-def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
-    """Writes the report of a finished run; by default into its folder. The path comes back.
+def write_report(run: str | Path, out: str | Path | None = None) -> Path:
+    """Writes the report of a finished run. The path comes back.
+
+    Args:
+        run: folder of `grnjax infer` or `train`, or file that `grnjax activity` has written.
+        out: by default report.html in the folder, or beside the file and named as it is.
 
     Raises:
         MissingExtraError: Jinja2 or Plotly is not installed.
-        ConfigError: no finished run of `grnjax infer`, or files that are not as it left them.
+        ConfigError: no finished run of these commands, or files that are not as it left them.
     """
     check_packages()
-    path = Path(out) if out is not None else Path(folder) / REPORT
-    write_atomic(path, render_report(read_contents(folder)))
+    run = Path(run)
+    beside = run / REPORT if run.is_dir() else run.with_suffix(".html")
+    path = Path(out) if out is not None else beside
+    write_atomic(path, render_report(read_contents(run)))
     return path
 
 
@@ -67,7 +73,7 @@ def render_report(contents: Contents) -> str:
     page = Page(contents, read_networks(contents), Payload())
     environment = make_environment()
     found = []
-    for module in list_sections():
+    for module in list_sections(contents.command):
         values = module.build(contents, page)
         if values is not None:
             name = module.__name__.rpartition(".")[2]
@@ -87,9 +93,11 @@ def render_report(contents: Contents) -> str:
 
 
 def read_networks(contents: Contents) -> dict[str, Contents]:
-    """The network of each group, or the one of the run under ""."""
+    """The network of each group, or the one of the run under ""; none where it ranks none."""
     if contents.edges is not None:
         return {"": contents}
+    if "groups" not in contents.record:
+        return {}
     folders = contents.record["groups"]["folders"]
     for folder in folders.values():
         if Path(folder).is_absolute() or ".." in Path(folder).parts:
@@ -97,11 +105,12 @@ def read_networks(contents: Contents) -> dict[str, Contents]:
     return {name: read_contents(contents.folder / folder) for name, folder in folders.items()}
 
 
-def list_sections() -> list[ModuleType]:
-    """The modules of `grnjax/report/sections`, in their order."""
+def list_sections(command: str) -> list[ModuleType]:
+    """The modules of `grnjax/report/sections` that tell of runs of this command, in their order."""
     names = [found.name for found in pkgutil.iter_modules(sections.__path__)]
     modules = [importlib.import_module(f"{sections.__name__}.{name}") for name in names]
-    return sorted(modules, key=lambda module: module.ORDER)
+    own = [module for module in modules if command in module.COMMANDS]
+    return sorted(own, key=lambda module: module.ORDER)
 
 
 def make_environment() -> Any:
@@ -140,21 +149,53 @@ def read_plotly() -> Any:
 def describe_head(contents: Contents) -> dict:
     """Title and key facts at the top of the page."""
     record = contents.record
+    kind, source = KINDS[contents.command](contents)
+    return {
+        "kind": kind,
+        "source": source,
+        "facts": list_facts(contents),
+        "group": record.get("group"),
+        "by": (record.get("groups") or {}).get("by"),
+    }
+
+
+def name_network(contents: Contents) -> tuple[str, str]:
+    """What `infer` has found, and in what."""
+    given = (contents.record.get("config") or {}).get("expression")
+    return "Gene regulatory network", Path(given).name if given else "The simulated example"
+
+
+def name_benchmark(contents: Contents) -> tuple[str, str]:
+    """What `train` has judged, and on what: the folders of a set of BEELINE's, in full."""
+    given = Path((contents.record.get("config") or {}).get("folder") or "benchmark")
+    return "Benchmark of link prediction", "/".join(given.parts[-3:])
+
+
+def name_cells(contents: Contents) -> tuple[str, str]:
+    """What `activity` has scored."""
+    return "Activity of regulons", contents.folder.name
+
+
+KINDS = {"infer": name_network, "train": name_benchmark, "activity": name_cells}
+
+
+def list_facts(contents: Contents) -> list[tuple[str, str]]:
+    """The figures that say how large the run is."""
+    record = contents.record
+    if contents.command == "activity":
+        report = record.get("report") or {}
+        cells = (report.get("cells") or {}).get("cells", 0)
+        return [("cells", f"{cells:,}"), ("regulons", f"{len(record.get('regulons') or []):,}")]
     data = record.get("data") or {}
-    source = record.get("config", {}).get("expression")
-    name = Path(source).name if source else "The simulated example"
     facts = [("method", contents.method)]
     facts += [(word, f"{data[word]:,}") for word in ("cells", "genes") if data.get(word)]
     if data.get("tfs"):
         facts.append(("TFs", f"{data['tfs']:,}"))
-    if contents.edges is not None:
+    if contents.command == "train":
+        draws = {row["draw"] for row in contents.metrics.get("rows") or []}
+        facts.append(("draws", f"{len(draws):,}"))
+    elif contents.edges is not None:
         facts.append(("ranked pairs", f"{len(contents.edges):,}"))
     else:
         facts.append(("groups", f"{len(record['groups']['cells']):,}"))
-    group = record.get("group")
-    return {
-        "source": name,
-        "facts": facts,
-        "group": group,
-        "by": (record.get("groups") or {}).get("by"),
-    }
+    return facts

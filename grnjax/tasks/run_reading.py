@@ -122,6 +122,11 @@ def read_result(folder: Path) -> dict[str, Any]:
         raise ConfigError(
             f"{folder} is no folder of a run: it has no {RESULT}; give the --out of a finished run."
         )
+    return parse_record(path)
+
+
+def parse_record(path: Path) -> dict[str, Any]:
+    """What a record that a command has written says."""
     try:
         told = json.loads(path.read_bytes())
         if not isinstance(told, dict):

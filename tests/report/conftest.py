@@ -1,5 +1,6 @@
 """Run folders as `grnjax infer` leaves them, written by hand: one network, and two groups."""
 
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +10,8 @@ from grnjax.storage.outputs import write_result
 
 EVIL = "<img src=x onerror=alert(1)>"
 TERMS = ("base", "co-expression", "motifs")
+NONE = {"mean": None, "half_width": None, "positive": 0, "draws": 0}  # too few draws
+AHEAD = {"mean": 0.123, "half_width": 0.045, "positive": 4, "draws": 5}
 TRIVIAL = {"TF rate": 2.0, "degree product": 3.0, "absolute Pearson": 4.0}
 
 
@@ -113,3 +116,38 @@ def group_folder(tmp_path_factory):
     }
     report["notes"] = ["No known edge is learned from."]
     return write_run(folder, None, make_record(groups=report, method="pearson", blocks=[]))
+
+
+@pytest.fixture(scope="session")
+def benchmark_folder(tmp_path_factory):
+    """A run of `train` on a set of BEELINE's."""
+    ahead = {"auroc": NONE, "average_precision": AHEAD}
+    metrics = {"rows": make_rows("scRegNet", 6.0), "paired_differences": {"TF rate": ahead}}
+    config = {"folder": "data/Specific/hESC/TFs+500", "seeds": [0, 1]}
+    record = make_record(command="train", config=config, metrics=metrics)
+    del record["method"]
+    return write_run(tmp_path_factory.mktemp("report") / "run", None, record)
+
+
+@pytest.fixture(scope="session")
+def activity_file(tmp_path_factory, cli):
+    """A file of `grnjax activity`: the regulon of A is active in the cells of type x alone."""
+    folder = tmp_path_factory.mktemp("activity")
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(1.0, (60, 40))
+    counts[:30, :10] += 8
+    genes = [f"G{number}" for number in range(39)] + [EVIL]
+    obs = pd.DataFrame({"kind": ["x"] * 30 + ["y"] * 30}, index=[f"c{n}" for n in range(60)])
+    cells = anndata.AnnData(counts.astype(np.float32), obs, pd.DataFrame(index=genes))
+    cells.write_h5ad(folder / "cells.h5ad")
+    targets = {"A": genes[:10], "B": genes[-12:]}
+    rows = [(tf, gene, 1.0) for tf, own in targets.items() for gene in own]
+    table = pd.DataFrame(rows, columns=["source", "target", "weight"])
+    table.to_csv(folder / "regulons.tsv", sep="\t", index=False)
+    out = folder / "activity.h5ad"
+    outcome = cli(
+        *("activity", folder / "cells.h5ad", "--regulons", folder / "regulons.tsv"),
+        *("--groups", "kind", "--aucell.top-share", "0.3", "--out", out),
+    )
+    assert outcome.status == 0, outcome.err
+    return out

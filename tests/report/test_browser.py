@@ -87,9 +87,10 @@ def test_groups_are_chosen_and_print_shows_all(open_page, group_folder):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_no_serious_violation_and_no_sideways_scroll(open_page, run_folder, width, scheme):
+@pytest.mark.parametrize("run", ["run_folder", "benchmark_folder", "activity_file"])
+def test_no_serious_violation_and_no_sideways_scroll(open_page, request, run, width, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-    page = open_page(run_folder, width=width, scheme=scheme)
+    page = open_page(request.getfixturevalue(run), width=width, scheme=scheme)
     found = axe.Axe().run(page).response["violations"]
     serious = [x["id"] for x in found if x["impact"] in ("serious", "critical")]
     assert not serious, [node["html"] for x in found for node in x["nodes"]][:5]

@@ -80,7 +80,7 @@ def test_as_many_targets_as_there_is_room_for():
 
 
 def test_without_the_extra_infer_says_in_one_line_what_to_install(run_folder, monkeypatch, caplog):
-    from grnjax.cli.infer_results import make_report
+    from grnjax.cli.report import make_report
 
     monkeypatch.setitem(sys.modules, "jinja2", None)
     assert make_report(run_folder) is None

@@ -7,17 +7,28 @@ from grnjax.config.records import CLASS
 from grnjax.data.expression import DataConfig
 from grnjax.data.simulator import EmbeddedConfig
 from grnjax.report.contents import Contents, find_method
+from grnjax.tasks.activity import ActivityConfig
 from grnjax.tasks.compendium_evidence import ListsConfig
 from grnjax.tasks.group_networks import GroupConfig
 from grnjax.tasks.network_inference import InferenceConfig
+from grnjax.tasks.reference_mapping import MappingConfig
+from grnjax.tasks.split_fits import LinkPredictionConfig
 
 ORDER, TITLE = 80, "How it was made"
+COMMANDS = ("infer", "train", "activity")
 PARTS = {
     "data": DataConfig,
     "embedded": EmbeddedConfig,
     "lists": ListsConfig,
     "groups": GroupConfig,
+    "mapping": MappingConfig,
 }
+COMMANDS_OF = {
+    "infer": InferenceConfig,
+    "train": LinkPredictionConfig,
+    "activity": ActivityConfig,
+}
+FIRST = {"infer": "expression", "train": "folder", "activity": "cells"}
 UNSET = (None, False, [], 0, "auto", "measured")  # defaults of what the command adds
 
 
@@ -36,25 +47,29 @@ def build(contents: Contents, page) -> dict | None:
 
 def write_command(contents: Contents) -> str:
     """The command line that makes this run again: every setting that is not its default."""
-    config = contents.record.get("config") or {}
-    defaults = list_defaults(contents)
-    words = ["grnjax", "infer"]
-    words += [config["expression"]] if config.get("expression") else []
-    words.append(f"--method={contents.method}")
+    record, kind = contents.record, contents.command
+    config = {**(record.get("config") or {}), **(record.get("paths") or {})}
+    defaults = list_defaults(contents, config)
+    words = ["grnjax", kind]
+    words += [config[FIRST[kind]]] if config.get(FIRST[kind]) else []
+    if kind != "activity":
+        words.append(f"--method={contents.method}")
     for key, value in list_settings(config):
         known = key in defaults
-        if key == "expression" or (value == defaults[key] if known else value in UNSET):
+        if key == FIRST[kind] or (value == defaults[key] if known else value in UNSET):
             continue
         words += write_flag(key, value)
-    return shlex.join([*map(str, words), "--out", contents.folder.name or "grnjax-run"])
+    if kind != "activity":  # whose file is among its paths
+        words += ["--out", contents.folder.name or "grnjax-run"]
+    return shlex.join(map(str, words))
 
 
-def list_defaults(contents: Contents) -> dict[str, object]:
+def list_defaults(contents: Contents, config: dict) -> dict[str, object]:
     """The defaults of all settings that have another one than nothing."""
+    parts = {name: to_json(part()) for name, part in PARTS.items() if name in config}
     kind = find_method(contents.method)
-    parts = {name: to_json(part()) for name, part in PARTS.items()}
     parts |= {"method": to_json(kind())} if kind is not None else {}
-    return dict(list_settings(to_json(InferenceConfig()) | parts))
+    return dict(list_settings(to_json(COMMANDS_OF[contents.command]()) | parts))
 
 
 def list_settings(values: dict, prefix: str = "") -> list[tuple[str, object]]:

@@ -3,6 +3,7 @@
 from grnjax.report.contents import Contents
 
 ORDER, TITLE = 60, "Data"
+COMMANDS = ("infer", "train", "activity")
 HIDDEN = {"digest"}
 
 
@@ -12,7 +13,9 @@ def build(contents: Contents, page) -> dict | None:
     parts = {"data": record.get("data") or {}, "evidence": record.get("evidence") or {}}
     if record.get("found"):
         parts["found"] = record["found"]
-    if contents.edges is None:
+    if record.get("report"):
+        parts["data"] = record["report"]
+    if page.networks and contents.edges is None:
         first = next(iter(page.networks.values()))
         parts["found"] = first.record.get("found") or {}
         parts["evidence"] = first.record.get("evidence") or {}

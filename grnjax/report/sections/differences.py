@@ -3,8 +3,10 @@
 import pandas as pd
 
 from grnjax.report.contents import Contents
+from grnjax.report.heat_map import MOST_TOLD, draw_heat_map
 
 ORDER, TITLE = 50, "Differences between groups"
+COMMANDS = ("infer",)
 MOST_TFS, A_GROUP, MOST_EDGES = 30, 4, 20
 
 
@@ -32,18 +34,10 @@ def build(contents: Contents, page) -> dict | None:
 def draw(tfs: pd.DataFrame, names: list[str], page) -> dict:
     """The share of the cells of each group that have each TF."""
     table = tfs.pivot_table(index="tf", columns="group", values="detected", aggfunc="first")
-    table = table.loc[names[::-1]]
-    trace = {
-        "type": "heatmap", "x": list(table.columns), "y": list(table.index),
-        "z": [[round(float(x), 3) for x in row] for row in table.fillna(0).to_numpy()],
-        "hovertemplate": "%{y}: in %{z:.0%} of the cells of %{x}<extra></extra>",
-        "colorscale": "scale", "xgap": 2, "ygap": 2, "zmin": 0, "zmax": 1,
-        "colorbar": {"title": {"text": "share of cells", "side": "right"}, "thickness": 10,
-                     "tickformat": ".0%", "outlinewidth": 0},
-    }  # fmt: skip
-    layout = {"xaxis": {"type": "category", "tickangle": -40, "automargin": True},
-              "yaxis": {"type": "category", "automargin": True}}  # fmt: skip
-    name = page.payload.add_chart("differences", [trace], layout, height=170 + 20 * len(table))
+    table = table.loc[names].fillna(0)
+    hover = "%{y}: in %{customdata:.0%} of the cells of %{x}"
+    bar = {"title": {"text": "share of cells", "side": "right"}, "tickformat": ".0%"}
+    name = draw_heat_map(page.payload, "differences", table, table, hover=hover, bar=bar)
     peaks = table.idxmax(axis=1)
-    told = [f"{tf} in {peaks[tf]} ({table.loc[tf, peaks[tf]]:.0%})" for tf in names[:8]]
+    told = [f"{tf} in {peaks[tf]} ({table.loc[tf, peaks[tf]]:.0%})" for tf in names[:MOST_TOLD]]
     return {"chart": name, "alt": f"TFs and where most cells have them: {', '.join(told)}."}

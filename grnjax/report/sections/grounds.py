@@ -4,6 +4,7 @@ from grnjax.report.contents import Contents
 from grnjax.report.screen import tell_grounds
 
 ORDER, TITLE = 30, "What it rests on"
+COMMANDS = ("infer",)
 MOST_SHOWN = 14
 
 

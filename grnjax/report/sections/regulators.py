@@ -8,6 +8,7 @@ from grnjax.report.regulators import find_regulators
 from grnjax.types import CONFIDENT
 
 ORDER, TITLE = 20, "Regulators"
+COMMANDS = ("infer",)
 MOST_TFS = 2000
 
 

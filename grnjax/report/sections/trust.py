@@ -2,31 +2,17 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 
-from grnjax.evaluation.report import COLUMNS, summarise
 from grnjax.report.contents import Contents
 from grnjax.report.curves import bin_probabilities, find_curve
+from grnjax.report.rows import draw_bars, explain, plain, tabulate
 from grnjax.report.trust import count_classes, tell_trust
 
 ORDER, TITLE = 10, "How far to trust it"
+COMMANDS = ("infer",)
 FEWEST_BINS = 3
 
-EXPLAINED = {
-    "auroc": "how often a true pair is ranked above another one; .5 is chance.",
-    "average_precision": "the share of true pairs among the best, averaged over all depths of the "
-    "ranking; chance is the share of true pairs.",
-    "ap_ratio": "AP over chance.",
-    "early_precision_ratio": "the share of true pairs among as many best pairs as there are true "
-    "ones, over chance.",
-    "within_tf_auroc": "AUROC among the pairs of one TF, the mean over TFs: knowing which TFs have "
-    "many targets does not help.",
-    "within_target_auroc": "AUROC among the pairs of one target: knowing which genes are regulated "
-    "by many does not help.",
-    "swap_micro": "of two TFs and two targets, how often the true pairing is preferred: no base "
-    "rate helps, and .5 is chance.",
-}
 TITLES = {
     "hidden_rows": "True edges that were hidden, against true non-edges",
     "rows": "Known edges against other pairs",
@@ -38,11 +24,10 @@ def build(contents: Contents, page) -> dict | None:
     if contents.edges is None:
         return build_groups(page.networks)
     tables = [
-        tabulate(contents.metrics[key], title, contents)
+        tabulate(contents.metrics[key], title, contents.method)
         for key, title in TITLES.items()
         if contents.metrics.get(key)
     ]
-    shown = {name for table in tables for name in table["keys"]}
     curve, why = draw_curve(contents, page)
     return {
         "told": tell_trust(contents),
@@ -51,8 +36,8 @@ def build(contents: Contents, page) -> dict | None:
         "classes": list_classes(contents),
         "calibration": draw_calibration(contents, page),
         "curve": curve,
-        "bars": draw_bars(contents, page),
-        "explained": {COLUMNS[key]: words for key, words in EXPLAINED.items() if key in shown},
+        "bars": draw_first(contents, page),
+        "explained": explain(tables),
         "why": why,
     }
 
@@ -79,18 +64,6 @@ def list_classes(contents: Contents) -> list[dict]:
     """What the rankings of the TFs rest on, where the method says so."""
     table = contents.tables.get("tfs")
     return count_classes(table) if table is not None and "rests_on" in table else []
-
-
-def tabulate(rows: list[dict], title: str, contents: Contents) -> dict:
-    """The figures of the method and of each trivial row, as text."""
-    summary = summarise(rows)
-    keys = [key for key in COLUMNS if (summary["metric"] == key).any()]
-    lines = []
-    for method, own in summary.groupby("method", sort=False):
-        by_metric = own.set_index("metric")
-        cells = [tuple(by_metric.loc[key, ["mean", "half_width"]]) for key in keys]
-        lines.append({"name": method, "cells": cells, "is_method": method == contents.method})
-    return {"title": title, "keys": keys, "heads": [COLUMNS[key] for key in keys], "lines": lines}
 
 
 def draw_calibration(contents: Contents, page) -> dict | None:
@@ -165,42 +138,14 @@ def draw_curve(contents: Contents, page) -> tuple[dict | None, str]:
     return {"chart": name, "alt": alt}, ""
 
 
+def draw_first(contents: Contents, page) -> dict | None:
+    """The method beside the trivial rows, on the edges that are hardest to fake."""
+    for key, title in TITLES.items():
+        if contents.metrics.get(key):
+            return draw_bars(contents.metrics[key], title, contents.method, page)
+    return None
+
+
 def keep_judged(edges: pd.DataFrame) -> pd.DataFrame:
     """The edges of TFs with a known target: those of the others could not be found."""
     return edges[edges["tf"].isin(edges.loc[edges["status"] == "known", "tf"].unique())]
-
-
-def draw_bars(contents: Contents, page) -> dict | None:
-    """Average precision of the method and of each trivial row, with intervals and chance."""
-    key = next((key for key in TITLES if contents.metrics.get(key)), None)
-    if key is None:
-        return None
-    rows = contents.metrics[key]
-    summary = summarise(rows)
-    own = summary[summary["metric"] == "average_precision"].dropna(subset="mean")
-    own = own.sort_values("mean")
-    chance = float(np.mean([row["prevalence"] for row in rows]))
-    colours = ["var(--method)" if x == contents.method else "var(--other)" for x in own["method"]]
-    names, mean = own["method"].tolist(), plain(own["mean"])
-    traces = [
-        {"type": "scatter", "mode": "markers", "x": mean, "y": names, "showlegend": False,
-         "marker": {"color": colours, "size": 10,
-                    "symbol": ["circle" if x == contents.method else "diamond" for x in names]},
-         "error_x": {"type": "data", "array": plain(own["half_width"].fillna(0)),
-                     "color": "var(--grey)", "thickness": 1.2},
-         "hovertemplate": "%{y}: %{x:.3f}<extra></extra>"},
-        {"x": [chance, chance], "y": [names[0], names[-1]], "mode": "lines", "name": "chance",
-         "line": {"color": "var(--grey)", "dash": "dash", "width": 1.5},
-         "hovertemplate": "chance: %{x:.3f}<extra></extra>"},
-    ]  # fmt: skip
-    layout = {"xaxis": {"title": "average precision", "rangemode": "tozero"},
-              "yaxis": {"automargin": True, "type": "category"}}  # fmt: skip
-    name = page.payload.add_chart("trivial-rows", traces, layout, height=90 + 26 * len(names))
-    told = [f"{n} {m:.3f}" for n, m in zip(names[::-1], mean[::-1], strict=True)]
-    return {"chart": name, "title": TITLES[key],
-            "alt": f"Average precision: {', '.join(told)}; chance {chance:.3f}."}  # fmt: skip
-
-
-def plain(values: pd.Series) -> list:
-    """Numbers of four digits, as JSON has them."""
-    return [float(f"{value:.4g}") for value in values]
