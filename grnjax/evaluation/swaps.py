@@ -143,7 +143,7 @@ def tabulate_targets(label: np.ndarray, score: np.ndarray) -> Table:
     """The arrays that all comparisons read."""
     row, column = np.nonzero(label == 1)
     count = np.bincount(row, minlength=len(label))
-    place = np.zeros((len(label), max(count.max(initial=0), 1)), np.intp)
+    place = np.zeros((len(label), int(count.max(initial=1))), np.intp)
     place[row, np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)] = column
     by_target = np.ascontiguousarray((label == 0).T), np.ascontiguousarray(score.T)
     own, reach = np.take_along_axis(score, place, axis=1), float(np.ptp(score))

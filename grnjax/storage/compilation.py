@@ -8,6 +8,7 @@ It may be deleted at any time, even while a program runs.
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import jax
 
@@ -30,9 +31,10 @@ def keep_compilations() -> Path | None:
     chosen = os.environ.get(VARIABLE, "")
     if chosen == OFF:
         jax.config.update("jax_enable_compilation_cache", False)
-    if not jax.config.jax_enable_compilation_cache:  # type: ignore[attr-defined]
+    options: Any = jax.config  # whose attributes some releases declare
+    if not options.jax_enable_compilation_cache:
         return None
-    if present := jax.config.jax_compilation_cache_dir:  # type: ignore[attr-defined]
+    if present := options.jax_compilation_cache_dir:
         return Path(present)
     # The real path, so that no link on the way can be turned elsewhere after the check.
     folder = Path(os.path.realpath(chosen or user_cache() / "grnjax" / "compiled"))
