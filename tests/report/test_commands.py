@@ -39,6 +39,7 @@ def test_activity_shows_which_type_has_which_regulon(activity_file, tmp_path):
     command = write_command(contents)
     assert command.startswith(f"grnjax activity {activity_file.parent / 'cells.h5ad'} ")
     assert "--aucell.top-share 0.3" in command and "--groups kind" in command
+    assert "--assign" not in command and "Nothing was dropped" in html
 
 
 def test_activity_that_was_changed_is_not_told(activity_file, tmp_path):

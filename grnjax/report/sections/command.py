@@ -29,7 +29,7 @@ COMMANDS_OF = {
     "activity": ActivityConfig,
 }
 FIRST = {"infer": "expression", "train": "folder", "activity": "cells"}
-UNSET = (None, False, [], 0, "auto", "measured")  # defaults of what the command adds
+UNSET = (None, False, [], 0, "auto", "measured", "aucell")  # defaults of what the command adds
 
 
 def build(contents: Contents, page) -> dict | None:

@@ -5,6 +5,7 @@ from grnjax.report.contents import Contents
 ORDER, TITLE = 60, "Data"
 COMMANDS = ("infer", "train", "activity")
 HIDDEN = {"digest"}
+KEPT = {"regulons"}  # names that are counted though nothing of them was lost
 
 
 def build(contents: Contents, page) -> dict | None:
@@ -35,7 +36,7 @@ def list_rows(value: dict, prefix: str = "") -> list[dict]:
             names = ", ".join(map(str, item["first"]))
             more = ", ..." if item["count"] > len(item["first"]) else ""
             shown = f"{item['count']:,}" + (f": {names}{more}" if names else "")
-            rows.append({"name": name, "value": shown, "is_lost": item["count"] > 0})
+            rows.append({"name": name, "value": shown, "is_lost": item["count"] > 0 and key not in KEPT})
         elif isinstance(item, dict):
             rows += list_rows(item, f"{name}: ")
         elif isinstance(item, list) and item and isinstance(item[0], dict):
