@@ -96,7 +96,9 @@ def check_command(command: ActivityCommand) -> None:
         raise ConfigError("--mapping settings are those of --assign=nearest; drop them or add it.")
     if (command.specificity or command.differences) and command.groups is None:
         raise ConfigError("--specificity and --differences compare types: give --groups COLUMN.")
-    own = ActivityConfig(groups=command.groups, type_share=command.type_share)
+    if command.donor is not None and not command.differences:
+        raise ConfigError("--donor tells differences over donors: add --differences.")
+    own = ActivityConfig(groups=command.groups, donor=command.donor, type_share=command.type_share)
     given = {name: getattr(command, name) for name in vars(own)}
     if command.reference is not None and given != vars(own):
         raise ConfigError(
@@ -196,7 +198,7 @@ def print_results(command: ActivityCommand, found: Activity) -> None:
         print(f"{str(row.Index)[:31]:<32}{figures}")
     if command.differences:
         best = found.differences.query("difference > 0").groupby("group").head(3)
-        print("\nMost active against all other cells:")
+        print("\nMost active against all other cells, with AUROC:")
         for name, own in best.groupby("group"):
             told = (f"{x.regulon} ({x.auroc:.2f})" for x in own.itertuples())
             print(f"  {name}: {', '.join(told)}")

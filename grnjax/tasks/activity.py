@@ -22,6 +22,7 @@ from grnjax.data.regulon_set import Regulons
 from grnjax.data.regulon_store import StoredActivity, store_activity
 from grnjax.data.regulons import RegulonConfig
 from grnjax.errors import ConfigError, GeneMismatchError
+from grnjax.evaluation.regulon_donors import compare_donors
 from grnjax.evaluation.regulon_groups import compare_activity, measure_specificity
 from grnjax.graphs.activity import AUCellConfig, count_top, score_regulons
 from grnjax.graphs.cell_networks import TYPE_SHARE, CellNetworks, share_by_type
@@ -47,6 +48,8 @@ class ActivityConfig(Settings):
     table: RegulonConfig = RegulonConfig()
     groups: str | None = None
     """Column of .obs with cell types, which then have networks, too."""
+    donor: str | None = None
+    """Column of .obs with donors: differences between groups are told over donors, too."""
     type_share: Share = TYPE_SHARE
     """Share of the cells of a type in which a regulon must be on to be one of the type's."""
     min_targets: Positive = 5
@@ -66,6 +69,7 @@ class Activity:
     groups: np.ndarray | None  # [cell] str, "" where a cell has none
     report: dict
     source: "AnnData"  # the cells
+    donors: np.ndarray | None = None  # [cell] str, "" where a cell has none
     obs: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)  # further columns [cell]
 
     @property
@@ -102,13 +106,19 @@ class Activity:
         """Each type against all other cells, a row a type and regulon, what differs most first.
 
         Wilcoxon's rank-sum test over cells, with Benjamini and Hochberg's q
-        (`evaluation/regulon_groups.py`).
+        (`evaluation/regulon_groups.py`); where donors are known, also tests over their means, by
+        which the rows of a type stand in order (`evaluation/regulon_donors.py`).
 
         Raises:
-            ConfigError: without two cell types.
+            ConfigError: without two cell types, or with donors, but not two.
         """
-        stored = self.stored
-        return compare_activity(stored.activity, self.known_groups, stored.regulons.names)
+        activity, names = self.stored.activity, self.stored.regulons.names
+        table = compare_activity(activity, self.known_groups, names)
+        if self.donors is None:
+            return table
+        over_donors = compare_donors(activity, self.known_groups, self.donors, names)
+        table = table.merge(over_donors, on=["group", "regulon"], how="left")
+        return table.sort_values(["group", "donor_p"], kind="stable", ignore_index=True)
 
     @property
     def known_groups(self) -> np.ndarray:

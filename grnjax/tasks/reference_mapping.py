@@ -68,7 +68,7 @@ def find_activity(
     Args:
         cells: a file or object of expression.
         regulons: a table; or else a reference is given, cells with their activity.
-        config: of a reference, groups and type_share alone count.
+        config: of a reference, groups, donor and type_share alone count.
         mapping: lets the nearest cells lend their networks.
 
     Raises:
@@ -81,16 +81,28 @@ def find_activity(
     if reference is None:
         table = read_regulons(regulons, config.table)
         found = read_cells(cells, data, {*table.edges["target"]})
-        return measure_activity(found, table, config, seed=seed)
+        donors = take_donors(found, config.donor)
+        activity = measure_activity(found, table, config, seed=seed)
+        return dataclasses.replace(activity, donors=donors)
     source = str(reference) if isinstance(reference, (str, Path)) else "reference"
     is_path = source != "reference"
     lender = read_annotated(reference, EdgeFormatError) if is_path else take_object(reference)
     stored = read_activity(lender, source)
     found = read_cells(cells, data, {*stored.regulons.edges["target"]})
+    donors = take_donors(found, config.donor)
     if mapping is None:
-        return apply_reference(found, stored, config)
-    more = {"groups": config.groups, "type_share": config.type_share, "source": source}
-    return lend_networks(found, lender, stored, mapping, **more)
+        activity = apply_reference(found, stored, config)
+    else:
+        more = {"groups": config.groups, "type_share": config.type_share, "source": source}
+        activity = lend_networks(found, lender, stored, mapping, **more)
+    return dataclasses.replace(activity, donors=donors)
+
+
+def take_donors(cells: Cells, column: str | None) -> np.ndarray | None:
+    """The donor of each cell, [cell] str; None where no column is named."""
+    if column is None:
+        return None
+    return take_groups(cells.adata.obs, column, cells.report["source"], flag="--donor")
 
 
 def find_neighbours(

@@ -138,6 +138,7 @@ def activity_file(tmp_path_factory, cli):
     counts[:30, :10] += 8
     genes = [f"G{number}" for number in range(39)] + [EVIL]
     obs = pd.DataFrame({"kind": ["x"] * 30 + ["y"] * 30}, index=[f"c{n}" for n in range(60)])
+    obs["donor"] = np.tile(["first", "second", "third"], 20)
     cells = anndata.AnnData(counts.astype(np.float32), obs, pd.DataFrame(index=genes))
     cells.write_h5ad(folder / "cells.h5ad")
     targets = {"A": genes[:10], "B": genes[-12:]}
@@ -147,7 +148,8 @@ def activity_file(tmp_path_factory, cli):
     out = folder / "activity.h5ad"
     outcome = cli(
         *("activity", folder / "cells.h5ad", "--regulons", folder / "regulons.tsv"),
-        *("--groups", "kind", "--aucell.top-share", "0.3", "--out", out),
+        *("--groups", "kind", "--donor", "donor", "--differences"),
+        *("--aucell.top-share", "0.3", "--out", out),
     )
     assert outcome.status == 0, outcome.err
     return out

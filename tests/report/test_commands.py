@@ -35,6 +35,7 @@ def test_activity_shows_which_type_has_which_regulon(activity_file, tmp_path):
     assert path == activity_file.with_suffix(".html")
     html = path.read_text()
     assert "highest in one group: A in x" in html and "Aibar" in html
+    assert "by the means of donors" in html and '<td>x</td><th scope="row">A</th>' in html
     assert EVIL not in html.replace(str(page.read_plotly()), "")
     command = write_command(contents)
     assert command.startswith(f"grnjax activity {activity_file.parent / 'cells.h5ad'} ")

@@ -11,6 +11,7 @@ from grnjax.data.annotated import choose_modality, open_hdf5
 from grnjax.data.cell_groups import list_groups
 from grnjax.data.regulon_store import ACTIVE, ACTIVITY, NETWORK, StoredActivity, read_activity
 from grnjax.errors import ConfigError
+from grnjax.evaluation.regulon_donors import compare_donors
 from grnjax.evaluation.regulon_groups import compare_activity, measure_specificity
 from grnjax.report.contents import Contents
 from grnjax.report.heat_map import draw_activity
@@ -23,16 +24,17 @@ FALSE_DISCOVERIES = 0.05
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Scored:
-    """The activity of a file, and the type of each cell where types were named."""
+    """The activity of a file, and what is known of each cell where columns were named."""
 
     stored: StoredActivity
     types: np.ndarray | None  # [cell] str, "" where a cell has none
+    donors: np.ndarray | None  # the same
 
 
 def build(contents: Contents, page) -> dict | None:
     """What was scored, a heat map over types of cells, a table of regulons, and differences."""
     config = contents.record.get("config") or {}
-    scored = read_scored(contents.folder, config.get("groups"))
+    scored = read_scored(contents.folder, config.get("groups"), config.get("donor"))
     stored, types = scored.stored, scored.types
     names, report = stored.regulons.names, contents.record.get("report") or {}
     table = pd.DataFrame({"regulon": names, "tf": stored.regulons.tfs})
@@ -50,7 +52,7 @@ def build(contents: Contents, page) -> dict | None:
             specific = measure_specificity(stored.activity, types, names)
             table["specificity"] = specific.max(axis=0)[names].to_numpy()
             table["type"] = specific.idxmax(axis=0)[names].to_numpy()
-        rows = list_differences(compare_activity(stored.activity, types, names))
+        rows = list_differences(scored)
     table = table.sort_values("share_on", ascending=False, kind="stable")
     return {
         "method": config.get("method", "aucell"),
@@ -66,10 +68,11 @@ def build(contents: Contents, page) -> dict | None:
         "has_types": "type" in table,
         "has_specificity": "specificity" in table,
         "differences": rows,
+        "has_donors": scored.donors is not None,
     }
 
 
-def read_scored(path: Path, groups: str | None) -> Scored:
+def read_scored(path: Path, groups: str | None, donor: str | None) -> Scored:
     """The activity in a file, without its expression."""
     from anndata import AnnData
     from anndata.io import read_elem
@@ -86,15 +89,22 @@ def read_scored(path: Path, groups: str | None) -> Scored:
             raise ConfigError(
                 f"{path} holds no activity that can be read ({problem})."
             ) from problem
-    types = None
-    if groups is not None and groups in adata.obs:
-        types = list_groups(adata.obs[groups])
-    return Scored(read_activity(adata, path), types)
+    named = (
+        list_groups(adata.obs[column]) if column is not None and column in adata.obs else None
+        for column in (groups, donor)
+    )
+    return Scored(read_activity(adata, path), *named)
 
 
-def list_differences(table: pd.DataFrame) -> list[dict]:
-    """The regulons that stand out most in each type."""
-    more = table[(table["difference"] > 0) & (table["q"] <= FALSE_DISCOVERIES)]
-    return more.groupby("group", sort=True).head(A_GROUP).sort_values(
-        "group", kind="stable"
-    ).to_dict("records")  # fmt: skip
+def list_differences(scored: Scored) -> list[dict]:
+    """The regulons that stand out most in each type; over donors, where they are known."""
+    activity, names = scored.stored.activity, scored.stored.regulons.names
+    table, told = compare_activity(activity, scored.types, names), ("difference", "q")
+    if scored.donors is not None:
+        over_donors = compare_donors(activity, scored.types, scored.donors, names)
+        table = table.merge(over_donors, on=["group", "regulon"], how="left")
+        table = table.sort_values(["group", "donor_p"], kind="stable")
+        told = ("donor_difference", "donor_q")
+    difference, q = told
+    more = table[(table[difference] > 0) & (table[q] <= FALSE_DISCOVERIES)]
+    return more.groupby("group", sort=True).head(A_GROUP).to_dict("records")

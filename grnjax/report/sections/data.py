@@ -36,7 +36,9 @@ def list_rows(value: dict, prefix: str = "") -> list[dict]:
             names = ", ".join(map(str, item["first"]))
             more = ", ..." if item["count"] > len(item["first"]) else ""
             shown = f"{item['count']:,}" + (f": {names}{more}" if names else "")
-            rows.append({"name": name, "value": shown, "is_lost": item["count"] > 0 and key not in KEPT})
+            rows.append(
+                {"name": name, "value": shown, "is_lost": item["count"] > 0 and key not in KEPT}
+            )
         elif isinstance(item, dict):
             rows += list_rows(item, f"{name}: ")
         elif isinstance(item, list) and item and isinstance(item[0], dict):
