@@ -120,6 +120,7 @@ class MethodConfig(Settings):
         "DeepDRIM": "grnjax.methods.deepdrim:DeepDRIMMethod",
         "STGRNS": "grnjax.methods.stgrns:STGRNSMethod",
         "scGREAT": "grnjax.methods.scgreat:ScGREATMethod",
+        "GRN-Transformer": "grnjax.methods.grn_transformer:GRNTransformerMethod",
         "pearson": "grnjax.methods.expression_only:PearsonMethod",
         "spearman": "grnjax.methods.expression_only:SpearmanMethod",
         "mutual-information": "grnjax.methods.expression_only:MutualInformationMethod",

@@ -58,7 +58,7 @@ class RegDiffusionMethod(ExpressionOnlyMethod):
             if not recorder.epochs:  # `infer` has none for methods without labels
                 own = FitRecorder(problem.folder, 1, self.training.epochs, f"fitting {self.name()}")
                 recorder = stack.enter_context(own)
-            result = recorder.fit(trainer, data, name=self.name(), seed=problem.seed)
+            result = recorder.fit(trainer, data, name=parts[0].name, seed=problem.seed)
         found = np.abs(np.asarray(result.variables["params"]["adjacency"]))
         found = np.where(tfs[:, None] == np.arange(len(varying)), 0, found)
         scores = np.zeros((len(problem.tfs), len(genes.names)), np.float32)

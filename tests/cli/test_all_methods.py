@@ -11,6 +11,7 @@ CANNOT = {  # of `transfer`
     **{
         name: f"{name} cannot be transferred: what it makes of genes belongs to the cells"
         for name in ("GT-GRN", "GENELink", "GNNLink", "GNE", "STGRNS", "scGREAT")
+        + ("GRN-Transformer",)
     },
     **{
         name: f"{name} learns from no known edge, so it has nothing to transfer"

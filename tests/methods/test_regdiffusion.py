@@ -56,6 +56,19 @@ def test_a_gene_has_nothing_on_itself_and_one_that_does_not_vary_nothing_at_all(
 
 
 @pytest.mark.slow
+def test_a_control_of_the_same_run_has_a_fit_of_its_own(planted, tmp_path):
+    training = DenoisingConfig(epochs=2, batch_size=16, evaluate_every=2)
+    method, found = RegDiffusionMethod(training=training), []
+    with FitRecorder(tmp_path, 2, 2, "") as recorder:
+        for name in ("model", "expression-permuted"):
+            problem = planted if name == "model" else method.controls()[name](planted, 0)
+            part = dataclasses.replace(ALL, name=f"draw0-{name}-seed0")
+            [fit] = method.fit_all(problem, [part], recorder)
+            found.append(fit.matrix)
+    assert not np.array_equal(*found)
+
+
+@pytest.mark.slow
 def test_noise_takes_the_place_of_the_signal_step_by_step():
     kept = remaining_signal(DenoiserConfig())
     assert (jnp.diff(kept) < 0).all() and kept[0] > 0.999 and kept[-1] < 1e-4
