@@ -6,8 +6,10 @@ from pathlib import Path
 from tyro.conf import Positional
 
 from grnjax import config as settings
+from grnjax.cli.file_record import tell_changed
 from grnjax.config import Settings
 from grnjax.report.page import write_report
+from grnjax.storage.outputs import REPORT
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,5 +28,7 @@ class ReportCommand(Settings):
 def run(args: list[str]) -> None:
     """Runs the command with these arguments."""
     command = settings.parse(ReportCommand, args, program="grnjax report")
-    path = write_report(command.run, command.out)
+    path = command.out or command.run / REPORT
+    with tell_changed(path):
+        write_report(command.run, path)
     print(f"Report: {path} ({path.stat().st_size / 1e6:.1f} MB)")

@@ -8,7 +8,8 @@ import pandas as pd
 
 from grnjax.errors import ConfigError
 from grnjax.methods.method import MethodConfig
-from grnjax.tasks.run_reading import EDGES, read_result, read_table
+from grnjax.storage.outputs import OUTPUTS
+from grnjax.tasks.run_reading import EDGES, check_files, read_result, read_table
 
 TERM = "logit: "
 TABLES = ("tfs", "tf_differences", "edge_differences")
@@ -41,7 +42,7 @@ class Contents:
     @property
     def is_cut(self) -> bool:
         """Whether the edges are the best alone, and the scores of all stand elsewhere."""
-        return "scores.npz" in self.record.get("outputs", {})
+        return "scores.npz" in self.record.get(OUTPUTS, {})
 
 
 def read_contents(folder: str | Path) -> Contents:
@@ -56,13 +57,15 @@ def read_contents(folder: str | Path) -> Contents:
         raise ConfigError(
             f"{folder} is a run of grnjax {record.get('command')}; reports are of grnjax infer."
         )
+    there = [name for name in TABLES if (folder / f"{name}.tsv").is_file()]
+    stated = {f"{name}.tsv" for name in TABLES} & record.get(OUTPUTS, {}).keys()
+    check_files(folder, record, *sorted(stated), *([EDGES] if "groups" not in record else []))
     edges = None
     if "groups" not in record:
         edges = read_table(folder / EDGES).rename(columns={"TF": "tf"})
         missing = [name for name in ("tf", "target", "importance") if name not in edges]
         if missing:
             raise ConfigError(f"{folder / EDGES} has no column {' or '.join(missing)}.")
-    there = [name for name in TABLES if (folder / f"{name}.tsv").is_file()]
     tables = {name: read_table(folder / f"{name}.tsv") for name in there}
     return Contents(record=record, edges=edges, tables=tables, folder=folder)
 

@@ -92,6 +92,27 @@ def write_atomic(path: str | Path, data: bytes | str) -> None:
         beside.write_bytes(data.encode() if isinstance(data, str) else data)
 
 
+def write_new(path: str | Path, data: bytes) -> None:
+    """Writes `data` to a file that is not there, or holds just that already.
+
+    Raises:
+        ConfigError: the file holds something else, as one that was damaged since does.
+    """
+    refuse_others(path, data)
+    write_atomic(path, data)
+
+
+def refuse_others(path: str | Path, data: bytes) -> None:
+    """Refuses to write over anything but a file that holds these very bytes."""
+    path = Path(path)
+    if path.is_symlink():
+        raise ConfigError(f"{path} is a link, and is not written over; delete it.")
+    if path.exists() and (not path.is_file() or path.read_bytes() != data):
+        raise ConfigError(
+            f"{path} exists and holds something else; delete it or write to another file."
+        )
+
+
 def write_json(path: str | Path, value: object) -> None:
     """Writes `value` as JSON for people and programs: sorted keys, indented, one newline."""
     write_atomic(path, encode_json(value))

@@ -35,6 +35,7 @@ from grnjax.foundation.tokenisers import find_genes, stream_tokens
 from grnjax.foundation.unigram import judge_unigram
 from grnjax.foundation.vocabulary import LEAST_SHARE
 from grnjax.progress import logger
+from grnjax.storage.memory import find_memory
 from grnjax.tasks.held_out import hold_out_cells
 from grnjax.training.freezing import count_frozen, thaw
 from grnjax.training.keeper import FitResult
@@ -124,6 +125,7 @@ def train_model(
     with open_rows(source, layer=study.matrix) as rows:
         parts = name_parts(len(rows), study)
         model = begin_model(model, rows, parts == "train", study)
+        refuse_too_large(model, mesh)
         table, report = read_tokens(rows, model, study, orthologues)
     parts[np.setdiff1d(np.arange(len(parts)), table.rows)] = ""
     objective, data, test = build_data(table, parts[table.rows], model, study)
@@ -177,6 +179,21 @@ def begin_model(
         most_genes=study.genes,
         is_log=study.expression == "log",
     )
+
+
+def refuse_too_large(model: LoadedModel, mesh: Mesh | None) -> None:
+    """Refuses a model whose training needs more memory than its devices have.
+
+    Counted are parameters, gradients and both moments of Adam in float32, and nothing of the cells.
+    """
+    devices = jax.local_devices()[:1] if mesh is None else mesh.local_devices
+    room, needed = find_memory(devices) * len(devices), 16 * model.about["parameters"]
+    if needed > room:
+        raise ConfigError(
+            f"{model.about['parameters']:,} parameters of {model.name} take {needed / 1e9:,.1f} GB "
+            f"to train before any cell, and {room / 1e9:.1f} GB are free: give smaller --settings, "
+            "such as layers=2 width=64, or more memory."
+        )
 
 
 def read_setting(word: str) -> tuple[str, Any]:

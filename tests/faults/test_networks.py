@@ -168,18 +168,18 @@ def test_weights_under_other_headings_are_found_named_and_chosen(read, caplog, t
 def test_the_command_takes_the_weights_and_keeps_the_signs(cli, tmp_path):
     text = lines("TF\tGene\timportance_TF2G\tregulation\trho", ["2", "1"], ["-1", "1"], ["0.1"])
     (tmp_path / "eregulons.tsv").write_text(text)
-    path = tmp_path / "out.csv"
+    path, other, last = (tmp_path / name for name in ("out.csv", "other.csv", "last.csv"))
     outcome = cli("data", "convert", tmp_path / "eregulons.tsv", path, "--layout=decoupler")
     assert outcome.status == 0 and "columns not read: rho" in outcome.err
     assert "--weight-column=NAME (weight_column in Python) takes rho" in outcome.err
     assert sorted(set(pd.read_csv(path)["weight"])) == [-2, 1]
     again = cli(
-        "data", "convert", tmp_path / "eregulons.tsv", path, "--layout=decoupler",
+        "data", "convert", tmp_path / "eregulons.tsv", other, "--layout=decoupler",
         "--weight-column=rho",
     )  # fmt: skip
-    assert again.status == 0 and set(pd.read_csv(path)["weight"]) == {-0.1, 0.1}
+    assert again.status == 0 and set(pd.read_csv(other)["weight"]) == {-0.1, 0.1}
     (tmp_path / "plain.tsv").write_text(lines("TF\ttarget"))
-    outcome = cli("data", "convert", tmp_path / "plain.tsv", path, "--layout=decoupler")
+    outcome = cli("data", "convert", tmp_path / "plain.tsv", last, "--layout=decoupler")
     assert "no column of weights, so each edge weighs 1" in outcome.err
     assert "the sign of 8 of 8 edges is unknown" in outcome.err
 
