@@ -48,6 +48,10 @@ def replace_whole(path: str | Path) -> Iterator[Path]:
     a path of their own (HDF5); everything else goes through `write_atomic`.
     """
     path = Path(path)
+    if not path.parent.is_dir():
+        raise ConfigError(
+            f"{path.parent} is no folder, so {path.name} cannot stand in it; make it first."
+        )
     beside = path.with_name(f"{PARTIAL}{platform.node()}-{os.getpid()}-{path.name}")
     remove_leftovers(path)
     WRITING.add(beside)

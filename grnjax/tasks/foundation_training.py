@@ -47,6 +47,7 @@ if TYPE_CHECKING:  # its import costs half a second
     from anndata import AnnData
 
 PARTS = ("train", "validation", "test")
+COUNTED = ("vocabulary", "genes")
 READS_VALUES = ("scgpt", "scfoundation")
 
 
@@ -164,6 +165,7 @@ def begin_model(
 ) -> LoadedModel:
     """The model with the settings asked for; a new one has the genes of the rows."""
     settings = dict(map(read_setting, study.settings))
+    refuse_sizes(settings)
     if not isinstance(model, str):
         if study.genes is not None:
             raise ConfigError("--genes is of a new model; this one has its vocabulary.")
@@ -179,6 +181,16 @@ def begin_model(
         most_genes=study.genes,
         is_log=study.expression == "log",
     )
+
+
+def refuse_sizes(settings: Mapping[str, Any]) -> None:
+    """Refuses sizes that the genes decide: a smaller table would lend genes each other's rows."""
+    for name in settings:
+        if name.rpartition(".")[2] in COUNTED:
+            raise ConfigError(
+                f"--settings {name} is counted and no choice: a new model has a word for each gene "
+                "of the cells, and any other those that it knows; --genes=N gives a new one fewer."
+            )
 
 
 def refuse_too_large(model: LoadedModel, mesh: Mesh | None) -> None:

@@ -237,7 +237,8 @@ COMMANDS = {
     ),
     "data motifs": Command(
         lambda inputs: [
-            "data", "motifs", "--sequences", inputs / "peaks.fa", "--motifs", inputs / "motifs.txt"
+            "data", "motifs", "--sequences", inputs / "peaks.fa", "--motifs", inputs / "motifs.txt",
+            "--p-value=0.05",
         ],
         reseed=None,
         target="hits.tsv",

@@ -143,6 +143,7 @@ def try_all(command: str, folder: Path, every: int = 1) -> tuple[int, list[str]]
         status, err = finish(words, again)
         anew = file == "run.json" or not (finished or chosen.reads_back)
         named = is_named(file, err) or anew and "resuming an unfinished" in err
+        named |= what == "delete" and file == chosen.target  # which the command is for
         mended = status == 0 and read_results(again) == expected
         if not named or status not in (0, 2) or status == 0 and not mended:
             state = "finished" if finished else "unfinished"

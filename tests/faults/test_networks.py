@@ -367,3 +367,14 @@ def test_a_network_of_self_loops_alone_is_refused_with_their_number(cli, tmp_pat
     for more in (["--tfs", tmp_path / "tfs.txt", "--method=pearson"], ["--method=kernel-factor"]):
         outcome = cli(*words, *more, "--out", tmp_path / "run")
         assert outcome.status == 2 and "4 self_loops" in outcome.err, outcome.err
+
+
+def test_a_network_whose_columns_stand_the_other_way_round_is_told(tmp_path, caplog):
+    (tmp_path / "truth.csv").write_text("Gene1,Gene2\nA,D\nB,E\nA,B\n")
+    rows = [(tf, target) for target in "AB" for tf in "ABDE" if tf != target]
+    table = pd.DataFrame(rows, columns=["TF", "target"]).assign(importance=range(len(rows)))
+    evaluate(table, tmp_path / "truth.csv")
+    assert "6 of 6 candidates are there as target and TF, and 2 as TF and target" in caplog.text
+    caplog.clear()
+    evaluate(table.rename(columns={"TF": "target", "target": "TF"}), tmp_path / "truth.csv")
+    assert "other way round" not in caplog.text

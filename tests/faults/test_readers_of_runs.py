@@ -85,10 +85,15 @@ def test_a_run_that_holds_no_model_is_named_as_such(inferred, cli, tmp_path):
     assert f"{inferred} is a folder of a run, but holds no converted model" in outcome.err
 
 
-def test_a_model_too_large_for_the_memory_is_refused_before_training(cli, tmp_path):
+def test_sizes_that_no_memory_holds_or_the_genes_decide_are_refused_before_training(cli, tmp_path):
     write_inputs(tmp_path)
     words = [*train_model(tmp_path), "--out", tmp_path / "run"]
-    huge = ["width=99999998" if word == "width=8" else word for word in words]
-    outcome = cli(*huge)
+
+    def train_with(setting):
+        return cli(*(setting if word == "width=8" else word for word in words))
+
+    outcome = train_with("width=99999998")
     assert outcome.status == 2 and "GB to train before any cell" in outcome.err, outcome.err
     assert "smaller --settings" in outcome.err and not (tmp_path / "run").exists()
+    outcome = train_with("vocabulary=3")
+    assert outcome.status == 2 and "vocabulary is counted and no choice" in outcome.err
