@@ -8,7 +8,6 @@ import gc
 import importlib
 import io
 import sys
-import threading
 from collections.abc import Callable
 from types import ModuleType
 
@@ -59,6 +58,8 @@ def main(args: list[str] | None = None) -> int:
         near = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.0)[0]
         print(f"grnjax has no command {name}; did you mean {near}?", file=sys.stderr)
         return 2
+
+    import threading
 
     loading = threading.Timer(SLOW_START, tell_of_loading, (name,))
     loading.daemon = True

@@ -35,7 +35,7 @@ def write_layout(
 ) -> dict:
     """Writes edges under the headings of another program, and returns a report with counts.
 
-    A file that holds anything else is left as it is. The suffix decides the kind of file: .csv, .tsv or .txt, each perhaps with .gz, .parquet, or
+    The suffix decides the kind of file: .csv, .tsv or .txt, each perhaps with .gz, .parquet, or
     .h5ad for geneRNIB. BEELINE's text is tab separated even where it is called .csv. Edges are
     sorted by absolute weight, ties by name. Without weights every edge weighs 1; a known sign
     becomes that of the weight, except for SCENIC, whose importances have none. SCENIC's tables
@@ -49,7 +49,7 @@ def write_layout(
         method_id: geneRNIB's name for the method.
 
     Raises:
-        ConfigError: the file has another suffix, or is there and holds something else.
+        ConfigError: the file has another suffix, or is there and holds something else, which stays.
     """
     path = Path(path)
     suffix = check_suffix(path, layout)

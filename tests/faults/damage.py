@@ -14,7 +14,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.faults.commands import COMMANDS, Command, read_results, run, write_inputs
+from tests.faults.commands import COMMANDS, Command, run, write_inputs
+from tests.faults.results import read_results
 
 
 def flip(path: Path) -> None:

@@ -21,14 +21,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.faults.commands import (
-    COMMANDS,
-    Command,
-    find_halves,
-    find_leftovers,
-    read_results,
-    write_inputs,
-)
+from tests.faults.commands import COMMANDS, Command, write_inputs
+from tests.faults.results import find_halves, find_leftovers, read_results
 
 SHIM = Path(__file__).with_name("shim.c")
 KILLED = 137

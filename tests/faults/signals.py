@@ -14,22 +14,16 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.faults.commands import (
-    COMMANDS,
-    find_halves,
-    find_leftovers,
-    read_results,
-    run,
-    write_inputs,
-)
+from tests.faults.commands import COMMANDS, run, write_inputs
+from tests.faults.results import find_halves, find_leftovers, read_results
 
-# Says that Python has started: what comes before is not grnjax's to answer. A shell lets commands
-# in the background ignore SIGINT, which would then stay so.
+# Says that Python has started and found grnjax: what comes before is not grnjax's to answer. A
+# shell lets commands in the background ignore SIGINT, which would then stay so.
 CODE = """
 import os, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
-os.write(1, b'.')
 from grnjax.cli import main
+os.write(1, b'.')
 sys.exit(main())
 """
 STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143}

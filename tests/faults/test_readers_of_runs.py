@@ -34,9 +34,7 @@ def test_a_report_that_was_changed_is_written_over_and_that_is_said(inferred, cl
     whole = page.read_bytes()
     assert "written over" not in cli("report", inferred, "--out", page).err
     flip(page)
-    assert f"{page} was there and held something else" in cli(
-        "report", inferred, "--out", page
-    ).err
+    assert f"{page} was there and held something else" in cli("report", inferred, "--out", page).err
     assert page.read_bytes() == whole
 
 
