@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 logger = logging.getLogger("grnjax")
 FIRST_LINE = 4.0  # seconds
+LONGEST_SILENCE = 60.0
 
 
 def start_logging(clean: Callable[[str], str] = str) -> None:
@@ -69,14 +70,14 @@ class ProgressBar:
         self.close()
 
     def _tell(self) -> None:
-        """Moves the bar every second, or logs a line, soon and then ever more rarely."""
+        """Moves the bar every second, or logs a line, soon, then more rarely, then each minute."""
         wait = FIRST_LINE
         while not self.closed.wait(1):
             passed = time.monotonic() - self.begun
             if not self.bar.disable:
                 self.bar.refresh()
             elif passed >= wait:
-                wait = max(wait + FIRST_LINE, 1.5 * wait)
+                wait += min(max(FIRST_LINE, wait / 2), LONGEST_SILENCE)
                 logger.info(describe_progress(self.description, self.done, self.total, passed))
 
 

@@ -13,6 +13,7 @@ from types import ModuleType
 
 from grnjax.cli.stopping import answer_signals
 
+SLOW_START = 3.0  # seconds
 COMMANDS = {
     "infer": "rank every TF-gene pair from expression and known regulation",
     "train": "fit and evaluate on a benchmark set, beside the trivial rows",
@@ -38,6 +39,7 @@ def main(args: list[str] | None = None) -> int:
 
     Without `args` it is this process's own command, and signals end it (`stopping.py`).
     """
+    is_own = args is None
     if args is None:
         args = sys.argv[1:]
         answer_signals(" ".join(["grnjax", *(name for name in args[:1] if name in COMMANDS)]))
@@ -57,7 +59,20 @@ def main(args: list[str] | None = None) -> int:
         print(f"grnjax has no command {name}; did you mean {near}?", file=sys.stderr)
         return 2
 
-    return run_command(f"grnjax {name}", load_command(name).run, rest)
+    import threading
+
+    loading = threading.Timer(SLOW_START, tell_of_loading, (name,))
+    loading.daemon = True
+    if is_own:
+        loading.start()
+    module = load_command(name)
+    loading.cancel()
+    return run_command(f"grnjax {name}", module.run, rest)
+
+
+def tell_of_loading(name: str) -> None:
+    """Says what a command does before its imports are done, on a machine where they take long."""
+    print(f"grnjax {name}: loading packages", file=sys.stderr, flush=True)
 
 
 def run_command(program: str, run: Callable[[list[str]], None], args: list[str]) -> int:

@@ -14,7 +14,8 @@ from grnjax.data.h5ad_output import write_beside
 from grnjax.data.regulon_store import ACTIVE, ACTIVITY, NETWORK
 from grnjax.data.tenx import list_files
 from grnjax.errors import ConfigError
-from grnjax.storage.files import write_atomic
+from grnjax.progress import logger
+from grnjax.storage.files import digest_file, write_atomic
 from grnjax.tasks.activity import Activity, ActivityConfig
 from grnjax.tasks.record import digest_inputs
 from grnjax.tasks.reference_mapping import MappingConfig, find_activity
@@ -68,6 +69,7 @@ def run(args: list[str]) -> None:
     record = {"command": "activity", "config": config, "inputs": digest_inputs(inputs)}
     if has_finished(record_of(command), record, list_wanted(command)):
         return
+    tell_of_reference(command.reference)
     found = find_activity(
         command.cells,
         command.regulons,
@@ -132,6 +134,16 @@ def check_command(command: ActivityCommand) -> None:
                 f"{path} exists and was not written by this command, by {record}; "
                 "choose another file or delete it."
             )
+
+
+def tell_of_reference(reference: str | None) -> None:
+    """Says whether a reference has changed since this command wrote it, by the record beside it."""
+    if reference is None or not Path(reference).is_file():
+        return
+    path = Path(reference)
+    written = list_outputs(path.with_suffix(".json"), "activity").get(path.name)
+    if written and digest_file(path) != written:
+        logger.warning("%s is not as this command wrote it; it is read as it is now", path)
 
 
 def record_of(command: ActivityCommand) -> Path:

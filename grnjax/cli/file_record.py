@@ -17,7 +17,7 @@ from grnjax.storage.files import (
     write_atomic,
     write_json,
 )
-from grnjax.storage.outputs import DIGEST
+from grnjax.storage.outputs import DIGEST, is_as_written
 from grnjax.tasks.record import describe_environment
 
 
@@ -50,7 +50,7 @@ def has_finished(record: Path, about: dict, outputs: Sequence[Path]) -> bool:
     if not all(written[path.name] for path in outputs):  # begun, and not finished
         return False
     told = json.loads(record.read_bytes())
-    if record.is_symlink() or not is_whole(told, record):
+    if record.is_symlink() or not is_as_written(told, record.read_bytes()):
         logger.warning("%s is not as this command wrote it, and is written again", record)
         return False
     differing = [x for x in about if encode_json(told.get(x)) != encode_json(about[x])]
@@ -64,14 +64,6 @@ def has_finished(record: Path, about: dict, outputs: Sequence[Path]) -> bool:
             return False
     logger.info("%s: this run has already finished; nothing to do.", outputs[0])
     return True
-
-
-def is_whole(told: dict, record: Path) -> bool:
-    """Whether a record is byte for byte as it was written; one of an earlier version cannot say."""
-    if DIGEST not in told:
-        return True
-    contents = {key: value for key, value in told.items() if key != DIGEST}
-    return told[DIGEST] == digest_json(contents) and record.read_bytes() == encode_json(told)
 
 
 @contextlib.contextmanager
@@ -91,6 +83,15 @@ def begin_record(record: Path, about: dict, outputs: Sequence[Path]) -> Iterator
         else:
             write_atomic(record, before)
         raise
+
+
+@contextlib.contextmanager
+def tell_changed(path: Path) -> Iterator[None]:
+    """Says of a file that the block writes over whether it held anything else, or was a link."""
+    was_link, before = path.is_symlink(), path.read_bytes() if path.is_file() else None
+    yield
+    if before is not None and (was_link or path.read_bytes() != before):
+        logger.warning("%s was there and held something else; it is written over", path)
 
 
 def write_record(record: Path, about: dict, outputs: Sequence[Path], **more: object) -> None:

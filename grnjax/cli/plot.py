@@ -6,6 +6,7 @@ from pathlib import Path
 from tyro.conf import Positional
 
 from grnjax import config as settings
+from grnjax.cli.file_record import tell_changed
 from grnjax.config import Settings
 from grnjax.errors import ConfigError
 from grnjax.tasks.pictures import Drawable, find_kind, load_kinds, make_drawable, tell_missing
@@ -50,7 +51,8 @@ def run(args: list[str]) -> None:
     out = check_format(command.out or Path(f"{name}.png"))
     own = {field.name: getattr(command, field.name) for field in dataclasses.fields(picture)}
     figure = picture(**own).draw(load_drawable(command))
-    save_figure(figure, out)
+    with tell_changed(out):
+        save_figure(figure, out)
     print(f"Written to {out}")
 
 

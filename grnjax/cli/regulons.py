@@ -1,7 +1,6 @@
 """`grnjax regulons`: the confident targets of each TF of a run, in the files of other programs."""
 
 import dataclasses
-import os
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +11,7 @@ from grnjax.data.regulon_choice import RegulonChoice, choose_regulons
 from grnjax.data.regulon_output import FILES, FORMS, WRITERS, Form, choose_form
 from grnjax.data.regulon_set import Regulons
 from grnjax.errors import ConfigError
-from grnjax.storage.files import write_atomic
+from grnjax.storage.files import refuse_others, write_atomic
 from grnjax.tasks.run_reading import read_one
 
 MOST_SHOWN = 12
@@ -59,10 +58,7 @@ def run(args: list[str]) -> None:
 def check_free(texts: dict[Path, str]) -> None:
     """Refuses to write over files that hold anything else, and into folders that are not there."""
     for path, text in texts.items():
-        if os.path.lexists(path) and (not path.is_file() or path.read_bytes() != text.encode()):
-            raise ConfigError(
-                f"{path} exists and holds something else; delete it or choose another --out."
-            )
+        refuse_others(path, text.encode())
         parent = path.parent if len(texts) == 1 else path.parent.parent
         if not parent.is_dir():
             raise ConfigError(f"{parent} is no folder, so nothing can stand in it; make it first.")

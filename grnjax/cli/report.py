@@ -6,10 +6,11 @@ from pathlib import Path
 from tyro.conf import Positional
 
 from grnjax import config as settings
+from grnjax.cli.file_record import tell_changed
 from grnjax.config import Settings
 from grnjax.errors import GrnjaxError
 from grnjax.progress import logger
-from grnjax.report.page import write_report
+from grnjax.report.page import place_report, write_report
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,7 +29,9 @@ class ReportCommand(Settings):
 def run(args: list[str]) -> None:
     """Runs the command with these arguments."""
     command = settings.parse(ReportCommand, args, program="grnjax report")
-    path = write_report(command.run, command.out)
+    path = command.out or place_report(command.run)
+    with tell_changed(path):
+        write_report(command.run, path)
     print(f"Report: {path} ({path.stat().st_size / 1e6:.1f} MB)")
 
 

@@ -6,6 +6,7 @@ another.
 """
 
 import _thread
+import atexit
 import os
 import signal
 import sys
@@ -29,6 +30,7 @@ def answer_signals(program: str) -> None:
             signal.signal(number, _pass)
     signal.set_wakeup_fd(noted, warn_on_full_buffer=False)
     os.register_at_fork(before=_hold, after_in_parent=_release, after_in_child=_forget)
+    atexit.register(_ignore)
     _thread.start_new_thread(_wait, (program, asked))
 
 
@@ -51,6 +53,17 @@ def _wait(program: str, asked: int) -> None:
             path.unlink(missing_ok=True)
     finally:
         os._exit(128 + number)
+
+
+def _ignore() -> None:
+    """Lets a command whose work is done end with its own status.
+
+    From here Python takes itself down, and gives every signal that it has a handler for back to the
+    system, which would end the process without a word.
+    """
+    for number in ANSWERED:
+        if signal.getsignal(number) is _pass:
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _hold() -> None:

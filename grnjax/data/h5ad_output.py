@@ -18,6 +18,11 @@ if TYPE_CHECKING:  # its import costs half a second
 
 def write_h5ad(table, path: Path) -> None:
     """Writes an AnnData object as .h5ad, whole or not at all."""
+    write_atomic(path, encode_h5ad(table))
+
+
+def encode_h5ad(table) -> bytes:
+    """An AnnData object as the bytes of an .h5ad file."""
     import h5py
     from anndata.io import write_elem
 
@@ -27,7 +32,7 @@ def write_h5ad(table, path: Path) -> None:
         write_elem(file, "/", table)
         if table.raw is None:  # is written as nothing here, and not at all by AnnData itself
             file.pop("raw", None)
-    write_atomic(path, content.getvalue())
+    return content.getvalue()
 
 
 def write_beside(

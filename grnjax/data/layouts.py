@@ -1,17 +1,18 @@
 """Networks written as other programs read them: SCENIC, BEELINE, decoupler and geneRNIB."""
 
 import gzip
+import io
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from grnjax.data.h5ad_output import write_h5ad
+from grnjax.data.h5ad_output import encode_h5ad
 from grnjax.data.tables import NEEDS_PYARROW
 from grnjax.errors import ConfigError
 from grnjax.progress import logger
-from grnjax.storage.files import replace_whole, write_atomic
+from grnjax.storage.files import write_new
 
 Layout = Literal["scenic", "beeline", "decoupler", "genernib"]
 HEADINGS = {
@@ -46,18 +47,22 @@ def write_layout(
         layout: whose headings.
         dataset_id: geneRNIB's name for the data set.
         method_id: geneRNIB's name for the method.
+
+    Raises:
+        ConfigError: the file has another suffix, or is there and holds something else, which stays.
     """
     path = Path(path)
     suffix = check_suffix(path, layout)
     table, report = arrange(frame, layout)
     if suffix == ".h5ad":
-        write_genernib(table, path, {"dataset_id": dataset_id, "method_id": method_id})
+        content = encode_genernib(table, {"dataset_id": dataset_id, "method_id": method_id})
     elif suffix == ".parquet":
-        write_parquet(table, path)
+        content = encode_parquet(table, path)
     else:
         mark = "," if suffix == ".csv" and layout != "beeline" else "\t"
-        text = table.to_csv(sep=mark, index=False, lineterminator="\n").encode()
-        write_atomic(path, gzip.compress(text, mtime=0) if path.suffix == ".gz" else text)
+        content = table.to_csv(sep=mark, index=False, lineterminator="\n").encode()
+        content = gzip.compress(content, mtime=0) if path.suffix == ".gz" else content
+    write_new(path, content)
     counts = [f"{count:,} {what.replace('_', ' ')}" for what, count in report.items() if count]
     logger.info("%s: %s", path, ", ".join(counts))
     return report
@@ -101,18 +106,19 @@ def arrange(frame: pd.DataFrame, layout: Layout) -> tuple[pd.DataFrame, dict]:
     return table.reset_index(drop=True), {"edges": len(table), **report}
 
 
-def write_parquet(table: pd.DataFrame, path: Path) -> None:
-    """Writes the table as parquet."""
+def encode_parquet(table: pd.DataFrame, path: Path) -> bytes:
+    """The table as the bytes of a parquet file."""
+    content = io.BytesIO()
     try:
-        with replace_whole(path) as partial:
-            table.to_parquet(partial, engine="pyarrow", index=False)
+        table.to_parquet(content, engine="pyarrow", index=False)
     except ImportError as problem:
         raise ConfigError(f"{path}: {NEEDS_PYARROW}") from problem
+    return content.getvalue()
 
 
-def write_genernib(table: pd.DataFrame, path: Path, names: dict[str, str]) -> None:
-    """Writes an AnnData file without cells; geneRNIB wants the weights as text."""
+def encode_genernib(table: pd.DataFrame, names: dict[str, str]) -> bytes:
+    """The bytes of an AnnData file without cells; geneRNIB wants the weights as text."""
     import anndata
 
     table = table.assign(weight=table["weight"].map(repr).astype(object))
-    write_h5ad(anndata.AnnData(uns={**names, "prediction": table}), path)
+    return encode_h5ad(anndata.AnnData(uns={**names, "prediction": table}))

@@ -51,8 +51,11 @@ def read_interval_rows(path: str | Path) -> Iterator[list[str]]:
 
 
 def is_interval(fields: list[str]) -> bool:
-    """Whether a line starts with a chromosome, a start and an end that is not before it."""
-    if len(fields) < 3 or not all(map(is_position, fields[1:3])):
+    """Whether a line starts with a chromosome, a start and an end that is not before it.
+
+    A peak by its name, with whole numbers of hits beside it, does not.
+    """
+    if len(fields) < 3 or not all(map(is_position, fields[1:3])) or find_peak(fields[:1]) == 0:
         return False
     return int(fields[1]) <= int(fields[2])
 
@@ -73,7 +76,16 @@ def read_named_peaks(path: str | Path, roles: dict[str, Sequence[str]]) -> pd.Da
         roles: the headings, in lower case, under which each role may stand.
     """
     table = read_peak_columns(path, roles)
-    codes, peaks = pd.factorize(table.pop("peak"))  # hits name the same peaks again and again
+    return table.join(split_peaks(table.pop("peak"), path))
+
+
+def split_peaks(names: pd.Series, path: str | Path) -> pd.DataFrame:
+    """The chromosome, start, end and one spelling, `peak`, of each peak by its name.
+
+    Raises:
+        EdgeFormatError: some are not named by their place.
+    """
+    codes, peaks = pd.factorize(names)  # hits name the same peaks again and again
     intervals = pd.Series(peaks).str.extract(PEAK_NAME)
     unread = peaks[intervals["start"].isna()]
     if len(unread):
@@ -83,7 +95,7 @@ def read_named_peaks(path: str | Path, roles: dict[str, Sequence[str]]) -> pd.Da
         )
     intervals = intervals.astype({"start": np.int64, "end": np.int64})
     intervals["peak"] = name_peaks(intervals)
-    return table.join(intervals.take(codes).reset_index(drop=True))
+    return intervals.take(codes).reset_index(drop=True)
 
 
 def read_peak_columns(path: str | Path, roles: dict[str, Sequence[str]]) -> pd.DataFrame:
@@ -124,32 +136,40 @@ def name_peaks(intervals: pd.DataFrame) -> pd.Series:
 
 
 def meet_chromosomes(ours: pd.DataFrame, theirs: pd.DataFrame, source: object) -> pd.DataFrame:
-    """Our intervals with chromosomes as theirs are called, where only chr before them differs."""
+    """Our intervals with chromosomes as theirs are called, where only chr before them differs.
+
+    One that both files call alike, as scaffolds without a number are, does not keep the others
+    from being joined.
+    """
     own, other = set(ours["chromosome"]), set(theirs["chromosome"])
     plain = {plain_chromosome(name): name for name in other}
-    renamed = {name: plain.get(plain_chromosome(name), name) for name in own}
-    if own & other or not other.intersection(renamed.values()):
+    found = {name: plain.get(plain_chromosome(name)) for name in own - other}
+    renamed = {name: new for name, new in sorted(found.items()) if new is not None}
+    if not renamed:
         return ours
-    shown = list_names(f"{name} as {new}" for name, new in sorted(renamed.items()) if name != new)
+    shown = list_names(f"{name} as {new}" for name, new in renamed.items())
     logger.warning(f"{source}: chromosomes are called otherwise in the other file; read {shown}")
-    ours = ours.assign(chromosome=ours["chromosome"].map(renamed))
+    ours = ours.assign(chromosome=ours["chromosome"].replace(renamed))
     return ours.assign(peak=name_peaks(ours)) if "peak" in ours else ours
 
 
 def shift_starts(ours: pd.DataFrame, theirs: pd.DataFrame, source: object) -> pd.DataFrame:
-    """Our peaks, starts counted as in theirs if no peak is one of theirs but most so would be."""
+    """Our peaks, starts counted as in theirs if hardly any is one of theirs but many so would be.
+
+    Many are a twentieth of ours, and ten times those that are theirs as they stand.
+    """
     known = set(theirs["peak"])
-    if ours["peak"].isin(known).any():
-        return ours
+    plainly = int(ours["peak"].isin(known).sum())
     for step in (-1, 1):
         shifted = ours.assign(start=ours["start"] + step)
         shifted["peak"] = name_peaks(shifted)
         fitting = int(shifted["peak"].isin(known).sum())
-        if 2 * fitting > len(ours):
+        if fitting > 10 * plainly and 20 * fitting > len(ours):
             logger.warning(
-                f"{source}: no peak is named as in the other file, but {fitting:,} of "
-                f"{len(ours):,} would be with starts {'lower' if step < 0 else 'higher'} by 1, for "
-                "one file counts from 0 and the other from 1; they are joined so"
+                f"{source}: {plainly or 'no'} peaks are named as in the other file, but "
+                f"{fitting:,} of {len(ours):,} would be with starts "
+                f"{'lower' if step < 0 else 'higher'} by 1, for one file counts from 0 and the "
+                "other from 1; they are joined so"
             )
             return shifted
     return ours

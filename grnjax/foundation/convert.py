@@ -201,7 +201,15 @@ def read_about(folder: str | Path) -> dict:
             f"{folder} is no converted model, or one that was not finished; make one with "
             f"grnjax convert MODEL PATH --out {folder}."
         )
-    about = read_manifest(find_manifest(folder))["meta"]
+    manifest = find_manifest(folder)
+    if not manifest.is_file():
+        inside = folder / "model"  # of a run of grnjax pretrain
+        there = f"; {inside} does" if find_manifest(inside).is_file() else ""
+        raise CheckpointError(
+            f"{folder} is a folder of a run, but holds no converted model, for {manifest} is not "
+            f"there{there}; give one of grnjax convert, or OUT/model of grnjax pretrain --model."
+        )
+    about = read_manifest(manifest)["meta"]
     if "model" not in about or "vocabulary" not in about:
         raise CheckpointError(f"{folder} holds checkpoints of another kind.")
     return about

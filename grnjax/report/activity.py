@@ -12,10 +12,12 @@ from scipy import sparse
 from grnjax.data.cell_groups import count_cells, is_grouping, list_groups
 from grnjax.data.cells import read_cells
 from grnjax.data.expression import DataConfig
+from grnjax.data.tenx import list_files
+from grnjax.errors import GrnjaxError
 from grnjax.graphs.activity import score_regulons
 from grnjax.report.contents import Contents
 from grnjax.report.regulators import find_regulators
-from grnjax.storage.files import digest_file
+from grnjax.tasks.record import digest_inputs
 
 MOST_CELLS = 5_000  # drawn once, where there are more
 LEAST_CELLS, MOST_GROUPS = 10, 40
@@ -79,19 +81,25 @@ def measure_groups(contents: Contents, networks: Mapping[str, Contents]) -> Grou
 
 
 def find_expression(contents: Contents) -> Path:
-    """The file of expression that the run has read, as it was."""
+    """The file or folder of expression that the run has read, as it was."""
     given = contents.record.get("config", {}).get("expression")
     if given is None:
         raise AbsentError(
             "No activity by group: the cells were simulated, and the run folder does not keep them."
         )
     path = Path(given)
-    if not path.is_file():
+    if not path.exists():
         raise AbsentError(
             f"No activity by group: {path.name} is not where the run found it; put it back and "
             "make the report again (grnjax report)."
         )
-    if digest_file(path) != contents.record.get("inputs", {}).get("expression"):
+    inputs = contents.record.get("inputs", {}).items()
+    told = {role: x for role, x in inputs if role.partition("/")[0] in ("expression", "beside")}
+    try:
+        is_same = digest_inputs(list_files(given)) == told
+    except GrnjaxError:  # a file beside it is gone
+        is_same = False
+    if not is_same:
         raise AbsentError(f"No activity by group: {path.name} has changed since the run.")
     return path
 

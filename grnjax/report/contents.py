@@ -9,7 +9,14 @@ import pandas as pd
 from grnjax.errors import ConfigError
 from grnjax.methods.method import MethodConfig
 from grnjax.storage.files import digest_file
-from grnjax.tasks.run_reading import EDGES, parse_record, read_result, read_table
+from grnjax.storage.outputs import OUTPUTS
+from grnjax.tasks.run_reading import (
+    EDGES,
+    check_files,
+    parse_record,
+    read_result,
+    read_table,
+)
 
 TERM = "logit: "
 TABLES = ("tfs", "tf_differences", "edge_differences", "eregulons")
@@ -50,7 +57,7 @@ class Contents:
     @property
     def is_cut(self) -> bool:
         """Whether the edges are the best alone, and the scores of all stand elsewhere."""
-        return "scores.npz" in self.record.get("outputs", {})
+        return "scores.npz" in self.record.get(OUTPUTS, {})
 
 
 def read_contents(path: str | Path) -> Contents:
@@ -69,13 +76,16 @@ def read_contents(path: str | Path) -> Contents:
             f"{path} is a run of grnjax {command}; reports are of grnjax {' and '.join(FOLDERS)}, "
             "and of the file that grnjax activity writes."
         )
+    there = [name for name in TABLES if (path / f"{name}.tsv").is_file()]
+    stated = {f"{name}.tsv" for name in TABLES} & record.get(OUTPUTS, {}).keys()
+    ranks = command == "infer" and "groups" not in record
+    check_files(path, record, *sorted(stated), *([EDGES] if ranks else []))
     edges = None
-    if command == "infer" and "groups" not in record:
+    if ranks:
         edges = read_table(path / EDGES).rename(columns={"TF": "tf"})
         missing = [name for name in ("tf", "target", "importance") if name not in edges]
         if missing:
             raise ConfigError(f"{path / EDGES} has no column {' or '.join(missing)}.")
-    there = [name for name in TABLES if (path / f"{name}.tsv").is_file()]
     tables = {name: read_table(path / f"{name}.tsv") for name in there}
     return Contents(record=record, edges=edges, tables=tables, folder=path)
 
@@ -86,9 +96,9 @@ def read_activity_contents(path: Path) -> Contents:
     if not beside.is_file():
         raise ConfigError(f"{path}: {beside.name}, which says how it was made, is not beside it.")
     record = parse_record(beside)
-    if record.get("command") != "activity" or path.name not in record.get("outputs", {}):
+    if record.get("command") != "activity" or path.name not in record.get(OUTPUTS, {}):
         raise ConfigError(f"{beside} is no record of grnjax activity of {path.name}.")
-    if digest_file(path) != record["outputs"][path.name]:
+    if digest_file(path) != record[OUTPUTS][path.name]:
         raise ConfigError(
             f"{path} is not as grnjax activity wrote it; the same command makes it again."
         )

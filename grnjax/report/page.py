@@ -16,7 +16,7 @@ from typing import Any
 
 from grnjax.errors import ConfigError, GrnjaxError
 from grnjax.report import sections
-from grnjax.report.contents import Contents, read_contents
+from grnjax.report.contents import ANNDATA, Contents, read_contents
 from grnjax.report.payload import Payload
 from grnjax.report.wording import write_figure, write_setting
 from grnjax.storage.files import write_atomic
@@ -52,11 +52,15 @@ def write_report(run: str | Path, out: str | Path | None = None) -> Path:
         ConfigError: no finished run of these commands, or files that are not as it left them.
     """
     check_packages()
-    run = Path(run)
-    beside = run / REPORT if run.is_dir() else run.with_suffix(".html")
-    path = Path(out) if out is not None else beside
+    path = Path(out) if out is not None else place_report(Path(run))
     write_atomic(path, render_report(read_contents(run)))
     return path
+
+
+def place_report(run: Path) -> Path:
+    """Where the report of a folder stands, or of the file that `grnjax activity` has written."""
+    is_file = run.suffix in ANNDATA and run.is_file()
+    return run.with_suffix(".html") if is_file else run / REPORT
 
 
 def check_packages() -> None:

@@ -48,6 +48,10 @@ def replace_whole(path: str | Path) -> Iterator[Path]:
     a path of their own (HDF5); everything else goes through `write_atomic`.
     """
     path = Path(path)
+    if not path.parent.is_dir():
+        raise ConfigError(
+            f"{path.parent} is no folder, so {path.name} cannot stand in it; make it first."
+        )
     beside = path.with_name(f"{PARTIAL}{platform.node()}-{os.getpid()}-{path.name}")
     remove_leftovers(path)
     WRITING.add(beside)
@@ -90,6 +94,27 @@ def write_atomic(path: str | Path, data: bytes | str) -> None:
     """Writes `data` so that `path` holds the old content or the new one at every moment."""
     with replace_whole(path) as beside:
         beside.write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+def write_new(path: str | Path, data: bytes) -> None:
+    """Writes `data` to a file that is not there, or holds just that already.
+
+    Raises:
+        ConfigError: the file holds something else, as one that was damaged since does.
+    """
+    refuse_others(path, data)
+    write_atomic(path, data)
+
+
+def refuse_others(path: str | Path, data: bytes) -> None:
+    """Refuses to write over anything but a file that holds these very bytes."""
+    path = Path(path)
+    if path.is_symlink():
+        raise ConfigError(f"{path} is a link, and is not written over; delete it.")
+    if path.exists() and (not path.is_file() or path.read_bytes() != data):
+        raise ConfigError(
+            f"{path} exists and holds something else; delete it or write to another file."
+        )
 
 
 def write_json(path: str | Path, value: object) -> None:

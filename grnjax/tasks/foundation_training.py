@@ -35,6 +35,7 @@ from grnjax.foundation.tokenisers import find_genes, stream_tokens
 from grnjax.foundation.unigram import judge_unigram
 from grnjax.foundation.vocabulary import LEAST_SHARE
 from grnjax.progress import logger
+from grnjax.storage.memory import find_memory
 from grnjax.tasks.held_out import hold_out_cells
 from grnjax.training.freezing import count_frozen, thaw
 from grnjax.training.keeper import FitResult
@@ -46,6 +47,7 @@ if TYPE_CHECKING:  # its import costs half a second
     from anndata import AnnData
 
 PARTS = ("train", "validation", "test")
+COUNTED = ("vocabulary", "genes")
 READS_VALUES = ("scgpt", "scfoundation")
 
 
@@ -124,6 +126,7 @@ def train_model(
     with open_rows(source, layer=study.matrix) as rows:
         parts = name_parts(len(rows), study)
         model = begin_model(model, rows, parts == "train", study)
+        refuse_too_large(model, mesh)
         table, report = read_tokens(rows, model, study, orthologues)
     parts[np.setdiff1d(np.arange(len(parts)), table.rows)] = ""
     objective, data, test = build_data(table, parts[table.rows], model, study)
@@ -162,6 +165,7 @@ def begin_model(
 ) -> LoadedModel:
     """The model with the settings asked for; a new one has the genes of the rows."""
     settings = dict(map(read_setting, study.settings))
+    refuse_sizes(settings)
     if not isinstance(model, str):
         if study.genes is not None:
             raise ConfigError("--genes is of a new model; this one has its vocabulary.")
@@ -177,6 +181,31 @@ def begin_model(
         most_genes=study.genes,
         is_log=study.expression == "log",
     )
+
+
+def refuse_sizes(settings: Mapping[str, Any]) -> None:
+    """Refuses sizes that the genes decide: a smaller table would lend genes each other's rows."""
+    for name in settings:
+        if name.rpartition(".")[2] in COUNTED:
+            raise ConfigError(
+                f"--settings {name} is counted and no choice: a new model has a word for each gene "
+                "of the cells, and any other those that it knows; --genes=N gives a new one fewer."
+            )
+
+
+def refuse_too_large(model: LoadedModel, mesh: Mesh | None) -> None:
+    """Refuses a model whose training needs more memory than its devices have.
+
+    Counted are parameters, gradients and both moments of Adam in float32, and nothing of the cells.
+    """
+    devices = jax.local_devices()[:1] if mesh is None else mesh.local_devices
+    room, needed = find_memory(devices) * len(devices), 16 * model.about["parameters"]
+    if needed > room:
+        raise ConfigError(
+            f"{model.about['parameters']:,} parameters of {model.name} take {needed / 1e9:,.1f} GB "
+            f"to train before any cell, and {room / 1e9:.1f} GB are free: give smaller --settings, "
+            "such as layers=2 width=64, or more memory."
+        )
 
 
 def read_setting(word: str) -> tuple[str, Any]:

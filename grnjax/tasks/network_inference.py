@@ -25,6 +25,7 @@ from grnjax.evaluation.member_logits import mean_logit
 from grnjax.evidence.gather import clear_evidence
 from grnjax.evidence.types import Evidence
 from grnjax.graphs.walks import InferredNetwork
+from grnjax.methods.few_cells import tell_few_cells
 from grnjax.methods.kernel_factor.method import KernelFactorMethod
 from grnjax.methods.method import Cost, MethodConfig, Problem
 from grnjax.progress import describe_time, logger
@@ -39,7 +40,6 @@ from grnjax.tasks.expression_ranking import (
     score_every_pair,
     sign_by_expression,
 )
-from grnjax.tasks.few_cells import tell_few_cells
 from grnjax.tasks.judging import judge_folds, trivial_out_of_fold
 from grnjax.tasks.ranked_network import RankedNetwork
 from grnjax.types import Dataset, GeneTable, LabelledPairs

@@ -16,7 +16,7 @@ from grnjax.errors import ConfigError, GrnjaxError
 from grnjax.methods.method import make_method
 from grnjax.progress import logger
 from grnjax.storage.files import RECORD, digest_file
-from grnjax.storage.outputs import OUTPUTS, RESULT
+from grnjax.storage.outputs import OUTPUTS, RESULT, is_as_written
 from grnjax.tasks.group_comparison import GroupDifferences
 from grnjax.tasks.group_networks import GroupNetworks
 from grnjax.tasks.inputs import load_genes_and_edges
@@ -89,6 +89,7 @@ def read_run(folder: str | Path) -> RankedNetwork | GroupNetworks:
         name: read_network(folder / place, read_result(folder / place))
         for name, place in folders.items()
     }
+    check_files(folder, told, *DIFFERENCES.values())
     tables = {key: read_table(folder / name) for key, name in DIFFERENCES.items()}
     return GroupNetworks(networks, GroupDifferences(**tables), told["groups"])
 
@@ -128,9 +129,12 @@ def read_result(folder: Path) -> dict[str, Any]:
 def parse_record(path: Path) -> dict[str, Any]:
     """What a record that a command has written says."""
     try:
-        told = json.loads(path.read_bytes())
+        written = path.read_bytes()
+        told = json.loads(written)
         if not isinstance(told, dict):
             raise ValueError("no object")
+        if not is_as_written(told, written):
+            raise ValueError("it is not as it was written")
     except (ValueError, RecursionError, OSError) as problem:
         raise ConfigError(
             f"{path} is damaged ({problem}); the command that made the run makes it again."
@@ -140,16 +144,10 @@ def parse_record(path: Path) -> dict[str, Any]:
 
 def read_network(folder: Path, told: dict[str, Any]) -> RankedNetwork:
     """The network that lies in this folder."""
-    files = told.get(OUTPUTS, {})
-    for name in (EDGES, NETWORK):
-        path = folder / name
-        stated = files.get(name, {}).get("sha256")
-        if not path.is_file() or (stated is not None and digest_file(path) != stated):
-            what = "is not as it was written" if path.is_file() else "is missing"
-            raise ConfigError(f"{path} {what}; the command that made the run makes it again.")
-    metrics = told.get("metrics", {})
+    metrics, files = told.get("metrics", {}), told.get(OUTPUTS, {})
     known = {EDGES, NETWORK, "rankedEdges.csv", *DIFFERENCES.values()}
     others = sorted(name for name in files if name.endswith(".tsv") and "/" not in name)
+    check_files(folder, told, EDGES, NETWORK, *others, *({SCORES} & {*files}))
     return RankedNetwork(
         method=str(told.get("method")),
         genes=read_genes(folder / NETWORK),
@@ -169,6 +167,19 @@ def read_network(folder: Path, told: dict[str, Any]) -> RankedNetwork:
         about={key: told[key] for key in ("config", "versions", "seed", "inputs") if key in told},
         folder=folder,
     )
+
+
+def check_files(folder: Path, told: dict[str, Any], *names: str) -> None:
+    """Refuses files of a run that are missing, or are not as it left them by their digests.
+
+    Args:
+        told: its run.json; one of an earlier version has no digests.
+    """
+    for name in names:
+        path, stated = folder / name, told.get(OUTPUTS, {}).get(name, {}).get("sha256")
+        if not path.is_file() or (stated is not None and digest_file(path) != stated):
+            what = "is not as it was written" if path.is_file() else "is missing"
+            raise ConfigError(f"{path} {what}; the command that made the run makes it again.")
 
 
 def read_table(path: Path) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from grnjax.evaluation.splits import SplitKind, draw_split
 from grnjax.evidence.gather import is_audited
 from grnjax.evidence.leak_check import check_leaks, drop_copied_columns
 from grnjax.evidence.types import Evidence
+from grnjax.methods.few_cells import tell_few_cells
 from grnjax.methods.method import MethodConfig, Problem
 from grnjax.methods.scregnet import ScRegNetMethod
 from grnjax.progress import logger
@@ -131,7 +132,11 @@ def build_problems(
     Args:
         evidence: in the order of `list_split_tfs(splits)`.
         inputs: the other fields of a `Problem`.
+
+    Raises:
+        ConfigError: too few cells for a method that reads nothing else.
     """
+    tell_few_cells(config.method, dataset.genes)
     parts = []
     for split, seed in itertools.product(splits, config.seeds):
         chosen_on = split.test if config.reference_selection else split.validation

@@ -2,22 +2,18 @@
 
 import contextlib
 import dataclasses
-import hashlib
 import io
-import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
-RESULTS = ("edges.tsv", "rankedEdges.csv", "network.h5ad", "evaluation.json")
-RESULTS += ("tf_differences.tsv", "edge_differences.tsv", "cells.h5ad", "genes.npz", "lists.npz")
-RESULTS += ("active.h5ad", "model.safetensors", "vocab.json", "args.json")
-RECORDS = ("run.json", "active.json")
-UNLIKE = ("seconds", "outputs", "digest")  # of run.json, from run to run
+from tests.faults.good_files import FASTA, JASPAR
+
 SIZE = {"genes": 40, "tfs": 6, "master-regulators": 3, "cells": 60, "tfs-per-programme": 3}
 EMBEDDED = [f"--embedded.simulator.{name}={value}" for name, value in SIZE.items()]
 FITS = ["--repeats=1", "--folds=2"]
@@ -37,19 +33,47 @@ class Command:
     """What its inputs are made by, names in `MAKERS`."""
     target: str | None = ""
     """What --out names in the run folder; None for a command that has no such flag."""
+    flag: str | None = "--out"
+    """None where the target is the last word, with no flag before it."""
     environment: Callable[[Path], Mapping[str, str]] = lambda out: {}
     """What it finds in the environment."""
     reads_back: bool = True
-    """Whether a run that goes on reads its checkpoints, or makes all of them again."""
+    """Whether a run that goes on reads its checkpoints, or makes all of them again from inputs that
+    it has anyhow, so that only a reader of the folder can meet a damaged one."""
+    other_method: Callable[[list], list] | None = None
+    """The same of another method."""
+    reader: Callable[[Path, Path, Path], list] | None = None
+    """Words of a command that reads the outputs: of the inputs, the outputs, and where to write."""
 
     def on(self, inputs: Path, out: Path) -> list:
         """The words of the command on these inputs, with the folder that it writes to."""
-        words = self.words(inputs)
-        return words if self.target is None else [*words, "--out", out / self.target]
+        return self.to(self.words(inputs), out)
+
+    def to(self, words: list, out: Path) -> list:
+        """These words, with the folder that is written to."""
+        if self.target is None:
+            return words
+        return [*words, *([self.flag] if self.flag else []), out / self.target]
 
 
-def infer(*words) -> Command:
-    return Command(lambda _: ["infer", *EMBEDDED, *FITS, *words])
+def infer(*words, other_method: Callable[[list], list] | None = None) -> Command:
+    return Command(
+        lambda _: ["infer", *EMBEDDED, *FITS, *words],
+        other_method=other_method,
+        reader=write_regulons,
+    )
+
+
+def write_regulons(inputs: Path, run: Path, out: Path) -> list:
+    cut = ["--probability=0.001", "--top=20", "--min-targets=1"]
+    return ["regulons", run, *cut, "--out", out / "regulons"]
+
+
+def embed_by(model: str) -> Callable[[Path, Path, Path], list]:
+    """Cells embedded by a model in this folder of the outputs."""
+    return lambda inputs, run, out: [
+        "embed", inputs / "cells.h5ad", "--model", run / model, "--out", out / "embedded"
+    ]  # fmt: skip
 
 
 def on_set(*words) -> Command:
@@ -63,8 +87,28 @@ QUICK = ["--training.epochs=3", "--training.batch-size=16", "--training.checkpoi
 SMALL = ["layers=1", "width=8", "heads=2", "feed_forward=8"]
 COMPACT = [f"--training.model.backbone.{size}" for size in ("width=8", "heads=2", "layers=1")]
 COMPACT += ["--training.model.structure.fan-out=2", "--tokens=30", "--controls"]
+PERTURBED = [f"--task.simulated.simulator.{name}={value}" for name, value in SIZE.items()]
+PERTURBED += ["--task.simulated.simulator.steps=40", "--task.simulated.singles=5"]
+PERTURBED += ["--task.simulated.doubles=10", "--task.simulated.cells-a-condition=8"]
+PERTURBED += ["--task.training.model.width=8", "--task.training.epochs=6", "--task.seeds=0"]
+PERTURBED += ["--task.training.checkpoint-seconds=0"]
 LISTS = ["--training.epochs=20", "--training.evaluate-every=10", "--members=1"]
 LISTS += ["--fewest-targets=3", "--genes-a-list=20", "--training.checkpoint-seconds=0"]
+
+
+def rank_with_pearson(inputs: Path) -> list:
+    return ["infer", inputs / "expression.csv", "--tfs", inputs / "tfs.txt", "--method=pearson"]
+
+
+def of_finished(*words, target: str) -> Command:
+    """A command on the folder of a finished run."""
+    name, *rest = words
+    return Command(
+        lambda inputs: [name, inputs / "inferred", *rest],
+        reseed=None,
+        needs=("inferred",),
+        target=target,
+    )
 
 
 def train_model(inputs: Path) -> list:
@@ -89,6 +133,7 @@ MAKERS: dict[str, Callable[[Path], list]] = {
         "--out", inputs / "published",
     ],
     "lists": add_lists,
+    "inferred": lambda inputs: [*rank_with_pearson(inputs), "--out", inputs / "inferred"],
 }  # fmt: skip
 
 
@@ -104,9 +149,9 @@ def transfer(inputs: Path) -> list:
 
 COMMANDS = {
     "infer pearson": Command(
-        lambda inputs: [
-            "infer", inputs / "expression.csv", "--tfs", inputs / "tfs.txt", "--method=pearson"
-        ],
+        rank_with_pearson,
+        other_method=lambda words: [*words[:-1], "--method=spearman"],
+        reader=lambda inputs, run, out: ["report", run, "--out", out / "page.html"],
     ),
     "infer genie3": Command(
         lambda inputs: [
@@ -116,7 +161,9 @@ COMMANDS = {
     ),
     "infer closed form": infer(*CLOSED),
     "train closed form": on_set(*CLOSED),
-    "infer kernel-factor": infer(*FACTORS),
+    "infer kernel-factor": infer(
+        *FACTORS, other_method=lambda words: [*words[: -len(FACTORS)], *CLOSED]
+    ),
     "infer scRegNet": infer("--method=scRegNet", *SCREGNET),
     "train scRegNet": on_set("--method=scRegNet", *SCREGNET),
     "train kernel-factor": on_set(*FACTORS),
@@ -131,14 +178,21 @@ COMMANDS = {
             "--by", "kind", "--groups.least-cells=20", "--groups.resamples=100",
         ],
     ),
-    "activity": Command(score_regulons, target="active.h5ad"),
+    "activity": Command(
+        score_regulons,
+        target="active.h5ad",
+        reader=lambda inputs, run, out: [
+            "activity", inputs / "cells.h5ad", "--reference", run / "active.h5ad",
+            "--out", out / "active.h5ad",
+        ],
+    ),
     "pretrain cells": Command(
         lambda inputs: [
             "pretrain", inputs / "active.h5ad", "--groups", "kind", *QUICK, *COMPACT
         ],
         needs=("active",),
     ),
-    "pretrain model": Command(train_model),
+    "pretrain model": Command(train_model, reader=embed_by("model")),
     "pretrain lists": Command(
         lambda inputs: ["pretrain", *LISTS],
         needs=("lists",),
@@ -156,6 +210,7 @@ COMMANDS = {
         reseed=None,
         reads_back=False,
         needs=("model", "published"),
+        reader=embed_by("."),
     ),
     "convert back": Command(
         lambda inputs: ["convert", "scgpt", inputs / "trained/model", "--to", "safetensors"],
@@ -163,6 +218,38 @@ COMMANDS = {
         needs=("model",),
     ),
     "data compendium add": Command(add_lists, reseed=None, target=None, environment=own_lists),
+    "data convert": Command(
+        lambda inputs: ["data", "convert", inputs / "network.tsv"],
+        reseed=None,
+        target="converted.tsv",
+        flag=None,
+    ),
+    "data motifs": Command(
+        lambda inputs: [
+            "data", "motifs", "--sequences", inputs / "peaks.fa", "--motifs", inputs / "motifs.txt",
+            "--p-value=0.05",
+        ],
+        reseed=None,
+        target="hits.tsv",
+    ),
+    "report": of_finished("report", target="page.html"),
+    "regulons": of_finished("regulons", "--min-targets=2", target="regulons"),
+    "plot": of_finished("plot", "network", target="picture.png"),
+    "compare": Command(
+        lambda inputs: [
+            "compare", inputs / "set", "--draws=1", "--methods", "GENELink",
+            "--settings", "GENELink.training.epochs=5",
+        ],
+        reseed=None,
+    ),
+    "task": Command(
+        lambda inputs: ["task", "tests.faults.closed_form:Halves", inputs / "numbers.txt"],
+        lambda words: [*words, "--task.seeds=1"],
+    ),
+    "task perturbation": Command(
+        lambda inputs: ["task", "perturbation", "simulated:1", *PERTURBED],
+        lambda words: [*words, "--task.seeds=1"],
+    ),
 }  # fmt: skip
 
 
@@ -198,6 +285,9 @@ def write_inputs(folder: Path, needs: tuple[str, ...] = ()) -> None:
     ranked = [f"{tf}\t{target}\t{i}" for i, (tf, target) in enumerate(edges.to_numpy())]
     (folder / "network.tsv").write_text("\n".join(["TF\ttarget\timportance", *ranked]) + "\n")
     write_cells(folder, data.counts, genes)
+    (folder / "numbers.txt").write_text("1\n3\n2\n6\n")
+    (folder / "peaks.fa").write_text(FASTA)
+    (folder / "motifs.txt").write_text(JASPAR)
     edges.set_axis(["source", "target"], axis=1).to_csv(
         folder / "regulons.tsv", sep="\t", index=False
     )
@@ -214,7 +304,6 @@ def write_inputs(folder: Path, needs: tuple[str, ...] = ()) -> None:
 def write_cells(folder: Path, counts: np.ndarray, genes: list) -> None:
     """The cells as AnnData, of two kinds."""
     import anndata
-    import pandas as pd
     from scipy import sparse
 
     kind = np.tile(["a", "b"], len(counts))[: len(counts)]
@@ -234,40 +323,3 @@ def run(words: list) -> tuple[int, str]:
     with contextlib.redirect_stderr(err), contextlib.redirect_stdout(io.StringIO()):
         status = main([str(word) for word in words])
     return status, err.getvalue()
-
-
-def read_results(folder: Path) -> dict:
-    """All that a finished run is for: the bytes of its outputs, and records but for their times.
-
-    Of a model that it leaves, the digest of its arrays, as Orbax writes the time into its files.
-    """
-    files = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*"))}
-    files = {name: path for name, path in files.items() if path.is_file()}
-    found = {name: path.read_bytes() for name, path in files.items() if path.name in RESULTS}
-    log = folder / "metrics.jsonl"
-    if log.exists():
-        found["log"] = sorted(log.read_bytes().splitlines())
-    for name in (name for name, path in files.items() if path.name in RECORDS):
-        result = json.loads(files[name].read_bytes())
-        found[name] = {key: value for key, value in result.items() if key not in UNLIKE}
-    found |= dict(digest_models(folder))
-    return found
-
-
-def digest_models(folder: Path) -> Iterator[tuple[str, str]]:
-    """Each model that a run leaves, by its folder, and the digest of its arrays."""
-    from grnjax.errors import GrnjaxError
-    from grnjax.foundation.convert import load_model, read_about
-    from grnjax.foundation.weights import name_leaves
-
-    for model in (folder, folder / "model"):
-        if not (model / "run.json").exists() or not (model / "checkpoints/0").exists():
-            continue
-        try:
-            read_about(model)
-        except GrnjaxError:  # checkpoints of a fit
-            continue
-        digest = hashlib.sha256()
-        for name, leaf in name_leaves(load_model(model, on_host=True).variables):
-            digest.update(name.encode() + np.ascontiguousarray(leaf).tobytes())
-        yield f"arrays of {model.relative_to(folder)}", digest.hexdigest()

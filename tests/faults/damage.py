@@ -3,7 +3,8 @@
     python -m tests.faults.damage [COMMAND ...] [--every N]
 
 A damage is noticed if the command that meets it names the file, its step or its fit, and then
-either ends with status 2, or makes the results again as they were.
+either ends with status 2, or makes the results again as they were. The commands that read what it
+left must name it, too, or make the same of it.
 """
 
 import os
@@ -13,7 +14,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.faults.commands import COMMANDS, read_results, run, write_inputs
+from tests.faults.commands import COMMANDS, Command, run, write_inputs
+from tests.faults.results import read_results
 
 
 def flip(path: Path) -> None:
@@ -108,17 +110,22 @@ def try_all(command: str, folder: Path, every: int = 1) -> tuple[int, list[str]]
 
     def finish(words: list, out: Path) -> tuple[int, str]:
         out.mkdir(exist_ok=True)
-        return run([*words, "--out", out / (chosen.target or "")])
+        return run(chosen.to(words, out))
 
     words = chosen.words(inputs)
     status, err = finish(words, whole)
     assert status == 0, err
     others = {}
-    if chosen.reseed is not None:
-        status, err = finish(chosen.reseed(words), folder / "seed")
-        assert status == 0, err
-        others = {"seed": folder / "seed"}
-    expected, tried, unnoticed = read_results(whole), 0, []
+    for what, own in (("seed", chosen.reseed), ("method", chosen.other_method)):
+        if own is not None:
+            status, err = finish(own(words), folder / what)
+            assert status == 0, err
+            others[what] = folder / what
+    expected, tried, unnoticed, made = read_results(whole), 0, [], {}
+    if chosen.reader is not None:
+        again = shutil.copytree(whole, folder / "again")
+        status, err, made = read_by(chosen, again, folder)
+        assert status == 0 and made, err
     harms = [*list_harms(whole, others)]
     cases = [(*harm, True) for harm in harms]
     cases += [(*x, False) for x in harms if x[1].startswith("checkpoints/") and x[0] != "delete"]
@@ -129,15 +136,46 @@ def try_all(command: str, folder: Path, every: int = 1) -> tuple[int, list[str]]
         harm(again)
         if not finished:
             (again / "run.json").unlink()
-        status, err = finish(words, again)
         tried += 1
+        if chosen.reader is not None and (finished or not chosen.reads_back):
+            fault = find_fault_of_reader(chosen, again, file, folder, made)
+            unnoticed += [f"{command}, read, {what} {file}: {fault}"] if fault else []
+            tried += 1
+        status, err = finish(words, again)
         anew = file == "run.json" or not (finished or chosen.reads_back)
         named = is_named(file, err) or anew and "resuming an unfinished" in err
+        named |= what == "delete" and file == chosen.target  # which the command is for
         mended = status == 0 and read_results(again) == expected
         if not named or status not in (0, 2) or status == 0 and not mended:
             state = "finished" if finished else "unfinished"
             unnoticed.append(f"{command}, {state}, {what} {file}: status {status}, {err[-300:]}")
     return tried, unnoticed
+
+
+def read_by(chosen: Command, out: Path, folder: Path) -> tuple[int, str, dict]:
+    """Status and standard error of the command that reads these outputs, and what it made."""
+    assert chosen.reader is not None
+    place = folder / "read"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    status, err = run(chosen.reader(folder / "inputs", out, place))
+    return status, err, read_results(place)
+
+
+def find_fault_of_reader(
+    chosen: Command, out: Path, file: str, folder: Path, made: dict
+) -> str | None:
+    """What was wrong where a command read a damaged output; None if it named it or did as before.
+
+    Args:
+        made: what it makes of the whole run.
+    """
+    status, err, found = read_by(chosen, out, folder)
+    if status == 0 and (found == made or is_named(file, err) and "is not as" in err):
+        return None
+    if status == 2 and (is_named(file, err) or str(out) in err):
+        return None
+    return f"status {status}, {err[-300:]}"
 
 
 def main(args: list[str]) -> int:

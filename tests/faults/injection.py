@@ -17,14 +17,18 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from tests.faults.commands import COMMANDS, Command, read_results, write_inputs
+from tests.faults.commands import COMMANDS, Command, write_inputs
+from tests.faults.results import find_halves, find_leftovers, read_results
 
 SHIM = Path(__file__).with_name("shim.c")
 KILLED = 137
 KINDS = {"kill": 0, "full": 1}
-MODULES = "infer train transfer evaluate activity pretrain embed convert data data_compendium"
+MODULES = "infer train transfer evaluate activity pretrain embed convert data data_compendium "
+MODULES += "compare task report regulons plot"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,12 +81,17 @@ def run_child(command: Command, out: Path, nth: int = 0, kind: str = "kill") -> 
 
 
 def read_apart(out: Path) -> dict:
-    """`read_results` in a child, so that this process stays one that has computed nothing."""
+    """What a run has left."""
+    return find_apart(lambda: read_results(out) if out.exists() else {})
+
+
+def find_apart(find: Callable[[], Any]) -> Any:
+    """What a child finds, so that this process stays one that has computed nothing."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         with contextlib.suppress(BaseException), os.fdopen(writing, "wb") as file:
-            pickle.dump(read_results(out) if out.exists() else {}, file)
+            pickle.dump(find(), file)
         os._exit(0)
     os.close(writing)
     with os.fdopen(reading, "rb") as file:
@@ -102,9 +111,7 @@ def find_faults(command: Command, out: Path, nth: int, kind: str, expected: dict
         wrong.append(f"status {met.status}: {last}")
     if kind == "full" and (met.status != 2 or "Traceback" in met.err or "No space" not in last):
         wrong.append(f"status {met.status}: {met.err[-600:]}")
-    for name, content in read_apart(out).items():
-        if name != "log" and not name.endswith(".json") and content != expected[name]:
-            wrong.append(f"{name} is neither whole nor absent")
+    wrong += find_apart(lambda: find_halves(out, expected))
     again = run_child(command, out)
     found = read_apart(out)
     if again.status != 0 and not is_there(command, again, found, expected):
@@ -114,8 +121,7 @@ def find_faults(command: Command, out: Path, nth: int, kind: str, expected: dict
         wrong.append(f"resumed, but {differing} differ")
     elif (out / "run.json").exists() and find_damage(out) != {}:
         wrong.append(f"resumed, but damaged: {find_damage(out)}")
-    left = [p for p in out.rglob("*") if ".partial" in p.name or p.name.endswith(".replaced")]
-    return wrong + [f"{path} is left" for path in left]
+    return wrong + find_leftovers(out)
 
 
 def is_there(command: Command, again: Ended, found: dict, expected: dict) -> bool:

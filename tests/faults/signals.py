@@ -1,6 +1,6 @@
 """SIGINT and SIGTERM at random moments of a run, imports included, and the resume after each.
 
-python -m tests.faults.signals [--count 100] [COMMAND ...]
+python -m tests.faults.signals [--count 100] [--seed 0] [COMMAND ...]
 """
 
 import argparse
@@ -14,15 +14,16 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.faults.commands import COMMANDS, read_results, run, write_inputs
+from tests.faults.commands import COMMANDS, run, write_inputs
+from tests.faults.results import find_halves, find_leftovers, read_results
 
-# Says that Python has started: what comes before is not grnjax's to answer. A shell lets commands
-# in the background ignore SIGINT, which would then stay so.
+# Says that Python has started and found grnjax: what comes before is not grnjax's to answer. A
+# shell lets commands in the background ignore SIGINT, which would then stay so.
 CODE = """
 import os, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
-os.write(1, b'.')
 from grnjax.cli import main
+os.write(1, b'.')
 sys.exit(main())
 """
 STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143}
@@ -85,26 +86,32 @@ def try_signals(command: str, folder: Path, count: int, seed: int = 0) -> tuple[
         fault = find_fault(words, number, rng.uniform(0, seconds))
         met += fault != ""
         wrong += [fault] if fault else []
+        wrong += find_halves(out, expected)
         status, err = run(words)
         is_there = status == 0 or (chosen.target is None and "already" in err)
         if not is_there or read_results(out) != expected:
             wrong.append(f"resumed with status {status}: {err[-300:]}")
+        wrong += find_leftovers(out)
     return met, wrong
 
 
 def main(args: list[str]) -> int:
-    """Prints how many signals met a run of each command, and what was wrong."""
+    """Prints a table of how many signals met a run of each command, and what was wrong."""
     parser = argparse.ArgumentParser()
     parser.add_argument("commands", nargs="*", default=["infer pearson"])
     parser.add_argument("--count", type=int, default=100)
-    chosen, failed = parser.parse_args(args), 0
-    for command in chosen.commands:
+    parser.add_argument("--seed", type=int, default=0)
+    chosen, total = parser.parse_args(args), [0, 0, 0]
+    print(f"{'command':<24}{'signals':>8}{'met':>6}{'wrong':>7}")
+    for place, command in enumerate(chosen.commands):
         with tempfile.TemporaryDirectory() as folder:
-            met, wrong = try_signals(command, Path(folder), chosen.count)
-        print(f"{command}: {chosen.count} signals, {met} met the run, {len(wrong)} wrong")
+            met, wrong = try_signals(command, Path(folder), chosen.count, chosen.seed + place)
+        counts = chosen.count, met, len(wrong)
+        print(f"{command:<24}{counts[0]:>8}{counts[1]:>6}{counts[2]:>7}", flush=True)
         print(*(f"  {line}" for line in wrong), sep="\n", end="\n" if wrong else "", flush=True)
-        failed += len(wrong)
-    return int(failed > 0)
+        total = [a + b for a, b in zip(total, counts, strict=True)]
+    print(f"{'all':<24}{total[0]:>8}{total[1]:>6}{total[2]:>7}")
+    return int(total[2] > 0)
 
 
 if __name__ == "__main__":

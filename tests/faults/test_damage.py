@@ -10,8 +10,9 @@ import pytest
 
 from grnjax.storage import checkpoints
 from tests.faults import damage
-from tests.faults.commands import COMMANDS, read_results, run, write_inputs
+from tests.faults.commands import COMMANDS, run, write_inputs
 from tests.faults.earlier import forget_digests
+from tests.faults.results import read_results
 
 
 @pytest.mark.slow

@@ -168,18 +168,18 @@ def test_weights_under_other_headings_are_found_named_and_chosen(read, caplog, t
 def test_the_command_takes_the_weights_and_keeps_the_signs(cli, tmp_path):
     text = lines("TF\tGene\timportance_TF2G\tregulation\trho", ["2", "1"], ["-1", "1"], ["0.1"])
     (tmp_path / "eregulons.tsv").write_text(text)
-    path = tmp_path / "out.csv"
+    path, other, last = (tmp_path / name for name in ("out.csv", "other.csv", "last.csv"))
     outcome = cli("data", "convert", tmp_path / "eregulons.tsv", path, "--layout=decoupler")
     assert outcome.status == 0 and "columns not read: rho" in outcome.err
     assert "--weight-column=NAME (weight_column in Python) takes rho" in outcome.err
     assert sorted(set(pd.read_csv(path)["weight"])) == [-2, 1]
     again = cli(
-        "data", "convert", tmp_path / "eregulons.tsv", path, "--layout=decoupler",
+        "data", "convert", tmp_path / "eregulons.tsv", other, "--layout=decoupler",
         "--weight-column=rho",
     )  # fmt: skip
-    assert again.status == 0 and set(pd.read_csv(path)["weight"]) == {-0.1, 0.1}
+    assert again.status == 0 and set(pd.read_csv(other)["weight"]) == {-0.1, 0.1}
     (tmp_path / "plain.tsv").write_text(lines("TF\ttarget"))
-    outcome = cli("data", "convert", tmp_path / "plain.tsv", path, "--layout=decoupler")
+    outcome = cli("data", "convert", tmp_path / "plain.tsv", last, "--layout=decoupler")
     assert "no column of weights, so each edge weighs 1" in outcome.err
     assert "the sign of 8 of 8 edges is unknown" in outcome.err
 
@@ -367,3 +367,14 @@ def test_a_network_of_self_loops_alone_is_refused_with_their_number(cli, tmp_pat
     for more in (["--tfs", tmp_path / "tfs.txt", "--method=pearson"], ["--method=kernel-factor"]):
         outcome = cli(*words, *more, "--out", tmp_path / "run")
         assert outcome.status == 2 and "4 self_loops" in outcome.err, outcome.err
+
+
+def test_a_network_whose_columns_stand_the_other_way_round_is_told(tmp_path, caplog):
+    (tmp_path / "truth.csv").write_text("Gene1,Gene2\nA,D\nB,E\nA,B\n")
+    rows = [(tf, target) for target in "AB" for tf in "ABDE" if tf != target]
+    table = pd.DataFrame(rows, columns=["TF", "target"]).assign(importance=range(len(rows)))
+    evaluate(table, tmp_path / "truth.csv")
+    assert "6 of 6 candidates are there as target and TF, and 2 as TF and target" in caplog.text
+    caplog.clear()
+    evaluate(table.rename(columns={"TF": "target", "target": "TF"}), tmp_path / "truth.csv")
+    assert "other way round" not in caplog.text

@@ -4,9 +4,11 @@ import signal
 import subprocess
 import sys
 import time
+import types
 
 import pytest
 
+import grnjax.cli as cli_of_grnjax
 from tests.faults import signals
 
 
@@ -77,6 +79,30 @@ print("alive")
     ]  # of fork and threads
     done = subprocess.run(quietly, capture_output=True, text=True)
     assert (done.stdout, done.stderr, done.returncode) == ("alive\n", "", 0)
+
+
+def test_a_signal_after_the_work_is_done_changes_no_status():
+    code = """
+import atexit, os, signal, time
+def tear_down():
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(0.2)
+atexit.register(tear_down)
+from grnjax.cli.stopping import answer_signals
+answer_signals("grnjax")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+
+
+def test_imports_that_take_long_are_told(monkeypatch, capsys):
+    monkeypatch.setattr(cli_of_grnjax, "SLOW_START", 0.05)
+    monkeypatch.setattr(cli_of_grnjax, "answer_signals", lambda program: None)
+    slow = types.SimpleNamespace(run=lambda words: None)
+    monkeypatch.setattr(cli_of_grnjax, "load_command", lambda name: time.sleep(0.5) or slow)
+    monkeypatch.setattr(sys, "argv", ["grnjax", "infer"])
+    assert cli_of_grnjax.main() == 0
+    assert capsys.readouterr().err == "grnjax infer: loading packages\n"
 
 
 def test_a_command_that_is_called_leaves_the_signals_of_the_process_alone(cli):

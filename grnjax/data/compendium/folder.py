@@ -30,8 +30,19 @@ def user_folder() -> Path:
 
 
 def load_compendium(*, with_own: bool = True) -> Compendium:
-    """What comes with grnjax and, unless it is to be left out, what the user added."""
+    """What comes with grnjax and, unless it is to be left out, what the user added.
+
+    Raises:
+        ConfigError: a link stands among the user's files.
+        EdgeFormatError: one of them is damaged.
+    """
     own = list_own() if with_own else {}
+    for path in own.values():
+        if path.is_symlink():
+            raise ConfigError(
+                f"{path} is a link, and the compendium reads files of its own only; delete it, and "
+                "add the table that it stands for by grnjax data compendium add."
+            )
     sources = [read_shipped(name) for name in SHIPPED] + [read_source(x) for x in own.values()]
     if own:
         logger.info(f"compendium: with lists of your own: {list_names(own)}")

@@ -20,7 +20,14 @@ from grnjax.data.sniff import identify
 from grnjax.data.tables import is_number, open_parquet, read_table_rows
 from grnjax.errors import EdgeFormatError, GeneMismatchError
 from grnjax.evidence.hit_tables import GENE_HEADINGS, choose_columns, read_hit_table
-from grnjax.evidence.intervals import find_peak, has_intervals, name_peaks
+from grnjax.evidence.intervals import (
+    find_peak,
+    has_intervals,
+    meet_chromosomes,
+    name_peaks,
+    shift_starts,
+    split_peaks,
+)
 from grnjax.evidence.peaks import MOTIF_HEADINGS, merge_motifs, read_hits
 from grnjax.progress import logger
 
@@ -186,9 +193,8 @@ def read_peak_matrix(path: str | Path, kind: str, listed: pd.DataFrame) -> pd.Da
     _, columns, _ = choose_columns(headings, is_numeric, path)
     if not np.isfinite(frame[columns].to_numpy(np.float64)).all():
         raise EdgeFormatError(f"{path}: some scores are missing or infinite. Write 0 for no hit.")
-    spelled = (
-        frame[own].astype(str).str.replace(r"^(.+)[:_-](\d+)[_-](\d+)$", r"\1_\2_\3", regex=True)
-    )
+    places = split_peaks(frame[own].astype(str), path)
+    spelled = shift_starts(meet_chromosomes(places, listed, path), listed, path)["peak"]
     inside = spelled.isin(listed["peak"]).to_numpy()
     if not inside.any():
         raise GeneMismatchError(

@@ -8,8 +8,9 @@ import pytest
 
 import grnjax
 from grnjax.errors import ConfigError
+from grnjax.methods.few_cells import strongest_by_chance, tell_few_cells
 from grnjax.methods.method import make_method
-from grnjax.tasks.few_cells import strongest_by_chance, tell_few_cells
+from grnjax.tasks.split_fits import LinkPredictionConfig, build_problems
 from grnjax.types import CellBatches
 
 GENES = [f"G{i}" for i in range(30)]
@@ -62,3 +63,10 @@ def test_what_learns_from_known_edges_is_warned_and_not_refused(dataset, caplog)
     )
     tell_few_cells(make_method("kernel-factor"), centred)
     assert "21 cells are few" in caplog.text
+
+
+def test_a_benchmark_set_of_two_cells_is_refused_too(dataset):
+    few = dataclasses.replace(dataset.genes, expression=dataset.genes.expression[:2])
+    config = LinkPredictionConfig(method=make_method("pearson"))
+    with pytest.raises(ConfigError, match="2 cells: "):
+        build_problems(dataclasses.replace(dataset, genes=few), [], config)
