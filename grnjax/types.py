@@ -88,9 +88,9 @@ class StreamedExpression(abc.ABC):
         return self.to_dense()[index]
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return getattr(self.to_dense(), name)  # as any attribute of an array
+        if name.startswith("_") or not hasattr(np.ndarray, name):
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        return getattr(self.to_dense(), name)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -123,6 +123,11 @@ class GeneTable:
     def stream(self) -> StreamedExpression | None:
         """Expression that is read in chunks; None where it is in memory."""
         return self.expression if isinstance(self.expression, StreamedExpression) else None
+
+    @property
+    def in_memory(self) -> Float[np.ndarray, "cell gene"]:
+        """Expression as an array, written out if it is a stream."""
+        return np.asarray(self.expression)
 
     @property
     def as_measured(self) -> Float[np.ndarray, "cell gene"] | StreamedExpression:

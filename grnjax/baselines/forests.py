@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int
 
-from grnjax.baselines.trees import find_varying
+from grnjax.data.expression_features import find_varying
 from grnjax.config import Positive, Settings
 from grnjax.types import GeneTable
 

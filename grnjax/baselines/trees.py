@@ -22,13 +22,6 @@ NO_CUT = np.inf
 ORDERS = 1  # keeps the draws of TFs apart from those of cells
 
 
-def find_varying(genes: GeneTable) -> Bool[np.ndarray, " gene"]:
-    """Mask of the genes that were measured and are not the same in all cells."""
-    if not len(genes.expression):
-        return np.zeros(len(genes.names), bool)
-    return genes.measured & (np.ptp(genes.expression, axis=0) > 0)
-
-
 class Plan(NamedTuple):
     """How large trees are and what they draw."""
 

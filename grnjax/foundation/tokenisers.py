@@ -12,7 +12,6 @@ that makes it from what comes with the weights.
 
 import dataclasses
 import functools
-import types
 from collections.abc import Callable, Mapping, Sequence
 
 from grnjax.data.annotated_matrix import find_name_column
@@ -161,8 +160,7 @@ def find_genes(
     if gene_column is None:
         known = {name for name in tokeniser.vocabulary if not is_special(name)}
         known.update(*tokeniser.renames, orthologues or ())
-        named = types.SimpleNamespace(obs_names=rows.obs.index)
-        gene_column = find_name_column(named, rows.var, rows.name, known)
+        gene_column = find_name_column(rows.obs.index, rows.var, rows.name, known)
     return match_genes(
         rows.name_genes(gene_column).tolist(),
         tokeniser.vocabulary,

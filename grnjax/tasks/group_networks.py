@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int
 
-from grnjax.baselines.trees import find_varying
+from grnjax.data.expression_features import find_varying
 from grnjax.config import Positive, Range, Settings
 from grnjax.data.batches import take_cells
 from grnjax.data.cell_groups import count_cells, take_groups

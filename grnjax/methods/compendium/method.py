@@ -29,7 +29,7 @@ from scipy.special import expit
 
 from grnjax.baselines.controls import scores_at
 from grnjax.baselines.correlation import absolute_pearson
-from grnjax.baselines.trees import find_varying
+from grnjax.data.expression_features import find_varying
 from grnjax.config import Share
 from grnjax.data.compendium.folder import list_own, load_compendium
 from grnjax.data.label_matrix import locate_edges
@@ -63,6 +63,7 @@ class CompendiumMethod(MethodConfig):
 
     PAPER: ClassVar[str] = "unpublished; lists of ENCODE (2012, Nature 489:57)"
     READS: ClassVar[frozenset[str]] = frozenset({"expression"})
+    READS_CELLS: ClassVar[bool] = False
     GIVES: ClassVar[frozenset[str]] = frozenset({"probabilities"})
 
     by: By = "auto"
