@@ -16,8 +16,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from grnjax.types import GeneTable
-
 NO_CUT = np.inf
 ORDERS = 1  # keeps the draws of TFs apart from those of cells
 

@@ -87,7 +87,9 @@ def correlate(
     return found
 
 
-def find_scores(chunks: Chunks, moments: Moments, count: int) -> Float[np.ndarray, "gene component"]:
+def find_scores(
+    chunks: Chunks, moments: Moments, count: int
+) -> Float[np.ndarray, "gene component"]:
     """Scores of the leading components of standardised genes, [gene, cell] decomposed.
 
     Up to `MOST_EXACT_GENES` genes, from their products with one another, in one pass. Of more, by

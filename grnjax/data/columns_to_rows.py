@@ -57,15 +57,14 @@ def turn_columns(
     """
     values, free = group["data"], shutil.disk_usage(tempfile.gettempdir()).free
     needed = len(values) * (values.dtype.itemsize + 4) + 8 * shape[0]
+    place = tempfile.gettempdir()
     if needed > free:
         raise error(
             f"{where}: it is stored by columns, and to read it by rows {needed / 1e9:,.1f} GB are "
-            f"needed on the disk of {tempfile.gettempdir()}, which has {free / 1e9:,.1f}. Set TMPDIR "
-            "to another, or write it by rows: adata.X = adata.X.tocsr()."
+            f"needed on the disk of {place}, which has {free / 1e9:,.1f}. Set TMPDIR to another "
+            "folder, or write it by rows: adata.X = adata.X.tocsr()."
         )
-    logger.info(
-        f"{where}: stored by columns; rows are put on disk ({tempfile.gettempdir()}) while it is read"
-    )
+    logger.info(f"{where}: stored by columns; its rows are put into {place} while it is read")
     with tempfile.TemporaryDirectory(prefix="grnjax-rows-") as folder:
         parts = []
         for first, last in cut_columns(pointers):

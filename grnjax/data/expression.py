@@ -97,8 +97,8 @@ def read_expression(
     """
     if config.stream == "always":
         raise ConfigError(
-            "--data.stream=always reads the cells of an .h5ad file or AnnData object in chunks, for "
-            "methods that read no single cells and with genes in its columns; leave it out, or take "
+            "--data.stream=always reads the cells of an .h5ad file or AnnData object, with genes in "
+            "its columns, in chunks, for methods that need no single cells; leave it out, or take "
             "--method=pearson or compendium without --by, --batch and --donor."
         )
     matrix, report = load_matrix(source, config, reference or hints or set())

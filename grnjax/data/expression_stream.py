@@ -90,7 +90,9 @@ def stream_rows(
 ) -> Expression | None:
     """The expression, looked through; None where the genes stand in the rows."""
     path = rows.name
-    names, report = choose_names(rows.obs.index, rows.var, config, path, reference or hints or set())
+    names, report = choose_names(
+        rows.obs.index, rows.var, config, path, reference or hints or set()
+    )
     report = {"source": path, "format": "h5ad", "place": config.layer or "X", **report}
     measured = np.flatnonzero(find_genes(rows.var, path, report))
     named = NamedMatrix(

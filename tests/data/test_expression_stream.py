@@ -1,4 +1,4 @@
-"""Expression read in chunks is what it is in memory, whatever the form of the file and the chunks."""
+"""Expression read in chunks is what it is in memory, whatever the form of the file and chunks."""
 
 import logging
 
@@ -75,7 +75,7 @@ def set_chunks(monkeypatch, values):
         monkeypatch.setattr(module, "AT_ONCE", values)
 
 
-@pytest.mark.filterwarnings("ignore:Variable names:UserWarning", "ignore:Observation names")
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("at_once", [1, 7 * GENES, 2**25], ids=["one cell", "seven cells", "all"])
 def test_streamed_is_as_in_memory(counts, tmp_path, monkeypatch, form, at_once):
@@ -97,14 +97,13 @@ def test_streamed_is_as_in_memory(counts, tmp_path, monkeypatch, form, at_once):
         np.testing.assert_array_equal(find(here), find(there))
     for find in (correlation, coexpression_block):
         np.testing.assert_allclose(find(here, tfs), find(there, tfs), atol=1e-6, rtol=2e-5)
-    np.testing.assert_allclose(
-        expression_statistics(here), expression_statistics(there), atol=1e-6
-    )
+    np.testing.assert_allclose(expression_statistics(here), expression_statistics(there), atol=1e-6)
     np.testing.assert_allclose(
         principal_components(here, 4), principal_components(there, 4), atol=2e-5
     )
 
 
+@pytest.mark.slow
 def test_components_of_many_genes_are_those_of_the_randomised_decomposition(
     counts, tmp_path, monkeypatch
 ):
@@ -164,7 +163,9 @@ def test_single_cells_are_written_out_with_a_word(counts, tmp_path, caplog, monk
     assert len(said) == 1
     monkeypatch.setattr(cell_stream, "find_free", lambda: 10)
     again = open_expression(path, ALWAYS, set(TFS), may_stream=True).values
-    with pytest.raises(ExpressionFormatError, match="--method=pearson, which reads cells in chunks"):
+    with pytest.raises(
+        ExpressionFormatError, match="--method=pearson, which reads cells in chunks"
+    ):
         again.mean(axis=0)
     with pytest.raises(AttributeError, match="no attribute 'mine'"):
         again.mine  # noqa: B018
@@ -177,7 +178,9 @@ def test_what_is_refused_in_memory_is_refused(counts, tmp_path, monkeypatch, wro
     bad.X[45, 3] = wrong
     path = write(bad, tmp_path / "cells.h5ad")
     gene = bad.var_names[3]
-    with pytest.raises(ExpressionFormatError, match=rf"cells 43 to 49: 1 of .*{gene} in cell cell45"):
+    with pytest.raises(
+        ExpressionFormatError, match=rf"cells 43 to 49: 1 of .*{gene} in cell cell45"
+    ):
         open_expression(path, ALWAYS, set(TFS), may_stream=True)
 
 

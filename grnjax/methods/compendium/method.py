@@ -29,9 +29,9 @@ from scipy.special import expit
 
 from grnjax.baselines.controls import scores_at
 from grnjax.baselines.correlation import absolute_pearson
-from grnjax.data.expression_features import find_varying
 from grnjax.config import Share
 from grnjax.data.compendium.folder import list_own, load_compendium
+from grnjax.data.expression_features import find_varying
 from grnjax.data.label_matrix import locate_edges
 from grnjax.data.names import list_names
 from grnjax.data.species import Species
