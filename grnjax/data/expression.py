@@ -97,7 +97,7 @@ def read_expression(
     """
     if config.stream == "always":
         raise ConfigError(
-            "--data.stream=always reads the cells of an .h5ad file or AnnData object, with genes in "
+            "--data.stream=always reads the cells of an .h5ad file or AnnData object, genes in "
             "its columns, in chunks, for methods that need no single cells; leave it out, or take "
             "--method=pearson or compendium without --by, --batch and --donor."
         )
