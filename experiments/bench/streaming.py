@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -61,13 +61,13 @@ def main() -> None:
         if not (folder / EXACT).exists():
             write_counts(folder, genes, cells)
         for case in config.cases:
-            where = {"case": f"{case}/{size}"}
+            where = {"set": size, "split": "all cells", "method": case, "draw": 0}
             if results.has(**where):
                 continue
             row = measure(case, folder)
-            row = {"genes": genes, "cells": cells, **row}
-            results.add([row], **where)
+            row = {"seed": 0, "genes": genes, "cells": cells, **row}
             print(json.dumps({**where, **row}, sort_keys=True), flush=True)
+            results.add([row], **where)
     print_slopes(results)
 
 
@@ -160,15 +160,15 @@ def measure(case: Case, folder: Path) -> dict:
 
 def print_slopes(results: ResultsFile) -> None:
     """How CPU time and memory of a case grow with the cells, 1 being linear and 0 flat."""
-    for case in ("pearson", "label-free", "moments"):
-        rows = [row for row in results.rows if row["case"].startswith(f"{case}/")]
+    for case in get_args(Case):
+        rows = [row for row in results.rows if row["method"] == case]
         rows = sorted(rows, key=lambda row: (row["genes"], row["cells"]))
         for one, other in zip(rows, rows[1:], strict=False):
             if one["genes"] == other["genes"]:
                 cells = np.log(other["cells"] / one["cells"])
                 grown = {x: np.log(other[x] / one[x]) / cells for x in ("cpu_s", "peak_mib")}
                 shown = ", ".join(f"{name} {slope:.2f}" for name, slope in grown.items())
-                print(f"{one['case']} -> {other['case']}: slope over cells: {shown}")
+                print(f"{case}, {one['set']} -> {other['set']}: slope over cells: {shown}")
 
 
 if __name__ == "__main__":
