@@ -4,8 +4,9 @@ Axis words: cell gene node edge pair token head dim layer. Orientation is fixed:
 `[cell, gene]`, an adjacency `[tf, target]`, graph senders are TFs and receivers are targets.
 """
 
+import abc
 import dataclasses
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jraph
 import numpy as np
@@ -25,6 +26,71 @@ CONFIDENT = 0.5
 
 shapes = jaxtyped(typechecker=beartype)
 """Checks the array annotations of a function when it is called (or traced)."""
+
+
+class Moments(NamedTuple):
+    """What is known of each gene's values over all cells."""
+
+    mean: Float[np.ndarray, " gene"]  # float64, as is the next
+    deviation: Float[np.ndarray, " gene"]  # of the population of cells
+    detected: Float[np.ndarray, " gene"]  # share of the cells with a value above 0
+    least: Float[np.ndarray, " gene"]
+    largest: Float[np.ndarray, " gene"]
+
+
+class StreamedExpression(abc.ABC):
+    """Expression [cell, gene] that stays in its file, and is read in chunks of cells.
+
+    Moments, correlations and components are found chunk by chunk. Whatever asks it for single
+    cells, as it would an array, has all of it written out (`to_dense`), which is said.
+    """
+
+    shape: tuple[int, int]
+    ndim, dtype = 2, np.dtype(np.float32)
+
+    @property
+    @abc.abstractmethod
+    def digest(self) -> str:
+        """SHA-256 of what the values follow from, whatever the chunks."""
+
+    @abc.abstractmethod
+    def moments(self) -> Moments:
+        """Of each gene."""
+
+    @abc.abstractmethod
+    def correlate(self, tfs: np.ndarray) -> Float[np.ndarray, "tf gene"]:
+        """Pearson r of these genes with every gene; 0 for one that is constant. float32."""
+
+    @abc.abstractmethod
+    def find_components(self, count: int) -> Float[np.ndarray, "gene component"]:
+        """Scores of the leading principal components of standardised genes, float64."""
+
+    @abc.abstractmethod
+    def take(self, order: np.ndarray, axis: int) -> "StreamedExpression":
+        """The genes at `order`, which may repeat; -1 for zeros. The axis must be 1."""
+
+    @abc.abstractmethod
+    def to_dense(self) -> Float[np.ndarray, "cell gene"]:
+        """All values in memory, which is said; refused where there is not enough."""
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @property
+    def size(self) -> int:
+        """How many values there are, zeros too."""
+        return self.shape[0] * self.shape[1]
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        return np.asarray(self.to_dense(), dtype)
+
+    def __getitem__(self, index) -> Any:
+        return self.to_dense()[index]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or not hasattr(np.ndarray, name):
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        return getattr(self.to_dense(), name)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -47,13 +113,24 @@ class GeneTable:
 
     names: np.ndarray  # [gene] str, sorted, unique
     is_tf: Bool[np.ndarray, " gene"]
-    expression: Float[np.ndarray, "cell gene"]  # float32, log scale unless the user said otherwise
+    expression: Float[np.ndarray, "cell gene"] | StreamedExpression
+    """float32, log scale unless the user said otherwise."""
     measured: Bool[np.ndarray, " gene"]
     cells: pd.DataFrame | None = None  # names of the cells, the index, and what is known of them
     batches: CellBatches | None = None  # two or more; None where all cells are taken as one
 
     @property
-    def as_measured(self) -> Float[np.ndarray, "cell gene"]:
+    def stream(self) -> StreamedExpression | None:
+        """Expression that is read in chunks; None where it is in memory."""
+        return self.expression if isinstance(self.expression, StreamedExpression) else None
+
+    @property
+    def in_memory(self) -> Float[np.ndarray, "cell gene"]:
+        """Expression as an array, written out if it is a stream."""
+        return np.asarray(self.expression)
+
+    @property
+    def as_measured(self) -> Float[np.ndarray, "cell gene"] | StreamedExpression:
         """Expression with its differences between batches."""
         return self.expression if self.batches is None else self.batches.as_measured
 

@@ -106,6 +106,37 @@ def growth_table() -> Table:
     )
 
 
+def streaming_table() -> Table:
+    """What cells that stay on disk take, by method and size."""
+    rows = read_rows("bench_streaming")
+
+    def stages(row: dict) -> str:
+        found = sorted(row["stages"].items(), key=lambda item: -item[1])
+        return ", ".join(f"{name} {seconds:,.0f} s" for name, seconds in found if seconds >= 0.5)
+
+    cells = {
+        "million values above 0": lambda row: f"{row['stored'] / 1e6:,.0f}",
+        "clock": lambda row: f"{row['clock_s']:,.0f} s",
+        "CPU": lambda row: f"{row['cpu_s']:,.0f} s",
+        "CPU a value": lambda row: f"{row['ns_a_value']:,.0f} ns",
+        "peak memory": lambda row: f"{row['peak_mib'] / 1024:.2f} GiB",
+        "stages": stages,
+    }
+    titles = {f"{row['method']}, {row['set'].replace('x', ' x ')}": row for row in rows}
+    note = (
+        "Genes x cells. Cores were shared with much other work, so that CPU seconds count and the "
+        "clock is many times that of an idle machine. Stages of moments are in CPU seconds, others "
+        "by the clock. "
+    )
+    return Table(
+        titles,
+        cells,
+        lambda row, make: make(row),
+        index="method and size",
+        note=note + describe_hardware(rows),
+    )
+
+
 def cases_table(rows: list[dict], cells: dict, note: str) -> Table:
     """A line a case."""
     by_case = {row["case"]: row for row in rows}
@@ -159,6 +190,6 @@ TABLES = {
 }
 SHOWN = ("training", "aggregation", "start", "motif_scan", "activity", "pair_images")
 SPEED = {"speed": lambda: bench_table(*SHOWN)}
-GROWTH = {"growth": growth_table}
+GROWTH = {"growth": growth_table, "streaming": streaming_table}
 CSV: dict = {}
 PICTURES: dict = {}

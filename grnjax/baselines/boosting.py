@@ -23,9 +23,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 from grnjax.baselines.binned_cuts import Binned
 from grnjax.baselines.exact_cuts import Presorted
-from grnjax.baselines.trees import Draw, Plan, find_varying, grow_trees
+from grnjax.baselines.trees import Draw, Plan, grow_trees
 from grnjax.config import Positive, Range, Rate, Settings, Share
-from grnjax.data.expression_features import standardise
+from grnjax.data.expression_features import find_varying, standardise
 from grnjax.types import GeneTable
 
 REGROUP_EVERY = 5  # rounds until targets that stopped make room for others

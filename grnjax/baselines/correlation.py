@@ -32,7 +32,11 @@ def score_targets(
     told apart, a rank is one among the cells of a batch, as a share of them. Nothing is random, so
     the seed does not matter.
     """
-    tfs, expression = genes.tfs, genes.expression
+    tfs = genes.tfs
+    if genes.stream is not None and config.coefficient == "pearson":
+        r = correlation(genes, tfs)[:, targets]
+        return np.where(tfs[:, None] == targets, 0, np.abs(r)).astype(np.float32)
+    expression = genes.in_memory
     if config.coefficient == "spearman" and len(expression):
         expression = rank_cells(genes)
     z = standardise(expression).astype(np.float64)
@@ -45,7 +49,7 @@ def rank_cells(genes: GeneTable) -> Float[np.ndarray, "cell gene"]:
     from scipy.stats import rankdata  # its import costs half a second
 
     if genes.batches is None:
-        return rankdata(genes.expression, axis=0)
+        return rankdata(genes.in_memory, axis=0)
     x, of_cell = genes.as_measured, genes.batches.of_cell
     ranks = np.empty(x.shape)
     for batch in range(of_cell.max() + 1):

@@ -96,6 +96,7 @@ def _fit(parameters, labels, observed, features, ridge, target_bias, *, steps):
     def step(carry, _):
         p, state = carry
         slope = (jax.nn.sigmoid(base + logits_of(p, features, target_bias)) - labels) * observed
+        slope = jax.lax.optimization_barrier(slope)  # or each of its sums works it out again
         updates, state = optimizer.update(
             gradient_of(p, slope, features, target_bias, ridge), state
         )

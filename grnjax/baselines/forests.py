@@ -15,8 +15,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int
 
-from grnjax.baselines.trees import find_varying
 from grnjax.config import Positive, Settings
+from grnjax.data.expression_features import find_varying
 from grnjax.types import GeneTable
 
 TARGETS_A_PROCESS = 4  # at least: starting one takes as long as so many forests

@@ -16,17 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from grnjax.types import GeneTable
-
 NO_CUT = np.inf
 ORDERS = 1  # keeps the draws of TFs apart from those of cells
-
-
-def find_varying(genes: GeneTable) -> Bool[np.ndarray, " gene"]:
-    """Mask of the genes that were measured and are not the same in all cells."""
-    if not len(genes.expression):
-        return np.zeros(len(genes.names), bool)
-    return genes.measured & (np.ptp(genes.expression, axis=0) > 0)
 
 
 class Plan(NamedTuple):

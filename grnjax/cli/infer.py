@@ -105,7 +105,12 @@ def run(args: list[str]) -> None:
     else:
         files = command.expression, command.network, command.tfs
         dataset, judged = load_genes_and_edges(
-            method, *files, data, genes=command.genes, species=command.species
+            method,
+            *files,
+            data,
+            genes=command.genes,
+            species=command.species,
+            reads_cells=(command.by, command.batch, command.donor) != (None, None, None),
         )
     source = command.expression or "expression"
     samples = tell_apart(dataset, judged, command.batch, command.donor, source)

@@ -40,7 +40,7 @@ def take_annotated_matrix(
     values, var, place = choose_place(data, config, path)
     if values.dtype.kind not in "biuf":
         raise ExpressionFormatError(f"{path}: {place} holds {values.dtype}, not numbers.")
-    names, report = choose_names(data, var, config, path, reference)
+    names, report = choose_names(data.obs_names, var, config, path, reference)
     keep = find_genes(var, path, report)
     if not keep.all():
         values, names = values[:, np.flatnonzero(keep)], list(np.array(names, object)[keep])
@@ -109,12 +109,12 @@ def describe_values(values: Any) -> str:
 
 
 def choose_names(
-    data: "AnnData", var: pd.DataFrame, config: Any, path: str, reference: set[str]
+    cells: pd.Index, var: pd.DataFrame, config: Any, path: str, reference: set[str]
 ) -> tuple[list[str], dict]:
     """The names of the columns: of var_names, or of the column of var that has the known genes."""
     column = config.gene_column
     if column is None and not config.gene_names:
-        column = find_name_column(data.obs_names, var, path, reference)
+        column = find_name_column(cells, var, path, reference)
     elif column is not None and column not in var:
         raise ExpressionFormatError(
             f"{path}: .var has no column {column!r}; "

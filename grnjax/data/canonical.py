@@ -13,7 +13,13 @@ COUNTS_PER_CELL = 10_000
 def drop_repeated_genes(
     values: np.ndarray, genes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, dict]:
-    """The matrix with every gene name once, and a report of the names that stood repeatedly.
+    """The matrix with every gene name once, and a report of the names that stood repeatedly."""
+    is_dropped, report = find_repeats(values, genes)
+    return values[:, ~is_dropped], genes[~is_dropped], report
+
+
+def find_repeats(values: np.ndarray, genes: np.ndarray) -> tuple[np.ndarray, dict]:
+    """Mask of the columns to drop so that every gene name stands once, and what stood repeatedly.
 
     Identical columns collapse; otherwise the one with the highest total stays. The order of the
     file must not decide a tie, so the columns are compared as bytes, in an order of the cells
@@ -36,7 +42,7 @@ def drop_repeated_genes(
             is_dropped[group[ranks.index(max(ranks))]] = False
             (identical if len(set(ranks)) == 1 else different).append(genes[group[0]])
     report = {"identical": count_names(identical), "different": count_names(different)}
-    return values[:, ~is_dropped], genes[~is_dropped], report
+    return is_dropped, report
 
 
 def sort_axes(

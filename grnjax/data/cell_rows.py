@@ -1,7 +1,8 @@
 """Rows of an AnnData object a block at a time, on disk or in memory, for what never needs them all.
 
 Of a file only names, tables and the pointers of its rows are held; the values of a block are read
-when they are asked for, and their indices checked then.
+when they are asked for, and their indices checked then. One that is stored by columns is turned
+into rows on disk before (`columns_to_rows`).
 """
 
 import contextlib
@@ -15,6 +16,7 @@ import pandas as pd
 from scipy import sparse
 
 from grnjax.data.annotated import name_layout, open_hdf5, read_annotated
+from grnjax.data.columns_to_rows import turn_columns
 from grnjax.data.names import list_names
 from grnjax.data.safe_arrays import translate
 from grnjax.data.safe_sparse import check_indices, check_pointers, check_sparse, to_native
@@ -92,14 +94,16 @@ def open_rows(
         name: what messages call an object.
 
     Raises:
-        ExpressionFormatError: no such file, layer or matrix, or one that is stored by columns.
+        ExpressionFormatError: no such file, layer or matrix, or one that is stored in no way that
+            is known here.
         ConfigError: a view of an object in backed mode.
     """
     if isinstance(source, (str, Path)):
         if identify(source, ExpressionFormatError).kind == "hdf5":
-            with open_hdf5(source, ExpressionFormatError) as file:
+            with contextlib.ExitStack() as stack:
+                file = stack.enter_context(open_hdf5(source, ExpressionFormatError))
                 if name_layout(file) == "h5ad":
-                    yield _open_file(file, str(source), None, layer)
+                    yield _open_file(file, str(source), None, layer, stack)
                     return
         source, name = read_annotated(source, ExpressionFormatError), str(source)
     if source.isbacked:
@@ -108,8 +112,9 @@ def open_rows(
                 "A view of an AnnData object in backed mode cannot be read in blocks. Write it to "
                 "a file of its own, or take it into memory (adata.to_memory())."
             )
-        with open_hdf5(source.filename, ExpressionFormatError) as file:
-            yield _open_file(file, str(source.filename), source, layer)
+        with contextlib.ExitStack() as stack:
+            file = stack.enter_context(open_hdf5(source.filename, ExpressionFormatError))
+            yield _open_file(file, str(source.filename), source, layer, stack)
         return
     values, var = _find_in_memory(source, layer, name)
     yield CellRows(name, source.obs, var, lambda i, j: values[i:j])
@@ -134,8 +139,18 @@ def _find_in_memory(data: "AnnData", layer: str | None, name: str) -> tuple[Any,
     return values if sparse.issparse(values) else np.asarray(values), var
 
 
-def _open_file(file, name: str, data: "AnnData | None", layer: str | None) -> CellRows:
-    """The rows of an open .h5ad file; tables are those of the object where there is one."""
+def _open_file(
+    file,
+    name: str,
+    data: "AnnData | None",
+    layer: str | None,
+    stack: contextlib.ExitStack,
+) -> CellRows:
+    """The rows of an open .h5ad file; tables are those of the object where there is one.
+
+    Args:
+        stack: closes what is open for them.
+    """
     from anndata.io import read_elem
 
     place = {None: "X", "X": "X", RAW: "raw/X"}.get(layer, f"layers/{layer}")
@@ -147,8 +162,10 @@ def _open_file(file, name: str, data: "AnnData | None", layer: str | None) -> Ce
     if data is not None:
         var = data.raw.var if layer == RAW else data.var
     matrix, shape = file[place], (len(obs), len(var))
-    read = _read_sparse if hasattr(matrix, "keys") else _read_dense
-    return CellRows(name, obs, var, read(matrix, shape, f"{name}: {place}"))
+    where = f"{name}: {place}"
+    if hasattr(matrix, "keys"):
+        return CellRows(name, obs, var, _read_sparse(matrix, shape, where, stack))
+    return CellRows(name, obs, var, _read_dense(matrix, shape, where))
 
 
 def _read_dense(matrix, shape: tuple[int, int], where: str) -> Callable[[int, int], Any]:
@@ -159,25 +176,32 @@ def _read_dense(matrix, shape: tuple[int, int], where: str) -> Callable[[int, in
     return lambda start, stop: matrix[start:stop]
 
 
-def _read_sparse(group, shape: tuple[int, int], where: str) -> Callable[[int, int], Any]:
-    """Blocks of a matrix that is stored by rows."""
-    form = group.attrs.get("encoding-type", group.attrs.get("h5sparse_format", ""))
+def _read_sparse(
+    group, shape: tuple[int, int], where: str, stack: contextlib.ExitStack
+) -> Callable[[int, int], Any]:
+    """Blocks of a matrix that is stored by rows, or by columns."""
+    form = str(group.attrs.get("encoding-type", group.attrs.get("h5sparse_format", "")))
     stored = tuple(map(int, group.attrs.get("shape", group.attrs.get("h5sparse_shape", ()))))
-    if "csr" not in str(form):
+    by_columns = "csc" in form
+    if "csr" not in form and not by_columns:
         raise ExpressionFormatError(
-            f"{where}: it is stored as {form or 'something unknown'}, and only rows can be read in "
-            "blocks. Write it by rows: adata.X = adata.X.tocsr(); adata.write_h5ad('x.h5ad')."
+            f"{where}: it is stored as {form or 'something unknown'}, and only rows or columns can "
+            "be read in blocks. Write it by rows: adata.X = adata.X.tocsr(); "
+            "adata.write_h5ad('x.h5ad')."
         )
     if stored != shape:
         raise ExpressionFormatError(
             f"{where}: {stored} values for {shape[0]:,} cells and {shape[1]:,} genes."
         )
     indptr, indices, data = group["indptr"][()], group["indices"], group["data"]
-    check_pointers(indptr, shape[0], len(indices), where, ExpressionFormatError)
+    check_pointers(indptr, shape[by_columns], len(indices), where, ExpressionFormatError)
     if data.shape != indices.shape:
         raise ExpressionFormatError(
             f"{where} is damaged: it has {data.shape} values and {indices.shape} indices."
         )
+    if by_columns:
+        turned = turn_columns(group, indptr, shape, where, ExpressionFormatError)
+        return stack.enter_context(turned)
 
     def read(start: int, stop: int) -> sparse.csr_array:
         own = slice(int(indptr[start]), int(indptr[stop]))

@@ -56,7 +56,7 @@ def read_cells(source, config: DataConfig, reference: set[str]) -> Cells:
     if values.dtype.kind not in "biuf":
         raise ExpressionFormatError(f"{name}: {place} holds {values.dtype}, not numbers.")
     values = to_native(values)
-    genes, report = choose_names(adata, var, config, name, reference)
+    genes, report = choose_names(adata.obs_names, var, config, name, reference)
     report |= {"source": name, "place": place, "cells": adata.n_obs}
     keep = find_genes(var, name, report)
     genes = np.array(genes, dtype=str)

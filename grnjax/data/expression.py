@@ -25,6 +25,7 @@ from grnjax.data.rewritings import warn_of_dates
 from grnjax.data.tables import NamedMatrix
 from grnjax.errors import ConfigError, ExpressionFormatError, GeneMismatchError
 from grnjax.progress import logger
+from grnjax.types import StreamedExpression
 
 LEAST_COUNT_MAXIMUM = 10  # whole numbers that stay below this may be something else than counts
 FEWEST_HINTS = 2  # names that must be found for hints to count
@@ -51,6 +52,9 @@ class DataConfig(Settings):
     """Column of .var with the gene names; by default that which has the known genes."""
     gene_names: str | None = None
     """Table of two columns, identifier and name, by which genes are renamed."""
+    stream: Literal["auto", "always", "never"] = "auto"
+    """Read cells in chunks for a method that needs no single cells (pearson, compendium); auto does
+    so where they would take more than a GiB in memory."""
     layer: str | None = None
     """Layer of an .h5ad or .zarr to read in the place of X; raw is .raw."""
     scaled: bool = False
@@ -73,7 +77,7 @@ class DataConfig(Settings):
 class Expression:
     """Expression in canonical order, and what happened to the file on the way."""
 
-    values: np.ndarray  # [cell, gene] float32
+    values: np.ndarray | StreamedExpression  # [cell, gene] float32
     genes: np.ndarray  # [gene] str, sorted, unique
     report: dict
     cells: pd.DataFrame | None = None  # their names, the index, and .obs of AnnData; row by row
@@ -91,6 +95,12 @@ def read_expression(
         reference: gene names of the network and the TF list; they tell genes from cells.
         hints: names that genes often have, which tell where there is no reference, if they can.
     """
+    if config.stream == "always":
+        raise ConfigError(
+            "--data.stream=always reads the cells of an .h5ad file or AnnData object, genes in "
+            "its columns, in chunks, for methods that need no single cells; leave it out, or take "
+            "--method=pearson or compendium without --by, --batch and --donor."
+        )
     matrix, report = load_matrix(source, config, reference or hints or set())
     path = report["source"]
     if not reference and hints and config.orientation == "auto":
@@ -122,28 +132,50 @@ def read_expression(
     check_genes(genes.tolist(), path, ExpressionFormatError)
     values, genes, report["duplicate_genes"] = drop_repeated_genes(values, genes)
     values, genes, about = sort_axes(values, genes, about)
-    report["whole_numbers"] = bool((values == np.rint(values)).all())
-    report["raw_counts"] = report["whole_numbers"] and bool(values.max() >= LEAST_COUNT_MAXIMUM)
-    report["largest"] = float(values.max())
-    report["totals_are_equal"] = have_equal_totals(values)
-    report["normalised"] = config.normalise == "always" or (
-        config.normalise == "auto" and report["raw_counts"] and not config.scaled
+    describe_values(
+        report,
+        config,
+        is_whole=bool((values == np.rint(values)).all()),
+        largest=float(values.max()),
+        totals=values.sum(axis=1, dtype=np.float64),
     )
     if report["normalised"]:
         normalise_counts(values)
-    report |= {
-        "cells": len(values),
-        "genes": len(genes),
-        "identifiers": identifier_kind(genes),
-        "ercc_spike_ins": sum(ERCC.fullmatch(gene) is not None for gene in genes),
-    }
+    describe_genes(report, genes, len(values))
     log_report(path, report, config)
     return Expression(values, genes, report, about)
 
 
-def have_equal_totals(values: np.ndarray) -> bool:
+def describe_values(
+    report: dict, config: DataConfig, *, is_whole: bool, largest: float, totals: np.ndarray
+) -> None:
+    """Puts into the report what the values look like, and whether they are to be normalised.
+
+    Args:
+        is_whole: whether all values are whole numbers.
+        totals: of each cell, float64.
+    """
+    report["whole_numbers"] = is_whole
+    report["raw_counts"] = is_whole and largest >= LEAST_COUNT_MAXIMUM
+    report["largest"] = largest
+    report["totals_are_equal"] = have_equal_totals(totals)
+    report["normalised"] = config.normalise == "always" or (
+        config.normalise == "auto" and report["raw_counts"] and not config.scaled
+    )
+
+
+def describe_genes(report: dict, genes: np.ndarray, cells: int) -> None:
+    """Puts into the report what was read."""
+    report |= {
+        "cells": cells,
+        "genes": len(genes),
+        "identifiers": identifier_kind(genes),
+        "ercc_spike_ins": sum(ERCC.fullmatch(gene) is not None for gene in genes),
+    }
+
+
+def have_equal_totals(totals: np.ndarray) -> bool:
     """Whether all cells add up to about the same power of ten, as those of TPM or CPM do."""
-    totals = values.sum(axis=1, dtype=np.float64)
     if len(totals) < 2 or totals.min() <= 0:
         return False
     powers = np.log10(totals)

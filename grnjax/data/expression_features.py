@@ -46,6 +46,8 @@ def standardise_block(expression: Float[np.ndarray, "cell gene"]) -> Float[np.nd
 
 def correlation(genes: GeneTable, tfs: np.ndarray) -> Float[np.ndarray, "tf gene"]:
     """Pearson r of every TF with every gene; 0 for a gene that is constant or not measured."""
+    if genes.stream is not None:
+        return genes.stream.correlate(tfs)
     z = standardise(genes.expression)
     return z[:, tfs].T @ z / np.float32(max(len(z), 1))
 
@@ -78,7 +80,9 @@ def principal_components(genes: GeneTable, count: int) -> Float[np.ndarray, "gen
     settles the sign that the decomposition leaves open. Of more than `MOST_EXACT` values the
     leading components are found by a randomised decomposition, always with the same random numbers.
     """
-    if genes.expression.size > MOST_EXACT:
+    if genes.stream is not None:
+        scores = genes.stream.find_components(count)[genes.measured]
+    elif genes.expression.size > MOST_EXACT:
         profiles = standardise(genes.expression).T  # of genes that are not measured, too: no copy
         scores = leading_scores(profiles, count)[genes.measured]
     else:
@@ -115,18 +119,45 @@ def expression_statistics(genes: GeneTable) -> Float[np.ndarray, "gene statistic
     Each has mean 0 and deviation 1 over the measured genes; genes that are not measured are zeros.
     Where batches are told apart, the deviation is that within them.
     """
-    x, as_measured = genes.expression, genes.as_measured
-    found = []
-    for block in gene_blocks(x):
-        of = np.arange(x.shape[1])[block][genes.measured[block]]
-        values, seen = x[:, of].astype(np.float64), as_measured[:, of] > 0
-        found.append((values.mean(axis=0), values.std(axis=0), seen.mean(axis=0)))
-    mean, deviation, detection = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    mean, deviation, detection = find_statistics(genes)
     raw = np.stack([mean, deviation, detection, np.log1p(np.abs(mean)), np.sqrt(detection)], axis=1)
     spread = raw.std(axis=0)
     statistics = np.zeros((len(genes.names), raw.shape[1]), np.float32)
     statistics[genes.measured] = (raw - raw.mean(axis=0)) / np.where(spread > 1e-9, spread, 1)
     return statistics
+
+
+def find_statistics(genes: GeneTable) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, deviation and detection rate of the measured genes, float64."""
+    if genes.stream is not None:
+        moments = genes.stream.moments()
+        mean, deviation, detection = moments.mean, moments.deviation, moments.detected
+        return mean[genes.measured], deviation[genes.measured], detection[genes.measured]
+    x, as_measured, found = genes.expression, genes.as_measured, []
+    for block in gene_blocks(x):
+        of = np.arange(x.shape[1])[block][genes.measured[block]]
+        values, seen = x[:, of].astype(np.float64), as_measured[:, of] > 0
+        found.append((values.mean(axis=0), values.std(axis=0), seen.mean(axis=0)))
+    mean, deviation, detection = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return mean, deviation, detection
+
+
+def find_varying(genes: GeneTable) -> Bool[np.ndarray, " gene"]:
+    """Mask of the genes that were measured and are not the same in all cells."""
+    if not len(genes.expression):
+        return np.zeros(len(genes.names), bool)
+    if genes.stream is not None:
+        moments = genes.stream.moments()
+        return genes.measured & (moments.largest > moments.least)
+    return genes.measured & (np.ptp(genes.expression, axis=0) > 0)
+
+
+def find_silent(genes: GeneTable) -> Bool[np.ndarray, " gene"]:
+    """Mask of the genes that are 0 in every cell."""
+    if genes.stream is not None:
+        moments = genes.stream.moments()
+        return (moments.least == 0) & (moments.largest == 0)
+    return ~genes.expression.any(axis=0)
 
 
 def coexpression_block(genes: GeneTable, tfs: np.ndarray) -> Float[np.ndarray, "tf gene feature"]:

@@ -8,7 +8,7 @@ from grnjax.data.expression import Expression
 from grnjax.data.names import count_names, identifier_kind, list_names, match_names
 from grnjax.errors import GeneMismatchError
 from grnjax.progress import logger
-from grnjax.types import Dataset, GeneTable, LabelledPairs
+from grnjax.types import Dataset, GeneTable, LabelledPairs, StreamedExpression
 
 FEWEST_EDGES = 2
 
@@ -98,11 +98,14 @@ def choose_genes(
 
 def place_columns(
     expression: Expression | None, names: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray | StreamedExpression, np.ndarray]:
     """The expression with one column a gene, zeros where it was not measured, and where it was."""
     if expression is None:
         return np.zeros((0, len(names)), np.float32), np.zeros(len(names), dtype=bool)
     is_measured = np.isin(names, expression.genes)
+    if isinstance(expression.values, StreamedExpression):
+        place = np.searchsorted(expression.genes, names).clip(max=len(expression.genes) - 1)
+        return expression.values.take(np.where(is_measured, place, -1), axis=1), is_measured
     values = np.zeros((len(expression.values), len(names)), np.float32)
     columns = np.searchsorted(expression.genes, names[is_measured])
     values[:, is_measured] = expression.values[:, columns]

@@ -20,8 +20,8 @@ from grnjax.baselines.correlation import CorrelationConfig
 from grnjax.baselines.forests import GENIE3Config
 from grnjax.baselines.information import MutualInformationConfig
 from grnjax.baselines.pidc import PIDCConfig
-from grnjax.baselines.trees import find_varying
 from grnjax.config import Settings
+from grnjax.data.expression_features import find_varying
 from grnjax.data.names import list_names
 from grnjax.errors import ConfigError, NonFiniteError
 from grnjax.methods.controls import permute_expression
@@ -98,6 +98,7 @@ class PearsonMethod(ExpressionOnlyMethod):
     """How strongly a TF and a target are correlated, whichever way."""
 
     PAPER: ClassVar[str] = "Pearson 1895"
+    READS_CELLS: ClassVar[bool] = False
     SCORE: ClassVar[Callable] = staticmethod(correlation.score_targets)
 
     @property

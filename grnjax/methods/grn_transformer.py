@@ -19,9 +19,8 @@ from jaxtyping import Bool, Float
 from grnjax.baselines import correlation, pidc
 from grnjax.baselines.correlation import CorrelationConfig
 from grnjax.baselines.pidc import PIDCConfig
-from grnjax.baselines.trees import find_varying
 from grnjax.config import Positive
-from grnjax.data.expression_features import standardise
+from grnjax.data.expression_features import find_varying, standardise
 from grnjax.methods.controls import permute_expression, rewire
 from grnjax.methods.method import Control, MethodConfig, Problem, Scorer, check_expression
 from grnjax.models.grn_transformer import GRNTransformerConfig, correct_products

@@ -137,6 +137,8 @@ class MethodConfig(Settings):
     """Which of labels, expression, evidence, embedding and networks it reads."""
     GIVES: ClassVar[frozenset[str]] = frozenset()
     """Which of probabilities and terms there are beside a ranking."""
+    READS_CELLS: ClassVar[bool] = True
+    """Whether it reads expression cell by cell; else moments, correlations and components do."""
     TRAINS_ON_ALL_PAIRS: ClassVar[bool] = False
     """Whether a fit takes all pairs at once, and none are left out for their number."""
 

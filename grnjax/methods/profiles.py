@@ -38,7 +38,7 @@ class ProfileMethod(PairMethod):
 
     def make_nodes(self, genes: GeneTable) -> Float[np.ndarray, "gene column"]:
         """What the model is given of each gene: its standardised profile over cells."""
-        return standardise(genes.expression).T
+        return standardise(genes.in_memory).T
 
     def make_inputs(self, problem: Problem, sizes: Sizes) -> ModelInputs:
         genes = problem.dataset.genes

@@ -12,8 +12,7 @@ from typing import ClassVar
 import numpy as np
 from jax.sharding import Mesh
 
-from grnjax.baselines.trees import find_varying
-from grnjax.data.expression_features import standardise
+from grnjax.data.expression_features import find_varying, standardise
 from grnjax.methods.expression_only import ExpressionOnlyMethod, MatrixScorer, mark
 from grnjax.methods.method import Problem
 from grnjax.models.regdiffusion import DenoiserConfig

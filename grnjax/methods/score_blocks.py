@@ -18,7 +18,11 @@ def digest_run(genes: GeneTable, method: str, config: object, seed: int) -> str:
     """What a block of scores depends on, beside its targets, as one SHA-256."""
     digest = hashlib.sha256(f"{method} {config} {seed}\n".encode())
     digest.update("\n".join(genes.names.tolist()).encode())
-    arrays = [genes.is_tf, genes.measured, genes.expression]
+    arrays = [genes.is_tf, genes.measured]
+    if genes.stream is not None:
+        digest.update(f"stream {genes.stream.digest}".encode())
+    else:
+        arrays.append(genes.expression)
     if genes.batches is not None:
         arrays += [genes.batches.of_cell, genes.batches.as_measured]
     for array in arrays:

@@ -175,7 +175,7 @@ def node_features(genes: GeneTable, config: InputConfig) -> Float[np.ndarray, "g
     if not genes.measured.any():
         return np.zeros((len(genes.names), 1), np.float32)
     if config.nodes == "profile":
-        return standardise(genes.expression).T
+        return standardise(genes.in_memory).T
     statistics = expression_statistics(genes)
     if config.nodes == "statistics":
         return statistics

@@ -114,7 +114,14 @@ def infer(
     )
     config = dataclasses.replace(config, method=chosen)
     dataset, judged = load_genes_and_edges(
-        config.method, expression, known, tfs, data, genes=genes, species=species
+        config.method,
+        expression,
+        known,
+        tfs,
+        data,
+        genes=genes,
+        species=species,
+        reads_cells=(by, batch, donor) != (None, None, None),
     )
     samples = tell_apart(dataset, judged, batch, donor, "expression")
     dataset, judged, donors = samples.dataset, samples.judged, samples.donors

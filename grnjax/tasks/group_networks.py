@@ -14,11 +14,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int
 
-from grnjax.baselines.trees import find_varying
 from grnjax.config import Positive, Range, Settings
 from grnjax.data.batches import take_cells
 from grnjax.data.cell_groups import count_cells, take_groups
-from grnjax.data.expression_features import correlation
+from grnjax.data.expression_features import correlation, find_varying
 from grnjax.data.label_matrix import locate_edges
 from grnjax.data.names import list_names, show_name
 from grnjax.errors import ConfigError, GrnjaxError

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from grnjax.baselines.trees import find_varying
 from grnjax.data.candidates import list_split_tfs
 from grnjax.data.edges import take_network
-from grnjax.data.expression import DataConfig, Expression, read_expression
+from grnjax.data.expression import DataConfig, Expression
+from grnjax.data.expression_features import find_silent, find_varying
+from grnjax.data.expression_stream import open_expression
 from grnjax.data.genes import build_dataset, mark_tfs
 from grnjax.data.names import count_names
 from grnjax.data.species import Species
@@ -46,6 +47,7 @@ def load_genes_and_edges(
     *,
     genes: GeneScope = "measured",
     species: Species = "auto",
+    reads_cells: bool = True,
 ) -> tuple[Dataset, Dataset | None]:
     """What is ranked, and the known edges that judge it if the method learns from none.
 
@@ -60,6 +62,8 @@ def load_genes_and_edges(
             where the genes are of neither or this is "all", every gene.
         species: of the genes, which tells whose list that is; by default the method's own setting,
             or how they are written.
+        reads_cells: whether anything but the method reads single cells; else expression that is
+            large stays in its file, for a method that does not.
 
     Raises:
         ConfigError: the method learns from known edges, and there are none.
@@ -84,7 +88,8 @@ def load_genes_and_edges(
     if edges is not None:
         reference |= set(edges["tf"]) | set(edges["target"])
     hints = set() if reference else read_own_list("human") | read_own_list("mouse")
-    read = read_expression(expression, data, reference, hints=hints)
+    may_stream = not (method.READS_CELLS or reads_cells)
+    read = open_expression(expression, data, reference, hints=hints, may_stream=may_stream)
     if tfs is None:
         species = getattr(method, "species", "auto") if species == "auto" else species
         names = find_own_list(read.genes, str(read.report["source"]), species)
@@ -173,7 +178,7 @@ def tabulate_genes(expression: Expression, tfs: list[str] | None) -> tuple[GeneT
     report["tfs"] = int(is_tf.sum())
     measured = np.ones(len(names), bool)
     genes = GeneTable(names, is_tf, expression.values, measured, expression.cells)
-    is_silent, varies = ~expression.values.any(axis=0), find_varying(genes)
+    is_silent, varies = find_silent(genes), find_varying(genes)
     is_constant = ~is_silent & ~varies
     report["without_expression"] = count_names(names[is_silent])
     report["constant"] = count_names(names[is_constant])

@@ -28,6 +28,7 @@ from grnjax.storage.files import (
 )
 from grnjax.storage.outputs import CHECKPOINTS
 from grnjax.tasks.ranked_network import RankedNetwork
+from grnjax.types import StreamedExpression
 
 CONTENT = "by content"
 NO_PART_OF_IT = ("out", "devices", "verbose")
@@ -161,7 +162,9 @@ def digest_parts(parts: object) -> str:
     digest = hashlib.sha256()
 
     def add(part: object) -> None:
-        if dataclasses.is_dataclass(part):
+        if isinstance(part, StreamedExpression):
+            part = part.digest
+        elif dataclasses.is_dataclass(part):
             unread = ("report", "cells")  # as earlier versions had no names of cells,
             part = {key: value for key, value in vars(part).items() if key not in unread}
             if part.get("batches", part) is None:

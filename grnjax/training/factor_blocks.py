@@ -24,7 +24,7 @@ from grnjax.models.kernel_factor import (
     KernelFactorConfig,
     PairGrid,
     member_ridges,
-    pair_weights,
+    pair_logits,
     start_members,
 )
 from grnjax.training.factor_ensemble import EnsembleConfig, hide_identities
@@ -159,32 +159,14 @@ def _step(members, state, block, told, genes, number, *, keys, model, config, pl
     optimizer = optax.adam(config.learning_rate * falling)
     label, weight = (told == 2).astype(jnp.float32), scale * (told > 0)
 
-    def train_one(given):
-        p, own_state, ridges, key = given
+    def train_one(p, own_state, ridges, key):
         known = hide_identities(block, config, jax.random.fold_in(key, number), number % 2)
         hidden = block._replace(known_tf=known[0], known_target=known[1])
-        logits, pull = jax.vjp(lambda p: block_logits(take_targets(p, genes), hidden), p)
+        logits, pull = jax.vjp(lambda p: pair_logits(take_targets(p, genes), hidden), p)
         (slope,) = pull(weight * (jax.nn.sigmoid(logits) - label))  # of the cross-entropy
         slope = {name: slope[name] + ridges[name] * values for name, values in p.items()}
         updates, own_state = optimizer.update(slope, own_state)
         return optax.apply_updates(p, updates), own_state
 
-    return jax.lax.map(train_one, (members, state, member_ridges(model), keys))
-
-
-def block_logits(p: dict, grid: PairGrid) -> Float[Array, "tf gene"]:
-    """`pair_logits` with a sum over features that makes no array of another order."""
-    target = grid.known_target[:, None] * p["target_factors"] + grid.z @ p["factor_map"]
-    logits = (grid.known_tf[:, None] * p["tf_factors"]) @ target.T
-    logits += grid.base + (grid.known_tf * p["tf_bias"])[:, None]
-    logits += grid.known_target * p["target_bias"] + grid.z @ p["bias_map"]
-    own, by_labels = jnp.split(pair_weights(p, grid), [len(grid.features)], axis=1)
-    for weight, feature in zip(own.T, grid.features, strict=True):
-        logits += weight[:, None] * feature
-    for weight, feature in zip(by_labels.T, grid.attention, strict=True):
-        logits += weight[:, None] * (feature * grid.known_target)
-    if grid.neighbours is not None:
-        asked = p["neighbours"] + grid.known_tf[:, None] * p["neighbours_per_tf"]
-        for weight, feature in zip(asked.T, grid.neighbours, strict=True):
-            logits += weight[:, None] * feature
-    return logits
+    # All members at once, so that a pair's features are read once for all of them.
+    return jax.vmap(train_one)(members, state, member_ridges(model), keys)

@@ -1,5 +1,8 @@
 """Rows of AnnData in blocks: the same from disk and from memory, and damage is found."""
 
+import shutil
+import tempfile
+
 import anndata
 import h5py
 import numpy as np
@@ -7,6 +10,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
+from grnjax.data import columns_to_rows
 from grnjax.data.cell_rows import open_rows
 from grnjax.errors import ConfigError, ExpressionFormatError
 
@@ -73,9 +77,20 @@ def test_a_view_in_memory_is_read(adata):
     np.testing.assert_array_equal(read_all(adata[3:9, [1, 4]])[0], adata.X[3:9, [1, 4]].toarray())
 
 
-def test_columns_are_turned_in_memory_and_refused_on_disk(adata, path):
-    np.testing.assert_array_equal(read_all(adata, layer="columns")[0], adata.X.toarray())
-    with pytest.raises(ExpressionFormatError, match=r"csc_matrix, .*tocsr"):
+@pytest.mark.parametrize("at_once", [1, 40, 2**24], ids=["column by column", "some", "all at once"])
+def test_columns_are_turned_in_memory_and_on_disk(adata, path, monkeypatch, tmp_path, at_once):
+    (tmp_path / "turned").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "turned"))
+    monkeypatch.setattr(columns_to_rows, "AT_ONCE", at_once)
+    for source in (adata, path):
+        np.testing.assert_array_equal(read_all(source, layer="columns")[0], adata.X.toarray())
+    assert not any((tmp_path / "turned").iterdir()), "nothing is left on the disk"
+
+
+def test_columns_that_the_disk_cannot_hold_are_refused(path, monkeypatch):
+    usage = shutil.disk_usage(path)._replace(free=100)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
+    with pytest.raises(ExpressionFormatError, match=r"stored by columns, .* Set TMPDIR"):
         read_all(path, layer="columns")
 
 

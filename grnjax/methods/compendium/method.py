@@ -29,9 +29,9 @@ from scipy.special import expit
 
 from grnjax.baselines.controls import scores_at
 from grnjax.baselines.correlation import absolute_pearson
-from grnjax.baselines.trees import find_varying
 from grnjax.config import Share
 from grnjax.data.compendium.folder import list_own, load_compendium
+from grnjax.data.expression_features import find_varying
 from grnjax.data.label_matrix import locate_edges
 from grnjax.data.names import list_names
 from grnjax.data.species import Species
@@ -63,6 +63,7 @@ class CompendiumMethod(MethodConfig):
 
     PAPER: ClassVar[str] = "unpublished; lists of ENCODE (2012, Nature 489:57)"
     READS: ClassVar[frozenset[str]] = frozenset({"expression"})
+    READS_CELLS: ClassVar[bool] = False
     GIVES: ClassVar[frozenset[str]] = frozenset({"probabilities"})
 
     by: By = "auto"

@@ -46,7 +46,7 @@ def bring_together(
     Raises:
         ConfigError: no barcodes are shared though they must be, or unpaired cells without groups.
     """
-    expression, report = genes.expression, {}
+    expression, report = genes.in_memory, {}
     of_rna = name_groups(genes.cells, groups, "the expression")
     if atac is None:
         return JoinedCells(expression, of_rna, None, None, False, {"pairing": "RNA alone"})

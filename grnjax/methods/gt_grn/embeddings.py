@@ -14,9 +14,8 @@ from typing import Any, TypeVar
 import numpy as np
 from jaxtyping import Bool, Float
 
-from grnjax.baselines.trees import find_varying
 from grnjax.config import Positive, Settings
-from grnjax.data.expression_features import standardise
+from grnjax.data.expression_features import find_varying, standardise
 from grnjax.data.gene_profiles import build_profiles
 from grnjax.data.names import list_names
 from grnjax.errors import CheckpointError, ConfigError
