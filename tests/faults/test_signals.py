@@ -81,6 +81,26 @@ print("alive")
     assert (done.stdout, done.stderr, done.returncode) == ("alive\n", "", 0)
 
 
+@pytest.mark.slow
+def test_the_processes_that_share_the_work_end_with_the_command():
+    code = """
+from grnjax.cli.stopping import answer_signals
+answer_signals("grnjax infer")
+import time
+from joblib import Parallel, delayed
+done = Parallel(n_jobs=2, return_as="generator")(delayed(time.sleep)(x) for x in (0, 0, 90, 90))
+next(done)
+print("ready", flush=True)
+next(done), next(done)
+"""
+    pipe = subprocess.PIPE
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=pipe, stderr=pipe, text=True)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=45)  # ends when nobody can write to the pipe any more
+    assert process.returncode == 143 and err.startswith("grnjax infer: stopped by SIGTERM")
+
+
 def test_a_signal_after_the_work_is_done_changes_no_status():
     code = """
 import atexit, os, signal, time
