@@ -13,8 +13,9 @@ from tests.faults import signals
 
 
 @pytest.mark.slow
-def test_signals_at_random_moments_are_answered_and_change_nothing(tmp_path):
-    met, wrong = signals.try_signals("infer pearson", tmp_path, 4, seed=3)
+@pytest.mark.parametrize("command, seed", [("infer pearson", 3), ("task", 50)])
+def test_signals_at_random_moments_are_answered_and_change_nothing(command, seed, tmp_path):
+    met, wrong = signals.try_signals(command, tmp_path, 4, seed=seed)
     assert met >= 2 and wrong == []
 
 
