@@ -7,6 +7,7 @@ another.
 
 import _thread
 import atexit
+import contextlib
 import os
 import signal
 import sys
@@ -51,8 +52,21 @@ def _wait(program: str, asked: int) -> None:
         files = sys.modules.get("grnjax.storage.files")
         for path in [*getattr(files, "WRITING", ())]:
             path.unlink(missing_ok=True)
+        _end_workers()
     finally:
         os._exit(128 + number)
+
+
+def _end_workers() -> None:
+    """Ends the processes that joblib has started, which would outlive this one and wait for it.
+
+    They hold its standard output, so that whatever reads it would wait, too.
+    """
+    loky = sys.modules.get("joblib.externals.loky.reusable_executor")
+    executor = getattr(loky, "_executor", None)
+    for worker in [*(getattr(executor, "_processes", None) or ())]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(worker, signal.SIGKILL)
 
 
 def _ignore() -> None:

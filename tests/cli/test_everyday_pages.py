@@ -29,8 +29,9 @@ def folder(inferred, small_set, tmp_path_factory):
     edges["probability"] = np.linspace(0.99, 0.01, len(edges))
     edges["expression_sign"] = edges["expression_sign"].abs()
     edges.to_csv(folder / "run/edges.tsv", sep="\t", index=False)
-    told = json.loads((folder / "run/run.json").read_text())
-    (folder / "run/run.json").write_text(json.dumps({**told, "outputs": {}}))
+    told = json.loads((folder / "run/run.json").read_text()) | {"outputs": {}}
+    del told["digest"]  # as of an earlier version, which cannot tell that the edges have changed
+    (folder / "run/run.json").write_text(json.dumps(told))
     cells = anndata.AnnData(small_set.counts.T.astype(np.float32))
     cells.obs["cell_type"] = np.where(np.arange(cells.n_obs) % 2, "B", "T")
     cells.write_h5ad(folder / "cells.h5ad")

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from grnjax.storage.outputs import REPORT
 from tests.faults.commands import COMMANDS, Command, run, write_inputs
 from tests.faults.results import read_results
 
@@ -49,8 +50,9 @@ HARMS: dict[str, Callable[[Path], None]] = {
 
 
 def list_files(folder: Path) -> list[Path]:
-    """What a run wrote, by its path in its folder."""
-    files = [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
+    """What a run wrote, by its path in its folder; no report, which is made again at any time."""
+    own = (".lock", REPORT)
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name not in own]
     return sorted(path.relative_to(folder) for path in files)
 
 

@@ -13,8 +13,9 @@ from tests.faults import signals
 
 
 @pytest.mark.slow
-def test_signals_at_random_moments_are_answered_and_change_nothing(tmp_path):
-    met, wrong = signals.try_signals("infer pearson", tmp_path, 4, seed=3)
+@pytest.mark.parametrize("command, seed", [("infer pearson", 3), ("task", 50)])
+def test_signals_at_random_moments_are_answered_and_change_nothing(command, seed, tmp_path):
+    met, wrong = signals.try_signals(command, tmp_path, 4, seed=seed)
     assert met >= 2 and wrong == []
 
 
@@ -79,6 +80,26 @@ print("alive")
     ]  # of fork and threads
     done = subprocess.run(quietly, capture_output=True, text=True)
     assert (done.stdout, done.stderr, done.returncode) == ("alive\n", "", 0)
+
+
+@pytest.mark.slow
+def test_the_processes_that_share_the_work_end_with_the_command():
+    code = """
+from grnjax.cli.stopping import answer_signals
+answer_signals("grnjax infer")
+import time
+from joblib import Parallel, delayed
+done = Parallel(n_jobs=2, return_as="generator")(delayed(time.sleep)(x) for x in (0, 0, 90, 90))
+next(done)
+print("ready", flush=True)
+next(done), next(done)
+"""
+    pipe = subprocess.PIPE
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=pipe, stderr=pipe, text=True)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=45)  # ends when nobody can write to the pipe any more
+    assert process.returncode == 143 and err.startswith("grnjax infer: stopped by SIGTERM")
 
 
 def test_a_signal_after_the_work_is_done_changes_no_status():
