@@ -170,4 +170,3 @@ def _step(members, state, block, told, genes, number, *, keys, model, config, pl
 
     # All members at once, so that a pair's features are read once for all of them.
     return jax.vmap(train_one)(members, state, member_ridges(model), keys)
-
