@@ -1,4 +1,4 @@
-"""`grnjax infer` on cells that stay on disk: the network of cells in memory, and what is refused."""
+"""`grnjax infer` on cells that stay on disk: the network of cells in memory, and refusals."""
 
 import json
 
