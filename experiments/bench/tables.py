@@ -126,8 +126,8 @@ def streaming_table() -> Table:
     }
     titles = {f"{row['method']}, {row['set'].replace('x', ' x ')}": row for row in rows}
     note = (
-        "Genes x cells. Cores were shared with much other work, so that CPU seconds, of both cores, "
-        "are shown. "
+        "Genes x cells. Cores were shared with much other work, so that CPU seconds, of both "
+        "cores, are shown. "
     )
     return Table(
         titles,
