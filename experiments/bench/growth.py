@@ -3,7 +3,7 @@
 Run:     python -m experiments.bench.growth --sizes 500x50x1000 2000x300x1000 5000x300x10000
 Cost:    minutes to an hour, by the sizes; a size that was measured under this label is left out
 Prints:  one JSON line a size: seconds by the clock and of CPU, peak memory of the process, seconds
-         of each stage; then the slope of each growth, 1 being linear in the pairs
+         of each stage by either; then the slope of each growth, 1 being linear in the pairs
 
 Cells are simulated (`grnjax.data.simulator`), some at a time, and written as a sparse .h5ad of
 counts; TFs regulate about a twentieth of the pairs, four of five true edges are known. The command

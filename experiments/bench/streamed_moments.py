@@ -32,7 +32,7 @@ def main(report: str, file: str, exact: str) -> None:
         "peak_mib": round(peak / 1024),
         "mean_error": float(np.abs((moments.mean - mean) / scale).max()),
         "deviation_error": float(np.abs((moments.deviation - deviation) / scale).max()),
-        "stages": {
+        "cpu_stages": {
             "looking through": round(looking.cpu_seconds, 1),
             "moments": round(summing.cpu_seconds, 1),
         },

@@ -1,7 +1,8 @@
 """A command of grnjax that tells where its time went: `watched_infer.py REPORT infer ...`.
 
-Run by `experiments.bench.growth` in a process of its own; it writes seconds of each stage, of the
-clock and of CPU, and the peak memory, to REPORT.
+Run by `experiments.bench.growth` and `streaming` in a process of its own; it writes seconds of each
+stage, of the clock and of CPU, and the peak memory, to REPORT. CPU time is what counts where cores
+are shared.
 """
 
 import functools
@@ -42,9 +43,10 @@ STAGES = {  # functions by the module that calls them, as "module:name"
 
 
 class Watch:
-    """Seconds of each stage without those of the stages inside it."""
+    """Seconds of each stage without those of the stages inside it, by one clock."""
 
-    def __init__(self):
+    def __init__(self, clock):
+        self.clock = clock
         self.seconds: dict[str, float] = defaultdict(float)
         self.inside = [0.0]
 
@@ -55,17 +57,22 @@ class Watch:
         def timed(*args, **kwargs):
             import jax
 
-            start = time.monotonic()
+            start = self.clock()
             self.inside.append(0.0)
             try:
                 found = function(*args, **kwargs)
                 return jax.block_until_ready(found) if stage == "training" else found
             finally:
-                taken, within = time.monotonic() - start, self.inside.pop()
+                taken, within = self.clock() - start, self.inside.pop()
                 self.seconds[stage] += taken - within
                 self.inside[-1] += taken
 
         return timed
+
+    def describe(self, total: float) -> dict[str, float]:
+        """Seconds by stage, and `other`: the rest of them all."""
+        stages = {stage: round(seconds, 2) for stage, seconds in self.seconds.items()}
+        return {**stages, "other": round(total - sum(self.seconds.values()), 2)}
 
 
 def main(report: Path, words: list[str]) -> int:
@@ -74,25 +81,29 @@ def main(report: Path, words: list[str]) -> int:
     from grnjax.cli import main as run
 
     load_command(words[0])
-    watch = Watch()
+    watches = Watch(time.monotonic), Watch(time.process_time)
     for stage, places in STAGES.items():
         for place in places:
             module, _, path = place.partition(":")
             owner, _, name = path.rpartition(".")
             room = importlib.import_module(module)
             room = getattr(room, owner) if owner else room
-            setattr(room, name, watch.wrap(stage, getattr(room, name)))
+            for watch in watches:
+                setattr(room, name, watch.wrap(stage, getattr(room, name)))
     sys.argv = ["grnjax", *words]
     status = run()
     clock = time.monotonic() - STARTED
     used = resource.getrusage(resource.RUSAGE_SELF)
-    stages = {stage: round(seconds, 2) for stage, seconds in watch.seconds.items()}
-    stages["other"] = round(clock - sum(watch.seconds.values()), 2)
+    cpu = used.ru_utime + used.ru_stime
+    by_clock, by_cpu = (
+        watch.describe(total) for watch, total in zip(watches, (clock, cpu), strict=True)
+    )
     figures = {
         "clock_s": round(clock, 1),
-        "cpu_s": round(used.ru_utime + used.ru_stime, 1),
+        "cpu_s": round(cpu, 1),
         "peak_mib": round(used.ru_maxrss / 1024),
-        "stages": stages,
+        "stages": by_clock,
+        "cpu_stages": by_cpu,
     }
     report.write_text(json.dumps(figures))
     return status or 0

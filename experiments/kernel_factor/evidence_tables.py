@@ -94,5 +94,6 @@ def compendium_table(split: str) -> st.Table:
 TABLES = {
     "bacteria": bacteria_table,
     "lists of other cells": functools.partial(compendium_table, "target-disjoint"),
+    "lists of other cells, standard": functools.partial(compendium_table, "standard"),
 }
 CSV = {BULK: bacteria, COMPENDIUM: with_lists}

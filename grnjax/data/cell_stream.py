@@ -35,7 +35,6 @@ class CellStream(StreamedExpression):
     is_kept: Bool[np.ndarray, " cell"]  # of the cells of the file
     totals: Float[np.ndarray, " cell"] | None  # of each cell of the file, to scale by; None: as is
     content: str  # SHA-256 of the file's numbers
-    values_at_once: int = AT_ONCE
     kept: dict[str, tuple] = dataclasses.field(default_factory=dict, init=False)  # last answers
 
     @functools.cached_property
@@ -58,7 +57,7 @@ class CellStream(StreamedExpression):
 
     def read_chunks(self) -> Iterator[sparse.csr_array]:
         """The values of some cells after the others, [cell, gene] float32."""
-        step = max(self.values_at_once // max(len(self.columns), 1), 1)
+        step = max(AT_ONCE // max(len(self.columns), 1), 1)
         for start in range(0, len(self.rows), step):
             here = np.arange(start, min(start + step, len(self.rows)))
             block = self.rows.read(start, start + step)

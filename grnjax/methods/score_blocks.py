@@ -19,10 +19,10 @@ def digest_run(genes: GeneTable, method: str, config: object, seed: int) -> str:
     digest = hashlib.sha256(f"{method} {config} {seed}\n".encode())
     digest.update("\n".join(genes.names.tolist()).encode())
     arrays = [genes.is_tf, genes.measured]
-    if genes.stream is not None:
-        digest.update(f"stream {genes.stream.digest}".encode())
+    if genes.stream is None:
+        arrays.append(genes.in_memory)
     else:
-        arrays.append(genes.expression)
+        digest.update(f"stream {genes.stream.digest}".encode())
     if genes.batches is not None:
         arrays += [genes.batches.of_cell, genes.batches.as_measured]
     for array in arrays:
