@@ -3,7 +3,7 @@
 Run:     python -m experiments.kernel_factor.compendium
          python -m experiments.kernel_factor.compendium --kinds standard --sets Specific/mDC/TFs+500
 Cost:    21 CPU minutes for five sets, five draws and four variants on unseen targets (2 cores),
-         35 on the standard split
+         some 40 on the standard split
 Expect:  unseen targets, swap in the mean of five sets against today's .717: with the compendium
          +.006, permissive sources and the compendium -.017, the compendium alone -.048;
          standard split, against .775: +.005, -.012, -.047
