@@ -209,15 +209,16 @@ def look_up(predicted: pd.DataFrame, candidates: pd.DataFrame, source: str) -> n
     found = weights.reindex(pd.MultiIndex.from_frame(candidates[["tf", "target"]])).to_numpy()
     missing = np.isnan(found)
     turned = pd.MultiIndex.from_frame(candidates[["target", "tf"]]).isin(weights.index)
+    if missing.all():
+        raise GeneMismatchError(
+            f"{source}: it ranks none of the {len(candidates):,} candidate pairs, and "
+            f"{turned.sum():,} of them as target and TF; check that TF and target stand in the "
+            "right columns and that the gene names are of one kind."
+        )
     if turned.sum() > 2 * (~missing).sum():
         logger.warning(
             f"{source}: {turned.sum():,} of {len(found):,} candidates are there as target and TF, "
             f"and {(~missing).sum():,} as TF and target; do its columns stand the other way round?"
-        )
-    if missing.all():
-        raise GeneMismatchError(
-            f"{source}: it ranks none of the {len(candidates):,} candidate pairs; check that TF "
-            "and target stand in the right columns and that the gene names are of one kind."
         )
     if missing.any():
         logger.warning("%s: %d of %d candidates are not ranked", source, missing.sum(), len(found))

@@ -20,7 +20,7 @@ from grnjax.storage.files import read_json_lines
 from tests.faults.earlier import forget_digests
 
 NEWER = ("enhancer", "compendium", "GENELink", "GNNLink", "GNE", "CNNC", "DeepDRIM", "STGRNS")
-NEWER += ("scGREAT", "regdiffusion")  # than the flags of today
+NEWER += ("scGREAT", "GRN-Transformer", "regdiffusion")  # than the flags of today
 NEWER_FLAGS = re.compile(r"--(embedding$|embed\.)")  # of scRegNet, than these
 BESIDE_THE_RUN = ("scRegNet", "GT-GRN")  # whose settings had no name of a method before them
 
