@@ -200,7 +200,7 @@ def infer_networks(
             return pidc.score_targets(one, every, PIDCConfig(), seed=0)
         if name == "covariance":
             return np.abs(np.cov(one.expression, rowvar=False))
-        return np.abs(LedoitWolf().fit(standardise(one.expression)).precision_)
+        return np.abs(LedoitWolf().fit(standardise(one.in_memory)).precision_)
 
     found = []
     for name in names:
