@@ -16,6 +16,8 @@ from tests.faults.commands import train_model, write_inputs
 from tests.faults.damage import flip
 from tests.faults.good_files import edges, write_market
 
+pytestmark = pytest.mark.slow  # runs and a model are made first
+
 
 @pytest.mark.parametrize("name", ["run.json", "edges.tsv"])
 @pytest.mark.parametrize("command", [("report",), ("plot", "network"), ("regulons",)])
