@@ -16,12 +16,14 @@ Names join everything, so that genes may be taken out of the object and cells be
 import dataclasses
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
+from grnjax.data.annotated import choose_modality, open_hdf5
 from grnjax.data.names import list_names
 from grnjax.data.regulon_set import Regulons
 from grnjax.errors import ConfigError, EdgeFormatError
@@ -46,6 +48,14 @@ class StoredActivity:
     type_active: Bool[np.ndarray, "type regulon"]
     universe: np.ndarray  # [gene] str, sorted: the genes that were ranked
     settings: dict  # of AUCell, the seed, and how regulons were assigned
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """A row a regulon: tf, targets, threshold, is_bimodal, and the share of cells it is on."""
+        table = {"tf": self.regulons.tfs, "targets": self.regulons.sizes}
+        table |= {"threshold": self.thresholds, "is_bimodal": self.is_bimodal}
+        table["share_on"] = self.active.mean(axis=0)
+        return pd.DataFrame(table, self.regulons.names)
 
 
 def store_activity(adata: "AnnData", stored: StoredActivity) -> None:
@@ -117,6 +127,28 @@ def read_activity(adata: "AnnData", source: object = "AnnData object") -> Stored
     if not np.isfinite(stored.thresholds).all() or not np.isfinite(stored.activity).all():
         raise damaged(source, "thresholds or activity are not finite")
     return stored
+
+
+def read_activity_file(path: Path) -> tuple[StoredActivity, pd.DataFrame]:
+    """What is stored in an .h5ad or .h5mu file, and its .obs; expression is not read.
+
+    Raises:
+        EdgeFormatError: as `read_activity`.
+    """
+    from anndata import AnnData
+    from anndata.io import read_elem
+
+    with open_hdf5(path, EdgeFormatError) as file:
+        room: Any = file
+        if path.suffix == ".h5mu":
+            room = file["mod"][choose_modality(file["mod"], path, EdgeFormatError)]
+        try:
+            obsm = {key: read_elem(room["obsm"][key]) for key in (ACTIVITY, ACTIVE)}
+            kept = {NETWORK: read_elem(room["uns"][NETWORK])}
+            adata = AnnData(obs=read_elem(room["obs"]), obsm=obsm, uns=kept)
+        except (KeyError, ValueError, TypeError) as problem:
+            raise damaged(path, f"an entry is missing or of another kind ({problem})") from problem
+    return read_activity(adata, path), adata.obs
 
 
 def take_entries(adata: "AnnData", kept: Mapping) -> StoredActivity:

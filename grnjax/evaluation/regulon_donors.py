@@ -11,11 +11,34 @@ from jaxtyping import Float
 from scipy.stats import false_discovery_control, ttest_ind, ttest_rel
 
 from grnjax.errors import ConfigError
-from grnjax.evaluation.regulon_groups import find_groups
+from grnjax.evaluation.regulon_groups import compare_activity, find_groups
 
 LEAST_CELLS = 10  # of a donor on one side of a comparison, for its mean to count
 LEAST_DONORS = 2
 COLUMNS = ("donors", "donor_difference", "donor_low", "donor_high", "donor_p", "donor_q")
+
+
+def compare_groups(
+    activity: Float[np.ndarray, "cell regulon"],
+    groups: np.ndarray,
+    donors: np.ndarray | None,
+    regulons: np.ndarray,
+) -> pd.DataFrame:
+    """Each group against all other cells, over cells and, where donors are known, over them too.
+
+    Returns:
+        The table of `compare_activity`; with donors also the columns of `compare_donors`, by whose
+        p the rows of a group stand in order.
+
+    Raises:
+        ConfigError: fewer than two groups, or donors, but not two.
+    """
+    table = compare_activity(activity, groups, regulons)
+    if donors is None:
+        return table
+    over_donors = compare_donors(activity, groups, donors, regulons)
+    table = table.merge(over_donors, on=["group", "regulon"], how="left")
+    return table.sort_values(["group", "donor_p"], kind="stable", ignore_index=True)
 
 
 def compare_donors(

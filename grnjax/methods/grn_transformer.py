@@ -6,7 +6,6 @@ from train labels of these cells, as every method here does; the published one t
 ChIP-seq network of no cell type.
 """
 
-import contextlib
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal
@@ -93,11 +92,7 @@ class GRNTransformerMethod(MethodConfig):
         varying = np.flatnonzero(find_varying(genes))
         data = self.make_data(genes, varying)
         trainer = make_trainer(AxialMaskingObjective(self.model, self.training))
-        with contextlib.ExitStack() as stack:
-            if not recorder.epochs:
-                own = FitRecorder(problem.folder, 1, self.training.epochs, f"fitting {self.name()}")
-                recorder = stack.enter_context(own)
-            result = recorder.fit(trainer, data, name=parts[0].name, seed=problem.seed)
+        result = recorder.fit(trainer, data, name=parts[0].name, seed=problem.seed)
         parameters = result.variables["params"]
         maps = map_genes(self.model, parameters, data, self.training.batch_size)
         features = place_maps(maps, varying, problem.tfs, len(genes.names))

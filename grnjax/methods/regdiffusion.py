@@ -53,11 +53,13 @@ class RegDiffusionMethod(ExpressionOnlyMethod):
         cells = standardise(genes.expression[:, varying])
         data = CellData(cells, tfs.astype(np.int32))
         trainer = make_trainer(DenoisingObjective(self.model, self.training))
+        name = parts[0].name  # which tells a control's fit from that of the model
         with contextlib.ExitStack() as stack:
             if not recorder.epochs:  # `infer` has none for methods without labels
-                own = FitRecorder(problem.folder, 1, self.training.epochs, f"fitting {self.name()}")
+                name = self.name()
+                own = FitRecorder(problem.folder, 1, self.training.epochs, f"fitting {name}")
                 recorder = stack.enter_context(own)
-            result = recorder.fit(trainer, data, name=parts[0].name, seed=problem.seed)
+            result = recorder.fit(trainer, data, name=name, seed=problem.seed)
         found = np.abs(np.asarray(result.variables["params"]["adjacency"]))
         found = np.where(tfs[:, None] == np.arange(len(varying)), 0, found)
         scores = np.zeros((len(problem.tfs), len(genes.names)), np.float32)

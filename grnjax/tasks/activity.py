@@ -22,8 +22,8 @@ from grnjax.data.regulon_set import Regulons
 from grnjax.data.regulon_store import StoredActivity, store_activity
 from grnjax.data.regulons import RegulonConfig
 from grnjax.errors import ConfigError, GeneMismatchError
-from grnjax.evaluation.regulon_donors import compare_donors
-from grnjax.evaluation.regulon_groups import compare_activity, measure_specificity
+from grnjax.evaluation.regulon_donors import compare_groups
+from grnjax.evaluation.regulon_groups import measure_specificity
 from grnjax.graphs.activity import AUCellConfig, count_top, score_regulons
 from grnjax.graphs.cell_networks import TYPE_SHARE, CellNetworks, share_by_type
 from grnjax.graphs.thresholds import call_active, find_thresholds
@@ -85,11 +85,7 @@ class Activity:
     @property
     def thresholds(self) -> pd.DataFrame:
         """A row a regulon: tf, targets, threshold, is_bimodal, and the share of cells it is on."""
-        stored = self.stored
-        table = {"tf": stored.regulons.tfs, "targets": stored.regulons.sizes}
-        table |= {"threshold": stored.thresholds, "is_bimodal": stored.is_bimodal}
-        table["share_on"] = stored.active.mean(axis=0)
-        return pd.DataFrame(table, stored.regulons.names)
+        return self.stored.summary
 
     @property
     def specificity(self) -> pd.DataFrame:
@@ -113,12 +109,7 @@ class Activity:
             ConfigError: without two cell types, or with donors, but not two.
         """
         activity, names = self.stored.activity, self.stored.regulons.names
-        table = compare_activity(activity, self.known_groups, names)
-        if self.donors is None:
-            return table
-        over_donors = compare_donors(activity, self.known_groups, self.donors, names)
-        table = table.merge(over_donors, on=["group", "regulon"], how="left")
-        return table.sort_values(["group", "donor_p"], kind="stable", ignore_index=True)
+        return compare_groups(activity, self.known_groups, self.donors, names)
 
     @property
     def known_groups(self) -> np.ndarray:

@@ -11,7 +11,8 @@ from jaxtyping import Array, Bool, Float
 
 from grnjax.config import Positive, Rate, Seconds, Settings, Share, Weight
 from grnjax.models.grn_transformer import GRNTransformer, GRNTransformerConfig
-from grnjax.training.objective import BatchLoss, Objective, Schedule
+from grnjax.training.drawn_batches import DrawnCellsObjective
+from grnjax.training.objective import BatchLoss
 from grnjax.types import AnyArray
 
 CHECKED = 16  # cells by which the log follows the error
@@ -56,18 +57,12 @@ class MaskedBatch(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class AxialMaskingObjective(Objective):
+class AxialMaskingObjective(DrawnCellsObjective):
     """The mean squared error of the values that are masked and not 0."""
 
     model: GRNTransformerConfig
     config: AxialMaskingConfig
     metrics = ("held_out_loss",)
-
-    @property
-    def schedule(self) -> Schedule:
-        """That of the settings; the last step is chosen."""
-        settings = self.config
-        return Schedule.of(settings, patience=settings.epochs, first_choice=settings.epochs)
 
     @functools.cached_property
     def optimizer(self) -> optax.GradientTransformation:
@@ -81,15 +76,9 @@ class AxialMaskingObjective(Objective):
         few = MaskedBatch(data.value[:2], data.is_zero[:2], jnp.zeros(data.value[:2].shape, bool))
         return GRNTransformer(self.model).init(key, *few, data.networks)["params"], {}
 
-    def divide(self, data, key, epoch):
-        """One step an epoch."""
-        return None
-
     def batch(self, data: MatrixData, part, key) -> MaskedBatch:
         """Drawn cells, of which drawn values are masked."""
-        which, key = jax.random.split(jax.random.fold_in(key, 1))
-        size = min(self.config.batch_size, len(data.value))
-        cells = jax.random.choice(which, len(data.value), (size,), replace=False)
+        cells, key = self.draw_cells(key, len(data.value))
         return self.mask(data.value[cells], data.is_zero[cells], key)
 
     def mask(self, value, is_zero, key) -> MaskedBatch:

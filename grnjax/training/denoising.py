@@ -11,7 +11,8 @@ from jaxtyping import Array, Float, Int
 
 from grnjax.config import Positive, Rate, Seconds, Settings, Weight
 from grnjax.models.regdiffusion import Denoiser, DenoiserConfig, remaining_signal
-from grnjax.training.objective import BatchLoss, Objective, Schedule
+from grnjax.training.drawn_batches import DrawnCellsObjective
+from grnjax.training.objective import BatchLoss
 from grnjax.types import AnyArray
 
 CHECKED = 64  # cells by which the log follows the error
@@ -54,18 +55,12 @@ class NoisyBatch(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class DenoisingObjective(Objective):
+class DenoisingObjective(DrawnCellsObjective):
     """The mean squared error of the predicted noise, at steps drawn evenly."""
 
     model: DenoiserConfig
     config: DenoisingConfig
     metrics = ("held_out_loss",)
-
-    @property
-    def schedule(self) -> Schedule:
-        """That of the settings; the last step is chosen."""
-        settings = self.config
-        return Schedule.of(settings, patience=settings.epochs, first_choice=settings.epochs)
 
     @functools.cached_property
     def optimizer(self) -> optax.GradientTransformation:
@@ -83,15 +78,9 @@ class DenoisingObjective(Objective):
         step = jnp.zeros(1, jnp.int32)
         return Denoiser(self.model).init(key, data.cells[:1], step, data.tfs)["params"], {}
 
-    def divide(self, data, key, epoch):
-        """One step an epoch."""
-        return None
-
     def batch(self, data: CellData, part, key) -> NoisyBatch:
         """Drawn cells with drawn noise, each of a drawn step."""
-        which, key = jax.random.split(jax.random.fold_in(key, 1))
-        size = min(self.config.batch_size, len(data.cells))
-        cells = jax.random.choice(which, len(data.cells), (size,), replace=False)
+        cells, key = self.draw_cells(key, len(data.cells))
         return self.add_noise(data.cells[cells], key)
 
     def add_noise(self, cells: Float[Array, "cell gene"], key) -> NoisyBatch:

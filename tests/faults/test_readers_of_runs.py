@@ -8,8 +8,8 @@ from grnjax.data.compendium.folder import VARIABLE, load_compendium
 from grnjax.data.compendium.source import make_source, write_source
 from grnjax.data.layouts import write_layout
 from grnjax.errors import ConfigError
-from grnjax.report.activity import AbsentError, find_expression
 from grnjax.report.contents import Contents
+from grnjax.report.group_activity import AbsentError, find_expression
 from grnjax.tasks.record import digest_inputs
 from tests.data.compendium.small import CHIP, make_about, make_edges
 from tests.faults.commands import train_model, write_inputs

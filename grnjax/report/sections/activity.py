@@ -1,18 +1,12 @@
 """`grnjax activity`: where each regulon is active, how its cells were told, and what differs."""
 
-import dataclasses
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
-from grnjax.data.annotated import choose_modality, open_hdf5
 from grnjax.data.cell_groups import list_groups
-from grnjax.data.regulon_store import ACTIVE, ACTIVITY, NETWORK, StoredActivity, read_activity
-from grnjax.errors import ConfigError
-from grnjax.evaluation.regulon_donors import compare_donors
-from grnjax.evaluation.regulon_groups import compare_activity, measure_specificity
+from grnjax.data.regulon_store import read_activity_file
+from grnjax.evaluation.regulon_donors import compare_groups
+from grnjax.evaluation.regulon_groups import measure_specificity
 from grnjax.report.contents import Contents
 from grnjax.report.heat_map import draw_activity
 
@@ -22,24 +16,16 @@ MOST_SHOWN, MOST_REGULONS, A_GROUP = 24, 2000, 4
 FALSE_DISCOVERIES = 0.05
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Scored:
-    """The activity of a file, and what is known of each cell where columns were named."""
-
-    stored: StoredActivity
-    types: np.ndarray | None  # [cell] str, "" where a cell has none
-    donors: np.ndarray | None  # the same
-
-
 def build(contents: Contents, page) -> dict | None:
     """What was scored, a heat map over types of cells, a table of regulons, and differences."""
     config = contents.record.get("config") or {}
-    scored = read_scored(contents.folder, config.get("groups"), config.get("donor"))
-    stored, types = scored.stored, scored.types
+    stored, obs = read_activity_file(contents.folder)
+    types, donors = (
+        list_groups(obs[column]) if column in obs else None
+        for column in (config.get("groups"), config.get("donor"))
+    )
     names, report = stored.regulons.names, contents.record.get("report") or {}
-    table = pd.DataFrame({"regulon": names, "tf": stored.regulons.tfs})
-    table["targets"], table["threshold"] = stored.regulons.sizes, stored.thresholds
-    table["is_bimodal"], table["share_on"] = stored.is_bimodal, stored.active.mean(axis=0)
+    table = stored.summary.rename_axis("regulon").reset_index()
     chart, by_type, rows = None, None, []
     if types is not None and len(np.unique(types[types != ""])) > 1:
         known = types != ""
@@ -52,7 +38,7 @@ def build(contents: Contents, page) -> dict | None:
             specific = measure_specificity(stored.activity, types, names)
             table["specificity"] = specific.max(axis=0)[names].to_numpy()
             table["type"] = specific.idxmax(axis=0)[names].to_numpy()
-        rows = list_differences(scored)
+        rows = list_differences(compare_groups(stored.activity, types, donors, names))
     table = table.sort_values("share_on", ascending=False, kind="stable")
     return {
         "method": config.get("method", "aucell"),
@@ -68,43 +54,12 @@ def build(contents: Contents, page) -> dict | None:
         "has_types": "type" in table,
         "has_specificity": "specificity" in table,
         "differences": rows,
-        "has_donors": scored.donors is not None,
+        "has_donors": donors is not None,
     }
 
 
-def read_scored(path: Path, groups: str | None, donor: str | None) -> Scored:
-    """The activity in a file, without its expression."""
-    from anndata import AnnData
-    from anndata.io import read_elem
-
-    with open_hdf5(path, ConfigError) as file:
-        room: Any = file
-        if path.suffix == ".h5mu":
-            room = file["mod"][choose_modality(file["mod"], path, ConfigError)]
-        try:
-            obsm = {key: read_elem(room["obsm"][key]) for key in (ACTIVITY, ACTIVE)}
-            kept = {NETWORK: read_elem(room["uns"][NETWORK])}
-            adata = AnnData(obs=read_elem(room["obs"]), obsm=obsm, uns=kept)
-        except (KeyError, ValueError, TypeError) as problem:
-            raise ConfigError(
-                f"{path} holds no activity that can be read ({problem})."
-            ) from problem
-    named = (
-        list_groups(adata.obs[column]) if column is not None and column in adata.obs else None
-        for column in (groups, donor)
-    )
-    return Scored(read_activity(adata, path), *named)
-
-
-def list_differences(scored: Scored) -> list[dict]:
-    """The regulons that stand out most in each type; over donors, where they are known."""
-    activity, names = scored.stored.activity, scored.stored.regulons.names
-    table, told = compare_activity(activity, scored.types, names), ("difference", "q")
-    if scored.donors is not None:
-        over_donors = compare_donors(activity, scored.types, scored.donors, names)
-        table = table.merge(over_donors, on=["group", "regulon"], how="left")
-        table = table.sort_values(["group", "donor_p"], kind="stable")
-        told = ("donor_difference", "donor_q")
-    difference, q = told
-    more = table[(table[difference] > 0) & (table[q] <= FALSE_DISCOVERIES)]
+def list_differences(table: pd.DataFrame) -> list[dict]:
+    """The regulons that stand out most in each type; over donors, where they were compared."""
+    over = "donor_" if "donor_q" in table else ""
+    more = table[(table[f"{over}difference"] > 0) & (table[f"{over}q"] <= FALSE_DISCOVERIES)]
     return more.groupby("group", sort=True).head(A_GROUP).to_dict("records")

@@ -1,8 +1,8 @@
 """Where the regulators act: the activity of their confident targets in each group of cells."""
 
 from grnjax.errors import GrnjaxError
-from grnjax.report.activity import AbsentError, measure_groups
 from grnjax.report.contents import Contents
+from grnjax.report.group_activity import AbsentError, measure_groups
 from grnjax.report.heat_map import draw_activity
 
 ORDER, TITLE = 40, "Cells"
