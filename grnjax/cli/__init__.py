@@ -13,7 +13,7 @@ from types import ModuleType
 
 from grnjax.cli.stopping import answer_signals
 
-SLOW_START = 3.0  # seconds
+SLOW_START = 4.0  # seconds; most commands have begun by then
 COMMANDS = {
     "infer": "rank every TF-gene pair from expression and known regulation",
     "train": "fit and evaluate on a benchmark set, beside the trivial rows",
