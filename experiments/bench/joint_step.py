@@ -21,7 +21,7 @@ from grnjax.graphs.cell_networks import CellNetworks
 from grnjax.models.grnformer import GRNFormerConfig
 from grnjax.models.masked_expression import MaskedExpressionConfig
 from grnjax.models.topology_adapter import AdapterConfig
-from grnjax.tasks.pretraining import PretrainingConfig, build_cell_data
+from grnjax.tasks.pretraining import PretrainingConfig, build_cell_data, count_most_edges
 from grnjax.training.masked_expression import MaskedObjective, MaskedTrainingConfig
 from grnjax.training.step import fresh_state, train_step
 
@@ -76,7 +76,7 @@ def measure(case: Case) -> tuple[list[float], float, float, int]:
     config = PretrainingConfig(training=training, tokens=case.tokens)
     expression, genes, networks = draw_cells(case.tokens)
     data, _ = build_cell_data(expression, genes, np.arange(case.tokens), networks, config, 0)
-    objective = MaskedObjective(training, steps=3, most_edges=networks.most_edges)
+    objective = MaskedObjective(training, steps=3, most_edges=count_most_edges(data))
     state = jax.jit(lambda key: fresh_state(objective, key, data))(jax.random.key(0))
 
     def step(state, data, key):

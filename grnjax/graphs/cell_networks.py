@@ -46,9 +46,3 @@ class CellNetworks:
         """
         names, shares = share_by_type(active, types)
         return cls(edges, active, shares >= TYPE_SHARE, np.searchsorted(names, types))
-
-    @property
-    def most_edges(self) -> int:
-        """Edges of the largest network of a cell or a type."""
-        sizes = np.bincount(self.edges["regulon"], minlength=self.active.shape[1])
-        return int(max((self.active @ sizes).max(), (self.type_active @ sizes).max()))

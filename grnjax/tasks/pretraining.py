@@ -137,7 +137,7 @@ def fit_cells(
     data, test = build_cell_data(expression, genes, tokens, networks, config, seed)
     steps = -(-len(data.train) // config.training.batch_size)
     cut = 0 if data.shown is None else count_top(len(genes), AUCellConfig())
-    objective = MaskedObjective(config.training, steps, count_most_edges(networks, data), cut)
+    objective = MaskedObjective(config.training, steps, count_most_edges(data), cut)
     data = data._replace(start=variables)
     result = recorder.fit(make_trainer(objective, mesh), data, name=name, seed=seed)
     report |= matched | {"parameters": count_frozen(result.variables)}
@@ -149,9 +149,12 @@ def fit_cells(
     return Pretrained(genes[tokens], objective, data, test, result, rows, report)
 
 
-def count_most_edges(networks: CellNetworks, data: CellData) -> int:
-    """Edges of the largest network; all of them where networks are computed at each step."""
-    return networks.most_edges if data.shown is None else len(networks.edges)
+def count_most_edges(data: CellData) -> int:
+    """Edges between tokens of the largest network; all where networks are computed at each step."""
+    sizes = np.bincount(data.graph.regulon, minlength=data.active.shape[1])
+    if data.shown is not None:
+        return int(sizes.sum())
+    return int(max((np.asarray(of) @ sizes).max() for of in (data.active, data.type_active)))
 
 
 def choose_tokens(

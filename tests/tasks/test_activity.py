@@ -95,7 +95,6 @@ def test_networks_of_cells_are_what_models_read(found):
     np.testing.assert_array_equal(networks.active, found.stored.active)
     np.testing.assert_array_equal(networks.type_active, found.stored.type_active)
     assert found.stored.type_names[networks.cell_type].tolist() == TYPES.tolist()
-    assert networks.most_edges == (networks.active @ np.full(4, SIZE)).max()
 
 
 def test_regulons_without_enough_genes_are_named_and_low_ones_scored(planted, caplog):

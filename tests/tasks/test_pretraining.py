@@ -15,7 +15,14 @@ from grnjax.graphs.cell_networks import CellNetworks
 from grnjax.models.grnformer import GRNFormerConfig
 from grnjax.models.masked_expression import MaskedExpressionConfig
 from grnjax.models.structure_encoder import StructureConfig
-from grnjax.tasks.pretraining import PretrainingConfig, choose_tokens, measure_attention, pretrain
+from grnjax.tasks.pretraining import (
+    PretrainingConfig,
+    build_cell_data,
+    choose_tokens,
+    count_most_edges,
+    measure_attention,
+    pretrain,
+)
 from grnjax.training.masked_expression import MaskedTrainingConfig
 
 CELLS, REGULONS, GENES = 240, 6, 60
@@ -65,9 +72,20 @@ def test_the_networks_of_types_are_of_regulons_in_enough_cells(cells):
         assert name
         share = networks.active[networks.cell_type == row].mean(axis=0)
         np.testing.assert_array_equal(networks.type_active[row], share >= 0.3)
-    sizes = [networks.edges["regulon"].isin(np.flatnonzero(a)).sum() for a in networks.active]
-    sizes += [networks.edges["regulon"].isin(np.flatnonzero(a)).sum() for a in networks.type_active]
-    assert networks.most_edges == max(sizes)
+
+
+@pytest.mark.parametrize("tokens", [12, 30])
+def test_the_largest_network_is_counted_between_tokens(cells, tokens):
+    expression, genes, networks = cells
+    data, _ = build_cell_data(expression, genes, np.arange(tokens), networks, CONFIG, 0)
+    is_token = networks.edges[["tf", "target"]].isin(set(genes[:tokens])).all(axis=1)
+    is_token &= networks.edges["tf"] != networks.edges["target"]
+    regulons = networks.edges["regulon"][is_token]
+    sizes = [
+        regulons.isin(np.flatnonzero(active)).sum()
+        for active in (*networks.active, *networks.type_active)
+    ]
+    assert count_most_edges(data) == max(sizes)
 
 
 @pytest.mark.slow
