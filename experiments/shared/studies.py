@@ -349,7 +349,14 @@ def fit_factors(
     """Fits of the kernel factor model to a split, each with its seed and what it rests on."""
     if not seeds:
         return
-    bank = build_bank(evidence, tfs, genes, labelled=tfs, most_genes=config.most_genes)
+    bank = build_bank(
+        evidence,
+        tfs,
+        genes,
+        labelled=tfs,
+        most_genes=config.most_genes,
+        most_coordinates=config.count_coordinates(genes),
+    )
     disjoint = split.kind != "standard"
     for seed in seeds:
         parts = split.train, split.validation

@@ -2,11 +2,12 @@
 
 Every kernel is centred over the genes that its source covers and has a mean of 1 on their
 diagonal; a gene that a source does not cover is like no other there, so that being covered says
-nothing. A weighted sum of kernels becomes coordinates: all principal coordinates of the kernel
-itself, or random features of it where genes are many.
+nothing. A weighted sum of kernels becomes coordinates: the principal coordinates of the kernel
+itself, all or the leading ones, or random features of it where genes are many.
 """
 
 import dataclasses
+import sys
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -60,23 +61,19 @@ class KernelSpace:
 
     kernels: tuple[GeneKernel, ...]
     values: Float[np.ndarray, "kernel gene gene"]  # float32
+    dim: int  # coordinates of a gene
 
     @property
     def blocks(self) -> tuple[str, ...]:
         """The block of each kernel."""
         return tuple(kernel.name for kernel in self.kernels)
 
-    @property
-    def dim(self) -> int:
-        """The number of coordinates: one a gene."""
-        return self.values.shape[1]
-
     def among(self, genes: np.ndarray) -> Float[np.ndarray, "kernel some some"]:
         """The kernels between some of the genes."""
         return self.values[:, genes[:, None], genes]
 
     def locate(self, weights: Float[np.ndarray, " kernel"]) -> Coordinates:
-        """All principal coordinates of the weighted mean kernel.
+        """The leading principal coordinates of the weighted mean kernel, `dim` of them.
 
         With K = sum_k w_k K_k they are Q L^(1/2) = K Q L^(-1/2), for eigenvectors Q and
         eigenvalues L: linear in the kernels, so that each has its part. Coordinates of negligible
@@ -112,17 +109,23 @@ class KernelSpace:
         total = np.tensordot(shares, self.values, axes=1).astype(np.float64)
         factor = 1 / max(np.diag(total).mean(), 1e-12)
         eigenvalues, vectors = np.linalg.eigh((total + total.T) * factor / 2)
+        eigenvalues, vectors = eigenvalues[-self.dim :], vectors[:, -self.dim :]
         kept = eigenvalues > NEGLIGIBLE * eigenvalues[-1]
         basis = vectors * np.where(kept, eigenvalues, np.inf) ** -0.5
         return shares, (factor * basis).astype(np.float32)
 
 
-def fit_kernels(blocks: Sequence[GeneBlock]) -> KernelSpace:
-    """Every kernel of every block, on the genes of the blocks."""
+def fit_kernels(blocks: Sequence[GeneBlock], most_coordinates: int = sys.maxsize) -> KernelSpace:
+    """Every kernel of every block, on the genes of the blocks.
+
+    Args:
+        most_coordinates: of a gene; by default as many as genes.
+    """
     of = {block.name: block for block in blocks}
     kernels = tuple(fit_kernel(block, kind) for block in blocks for kind in block.kernels)
     values = [k.compare(of[k.name].values, of[k.name].covered) for k in kernels]
-    return KernelSpace(kernels, np.stack(values).astype(np.float32))
+    dim = min(len(values[0]), most_coordinates)
+    return KernelSpace(kernels, np.stack(values).astype(np.float32), dim)
 
 
 def fit_kernel(block: GeneBlock, kind: Kernel) -> GeneKernel:

@@ -113,6 +113,18 @@ def test_there_are_as_many_coordinates_whatever_the_weights(space):
     assert shapes == {(GENES, space.dim)}
 
 
+@pytest.mark.parametrize("most", [1, 7])
+def test_fewer_coordinates_are_the_leading_ones(blocks, space, weights, most):
+    few, z = fit_kernels(blocks, most), space.locate(weights).z
+    leading = few.locate(weights)
+    assert few.dim == most and leading.z.shape == (GENES, most)
+    np.testing.assert_allclose(leading.z, z[:, -most:], atol=1e-6)
+    best = np.linalg.eigvalsh((z @ z.T).astype(np.float64))[-most:]
+    np.testing.assert_allclose((leading.z**2).sum(axis=0), best, rtol=1e-3)
+    np.testing.assert_allclose(sum(map(leading.part, range(4))), leading.z, atol=1e-5)
+    np.testing.assert_allclose(few.extend(weights, blocks), leading.z, atol=1e-4)
+
+
 def test_extending_to_the_genes_of_the_run_gives_their_coordinates(blocks, space, weights):
     np.testing.assert_allclose(space.extend(weights, blocks), space.locate(weights).z, atol=1e-4)
 

@@ -56,6 +56,7 @@ def build_bank(
     labelled: np.ndarray,
     most_genes: int,
     most_pairs: int = sys.maxsize,
+    most_coordinates: int = sys.maxsize,
     seed: int = 0,
 ) -> FeatureBank:
     """The bank of these sources and of which genes they cover.
@@ -66,6 +67,7 @@ def build_bank(
         labelled: gene indices of the TFs that have labels.
         most_genes: above this many genes, kernels are random features.
         most_pairs: and above this many pairs of a TF with a gene.
+        most_coordinates: of a gene by the kernels; by default as many as genes.
         seed: of those random features.
     """
     blocks = [block for item in evidence for block in item.genes]
@@ -85,7 +87,7 @@ def build_bank(
         logger.info(f"{genes:,} genes x {len(tfs):,} TFs: kernels by random features")
         space = draw_features(blocks, seed)
     elif blocks:
-        space = fit_kernels(blocks)
+        space = fit_kernels(blocks, most_coordinates)
     scales = tuple(measure_scale(block.values) for block in pairs)
     standard = np.zeros((len(pairs), len(tfs), genes), np.float32)
     for place, (block, scale) in enumerate(zip(pairs, scales, strict=True)):

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from grnjax.config import Settings
+from grnjax.config import Positive, Settings
 from grnjax.data.label_matrix import LabelMatrix, label_matrix, places_of
 from grnjax.errors import SplitError
 from grnjax.evaluation.metrics import evaluate_pairs
@@ -46,8 +46,16 @@ class KernelFactorSettings(Settings):
     training: EnsembleConfig = EnsembleConfig()
     most_genes: int = 3000
     """Above this many genes, kernels are replaced by random features of them."""
+    all_coordinates: Positive = 1500
+    """Above this many genes, a gene has the leading principal coordinates of kernels, not all."""
+    coordinates: Positive = 512
+    """How many those are."""
     blocks: BlockConfig = BlockConfig()
     """Where TFs times genes are many; kernels are replaced there, too."""
+
+    def count_coordinates(self, genes: int) -> int:
+        """The principal coordinates that one of so many genes has at most."""
+        return genes if genes <= self.all_coordinates else self.coordinates
 
     def is_large(self, tfs: int, genes: int) -> bool:
         """Whether so many TFs and genes are worked through by blocks."""

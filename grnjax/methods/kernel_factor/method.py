@@ -88,6 +88,7 @@ class KernelFactorMethod(KernelFactorSettings, MethodConfig):
             labelled=problem.trainable,
             most_genes=self.most_genes,
             most_pairs=self.blocks.above,
+            most_coordinates=self.count_coordinates(len(problem.dataset.genes.names)),
             seed=derive_seed(problem.seed),
         )
         for part in parts:
