@@ -29,6 +29,7 @@ from grnjax.data import simulator
 from grnjax.data.simulator import SimulatorConfig
 from grnjax.errors import ConfigError
 from grnjax.progress import logger
+from grnjax.tasks.cross_fitting import CrossFitConfig
 
 CELLS_AT_ONCE = 1_000
 KNOWN_SHARE = 0.8
@@ -138,7 +139,9 @@ def measure(data: Path, out: Path, config: GrowthConfig) -> dict:
         found[name] = round(float(np.mean([row[name] for row in rows])), 4)
     files = [path for path in out.iterdir() if path.is_file()]
     found["output_mb"] = round(sum(path.stat().st_size for path in files) / 1e6, 1)
-    found["repeats"], found["folds"] = config.repeats or 5, config.folds or 5
+    default = CrossFitConfig()
+    found["repeats"] = config.repeats or default.repeats
+    found["folds"] = config.folds or default.folds
     return found
 
 

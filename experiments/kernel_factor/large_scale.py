@@ -8,8 +8,8 @@ Expect:  paired rows, one a fold; the last lines print the mean differences and 
 Both forms score the same candidates on the same folds, from expression and known edges alone. For
 `blocks` the pairs of a block are a sixth of those of the set, as at 5,000 genes x 300 TFs, kernels
 are random features and snapshots are compared on a part of the validation pairs. `leading
-coordinates` keeps as small a part of them as a set of 1,880 genes does. `exact, other seed` is what another draw of starts and hidden identities changes: differences below it mean
-nothing.
+coordinates` keeps as small a part of them as a set of 1,880 genes does. `exact, other seed` is what
+another draw of starts and hidden identities changes: differences below it mean nothing.
 """
 
 import dataclasses

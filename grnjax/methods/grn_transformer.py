@@ -46,6 +46,7 @@ class GRNTransformerMethod(MethodConfig):
 
     PAPER: ClassVar[str] = "Shu et al. 2022, Brief. Bioinform. 23(5), bbac389"
     READS: ClassVar[frozenset[str]] = frozenset({"labels", "expression"})
+    GIVES: ClassVar[frozenset[str]] = frozenset({"probabilities"})
 
     model: GRNTransformerConfig = GRNTransformerConfig()
     training: AxialMaskingConfig = AxialMaskingConfig()

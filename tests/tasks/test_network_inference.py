@@ -37,7 +37,7 @@ def test_the_method_is_the_kernel_factor_unless_another_is_named(small_set):
         ("scRegNet", {"explain": True}),
         ("scRegNet", {"allow": ("network.csv",)}),
         ("GT-GRN", {"explain": True}),
-        ("pearson", {"repeats": 2}),
+        ("pearson", {"repeats": 3}),
         ("pearson", {"prevalence": 0.2}),
         ("pearson", {"most_train_pairs": 5000}),
         ("pearson", {"explain": True}),
@@ -58,7 +58,7 @@ def test_a_setting_of_the_design_that_the_method_would_not_read_is_refused(
     "method, setting",
     [
         ("kernel-factor", {"explain": True, "allow": ("network.csv",), "prevalence": 0.2}),
-        ("scRegNet", {"most_train_pairs": 5000, "repeats": 2, "prevalence": 0.2}),
+        ("scRegNet", {"most_train_pairs": 5000, "repeats": 3, "prevalence": 0.2}),
         ("pearson", {"folds": 3}),
     ],
 )
