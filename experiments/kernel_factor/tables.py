@@ -6,7 +6,7 @@ import functools
 import numpy as np
 
 from experiments.gt_grn.beeline import KNOWN
-from experiments.kernel_factor import evidence_tables
+from experiments.kernel_factor import evidence_tables, work_tables
 from experiments.kernel_factor.beeline import (
     LINEAR_DISPERSION,
     MODEL,
@@ -193,6 +193,7 @@ TABLES = {
     "half known, hidden edges": lambda: half_table("hidden"),
     "half known, truth": truth_table,
     **evidence_tables.TABLES,
+    **work_tables.TABLES,
 }
 README = {"BEELINE": readme_table}
 CSV = {
