@@ -34,8 +34,8 @@ def work_table() -> st.Table:
 
     counts = [len(next(iter(found.values()))["auroc"]) for found in (repeats, forms)]
     note = (
-        f"Five sets of TFs+500, three simulated networks: {counts[0]} folds, and {counts[1]} of the "
-        "last rows, which are against the exact form."
+        f"Five sets of TFs+500 and three simulated networks: {counts[0]} folds. The last rows, "
+        f"over {counts[1]} folds, are against the exact form."
     )
     columns = {title: key for key, title in st.FOUR.items()}
     return st.Table(rows, columns, cell, "change", note)

@@ -34,13 +34,16 @@ class Cells:
     report: dict
 
 
-def read_cells(source, config: DataConfig, reference: set[str]) -> Cells:
+def read_cells(
+    source, config: DataConfig, reference: set[str], *, name: str = "AnnData object"
+) -> Cells:
     """The cells of a file or object, values as they are: only their order in a cell will count.
 
     Args:
         source: as for `expression.read_expression`.
         config: how to understand it; nothing is normalised.
         reference: gene names of the regulons, which tell genes from cells, and names from ids.
+        name: what messages call an object.
     """
     is_path = isinstance(source, (str, Path))
     if is_path and identify(source, ExpressionFormatError).kind in ANNOTATED:
@@ -49,7 +52,7 @@ def read_cells(source, config: DataConfig, reference: set[str]) -> Cells:
         adata, name = read_table(source, config, reference), str(source)
         config = dataclasses.replace(config, gene_names=None)
     else:
-        adata, name = take_object(source), "AnnData object"
+        adata = take_object(source)
         if not hasattr(adata, "obs"):
             adata, name = read_table(adata, config, reference), "data frame"
     values, var, place = choose_place(adata, config, name)

@@ -102,7 +102,7 @@ def read_perturbed(source: str | Path, *, seed: int = 0, least: int = 1) -> Pert
     of_text = {text: name_condition(text, names) for text in dict.fromkeys(told)}
     conditions = np.array([of_text[text] or "" for text in told])
     wanted = {gene for text in of_text.values() if text for gene in list_perturbed(text)}
-    cells = to_log_scale(read_cells(adata, DataConfig(), wanted), DataConfig())
+    cells = to_log_scale(read_cells(adata, DataConfig(), wanted, name=str(source)), DataConfig())
     values = to_dense(cells.values).astype(np.float32)
     before, obs = None, adata.obs
     if BEFORE in obs:

@@ -98,7 +98,7 @@ def load_cells(source, groups: str, data: DataConfig) -> CellsWithNetworks:
             "cells that all have one."
         )
     edges = stored.regulons.edges
-    found = read_cells(adata, data, {*edges["tf"], *edges["target"]})
+    found = read_cells(adata, data, {*edges["tf"], *edges["target"]}, name=name)
     found = to_log_scale(found, data)
     places = np.searchsorted(stored.type_names, types)
     networks = CellNetworks(edges, stored.active, stored.type_active, places)

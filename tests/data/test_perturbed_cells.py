@@ -56,6 +56,7 @@ def test_a_file_is_read_by_any_of_its_columns(tmp_path, column):
     assert cells.conditions.tolist() == ["ctrl"] * 4 + ["A+ctrl"] * 3 + ["A+B"] * 2
     assert (cells.conditions[cells.before] == CONTROL).all()
     assert (cells.before[:4] == np.arange(4)).all()
+    assert cells.report["source"] == str(tmp_path / "x.h5ad")
     assert cells.report["without_condition"] == 1
     assert cells.report["more_than_two_genes"]["count"] == 1
     profiles = average_conditions(cells)
