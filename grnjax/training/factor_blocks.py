@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int
 
 from grnjax.config import Positive, Settings
@@ -28,9 +29,15 @@ from grnjax.models.kernel_factor import (
     start_members,
 )
 from grnjax.training.factor_ensemble import EnsembleConfig, hide_identities
+from grnjax.training.factor_sharding import (
+    PER_TARGET,
+    GenePairs,
+    gather_members,
+    place,
+    spread_genes,
+)
 
 LEAST_RATE = 0.1  # of the learning rate, at the end
-PER_TARGET = ("target_bias", "target_factors")  # parameters with one row a gene
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -92,7 +99,8 @@ def train_on_blocks(
     observed: Float[np.ndarray, "tf gene"],
     *,
     seed: int,
-) -> Iterator[dict[str, Float[Array, "member ..."]]]:
+    mesh: Mesh | None = None,
+) -> Iterator[dict[str, Float[np.ndarray, "member ..."]]]:
     """Parameters of every member at one snapshot after the other.
 
     The loss estimates that of `train_members`: the sum over a block's observed pairs, times genes
@@ -100,15 +108,20 @@ def train_on_blocks(
 
     Args:
         grid: of arrays on the host, of which blocks are taken.
+        mesh: devices that have some of a block's genes each; by default one has all.
     """
     start_key, train_key = jax.random.split(jax.random.key(seed))
     shapes = tuple(None if x is None else np.shape(x) for x in grid)
     members = _start(start_key, model=model, shapes=shapes)
+    if mesh is not None:
+        members = {name: place(x, mesh) for name, x in members.items()}
     state = jax.jit(jax.vmap(optax.adam(1.0).init))(members)
     keys = jax.random.split(train_key, model.members)
     told = (observed + observed * labels).astype(np.int8)  # 0 not seen, 1 labelled 0, 2 labelled 1
     for number, genes in enumerate(deal_genes(len(grid.z), plan, seed)):
-        block, of_block = take_genes(grid, genes), told.take(genes, axis=1)
+        taken = GenePairs(take_genes(grid, genes), told.take(genes, axis=1))
+        block, of_block, _ = spread_genes(taken, mesh)
+        genes = np.pad(genes, (0, of_block.shape[1] - len(genes)))
         jax.block_until_ready(members)  # one block is prepared beside the one that is computed
         members, state = _step(
             members,
@@ -123,7 +136,7 @@ def train_on_blocks(
             plan=plan,
         )
         if (number + 1) % plan.every == 0:
-            yield members
+            yield gather_members(members, len(grid.z))
 
 
 def take_genes(grid: PairGrid, genes: Int[np.ndarray, " some"]) -> PairGrid:

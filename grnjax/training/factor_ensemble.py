@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
 from grnjax.config import DropRate, Positive, Rate, Settings
@@ -22,6 +23,7 @@ from grnjax.models.kernel_factor import (
     ridge_penalty,
     start_members,
 )
+from grnjax.training.factor_sharding import GenePairs, gather_members, spread_genes
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -56,13 +58,20 @@ def train_members(
     labels: Float[np.ndarray, "tf gene"],
     observed: Float[np.ndarray, "tf gene"],
     seed: int,
-) -> dict[str, Float[Array, "snapshot member ..."]]:
+    *,
+    mesh: Mesh | None = None,
+) -> dict[str, Float[np.ndarray, "snapshot member ..."]]:
     """Parameters of every member at every snapshot.
 
     The loss is the cross-entropy summed over the observed pairs plus the ridges; Adam; members
     vmapped, steps scanned. Randomness depends on the seed, the member and the step alone.
+
+    Args:
+        mesh: devices that have some of the genes each; by default one has all.
     """
-    return _train(grid, labels, observed, jax.random.key(seed), model=model, config=config)
+    pairs = spread_genes(GenePairs(grid, labels, observed), mesh)
+    members = _train(*pairs, jax.random.key(seed), model=model, config=config)
+    return gather_members(jax.block_until_ready(members), len(grid.z))
 
 
 @functools.partial(jax.jit, static_argnames=("model", "config"))

@@ -74,7 +74,8 @@ def test_two_processes_train_like_one_and_only_the_first_writes(genelink_folder,
     first, second = run_two(*command, "--out", tmp_path / "two")
     assert (first[0], second[0]) == (0, 0), first[2] + second[2]
     assert "scRegNet minus" in first[1] and "scRegNet minus" not in second[1]
-    assert "computing on 4 x cpu" in first[2] and second[2] == ""
+    waiting = "grnjax train: loading packages\n"  # where that takes four seconds
+    assert "computing on 4 x cpu" in first[2] and second[2] in ("", waiting)
     (log, rows), (expected_log, expected_rows) = map(read_run, (tmp_path / "two", tmp_path / "one"))
     assert [line["epoch"] for line in log] == [10, 20]
     assert [line["loss"] for line in log] == pytest.approx(
@@ -95,8 +96,8 @@ def test_two_processes_infer_like_one_and_leave_when_the_first_has_written(
     command = ["infer", *small_set.arguments, *settings, "--out", tmp_path / "two"]
     first, second = run_two(*command, program=SLOW_TO_WRITE)
     assert (first[0], second[0]) == (0, 0), first[2] + second[2]
-    assert "Top new edges:" in first[1] and "Top new edges:" not in second[1] + second[2]
-    assert "a fit by kernel-factor computes on 1 of 4 devices" in first[2]
+    assert "New edges" in first[1] and "New edges" not in second[1] + second[2]
+    assert "computing on 4 x cpu" in first[2]
     edges, expected = (
         pd.read_csv(folder / "edges.tsv", sep="\t", index_col=["TF", "target"]).sort_index()
         for folder in (tmp_path / "two", inferred)

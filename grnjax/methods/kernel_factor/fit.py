@@ -9,6 +9,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Float, Int
 
 from grnjax.config import Positive, Settings
@@ -30,6 +31,7 @@ from grnjax.models.nearest_genes import ask_nearest
 from grnjax.models.pair_features import attend_to_tfs
 from grnjax.training.factor_blocks import BlockConfig, train_on_blocks
 from grnjax.training.factor_ensemble import EnsembleConfig, score_members, train_members
+from grnjax.training.factor_sharding import take_from_first
 from grnjax.training.kernel_weights import KernelWeightConfig, learn_kernel_weights
 from grnjax.types import LabelledPairs
 
@@ -112,6 +114,7 @@ def fit_kernel_factor(
     seed: int,
     disjoint: bool,
     recall: Callable[[Callable[[], Learned], Callable[[], Learned]], Learned] | None = None,
+    mesh: Mesh | None = None,
 ) -> KernelFactorFit:
     """The model fitted to train pairs; validation pairs choose the step it stops at.
 
@@ -121,6 +124,7 @@ def fit_kernel_factor(
             else by AUROC, AP and swap concordance.
         recall: given what describes the form of what is learned, and what learns it, reads it back
             or learns.
+        mesh: devices that share the training of members.
     """
     matrix = label_matrix(train, bank.tfs, bank.genes)
     criterion = DISJOINT if disjoint else POOLED
@@ -139,9 +143,9 @@ def fit_kernel_factor(
         return describe_learned(bank, settings)
 
     def learn() -> Learned:
-        if is_large:
-            return learn_on_blocks(bank, matrix, validation, settings, seed, criterion, place=place)
-        return learn_kernel_factor(bank, matrix, validation, settings, seed, criterion, place=place)
+        form = learn_on_blocks if is_large else learn_kernel_factor
+        given = bank, matrix, validation, settings, seed, criterion
+        return take_from_first(form(*given, place=place, mesh=mesh))
 
     learned = learn() if recall is None else recall(describe, learn)
     coordinates, grid = place(learned.weights)
@@ -157,13 +161,14 @@ def learn_kernel_factor(
     criterion: tuple[str, ...],
     *,
     place: Callable[[np.ndarray], "Inputs"],
+    mesh: Mesh | None = None,
 ) -> Learned:
     """Kernel weights, then members, then the snapshot that is best on validation pairs.
 
     Args:
         place: what the members see under the weights.
     """
-    weights = weigh_kernels(bank, train, settings.kernels, seed)
+    weights = take_from_first(weigh_kernels(bank, train, settings.kernels, seed))
     grid = place(weights).grid
     rows = bank.labelled
     trained = train_members(
@@ -173,9 +178,9 @@ def learn_kernel_factor(
         train.labels[rows],
         train.observed[rows],
         seed,
+        mesh=mesh,
     )
-    on_host = {name: np.asarray(values) for name, values in trained.items()}
-    snapshots = spread_rows(on_host, rows, len(bank.tfs))
+    snapshots = spread_rows(trained, rows, len(bank.tfs))
     scores = score_snapshots(snapshots, grid, bank, validation, criterion)
     best = int(np.argmax(scores))
     return Learned(
@@ -195,9 +200,11 @@ def learn_on_blocks(
     criterion: tuple[str, ...],
     *,
     place: Callable[[np.ndarray], "Inputs"],
+    mesh: Mesh | None = None,
 ) -> Learned:
     """The same where pairs are many (`large_fit`); the best snapshot alone is kept."""
     weights = weigh_kernels(bank, train, settings.kernels, seed, most_tfs=MOST_WEIGHING)
+    weights = take_from_first(weights)
     grid, rows, training = place(weights).grid, bank.labelled, settings.training
     every = len(rows) == len(bank.tfs)
     part = grid if every else take_tfs(grid, rows)
@@ -206,7 +213,8 @@ def learn_on_blocks(
     panel = choose_panel(validation, bank.tfs, bank.genes, seed)
     best: dict[str, np.ndarray] = {}
     scores: list[float] = []
-    snapshots = train_on_blocks(settings.model, training, plan, part, labels, observed, seed=seed)
+    given = settings.model, training, plan, part, labels, observed
+    snapshots = train_on_blocks(*given, seed=seed, mesh=mesh)
     for members in snapshots:
         on_host = {name: np.array(x)[None] for name, x in members.items()}  # not those that go on
         whole = {k: x[0] for k, x in spread_rows(on_host, rows, len(bank.tfs)).items()}

@@ -25,7 +25,6 @@ from grnjax.methods.kernel_factor.fit import (
 )
 from grnjax.methods.kernel_factor.other_features import give_features
 from grnjax.methods.method import Control, Cost, MethodConfig, Problem, Scorer
-from grnjax.progress import logger
 from grnjax.training.recorder import FitRecorder, derive_seed
 from grnjax.types import LabelledPairs, Part
 
@@ -79,8 +78,6 @@ class KernelFactorMethod(KernelFactorSettings, MethodConfig):
         *,
         mesh: Mesh | None = None,
     ) -> Iterator["KernelFactorScorer"]:
-        if mesh is not None:
-            logger.warning("a fit by kernel-factor computes on 1 of %d devices", mesh.size)
         bank = build_bank(
             problem.evidence,
             problem.tfs,
@@ -100,6 +97,7 @@ class KernelFactorMethod(KernelFactorSettings, MethodConfig):
                 seed=part.seed,
                 disjoint=part.is_disjoint,
                 recall=functools.partial(recorder.recall, part.name, describe=self.describe),
+                mesh=mesh,
             )
             yield KernelFactorScorer(fit, bank)
 
