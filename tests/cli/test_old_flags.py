@@ -210,6 +210,14 @@ def test_an_old_record_has_the_settings_of_today(command, config, flags, capsys,
     assert translate_record(translated, today) == translated and capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize("method, repeats", [("pearson", 2), ("kernel-factor", 5)])
+def test_repeats_that_a_method_does_not_read_are_those_of_today(method, repeats, tmp_path):
+    words = [f"--method={method}", "--out", str(tmp_path)]
+    today = settings.parse(InferCommand, words, program="grnjax")
+    record = {"command": "infer", "config": {**settings.to_json(today), "repeats": 5}}
+    assert translate_record(record, today)["config"]["repeats"] == repeats
+
+
 @pytest.fixture
 def begun(inferred, tmp_path):
     """The finished run of `inferred` as version 0.1.0 would have left it."""
