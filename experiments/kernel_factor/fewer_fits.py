@@ -2,7 +2,7 @@
 
 Run:     python -m experiments.kernel_factor.fewer_fits
 Cost:    ten to fifteen seconds of CPU a fit, and there are 25 a set
-Expect:  the table of repeats of this folder's page
+Expect:  the table "less work" of this folder's page
 
 `grnjax infer` fits every fold so many times, each time with other validation pairs and another
 start, and ranks by the mean logit. All repeats of a set are fitted once. A row of `2 repeats` is a
@@ -14,15 +14,13 @@ import dataclasses
 
 import numpy as np
 
-from experiments.kernel_factor.large_scale import FIGURES, LargeScaleStudy, load_all
+from experiments.kernel_factor.large_scale import FIGURES, LargeScaleStudy, fit_folds, load_all
 from experiments.shared.studies import begin, run_program
 from grnjax.config import AtLeastTwo, Count, Positive
 from grnjax.data.candidates import list_candidates
-from grnjax.evidence.gather import gather_evidence
 from grnjax.methods.kernel_factor.method import KernelFactorMethod
-from grnjax.methods.method import Problem
 from grnjax.progress import logger
-from grnjax.tasks.cross_fitting import assign_folds, cross_fit
+from grnjax.tasks.cross_fitting import assign_folds
 from grnjax.tasks.judging import judge_folds
 from grnjax.tasks.network_inference import InferenceConfig
 from grnjax.types import Dataset
@@ -56,17 +54,9 @@ def measure(dataset: Dataset, study: FewerFitsStudy) -> list[dict]:
     config = InferenceConfig(repeats=study.repeats, folds=study.folds)
     method, candidates = KernelFactorMethod(), list_candidates(dataset)
     folds = list(assign_folds(candidates, config, 0))
-    problem = Problem(
-        dataset=dataset,
-        parts=[fold.part for fold in folds],
-        tfs=dataset.genes.tfs,
-        trainable=np.unique(dataset.known.positives[:, 0]),
-        evidence=gather_evidence(dataset),
-    )
-    with method.open_recorder(None, len(folds), "fitting") as recorder:
-        fitted = cross_fit(method, problem, candidates, folds, recorder)
-    assert isinstance(fitted.logits, np.ndarray)
-    means = fitted.logits.reshape(study.repeats, -1, len(candidates)).mean(axis=1)
+    logits = fit_folds(dataset, method, candidates, folds)
+    assert isinstance(logits, np.ndarray)
+    means = logits.reshape(study.repeats, -1, len(candidates)).mean(axis=1)
     rows = []
     for count in range(1, study.repeats + 1):
         starts = range(study.repeats if count < study.repeats else 1)

@@ -3,7 +3,7 @@
 Run:     python -m experiments.kernel_factor.large_scale
          python -m experiments.kernel_factor.large_scale --sets Specific/mDC/TFs+500 --networks 0
 Cost:    a minute or two of CPU a set and form
-Expect:  paired rows, one a fold; the last lines print the mean differences and their intervals
+Expect:  paired rows, one a fold, and the table "less work" of this folder's page
 
 Both forms score the same candidates on the same folds, from expression and known edges alone. For
 `blocks` the pairs of a block are a sixth of those of the set, as at 5,000 genes x 300 TFs, kernels
@@ -17,15 +17,14 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
+from jaxtyping import Float
 
-from experiments.shared.record import ResultsFile
 from experiments.shared.studies import MDC, begin, run_program
 from grnjax.config import AtLeastTwo, Count, Positive, Settings
 from grnjax.data.candidates import list_candidates
 from grnjax.data.expression import DataConfig
 from grnjax.data.simulator import EmbeddedConfig, SimulatorConfig
-from grnjax.evaluation.member_logits import mean_logit
-from grnjax.evaluation.report import half_width
+from grnjax.evaluation.member_logits import LogitMoments, mean_logit
 from grnjax.evidence.gather import gather_evidence
 from grnjax.methods.kernel_factor.method import KernelFactorMethod
 from grnjax.methods.method import Problem
@@ -36,7 +35,7 @@ from grnjax.tasks.loading import load_embedded, load_folder
 from grnjax.tasks.network_inference import InferenceConfig
 from grnjax.training.factor_blocks import BlockConfig
 from grnjax.training.recorder import derive_seed
-from grnjax.types import Dataset
+from grnjax.types import Dataset, Fold, LabelledPairs
 
 STUDY = "kernel_factor_large_scale"
 EXACT, BLOCKS, OTHER = "exact", "blocks", "exact, other seed"
@@ -77,8 +76,6 @@ def main() -> None:
             if not results.has(**where):
                 results.add(measure(dataset, study, method, seed), **where)
                 logger.info("%s, %s: done", name, form)
-    for form in (BLOCKS, LEADING, OTHER):
-        print_differences(results, form)
 
 
 def load_all(study: LargeScaleStudy) -> Iterator[tuple[str, Dataset]]:
@@ -111,25 +108,24 @@ def measure(
             )
             for fold in folds
         ]
-    parts = [fold.part for fold in folds]
-    tfs, trainable = dataset.genes.tfs, np.unique(dataset.known.positives[:, 0])
-    evidence = gather_evidence(dataset)
-    problem = Problem(dataset=dataset, parts=parts, tfs=tfs, trainable=trainable, evidence=evidence)
-    with method.open_recorder(None, len(folds), "fitting") as recorder:
-        fitted = cross_fit(method, problem, candidates, folds, recorder)
-    scores = {"": mean_logit(fitted.logits)}
+    scores = {"": mean_logit(fit_folds(dataset, method, candidates, folds))}
     rows = judge_folds(candidates, scores, folds)
     return [{key: value for key, value in row.items() if key != "method"} for row in rows]
 
 
-def print_differences(results: ResultsFile, form: str) -> None:
-    """What a form has more than the exact one: mean over sets and folds, 95 % interval."""
-    rows = {(row["set"], row["draw"], row["method"]): row for row in results.rows}
-    pairs = [(row, rows[key[0], key[1], EXACT]) for key, row in rows.items() if key[2] == form]
-    for figure in FIGURES:
-        gaps = np.array([one[figure] - other[figure] for one, other in pairs])
-        half = half_width(gaps) if len(gaps) > 1 else np.nan
-        print(f"{form} - {EXACT}, {figure}: {gaps.mean():+.4f} +- {half:.4f} ({len(gaps)} folds)")
+def fit_folds(
+    dataset: Dataset, method: KernelFactorMethod, candidates: LabelledPairs, folds: list[Fold]
+) -> Float[np.ndarray, "member candidate"] | LogitMoments:
+    """Logits of the candidates out of fold, from expression and known edges alone."""
+    problem = Problem(
+        dataset=dataset,
+        parts=[fold.part for fold in folds],
+        tfs=dataset.genes.tfs,
+        trainable=np.unique(dataset.known.positives[:, 0]),
+        evidence=gather_evidence(dataset),
+    )
+    with method.open_recorder(None, len(folds), "fitting") as recorder:
+        return cross_fit(method, problem, candidates, folds, recorder).logits
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ def translate_record(record: dict, command: Settings) -> dict:
         return record
     values = dict(values)
     if values.get("class") != type(command).__name__ or isinstance(values.get("method"), dict):
-        return {**record, "config": set_unread(values, command)}
+        return {**record, "config": renew_repeats(values, command)}
     print(
         f"grnjax {record['command']}: {command.out} was begun by version 0.1.0, which the next "
         "version will not read.",
@@ -93,14 +93,14 @@ def translate_record(record: dict, command: Settings) -> dict:
         method = own.get(name.replace("-", "_"), {})
     method = {**method, "class": MethodConfig.find(name).__name__}
     values = {RENAMED_SETTINGS.get(key, key): value for key, value in values.items()}
-    values = set_unread(values, command)
+    values = renew_repeats(values, command)
     values = {**values, "method": method, "out": str(command.out)}
     made = settings.to_json(settings.from_json(type(command), values))
     kept = {key: value for key, value in made.items() if key not in NO_PART_OF_IT}
     return {**record, "config": kept}
 
 
-def set_unread(values: dict, command: Settings) -> dict:
+def renew_repeats(values: dict, command: Settings) -> dict:
     """The settings with today's repeats where the method reads none: their default was another."""
     is_unread = "repeats" in values and "labels" not in command.method.READS
     return {**values, "repeats": command.repeats} if is_unread else values

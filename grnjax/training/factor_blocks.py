@@ -33,8 +33,8 @@ from grnjax.training.factor_sharding import (
     PER_TARGET,
     GenePairs,
     gather_members,
-    place,
     spread_genes,
+    spread_members,
 )
 
 LEAST_RATE = 0.1  # of the learning rate, at the end
@@ -112,9 +112,7 @@ def train_on_blocks(
     """
     start_key, train_key = jax.random.split(jax.random.key(seed))
     shapes = tuple(None if x is None else np.shape(x) for x in grid)
-    members = _start(start_key, model=model, shapes=shapes)
-    if mesh is not None:
-        members = {name: place(x, mesh) for name, x in members.items()}
+    members = spread_members(_start(start_key, model=model, shapes=shapes), mesh)
     state = jax.jit(jax.vmap(optax.adam(1.0).init))(members)
     keys = jax.random.split(train_key, model.members)
     told = (observed + observed * labels).astype(np.int8)  # 0 not seen, 1 labelled 0, 2 labelled 1

@@ -16,7 +16,7 @@ from jaxtyping import Float, Num
 
 from grnjax.models.kernel_factor import PairGrid
 from grnjax.training.objective import PyTree
-from grnjax.training.sharding import DATA, MODEL, fetch
+from grnjax.training.sharding import DATA, MODEL, fetch, place
 from grnjax.types import AnyArray
 
 PER_TARGET = ("target_bias", "target_factors")  # parameters with one row a gene
@@ -58,27 +58,28 @@ def spread_genes(pairs: GenePairs, mesh: Mesh | None) -> GenePairs:
             return None
         widths = [(0, missing if axis == GENES else 0) for axis in layout]
         widths += [(0, 0)] * (array.ndim - len(widths))
-        return place(np.pad(array, widths) if widths else array, mesh, layout)
+        whole = np.pad(array, widths) if widths else array
+        return place(whole, NamedSharding(mesh, layout))
 
     return jax.tree.map(put, LAYOUT, pairs, is_leaf=lambda x: isinstance(x, P) or x is None)
 
 
-def place(array: AnyArray, mesh: Mesh, layout: P = WHOLE) -> jax.Array:
-    """The array on the devices of the mesh, on each of them whole by default."""
-    array = np.asarray(array)
-    sharding = NamedSharding(mesh, layout)
-    return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
+def spread_members(members: dict, mesh: Mesh | None) -> dict[str, jax.Array]:
+    """The parameters, whole on every device of the mesh; as they are without one."""
+    if mesh is None:
+        return members
+    return {name: place(np.asarray(x), NamedSharding(mesh, WHOLE)) for name, x in members.items()}
 
 
 def gather_members(members: dict, genes: int) -> dict[str, np.ndarray]:
-    """The parameters [..., member, row, ...] on every process, without genes that filled up.
+    """Copies of the parameters [..., member, row, ...], without genes that filled up.
 
     Args:
         genes: how many there are.
     """
-    found = fetch(members)
+    found = {name: np.array(x) for name, x in fetch(members).items()}
     for name, axis in zip(PER_TARGET, (-1, -2), strict=True):
-        found[name] = np.take(found[name], np.arange(genes), axis=axis)
+        found[name] = found[name].take(np.arange(genes), axis=axis)
     return found
 
 

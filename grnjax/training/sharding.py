@@ -18,7 +18,7 @@ from jax.sharding import PartitionSpec as P
 
 from grnjax.errors import ConfigError
 from grnjax.training.objective import Objective, PyTree
-from grnjax.types import PairBatch
+from grnjax.types import AnyArray, PairBatch
 
 DATA, MODEL = "data", "model"  # axes of the mesh
 FITS = "fits"  # the axis of fits that train side by side
@@ -134,10 +134,12 @@ def place_data(data: PyTree, objective: Objective, mesh: Mesh) -> PyTree:
         data = data._replace(train=train)
     layout = lay_out(data, mesh, objective.count_rows(data), in_batches=not objective.whole_batches)
 
-    def put(array, sharding):
-        return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
+    return jax.tree.map(place, multihost_utils.broadcast_one_to_all(data), layout)
 
-    return jax.tree.map(put, multihost_utils.broadcast_one_to_all(data), layout)
+
+def place(array: AnyArray, sharding: NamedSharding) -> jax.Array:
+    """The array where it belongs, each process giving the parts of its own devices."""
+    return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
 
 
 def share_work(

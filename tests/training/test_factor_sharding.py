@@ -8,20 +8,14 @@ import jax
 import numpy as np
 import pytest
 
-from grnjax.models.kernel_factor import KernelFactorConfig, PairGrid
+from grnjax.models.kernel_factor import PairGrid
 from grnjax.training.factor_blocks import BlockPlan, train_on_blocks
 from grnjax.training.factor_ensemble import EnsembleConfig, score_members, train_members
 from grnjax.training.sharding import make_mesh
 from tests.devices import simulate_devices
+from tests.training.test_factor_ensemble import MODEL
 
 TFS, GENES, DIM = 7, 61, 5  # 61 genes on 8 devices: three fill them up
-MODEL = KernelFactorConfig(
-    ranks=(2, 3),
-    factor_ridges=(5.0, 8.0),
-    factor_map_ridges=(5.0, 10.0),
-    bias_map_ridges=(4.0, 6.0),
-    copies=1,
-)
 CONFIG = EnsembleConfig(steps=30, evaluate_every=15)
 FORMS = ("exact", "blocks", "blocks that divide")
 PROGRAM = """

@@ -216,8 +216,8 @@ def learn_on_blocks(
     given = settings.model, training, plan, part, labels, observed
     snapshots = train_on_blocks(*given, seed=seed, mesh=mesh)
     for members in snapshots:
-        on_host = {name: np.array(x)[None] for name, x in members.items()}  # not those that go on
-        whole = {k: x[0] for k, x in spread_rows(on_host, rows, len(bank.tfs)).items()}
+        one = {name: x[None] for name, x in members.items()}
+        whole = {name: x[0] for name, x in spread_rows(one, rows, len(bank.tfs)).items()}
         score = float(np.float32(score_on_panel(whole, grid, panel, criterion)))  # as it is kept
         best = whole if score > max(scores, default=-np.inf) else best
         scores.append(score)
