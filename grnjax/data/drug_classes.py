@@ -11,7 +11,9 @@ counting noise alone, and bulk and cells differ by depth and scale.
 """
 
 import dataclasses
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -29,6 +31,14 @@ ERROR = ExpressionFormatError
 WORDS = {"s": 1, "sensitive": 1, "1": 1, "1.0": 1, "r": 0, "resistant": 0, "0": 0, "0.0": 0}
 
 
+class OwnFold(NamedTuple):
+    """A fold as its authors cut it."""
+
+    bulk: Int[np.ndarray, " train"]
+    seen: Int[np.ndarray, " cell"]  # without labels
+    test: Int[np.ndarray, " cell2"]
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class DrugPair:
     """One drug: bulk and single cells over the same genes."""
@@ -39,6 +49,7 @@ class DrugPair:
     cells: Float[np.ndarray, "cell gene"]
     cell_labels: Int[np.ndarray, " cell"]
     line: Int[np.ndarray, " cell"]  # cells of a line share their label
+    folds: tuple[OwnFold, ...] = ()  # that came with them
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -139,33 +150,49 @@ def read_pair(folder: Path) -> DrugPair:
         read_labels(table, folder / name)
         for table, name in ((bulk, "bulk.h5ad"), (cells, "cells.h5ad"))
     )
-    place = match_names([*map(str, bulk.var_names)], [*map(str, cells.var_names)]).positions
-    there = np.flatnonzero(place >= 0)
-    if len(there) < 10:
-        raise GeneMismatchError(
-            f"{folder}: bulk and cells have {len(there):,} of {bulk.n_vars:,} and {cells.n_vars:,} "
-            "genes in common; give names of the same kind."
-        )
+    ours, theirs = join_genes(bulk.var_names, cells.var_names, folder)
     line = cells.obs["line"].astype(str) if "line" in cells.obs else np.arange(cells.n_obs)
     return DrugPair(
         folder.name,
-        to_dense(bulk.X)[:, there].astype(np.float32),
+        to_dense(bulk.X)[:, ours].astype(np.float32),
         labels,
-        to_dense(cells.X)[:, place[there]].astype(np.float32),
+        to_dense(cells.X)[:, theirs].astype(np.float32),
         cell_labels,
         np.unique(np.asarray(line), return_inverse=True)[1],
     )
+
+
+def join_genes(bulk: Iterable, cells: Iterable, source: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Where the genes are that bulk and single cells have in common, in each of them.
+
+    Raises:
+        GeneMismatchError: fewer than ten.
+    """
+    ours, theirs = [*map(str, bulk)], [*map(str, cells)]
+    place = match_names(ours, theirs).positions
+    there = np.flatnonzero(place >= 0)
+    if len(there) < 10:
+        raise GeneMismatchError(
+            f"{source}: bulk and cells have {len(there):,} of {len(ours):,} and {len(theirs):,} "
+            "genes in common; give names of the same kind."
+        )
+    return there, place[there]
 
 
 def read_labels(table, path: Path) -> np.ndarray:
     """1 sensitive, 0 resistant, of `obs.response`."""
     if "response" not in table.obs:
         raise ERROR(f"{path}: .obs has {list_names(table.obs)}, and no response (S or R).")
-    told = [str(x).strip().lower() for x in table.obs["response"]]
+    return parse_classes(table.obs["response"], path)
+
+
+def parse_classes(values: Sequence | np.ndarray, source: str | Path) -> np.ndarray:
+    """1 sensitive, 0 resistant, as words, letters or numbers; both are needed."""
+    told = [str(x).strip().lower() for x in values]
     wrong = sorted({*told} - {*WORDS})
     if wrong:
-        raise ERROR(f"{path}: response is {list_names(wrong)} somewhere; give S or R, or 1 or 0.")
+        raise ERROR(f"{source}: response is {list_names(wrong)} somewhere; give S or R, or 1 or 0.")
     found = np.array([WORDS[x] for x in told])
     if len({*found}) < 2:
-        raise ERROR(f"{path}: all {len(found):,} rows are of one class; both are needed.")
+        raise ERROR(f"{source}: all {len(found):,} rows are of one class; both are needed.")
     return found

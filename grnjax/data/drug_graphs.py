@@ -93,8 +93,8 @@ def build_graphs(smiles: Mapping[str, str]) -> tuple[dict[str, DrugGraph], list[
         from rdkit import Chem, RDLogger
     except ImportError as error:
         raise ConfigError(
-            "Drug graphs of SMILES need RDKit, which pip install 'grnjax[chem]' brings; DeepCDR's "
-            "folder has stored ones."
+            "Drug graphs of SMILES need RDKit, which pip install 'grnjax[chem]' brings (DeepCDR's "
+            "folder has stored ones); means and ridge need none: --task.models --task.no-trees."
         ) from error
     RDLogger.DisableLog("rdApp.*")
     found, unread = {}, []

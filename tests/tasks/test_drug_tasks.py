@@ -13,11 +13,12 @@ from grnjax.baselines import response_rows as rows
 from grnjax.data.drug_classes import ConstructionConfig, construct_pair, read_pair
 from grnjax.data.drug_graphs import digest_graph, read_stored_graphs
 from grnjax.data.drug_screens import read_screen
+from grnjax.data.scad_folders import find_drugs, read_scad
 from grnjax.errors import ConfigError, ExpressionFormatError, SplitError
 from grnjax.evaluation.response_figures import correlate, correlate_within
 from grnjax.models.domain_transfer import DomainTransferConfig
 from grnjax.models.drug_response import MeanResidualConfig
-from grnjax.tasks.cells.drug_class import DrugClass
+from grnjax.tasks.cells.drug_class import DrugClass, draw_folds
 from grnjax.tasks.cells.drug_response import DrugResponse, split_pairs
 from grnjax.tasks.cells.study import run_task
 from grnjax.training.domain_transfer import TransferTrainingConfig
@@ -145,6 +146,19 @@ def test_means_ridge_and_the_nearest_line_know_what_they_can(screen):
     assert not twin.any() or found[0] == pytest.approx(known.value[twin][0])
 
 
+def test_means_and_ridge_alone_need_no_drug_graph(folder):
+    (stored,) = folder.glob("*.zip")
+    stored = stored.rename(folder / "elsewhere")
+    how = {"expression": folder / "expression.csv", "test_share": 0.2}
+    task = DrugResponse(seeds=(0,), splits=("mixed",), models=(), trees=False, **how)
+    try:
+        found = run_task(task, str(folder))
+    finally:
+        stored.rename(folder / "drug_graph_feat.zip")
+    assert found.report["without_graph"] == 0 and found.report["drugs"] == DRUGS - 1
+    assert found.table.set_index("method").loc["ridge", "within_drug"] > 0.8
+
+
 @pytest.mark.slow
 def test_the_response_task_fits_and_a_seen_line_is_told_from_a_shuffled_one(folder):
     task = DrugResponse(
@@ -189,6 +203,68 @@ def test_a_pair_of_files_is_read_and_one_class_is_refused(tmp_path):
     write("cells.h5ad", ["R"] * 3, range(15))
     with pytest.raises(ExpressionFormatError, match="all 3 rows are of one class"):
         read_pair(tmp_path)
+
+
+@pytest.fixture
+def scad(tmp_path):
+    """SCAD's folder of a drug: tables, and two folds of each domain."""
+    rng = np.random.default_rng(0)
+    genes, home = [f"G{i}" for i in range(15)], tmp_path / "Sorafenib"
+    samples, cells = [str(900000 + i) for i in range(12)], [f"cell{i}" for i in range(10)]
+    for domain, names, columns in (("Source", samples, genes), ("Target", cells, genes[::-1])):
+        count = len(names)
+        table = pd.DataFrame(rng.normal(size=(count, 15)), names, genes)[columns]
+        label = pd.Series(np.arange(count) % 2, names, name="response")
+        whole = table.copy()
+        whole.insert(0, "response", label)
+        if domain == "Source":
+            whole.insert(1, "logIC50", 0.5)
+        for split in (1, 2):
+            folder = home / "stratified" / f"{domain.lower()}_5_folds" / f"split{split}"
+            folder.mkdir(parents=True)
+            held = np.arange(count) // 2 % 2 == split - 1
+            parts = {"train": ~held, "val" if domain == "Source" else "test": held}
+            for part, chosen in parts.items():
+                end = f"{part}_{domain.lower()}.tsv"
+                table[chosen][::-1].to_csv(folder / f"X_{end}", sep="\t")
+                label[chosen].to_csv(folder / f"Y_{end}", sep="\t")
+        kind = "exprs" if domain == "Source" else "expr"
+        whole.to_csv(home / f"{domain}_{kind}_resp_z.Sorafenib.tsv", sep="\t")
+        whole.iloc[:, :9].to_csv(home / f"{domain}_{kind}_resp_z.Sorafenib_tp4k.tsv", sep="\t")
+    return home
+
+
+def test_scads_folder_is_read_with_its_own_folds_and_without_its_tables(scad):
+    pair = read_scad(scad)
+    assert pair.bulk.shape == (12, 15) and pair.cells.shape == (10, 15)
+    assert pair.labels.tolist() == [0, 1] * 6 and pair.cell_labels.tolist() == [0, 1] * 5
+    assert [fold.test.tolist() for fold in pair.folds] == [[0, 1, 4, 5, 8, 9], [2, 3, 6, 7]]
+    assert pair.folds[0].bulk.tolist() == [2, 3, 6, 7, 10, 11]
+    assert [len(fold.test) for fold in draw_folds(pair, 5, seed=3)] == [6, 4]
+    assert find_drugs(scad) == find_drugs(scad.parent) == [scad]
+
+    for path in scad.glob("*.tsv"):
+        path.unlink()
+    again = read_scad(scad)
+    assert (again.labels.sum(), again.cell_labels.sum()) == (6, 5)
+    order = again.folds[0].test, pair.folds[0].test
+    np.testing.assert_allclose(again.cells[order[0]], pair.cells[order[1]], rtol=1e-6)
+
+
+def test_a_folder_of_scad_that_does_not_fit_is_one_sentence(scad):
+    test = scad / "stratified/target_5_folds/split2/Y_test_target.tsv"
+    told = test.read_text()
+    test.write_text(told.replace("cell2", "nobody"))
+    with pytest.raises(ExpressionFormatError, match="1 of 4 rows are not in .* nobody"):
+        read_scad(scad)
+    test.write_text(told)
+    (scad / "stratified/target_5_folds/split1/Y_test_target.tsv").unlink()
+    with pytest.raises(ExpressionFormatError, match="split1: no Y_test_target.tsv"):
+        read_scad(scad)
+    whole = scad / "Target_expr_resp_z.Sorafenib.tsv"
+    whole.write_text(whole.read_text().replace("cell2", "cell3"))
+    with pytest.raises(ExpressionFormatError, match="1 of 10 rows of target repeat a name"):
+        read_scad(scad)
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ cells of a line share their label, the band of chance is that of labels permuted
 """
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -24,6 +25,7 @@ from grnjax.data.drug_classes import (
     read_thresholds,
 )
 from grnjax.data.drug_screens import read_screen
+from grnjax.data.scad_folders import find_drugs, read_scad
 from grnjax.errors import ConfigError
 from grnjax.tasks.cells.study import CellPart, CellTask, Row
 from grnjax.training.domain_transfer import (
@@ -56,7 +58,7 @@ class DrugClass(CellTask):
     REFERENCE: ClassVar[str] = "boosting on bulk"
 
     drugs: tuple[str, ...] = ("Sorafenib", "NVP-TAE684", "PLX4720", "Etoposide")
-    """Drugs of a screen's folder; a folder with bulk.h5ad and cells.h5ad is one drug."""
+    """Drugs of a screen; a folder with bulk.h5ad and cells.h5ad, or of SCAD's form, has its own."""
     table: str = "GDSC1_IC50"
     """Table of the screen."""
     thresholds: Path | None = None
@@ -64,6 +66,7 @@ class DrugClass(CellTask):
     construction: ConstructionConfig = ConstructionConfig()
     """Of single cells, where a screen has none."""
     folds: AtLeastTwo = 5
+    """Where the folder has none of its own."""
     scale: Scale = "apart"
     """Genes are standardised within bulk and within the train cells, or over both (published)."""
     training: TransferTrainingConfig = TransferTrainingConfig()
@@ -74,13 +77,18 @@ class DrugClass(CellTask):
         return {"source": source, "thresholds": self.thresholds}
 
     def read(self, source: str) -> tuple[Any, dict]:
-        """A pair of a folder, or the screen that pairs are constructed of, each seed's own."""
-        if (Path(source) / "bulk.h5ad").exists():
-            pair = read_pair(Path(source))
-            return {seed: [pair] for seed in self.seeds}, {"bulk": len(pair.bulk)}
+        """Pairs of folders, or the screen that pairs are constructed of, each seed's own."""
+        folder, given = Path(source), []
+        if (folder / "bulk.h5ad").exists():
+            given = [read_pair(folder)]
+        elif homes := find_drugs(folder):
+            given = [read_scad(home) for home in homes]
+        if given:
+            report = {x.drug: f"{len(x.bulk)} samples, {len(x.cells)} cells" for x in given}
+            return dict.fromkeys(self.seeds, given), report
         screen = read_screen(source, table=self.table, graphs=False)
-        folder = self.thresholds or find_root(None) / "drug_response_deepcdr"
-        thresholds, config = read_thresholds(folder), self.construction
+        home = self.thresholds or find_root(None) / "drug_response_deepcdr"
+        thresholds, config = read_thresholds(home), self.construction
         pairs = {
             seed: [construct_pair(screen, x, thresholds, config, seed=seed) for x in self.drugs]
             for seed in self.seeds
@@ -121,7 +129,7 @@ class DrugClass(CellTask):
                 Row(
                     name,
                     kind,
-                    lambda r, c=config, n=name: self.fit(r, part, bulk, cells, c, n),
+                    lambda r, c=config, n=name: self.fit(r, part, bulk, cells, c, n)(asked),
                 )
             )
         return found
@@ -145,8 +153,8 @@ class DrugClass(CellTask):
         cells: np.ndarray,
         config: TransferTrainingConfig,
         name: str,
-    ) -> np.ndarray:
-        """Logits of the test cells by the adversarial transfer."""
+    ) -> Callable[[np.ndarray], np.ndarray]:
+        """The adversarial transfer of a fold: what gives the logits of rows."""
         fold: Fold = part.content
         data = TransferData(
             source=jnp.asarray(bulk[fold.bulk]),
@@ -158,7 +166,7 @@ class DrugClass(CellTask):
         slug = f"{part.name}-{name.replace(', ', '-').replace(' ', '-')}"
         seed = derive_seed(part.seed, 43)
         fitted = recorder.fit(make_trainer(objective), data, name=slug, seed=seed)
-        return np.asarray(jax.jit(objective.predict)(fitted.variables, data.target[fold.test]))
+        return lambda rows: np.asarray(jax.jit(objective.predict)(fitted.variables, rows))
 
     def judge(self, material, part: CellPart, predicted) -> pd.DataFrame:
         """AUROC of the fold's test cells, and what labels permuted among lines reach."""
@@ -185,11 +193,18 @@ class DrugClass(CellTask):
 def draw_folds(pair: DrugPair, count: int, *, seed: int) -> list[Fold]:
     """Folds of bulk rows and of single cells; each has both classes, and lines are not cut.
 
+    Those that came with the pair are taken as they are, whatever the seed.
+
     Raises:
-        ConfigError: fewer lines of a class than folds.
+        ConfigError: fewer lines of a class than folds, or a fold without one of the classes.
     """
     from sklearn.model_selection import StratifiedKFold
 
+    if pair.folds:
+        found = [Fold(pair, *own) for own in pair.folds]
+        if any(len(np.unique(pair.cell_labels[fold.test])) < 2 for fold in found):
+            raise ConfigError(f"{pair.drug}: the test cells of a fold are all of one class.")
+        return found
     lines, first = np.unique(pair.line, return_index=True)
     of_line = pair.cell_labels[first]
     least = min(np.bincount(of_line, minlength=2).min(), np.bincount(pair.labels).min())

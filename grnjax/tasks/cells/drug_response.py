@@ -71,7 +71,8 @@ class DrugResponse(CellTask):
     components: Positive = 128
     """How many, at most."""
     models: tuple[Model, ...] = ("DeepCDR", "mean residual")
-    """Models that are fitted; as published, padded atoms count. None with --task.models alone."""
+    """Models that are fitted; as published, padded atoms count. None with --task.models alone.
+    Then, and without trees, drugs need no graph."""
     trees: bool = True
     """Whether random forest and gradient boosting are fitted."""
     controls: tuple[Control, ...] = ()
@@ -88,7 +89,8 @@ class DrugResponse(CellTask):
 
     def read(self, source: str) -> tuple[DrugScreen, dict]:
         """The screen of a folder."""
-        screen = read_screen(source, table=self.table, expression=self.expression)
+        graphs = bool(self.trees or self.models or self.controls)
+        screen = read_screen(source, table=self.table, expression=self.expression, graphs=graphs)
         if ":" in self.vectors:
             found = read_line_vectors(self.vectors, screen.lines)
             screen = dataclasses.replace(screen, vectors=found)
@@ -187,8 +189,8 @@ class DrugResponse(CellTask):
         name: str,
     ) -> np.ndarray:
         """The values of the test pairs by a fitted model."""
-        split, config, assert_graphs = part.content, self.training, material.graphs
-        assert assert_graphs is not None
+        split, config, graphs = part.content, self.training, material.graphs
+        assert graphs is not None
         base = np.zeros(len(material.value), np.float32)
         if model.startswith("DeepCDR"):
             config = dataclasses.replace(
@@ -206,7 +208,7 @@ class DrugResponse(CellTask):
             known = rows.KnownResponses(*train, vectors, describe_drugs(material))
             base = rows.average_drugs(known)[material.drug].astype(np.float32)
         published = model == "DeepCDR as published"
-        drugs = build_drug_table(assert_graphs, PADDED if published else None)
+        drugs = build_drug_table(graphs, PADDED if published else None)
         data = ResponseData(
             vectors=jnp.asarray(vectors),
             drugs=jax.tree.map(jnp.asarray, drugs),
@@ -247,8 +249,9 @@ class DrugResponse(CellTask):
 
 
 def describe_drugs(material: DrugScreen) -> np.ndarray:
-    """The mean of its atoms' features, and how many atoms a drug has."""
-    assert material.graphs is not None
+    """The mean of its atoms' features, and how many atoms a drug has; nothing without graphs."""
+    if material.graphs is None:
+        return np.zeros((len(material.drugs), 0), np.float32)
     means = [[*g.features.mean(axis=0), len(g.features)] for g in material.graphs]
     return np.array(means, np.float32)
 
