@@ -14,6 +14,7 @@ import pandas as pd
 from grnjax.cli.infer_results import describe_network
 from grnjax.cli.report import make_report
 from grnjax.cli.run_folder import Run
+from grnjax.data.edges import find_edges
 from grnjax.data.names import show_name
 from grnjax.report.group_screen import write_group_screen
 from grnjax.storage.files import read_run_digest, write_atomic
@@ -113,7 +114,7 @@ def rank_once(
     record = {"command": "infer", "group": name, "of_run": read_run_digest(run.out)}
     finished = do_first(lambda: has_finished(folder, record, spare=CHECKPOINTS))
     if agree(bool(finished)):
-        return read_edges(folder / "edges.tsv")
+        return read_edges(find_edges(folder))
     with contextlib.ExitStack() as held:
         do_first(lambda: held.enter_context(hold_folder(folder, record)))
         network = describe_edges(infer(), own.genes, donors, run.command.seed)

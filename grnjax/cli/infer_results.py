@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from grnjax.data.edges import RANKED, find_edges
 from grnjax.evaluation.report import format_table, summarise
 from grnjax.methods.kernel_factor.explanation import summarise_worth
 from grnjax.report.contents import Contents
@@ -68,7 +69,8 @@ def print_results(network: RankedNetwork, metrics: dict, out: Path) -> None:
     if unseen.get("no", 0) < len(edges) and len(unseen):
         counts = ", ".join(f"{n:,} {what}" for what, n in unseen.items() if what != "no")
         print(f"\nPairs with a TF or a target unseen in the known edges (column unseen): {counts}")
-    names = ["edges.tsv", "rankedEdges.csv", "network.h5ad", *(f"{x}.tsv" for x in network.tables)]
+    written = find_edges(out).name, find_edges(out, RANKED).name, "network.h5ad"
+    names = [*written, *(f"{x}.tsv" for x in network.tables)]
     names += ["scores.npz"] * (network.every_score is not None)
     files = ", ".join([*names, "run.json"])
     print(f"\n{len(edges):,} ranked pairs in {out}/ ({files})")

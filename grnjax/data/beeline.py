@@ -11,7 +11,7 @@ import pandas as pd
 
 from grnjax.data.edges import read_edges
 from grnjax.data.names import list_names
-from grnjax.data.tables import is_position, read_rows
+from grnjax.data.tables import find_file, is_position, read_rows
 from grnjax.errors import EdgeFormatError
 from grnjax.progress import logger
 
@@ -72,12 +72,6 @@ def read_folder(folder: str | Path) -> BeelineFolder:
         splits=(folder,) if find_file(folder, "Train_set.csv") else (),
         numbers=numbers,
     )
-
-
-def find_file(folder: Path, *names: str) -> Path | None:
-    """The first of the files that is there, plain or gzipped."""
-    candidates = (folder / (name + suffix) for name in names for suffix in ("", ".gz"))
-    return next((path for path in candidates if path.is_file()), None)
 
 
 def read_numbered_genes(path: Path, heading: str) -> dict[int, str]:

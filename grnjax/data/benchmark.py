@@ -14,12 +14,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
-from grnjax.data.beeline import find_file, read_folder
+from grnjax.data.beeline import read_folder
 from grnjax.data.data_set import DataSet, LoadedSet
 from grnjax.data.expression import DataConfig, read_expression
 from grnjax.data.genes import build_dataset
 from grnjax.data.split_files import list_split_folders
-from grnjax.data.tables import read_rows
+from grnjax.data.tables import find_file, read_rows
 from grnjax.errors import ConfigError, EdgeFormatError, ExpressionFormatError
 from grnjax.progress import logger
 

@@ -18,12 +18,11 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from grnjax.data.beeline import find_file
 from grnjax.data.data_set import Published, PublishedSet
 from grnjax.data.edges import clean_edges, read_edges
 from grnjax.data.expression import DataConfig, Expression, read_expression
 from grnjax.data.genes import build_dataset
-from grnjax.data.tables import check_widths, parse_numbers, read_rows, read_text_matrix
+from grnjax.data.tables import check_widths, find_file, parse_numbers, read_rows, read_text_matrix
 from grnjax.data.tf_lists import read_tf_list
 from grnjax.errors import ConfigError, EdgeFormatError, ExpressionFormatError
 from grnjax.types import Dataset

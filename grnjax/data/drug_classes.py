@@ -20,11 +20,10 @@ from jaxtyping import Float, Int
 
 from grnjax.config import Positive, Rate, Settings, Share
 from grnjax.data.annotated import read_h5ad
-from grnjax.data.beeline import find_file
 from grnjax.data.canonical import normalise_counts
 from grnjax.data.drug_screens import DrugScreen, simplify
 from grnjax.data.names import list_names, match_names
-from grnjax.data.tables import read_rows, to_dense
+from grnjax.data.tables import find_file, read_rows, to_dense
 from grnjax.errors import ConfigError, ExpressionFormatError, GeneMismatchError
 
 ERROR = ExpressionFormatError

@@ -16,11 +16,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from grnjax.data.beeline import find_file
 from grnjax.data.drug_graphs import DrugGraph, build_graphs, read_stored_graphs
 from grnjax.data.names import list_names
 from grnjax.data.safe_arrays import read_npz
-from grnjax.data.tables import read_rows, read_text_matrix
+from grnjax.data.tables import find_file, read_rows, read_text_matrix
 from grnjax.errors import ConfigError, ExpressionFormatError
 from grnjax.progress import logger
 

@@ -1,5 +1,7 @@
 """Networks in and out: any edge list becomes one table of tf, target, label, sign and weight."""
 
+import contextlib
+from gzip import GzipFile
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +24,14 @@ from grnjax.data.names import check_genes, list_names
 from grnjax.data.rewritings import REGULON, warn_of_dates
 from grnjax.data.safe_text import hold_rows
 from grnjax.data.sniff import identify
-from grnjax.data.tables import is_number, read_parquet, read_rows
+from grnjax.data.tables import find_file, is_number, read_parquet, read_rows
 from grnjax.errors import ConfigError, EdgeFormatError
 from grnjax.progress import logger
 from grnjax.storage.files import replace_whole
 
+EDGES, RANKED = "edges.tsv", "rankedEdges.csv"  # in the folder of a run
+MOST_PLAIN = 1_000_000  # edges; tables of more are gzipped
+GZIP_LEVEL = 4
 NETWORKS = 50  # most values of a column that tells networks apart
 
 
@@ -318,6 +323,16 @@ def merge_repeats(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.drop_duplicates(pair).sort_index()
 
 
+def name_edges(name: str, edges: int) -> str:
+    """The name of a table with so many edges: gzipped above `MOST_PLAIN`."""
+    return f"{name}.gz" if edges > MOST_PLAIN else name
+
+
+def find_edges(folder: Path, name: str = EDGES) -> Path:
+    """A table of a run's folder, gzipped or not; the plain one where neither is there."""
+    return find_file(folder, name) or folder / name
+
+
 def write_edges(frame: pd.DataFrame, path: str | Path) -> None:
     """Writes TF, target, importance and all further columns, tab separated.
 
@@ -343,9 +358,16 @@ def write_ranked_edges(frame: pd.DataFrame, path: str | Path) -> None:
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:
-    """Writes the rows tab separated, some at a time: no text as long as the file is made."""
-    with replace_whole(path) as beside:
-        table.to_csv(beside, sep="\t", index=False, lineterminator="\n", encoding="utf-8")
+    """Writes the rows tab separated, some at a time: no text as long as the file is made.
+
+    A path that ends in .gz is compressed, to the same bytes each time.
+    """
+    with contextlib.ExitStack() as held:
+        beside = held.enter_context(replace_whole(path))
+        file = held.enter_context(open(beside, "wb"))
+        if Path(path).suffix == ".gz":
+            file = held.enter_context(GzipFile("", "wb", GZIP_LEVEL, file, mtime=0))
+        table.to_csv(file, sep="\t", index=False, lineterminator="\n", encoding="utf-8")
 
 
 def sort_edges(frame: pd.DataFrame) -> pd.DataFrame:

@@ -13,10 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from grnjax.data.beeline import find_file
 from grnjax.data.drug_classes import ERROR, DrugPair, OwnFold, join_genes, parse_classes
 from grnjax.data.names import list_names
-from grnjax.data.tables import NamedMatrix, read_text_matrix
+from grnjax.data.tables import NamedMatrix, find_file, read_text_matrix
 
 TABLES = {"source": "Source_exprs_resp_z", "target": "Target_expr_resp_z"}
 HELD = {"source": "val", "target": "test"}

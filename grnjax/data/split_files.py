@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from grnjax.data.beeline import BeelineFolder, find_file, name_pairs
+from grnjax.data.beeline import BeelineFolder, name_pairs
 from grnjax.data.edges import read_edges
 from grnjax.data.names import list_names, match_names
+from grnjax.data.tables import find_file
 from grnjax.errors import EdgeFormatError, GeneMismatchError, SplitError
 from grnjax.progress import logger
 from grnjax.types import Dataset, LabelledPairs, Split, SplitProtocol

@@ -27,6 +27,12 @@ MISSING = {"", "na", "n/a", "nan", "null", "none", "<na>"}
 NAMELESS = MISSING | {"---", "--", "-", ".", "?", "#n/a"}  # in the place of a name
 
 
+def find_file(folder: Path, *names: str) -> Path | None:
+    """The first of the files that is there, plain or gzipped."""
+    candidates = (folder / (name + suffix) for name in names for suffix in ("", ".gz"))
+    return next((path for path in candidates if path.is_file()), None)
+
+
 def read_rows(path: str | Path, error: type[GrnjaxError]) -> Iterator[list[str]]:
     """Yields the fields of each line that is neither blank nor a comment.
 

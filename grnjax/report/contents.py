@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from grnjax.data.edges import find_edges
 from grnjax.errors import ConfigError
 from grnjax.methods.method import MethodConfig
 from grnjax.storage.files import digest_file
 from grnjax.storage.outputs import OUTPUTS
 from grnjax.tasks.run_reading import (
-    EDGES,
     check_files,
     parse_record,
     read_result,
@@ -79,13 +79,13 @@ def read_contents(path: str | Path) -> Contents:
     there = [name for name in TABLES if (path / f"{name}.tsv").is_file()]
     stated = {f"{name}.tsv" for name in TABLES} & record.get(OUTPUTS, {}).keys()
     ranks = command == "infer" and "groups" not in record
-    check_files(path, record, *sorted(stated), *([EDGES] if ranks else []))
+    check_files(path, record, *sorted(stated), *([find_edges(path).name] if ranks else []))
     edges = None
     if ranks:
-        edges = read_table(path / EDGES).rename(columns={"TF": "tf"})
+        edges = read_table(find_edges(path)).rename(columns={"TF": "tf"})
         missing = [name for name in ("tf", "target", "importance") if name not in edges]
         if missing:
-            raise ConfigError(f"{path / EDGES} has no column {' or '.join(missing)}.")
+            raise ConfigError(f"{find_edges(path)} has no column {' or '.join(missing)}.")
     tables = {name: read_table(path / f"{name}.tsv") for name in there}
     return Contents(record=record, edges=edges, tables=tables, folder=path)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from grnjax.data.edges import find_edges
 from grnjax.data.names import show_name
 from grnjax.report.contents import Contents
 from grnjax.report.regulators import find_regulators
@@ -37,7 +38,7 @@ def write_screen(contents: Contents, out: Path, report: Path | None) -> str:
     ]
     assert contents.edges is not None
     last = [
-        f"Report: {report}" if report else f"Edges: {out / 'edges.tsv'}",
+        f"Report: {report}" if report else f"Edges: {find_edges(out)}",
         f"{len(contents.edges):,} ranked pairs in {out}/; --verbose prints every figure",
     ]
     lines = [line for block in blocks for line in block][: LINES - len(last)]

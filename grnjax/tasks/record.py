@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from grnjax.config import Settings, to_json
-from grnjax.data.edges import write_edges, write_ranked_edges
+from grnjax.data.edges import EDGES, RANKED, name_edges, write_edges, write_ranked_edges
 from grnjax.data.h5ad_output import write_h5ad
 from grnjax.evidence.vectors import split_embedding
 from grnjax.progress import logger
@@ -196,14 +196,16 @@ def strip_folders(entry: str) -> str:
 def write_network(folder: Path, network: RankedNetwork, about: dict) -> None:
     """The ranked network as edges.tsv, rankedEdges.csv (BEELINE) and network.h5ad.
 
+    Both tables are gzipped where there are more than `MOST_PLAIN` edges.
     What else the method found stands beside them, NAME.tsv each, and in scores.npz, where the
     tables list the best pairs alone, the scores of all: score [tf, target], tf and target.
 
     Args:
         about: metadata for `.uns['grn']` of the .h5ad.
     """
-    write_edges(network.edges, folder / "edges.tsv")
-    write_ranked_edges(network.edges, folder / "rankedEdges.csv")
+    count = len(network.edges)
+    write_edges(network.edges, folder / name_edges(EDGES, count))
+    write_ranked_edges(network.edges, folder / name_edges(RANKED, count))
     write_h5ad(network.to_anndata(about=about), folder / "network.h5ad")
     if network.every_score is not None:
         every = network.every_score

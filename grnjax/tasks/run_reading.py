@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from grnjax.data.edges import find_edges
 from grnjax.data.expression import DataConfig
 from grnjax.errors import ConfigError, GrnjaxError
 from grnjax.methods.method import make_method
@@ -25,7 +26,7 @@ from grnjax.tasks.python_words import speaks_python
 from grnjax.tasks.ranked_network import RankedNetwork
 from grnjax.types import GeneTable
 
-EDGES, NETWORK, SCORES = "edges.tsv", "network.h5ad", "scores.npz"
+NETWORK, SCORES = "network.h5ad", "scores.npz"
 DIFFERENCES = {"tfs": "tf_differences.tsv", "edges": "edge_differences.tsv"}
 WORDS = {
     *("TF", "tf", "target", "status", "unseen", "group", "regulon", "region", "name"),
@@ -145,13 +146,14 @@ def parse_record(path: Path) -> dict[str, Any]:
 def read_network(folder: Path, told: dict[str, Any]) -> RankedNetwork:
     """The network that lies in this folder."""
     metrics, files = told.get("metrics", {}), told.get(OUTPUTS, {})
-    known = {EDGES, NETWORK, "rankedEdges.csv", *DIFFERENCES.values()}
+    edges = find_edges(folder)
+    known = {edges.name, *DIFFERENCES.values()}
     others = sorted(name for name in files if name.endswith(".tsv") and "/" not in name)
-    check_files(folder, told, EDGES, NETWORK, *others, *({SCORES} & {*files}))
+    check_files(folder, told, edges.name, NETWORK, *others, *({SCORES} & {*files}))
     return RankedNetwork(
         method=str(told.get("method")),
         genes=read_genes(folder / NETWORK),
-        edges=read_table(folder / EDGES).rename(columns={"TF": "tf"}),
+        edges=read_table(edges).rename(columns={"TF": "tf"}),
         rows=metrics.get("rows", []),
         calibration=metrics.get("calibration", {}),
         evidence=told.get("evidence", {}),

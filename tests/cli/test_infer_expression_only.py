@@ -98,6 +98,24 @@ def test_tables_list_the_best_pairs_and_a_matrix_has_the_scores_of_all(
     assert not (ranked[0] / "scores.npz").exists()
 
 
+def test_long_tables_are_gzipped_and_read_back_as_the_plain_ones(
+    ranked, cli, files, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("grnjax.data.edges.MOST_PLAIN", 10)
+    folders = [tmp_path / name for name in ("run", "again")]
+    for folder in folders:
+        outcome = cli("infer", *files, "--method", "spearman", "--out", folder)
+        assert outcome.status == 0, outcome.err
+    names = {path.name for path in folders[0].iterdir()}
+    assert {"edges.tsv.gz", "rankedEdges.csv.gz"} <= names and "edges.tsv" not in names
+    bytes_of = [(folder / "edges.tsv.gz").read_bytes() for folder in folders]
+    assert bytes_of[0] == bytes_of[1]  # no time and no name of a process in it
+    ours, plain = (grnjax.read(folder).edges for folder in (folders[0], ranked[0]))
+    pd.testing.assert_frame_equal(ours, plain, check_exact=True)
+    outcome = cli("report", folders[0])
+    assert outcome.status == 0, outcome.err
+
+
 def test_the_record_says_what_was_read_and_ranked(ranked, small_set):
     record = json.loads((ranked[0] / "run.json").read_text())
     assert record["method"] == "spearman" and record["metrics"] == {}

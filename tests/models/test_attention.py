@@ -61,6 +61,32 @@ def test_the_backward_pass_drops_what_the_forward_pass_did(monkeypatch):
     np.testing.assert_allclose(jnp.sum(jax.grad(total)(value) * value), total(value), rtol=1e-4)
 
 
+@pytest.mark.parametrize("dropout", [0.0, SHARE])
+@pytest.mark.parametrize("size", [None, 16], ids=["whole", "blocks"])
+def test_slopes_are_those_of_a_softmax_that_is_written_out(size, dropout):
+    """Blocks divide neither the queries nor the keys, and some keys are padding."""
+    query, key, value, is_key = draw()
+    rng, slope = jax.random.key(5), np.random.default_rng(1).normal(size=query.shape)
+    kept = 1.0
+    if dropout:  # the pattern of each head, read by values that are one key each
+        ones = jnp.broadcast_to(jnp.eye(50)[None, :, None], (2, 50, 2, 50))
+        read = attend_by_head(query, key, ones, is_key, dropout, rng, size=size)
+        kept = jnp.moveaxis(read > 0, 2, 1) / (1 - dropout)
+
+    def plain(query, key, value):
+        scores = jnp.einsum("cqhd,ckhd->chqk", query, key) / 2.0
+        weights = jax.nn.softmax(jnp.where(is_key[:, None, None], scores, -jnp.inf))
+        return jnp.sum(slope * jnp.einsum("chqk,ckhd->cqhd", weights * kept, value))
+
+    def ours(query, key, value):
+        return jnp.sum(slope * attend_by_head(query, key, value, is_key, dropout, rng, size=size))
+
+    for x, y in zip(
+        *(jax.grad(f, (0, 1, 2))(query, key, value) for f in (ours, plain)), strict=True
+    ):
+        np.testing.assert_allclose(x, y, atol=2e-5)
+
+
 def test_bfloat16_has_scores_and_softmax_in_float32():
     query, key, value, is_key = draw()
     coarse = attend(*(x.astype(jnp.bfloat16) for x in (8 * query, key, value)), is_key)
