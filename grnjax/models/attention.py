@@ -13,7 +13,7 @@ from grnjax.types import shapes
 SCORES_AT_ONCE = 2**24
 """Numbers of one head of one cell; 4,096 queries of as many keys."""
 SCORES_IN_CACHE = 2**18
-"""Likewise on a CPU: 218 queries of 1,200 keys, a sixth faster than all 1,200 of them at once."""
+"""Likewise on a CPU: 218 queries of 1,200 keys, a seventh faster than all 1,200 of them at once."""
 LEAST_QUERIES = 128
 """That a CPU takes at once all the same, however many the keys: fewer are slower again."""
 
