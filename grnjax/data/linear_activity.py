@@ -15,6 +15,9 @@ from grnjax.data.regulon_set import Regulons
 from grnjax.errors import ConfigError
 from grnjax.progress import logger
 
+VALUES_AT_ONCE = 2**25
+"""Of expression, that are held dense."""
+
 
 def score_linear(
     values: Float[np.ndarray, "cell gene"] | sparse.spmatrix,
@@ -33,6 +36,8 @@ def score_linear(
     Raises:
         ConfigError: decoupler is not installed.
     """
+    import anndata
+
     try:
         import decoupler
     except ModuleNotFoundError as error:
@@ -40,6 +45,7 @@ def score_linear(
             "--method=ulm is computed by decoupler, which is not installed: pip install decoupler."
         ) from error
     values = sparse.csr_array(values).astype(np.float32)
+    values.eliminate_zeros()
     if not (values.data % 1).any():
         logger.info(f"{source}: raw counts: scaled to 10,000 a cell and log-transformed for ULM")
         totals = np.asarray(values.sum(axis=1)).ravel()
@@ -53,9 +59,12 @@ def score_linear(
     network = pd.DataFrame({"source": names[regulon], "target": genes[gene], "weight": weight})
     network = network[network["weight"] != 0]
     cells = [f"cell{number}" for number in range(values.shape[0])]
-    frame = pd.DataFrame(values.toarray(), cells, genes)
-    is_expressed = frame.to_numpy().any(axis=0)
-    found, _ = decoupler.mt.ulm(frame, network, tmin=1)
+    is_expressed = np.diff(values.tocsc().indptr) > 0
+    at_once = max(1, VALUES_AT_ONCE // len(genes))
+    about = pd.DataFrame(index=cells), pd.DataFrame(index=genes)
+    table = anndata.AnnData(sparse.csr_matrix(values), *about)
+    own = decoupler.mt.ulm(table, network, tmin=1, bsize=at_once)  # without empty cells
+    found = (table if own is None else own).obsm["score_ulm"]
     lost = int((~is_expressed).sum())
     if lost:
         logger.info(f"{source}: {lost:,} genes are 0 in every cell and count for no ULM")

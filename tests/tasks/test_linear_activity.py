@@ -54,6 +54,17 @@ def test_ulm_reads_signs_and_is_that_of_decoupler(cells):
     np.testing.assert_allclose(again.auc["TFA"], found.auc["TFA"], rtol=1e-5)
 
 
+def test_ulm_of_some_cells_at_a_time_is_that_of_all_and_an_empty_cell_has_0(cells, monkeypatch):
+    pytest.importorskip("decoupler", reason="the extra bench is not installed")
+    cells = cells.copy()
+    cells.X[7] = 0
+    whole = grnjax.activity(cells, TABLE, config=ulm()).auc["TFA"]
+    monkeypatch.setattr("grnjax.data.linear_activity.VALUES_AT_ONCE", 5 * len(GENES))
+    parts = grnjax.activity(cells, TABLE, config=ulm()).auc["TFA"]
+    np.testing.assert_allclose(parts, whole, rtol=1e-5)
+    assert parts.iloc[7] == 0 and abs(parts.drop(cells.obs_names[7])).min() > 0
+
+
 @pytest.mark.slow
 def test_tables_of_groups_are_written_and_lie_in_the_cells(cells, cli, tmp_path):
     cells.write_h5ad(tmp_path / "cells.h5ad")
