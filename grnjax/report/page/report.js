@@ -217,7 +217,7 @@
       : `${row.dataset.targets} targets of p ${data.confident} or more, of ${of.toLocaleString("en")} ranked.`;
     drawNetwork(tf, edges);
     byId("target-caption").textContent = edges.length < of
-      ? `The best ${edges.length} of ${of.toLocaleString("en")} targets; edges.tsv has them all.`
+      ? `The best ${edges.length} of ${of.toLocaleString("en")} targets; the table of edges has them all.`
       : `All ${of} targets.`;
     const heads = byId("target-table").querySelectorAll("[data-column]");
     const columns = [...heads].map((head) => head.dataset.column);
