@@ -22,14 +22,12 @@ def write_help(config: Any, program: str, description: str | None = None) -> str
     """
     kind: type = type(config) if is_made(config) else config
     text = description or inspect.getdoc(kind) or ""
-    head = [f"usage: {program} [settings]", ""]
+    words: list[str] = []
     settings = list(list_fields(config))
     unnamed = [s for s in settings if s.is_positional]
-    if unnamed:
-        words = " ".join(
-            f"[{s.key.upper()}]" if s.value is not MISSING else s.key.upper() for s in unnamed
-        )
-        head[0] = f"usage: {program} {words} [settings]"
+    if not {s.key.upper() for s in unnamed} & {*program.split()}:  # the program has its own
+        words = [f"[{s.key.upper()}]" if s.value is not MISSING else s.key.upper() for s in unnamed]
+    head = [" ".join(["usage:", program, *words, "[settings]"]), ""]
     for paragraph in text.split("\n\n"):
         head += [*textwrap.wrap(" ".join(paragraph.split()), COLUMNS), ""]
     own = {*vars(kind).get("__annotations__", ())}

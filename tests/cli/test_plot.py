@@ -24,6 +24,11 @@ def test_a_picture_is_written_with_the_settings_of_its_kind(inferred, cli, small
     assert f"The best targets of {small_set.tfs[0]}" in out.read_text()
 
 
+def test_help_of_a_kind_names_the_run_and_the_kind_once(inferred, cli):
+    outcome = cli("plot", inferred, "network", "--help")
+    assert outcome.out.startswith("usage: grnjax plot RUN network [settings]\n")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
