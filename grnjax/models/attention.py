@@ -64,8 +64,8 @@ def attend_by_head(
     heads, size = query.shape[2], -(-query.shape[1] // blocks)  # as even as can be
     merged, count = map(merge, (query, key, value)), len(query) * heads
     seeds = jax.random.bits(rng, (count, 3)) if dropout else jnp.zeros((count, 3), jnp.uint32)
-    turns = (*merged, jnp.repeat(is_key, heads, axis=0), seeds)
-    one = functools.partial(attend_one, dropout, size)
+    turns = (*merged, (jnp.repeat(is_key, heads, axis=0), seeds))
+    one = functools.partial(attend_one, (dropout, size))
     read = jax.lax.map(lambda turn: one(*turn), turns) if in_turn else jax.vmap(one)(*turns)
     return jnp.moveaxis(read.reshape(len(query), heads, *read.shape[1:]), 1, 2)
 
@@ -76,19 +76,19 @@ class Head(NamedTuple):
     query: Float[Array, "query dim"]
     key: Float[Array, "key dim"]
     value: Float[Array, "key dim"]
-    is_key: Bool[Array, " key"]
-    seeds: UInt32[Array, "3"]
+    marks: tuple[Bool[Array, " key"], UInt32[Array, "3"]]  # which keys count; seeds of dropout
     read: Float[Array, "query dim"]
     total: Float[Array, " query"]  # log of the sum of exponentiated scores
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def attend_one(dropout: float, size: int, query, key, value, is_key, seeds):
-    """One head of one cell, in blocks of `size` queries."""
-    return _attend_one(dropout, size, query, key, value, is_key, seeds)[0]
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def attend_one(form: tuple[float, int], query, key, value, marks):
+    """One head of one cell; `form` is the share of dropout and how many queries a block has."""
+    return _attend_one(form, query, key, value, marks)[0]
 
 
-def _attend_one(dropout: float, size: int, query, key, value, is_key, seeds):
+def _attend_one(form: tuple[float, int], query, key, value, marks):
+    (dropout, size), (is_key, seeds) = form, marks
     shift = jnp.where(is_key, 0.0, -jnp.inf)
 
     def attend_block(block):
@@ -105,13 +105,13 @@ def _attend_one(dropout: float, size: int, query, key, value, is_key, seeds):
     count, (blocks,) = len(query), _cut((query,), size)
     read, total = jax.lax.map(attend_block, (blocks, jnp.arange(len(blocks)) * size))
     read, total = (x.reshape(-1, *x.shape[2:])[:count] for x in (read, total))
-    return read, Head(query, key, value, is_key, seeds, read, total)
+    return read, Head(query, key, value, marks, read, total)
 
 
-def _pull_back(dropout: float, size: int, head: Head, slope):
+def _pull_back(form: tuple[float, int], head: Head, slope):
     """Slopes of query, key and value (Dao et al. 2022, appendix B.2); scores are [key, query]."""
-    _, key, value, is_key, seeds, read, _ = head
-    kind = value.dtype
+    _, key, value, (is_key, seeds), read, _ = head
+    (dropout, size), kind = form, value.dtype
     shift = jnp.where(is_key, 0.0, -jnp.inf)[:, None]
     mean = jnp.sum(slope.astype(jnp.float32) * read, axis=1)
 
@@ -134,7 +134,7 @@ def _pull_back(dropout: float, size: int, head: Head, slope):
     sums, of_query = jax.lax.scan(pull_block, sums, (*blocks, starts))
     of_query = of_query.reshape(-1, key.shape[1])[: len(head.query)]
     slopes = (x.astype(kind) for x in (of_query, *sums))
-    return *slopes, None, None
+    return *slopes, None
 
 
 attend_one.defvjp(_attend_one, _pull_back)
