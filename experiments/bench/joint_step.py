@@ -1,12 +1,12 @@
 """One joint step of GRNFormer: time and peak memory by width, depth and length, on random cells.
 
 Run:     python -m experiments.bench.joint_step
-Cost:    5 min and 5 GB memory on two cores
+Cost:    2 to 5 min and 5 GB memory on two cores
 Case:    seconds of a training step (backbone, structure encoder and adapter, forward, backward and
          update) after compilation, the median of three, or one where a step takes over 10 s, with
          networks of the cell and of its type; `cells` of them a step; no peer
-Expect:  3 s for 16 cells of 1,200 tokens by default; 14 s for 4 cells at width 512 and 12 layers;
-         39 s for one of 18,984 tokens whose adapter reads genes with an edge alone; 2 to 4 GiB
+Expect:  2 s for 16 cells of 1,200 tokens by default; 7 s for 4 cells at width 512 and 12 layers;
+         20 s for one of 18,984 tokens whose adapter reads genes with an edge alone; 2 to 4 GiB
 """
 
 import dataclasses
