@@ -3,7 +3,7 @@
 Run:     pip install 'grnjax[bench]' rustscenic regdiffusion
          python -m experiments.bench.rivals
 Cost:    not measured whole; scikit-learn in arboreto's setting takes most of it
-Prints:  one JSON line a set and method: seconds from the expression table to all scores, peak
+Expect:  a row a set, method and seed: seconds from the expression table to all scores, peak
          memory, early precision ratio, AP and within-TF AUROC against the known network
 
 Every method gets the same table, TFs and threads, in a process of its own; what compiles does so
@@ -24,17 +24,17 @@ from experiments.bench.line import peak_mib, run_alone
 from experiments.bench.unsupervised import SIMULATOR, run_peer
 from experiments.shared.studies import begin, run_program
 from grnjax.config import Seeds, Settings
-from grnjax.data.candidates import list_other_pairs
 from grnjax.data.expression import DataConfig
 from grnjax.data.sets import find_sets
 from grnjax.data.simulator import EmbeddedConfig
 from grnjax.evaluation.metrics import evaluate_pairs
-from grnjax.methods.expression_only import GRNBoost2Method, PearsonMethod
+from grnjax.methods.expression_only import GRNBoost2Method, MatrixScorer, PearsonMethod
 from grnjax.methods.method import MethodConfig, Problem
 from grnjax.methods.regdiffusion import RegDiffusionMethod
 from grnjax.progress import logger
 from grnjax.tasks.expression_ranking import fit_without_labels, score_every_pair
 from grnjax.tasks.loading import load_embedded, load_folder
+from grnjax.tasks.reconstruction import reconstruct
 from grnjax.types import Dataset, GeneTable, LabelledPairs
 
 STUDY = "bench_rivals"
@@ -143,12 +143,9 @@ def run_method(name: str, genes: GeneTable, seed: int) -> tuple:
 
 def judge(dataset: Dataset, scores: np.ndarray) -> dict:
     """Figures over all pairs of a TF and another gene."""
-    genes, known = dataset.genes, dataset.known.positives
-    pairs = list_other_pairs(np.empty((0, 2), np.int32), genes.tfs, len(genes.names))
-    width = len(genes.names)
-    labels = np.isin(pairs[:, 0] * width + pairs[:, 1], known[:, 0] * width + known[:, 1])
-    row = np.searchsorted(genes.tfs, pairs[:, 0])
-    found = evaluate_pairs(pairs, labels.astype(np.float32), scores[row, pairs[:, 1]])
+    tfs = dataset.genes.tfs
+    every, of_pairs = reconstruct(dataset, tfs, MatrixScorer(scores, tfs))
+    found = evaluate_pairs(every.pairs, every.labels, of_pairs)
     return {name: found.get(name) for name in FIGURES}
 
 

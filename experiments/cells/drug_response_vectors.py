@@ -44,7 +44,6 @@ from grnjax.tasks.pretraining_study import (
     Control,
     embed_cells,
     load_cells,
-    with_structure,
 )
 from grnjax.training.masked_expression import MaskedTrainingConfig
 
@@ -100,11 +99,7 @@ def embed(cells: CellsWithNetworks, control: Control, config: Config, seed: int)
         learning_rate=2e-3,
         epochs=config.epochs,
     )
-    networks = cells.networks
-    if control.networks is not None:
-        networks = control.networks(networks, seed=seed)
-    if control.structure is not None:
-        training = with_structure(training, control.structure)
+    networks, training = control.apply(cells.networks, training, seed)
     settings = PretrainingConfig(training=training, tokens=tokens)
     fitted = pretrain(cells.expression, cells.genes, networks, settings, seed=seed)
     logger.info("masked loss: %s", fitted.rows)

@@ -79,13 +79,14 @@ def read_contents(path: str | Path) -> Contents:
     there = [name for name in TABLES if (path / f"{name}.tsv").is_file()]
     stated = {f"{name}.tsv" for name in TABLES} & record.get(OUTPUTS, {}).keys()
     ranks = command == "infer" and "groups" not in record
-    check_files(path, record, *sorted(stated), *([find_edges(path).name] if ranks else []))
+    ranked = find_edges(path)
+    check_files(path, record, *sorted(stated), *([ranked.name] if ranks else []))
     edges = None
     if ranks:
-        edges = read_table(find_edges(path)).rename(columns={"TF": "tf"})
+        edges = read_table(ranked).rename(columns={"TF": "tf"})
         missing = [name for name in ("tf", "target", "importance") if name not in edges]
         if missing:
-            raise ConfigError(f"{find_edges(path)} has no column {' or '.join(missing)}.")
+            raise ConfigError(f"{ranked} has no column {' or '.join(missing)}.")
     tables = {name: read_table(path / f"{name}.tsv") for name in there}
     return Contents(record=record, edges=edges, tables=tables, folder=path)
 

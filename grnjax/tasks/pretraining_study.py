@@ -41,6 +41,16 @@ class Control(NamedTuple):
     networks: Callable[..., CellNetworks] | None = None
     structure: str | None = None
 
+    def apply(
+        self, networks: CellNetworks, training: MaskedTrainingConfig, seed: int
+    ) -> tuple[CellNetworks, MaskedTrainingConfig]:
+        """The networks and the settings of the fit that it is."""
+        if self.networks is not None:
+            networks = self.networks(networks, seed=seed)
+        if self.structure is not None:
+            training = with_structure(training, self.structure)
+        return networks, training
+
 
 CONTROLS: dict[str, Control] = {
     "random-network": Control(rewire_networks),
@@ -130,11 +140,7 @@ def run_study(
     with FitRecorder(folder, fits, study.training.epochs, "pretraining") as recorder:
 
         def fit(name: str, control: Control) -> Pretrained:
-            networks, training = cells.networks, study.training
-            if control.networks is not None:
-                networks = control.networks(networks, seed=study.seed)
-            if control.structure is not None:
-                training = with_structure(training, control.structure)
+            networks, training = control.apply(cells.networks, study.training, study.seed)
             return fit_cells(
                 recorder,
                 name,
