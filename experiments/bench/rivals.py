@@ -1,24 +1,30 @@
 """Networks from expression alone: ours and the fastest of others, quality beside time.
 
-Run:     pip install 'grnjax[bench]' rustscenic regdiffusion
+Run:     pip install 'grnjax[bench]' lightgbm rustscenic regdiffusion
          python -m experiments.bench.rivals
+         python -m experiments.bench.rivals --sets "simulated, 5,000 genes" --seeds 0 --methods
+             "grnjax grnboost2, new cells" "rustscenic grn" "LightGBM a target"
+             "scikit-learn in arboreto's setting"
 Cost:    not measured whole; scikit-learn in arboreto's setting takes most of it
 Expect:  a row a set, method and seed: seconds from the expression table to all scores, peak
          memory, early precision ratio, AP and within-TF AUROC against the known network
 
 Every method gets the same table, TFs and threads, in a process of its own; what compiles does so
 before the clock starts. A package that is not installed has no line, and that is said. The network
-of flashscenic is RegDiffusion's. Of the simulated set, where scikit-learn takes an hour, it has a
-random part of the targets; its time is multiplied and its quality not told.
+of flashscenic is RegDiffusion's. Of simulated sets, where they take an hour, scikit-learn and
+LightGBM have a random part of the targets; the time is multiplied and the quality not told.
+LightGBM knows no error outside the bag, and grows as many trees as others do on average.
 """
 
 import dataclasses
 import functools
 import importlib.util
+import os
 import time
 from collections.abc import Callable
 
 import numpy as np
+from joblib import Parallel, delayed
 
 from experiments.bench.line import peak_mib, run_alone
 from experiments.bench.unsupervised import SIMULATOR, run_peer
@@ -45,7 +51,14 @@ OURS: dict[str, MethodConfig] = {
     "grnboost2, new cells": GRNBoost2Method(improvement="new-cells"),  # the others' rule to stop
     "regdiffusion": RegDiffusionMethod(),
 }
-MOST_TARGETS = 200  # that scikit-learn fits of the simulated set
+SIMULATED = {
+    "simulated": SIMULATOR,
+    "simulated, 5,000 genes": dataclasses.replace(
+        SIMULATOR, genes=5_000, tfs=500, cells=5_000, master_regulators=150, programmes=100
+    ),
+}
+MOST_TARGETS = 200  # that is fitted of a simulated set, one model a target
+TREES = 30  # of LightGBM
 FIGURES = ("early_precision_ratio", "average_precision", "within_tf_auroc", "auroc")
 
 
@@ -54,13 +67,15 @@ class Config(Settings):
     """What is measured."""
 
     sets: tuple[str, ...] = (*SETS, "simulated")
+    methods: tuple[str, ...] = ()
+    """All by default."""
     seeds: Seeds = (0, 1, 2)
 
 
 def load(name: str) -> Dataset:
-    """A set whose TFs are those of its network; the simulated one of 2,000 genes."""
-    if name == "simulated":
-        found = load_embedded(EmbeddedConfig(simulator=SIMULATOR, known_share=1.0))
+    """A set whose TFs are those of its network."""
+    if name in SIMULATED:
+        found = load_embedded(EmbeddedConfig(simulator=SIMULATED[name], known_share=1.0))
         return found.dataset
     (found,) = find_sets(None, SETS[name])
     dataset, _ = load_folder(found.labels, DataConfig(split="draw"))
@@ -117,23 +132,62 @@ def run_regdiffusion(genes: GeneTable, seed: int) -> tuple[float, np.ndarray, fl
     return seconds, every[genes.tfs], peak_mib()
 
 
-def run_scikit_learn(genes: GeneTable, seed: int) -> tuple[float, np.ndarray | None, float]:
-    """The same of scikit-learn in arboreto's setting; no scores where it has a part alone."""
+def choose_targets(genes: GeneTable, seed: int) -> tuple[np.ndarray, bool]:
+    """Those that models of one target are fitted for, and whether they are a part."""
     targets = np.arange(len(genes.names))
     is_part = len(targets) * len(genes.tfs) > 100_000
     if is_part:
         targets = np.random.default_rng(seed).permutation(targets)[:MOST_TARGETS]
+    return targets, is_part
+
+
+def run_scikit_learn(genes: GeneTable, seed: int) -> tuple[float, np.ndarray | None, float]:
+    """The same of scikit-learn in arboreto's setting; no scores where it has a part alone."""
+    targets, is_part = choose_targets(genes, seed)
     seconds, scores = run_peer(genes, targets, "new-cells", seed)
     return seconds * len(genes.names) / len(targets), None if is_part else scores, peak_mib()
+
+
+def run_lightgbm(genes: GeneTable, seed: int) -> tuple[float, np.ndarray | None, float]:
+    """The same of LightGBM, a model a target, one process a core."""
+    targets, is_part = choose_targets(genes, seed)
+    fit, given = delayed(fit_lightgbm), (genes.expression, genes.tfs)
+    with Parallel(n_jobs=os.cpu_count()) as pool:
+        pool(fit(*given, 0, seed) for _ in range(os.cpu_count()))
+        start = time.perf_counter()
+        columns = pool(fit(*given, target, seed) for target in targets)
+        seconds = time.perf_counter() - start
+    scores = None if is_part else np.stack(columns, axis=1)
+    return seconds * len(genes.names) / len(targets), scores, peak_mib()
+
+
+def fit_lightgbm(expression: np.ndarray, tfs: np.ndarray, target: int, seed: int) -> np.ndarray:
+    """Scores of all TFs for one target by trees of arboreto's depth, rate, bag and share of TFs."""
+    import lightgbm
+
+    is_other = tfs != target
+    setting = {"learning_rate": 0.01, "max_depth": 3, "num_leaves": 8, "feature_fraction": 1.0}
+    setting |= {"feature_fraction_bynode": 0.1, "bagging_fraction": 0.9, "bagging_freq": 1}
+    setting |= {"min_data_in_leaf": 1, "max_bin": 63, "num_threads": 1, "verbose": -1}
+    data = lightgbm.Dataset(expression[:, tfs[is_other]], expression[:, target])
+    model = lightgbm.train({**setting, "seed": seed}, data, TREES)
+    scores = np.zeros(len(tfs), np.float32)
+    scores[is_other] = model.feature_importance("gain")
+    return scores / max(scores.sum(), 1e-12)
 
 
 METHODS: dict[str, Callable[[GeneTable, int], tuple]] = {
     **{f"grnjax {x}": functools.partial(run_ours, x) for x in OURS},
     "rustscenic grn": run_rustscenic,
     "RegDiffusion's package": run_regdiffusion,
+    "LightGBM a target": run_lightgbm,
     "scikit-learn in arboreto's setting": run_scikit_learn,
 }
-NEEDS = {"rustscenic grn": "rustscenic", "RegDiffusion's package": "regdiffusion"}
+NEEDS = {
+    "rustscenic grn": "rustscenic",
+    "RegDiffusion's package": "regdiffusion",
+    "LightGBM a target": "lightgbm",
+}
 
 
 def run_method(name: str, genes: GeneTable, seed: int) -> tuple:
@@ -157,7 +211,7 @@ def main() -> None:
         logger.warning("%s is left out: pip install %s", name, NEEDS[name])
     for name in config.sets:
         dataset = load(name)
-        for method in METHODS:
+        for method in config.methods or METHODS:
             for seed in config.seeds:
                 where = {"set": name, "split": "all pairs", "method": method, "draw": 0}
                 if method in absent or results.has(**where, seed=seed):

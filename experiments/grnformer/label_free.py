@@ -2,19 +2,21 @@
 
 Run:     GRNJAX_DATA=... python -m experiments.grnformer.label_free
 Cost:    about 20 min on 2 CPU cores, 3 GB memory; what takes long is kept in --work
-Expect:  README.md of this folder; its tables are made from the rows
+Expect:  label_free.md; its tables are made from the rows
 
-H1 and K562 of the mixture of four cell lines, whose RNA and ATAC were measured in the same nuclei.
-Candidates: the TFs with at least 100 listed targets (H1 9, K562 18) with each of the 9,266 genes
-detected in ten cells of the mixture or more, a TF with itself left out. Lists of the line under
-test enter no row, under any name of it. `all TFs`; `detected TFs`: those among the candidate genes,
-as the expression of others is constant and ranks nothing; `common targets aside`: all TFs, without
-the tenth of the genes with the highest rate. Intervals are over resampled TFs, differences over the
-same resamples. Motifs are of genes (Marbach et al. 2016), as there is no genome here to scan.
+H1, K562 and GM12878 of the mixture of four cell lines, whose RNA and ATAC were measured in the
+same nuclei. Candidates: the TFs with at least 100 listed targets with each of the 9,266 genes
+detected in ten cells of the mixture or more, a TF with itself left out. ENCODE's lists have no
+GM12878: those of the same cells of other donors (GM10847, GM12891 and others) stand for it. Lists
+of the line under test enter no row, under any name of it. `all TFs`; `detected TFs`: those among
+the candidate genes, as the expression of others is constant and ranks nothing; `common targets
+aside`: all TFs, without the tenth of the genes with the highest rate. Intervals are over resampled
+TFs, differences over the same resamples. Motifs are of genes (Marbach et al. 2016), as there is no
+genome here to scan.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +48,7 @@ FIGURES = ("auroc", "average_precision", "within_tf_auroc", "swap_micro")
 class LabelFreeStudy(Settings):
     """The study."""
 
-    lines: tuple[str, ...] = ("H1", "K562")
+    lines: tuple[str, ...] = ("H1", "K562", "GM12878")
     samples: Positive = 1000
     """Resamples of the TFs."""
     method: EnhancerMethod = EnhancerMethod()
@@ -85,7 +87,7 @@ def choose_pairs(mixture: Mixture, line: str, tfs: list[str]) -> dict[str, np.nd
 def judge_rows(
     results: ResultsFile,
     place: tuple[str, str],
-    rows: dict[str, np.ndarray],
+    rows: Mapping[str, np.ndarray],
     candidates: tuple[np.ndarray, np.ndarray],
     samples: int,
     find_over: Callable[[str], str],
@@ -130,6 +132,9 @@ def find_reference(method: str) -> str:
         "motif x accessibility": "motif",
         "rate + residual same, and accessibility": "rate + residual same",
     }
+    own, added, _ = method.partition(", and accessibility")
+    if added and own.startswith("|Pearson|"):
+        return own
     if method.startswith("enhancer"):
         return method.replace("RNA + ATAC", "RNA alone").replace("ATAC permuted", "RNA alone")
     return named.get(method, method)

@@ -2,7 +2,7 @@
 
 Run:     GRNJAX_DATA=... python -m experiments.grnformer.label_free_mouse
 Cost:    about 5 min on 2 CPU cores, 2 GB memory
-Expect:  README.md of this folder; its tables are made from the rows
+Expect:  label_free.md; its tables are made from the rows
 
 There are no cells of the accessibility: peaks of mouse haematopoietic cells, which of them belong
 to which gene, and which motifs lie in them are given (CellOracle's tables, for non-commercial use).
@@ -15,13 +15,15 @@ genes that have a peak. Intervals are over resampled TFs.
 """
 
 import dataclasses
+import functools
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from experiments.grnformer.label_free import ALL, judge_rows
+from experiments.grnformer.label_free_rows import LazyRows, add_ranks
 from experiments.shared.record import ResultsFile
 from experiments.shared.studies import begin, keep_genes, run_program
 from grnjax.baselines.correlation import absolute_pearson
@@ -45,7 +47,9 @@ PROMOTERS = "motifs_tss/mm10_promoter_base_GRN.parquet"
 PEAK, GENE = "peak_id", "gene_short_name"
 PEAKS, NEAR = "motifs in peaks", "motifs in promoters"
 OVER = {
+    "peaks of the gene and |Pearson|": "|Pearson|",
     f"{PEAKS} and |Pearson|": "|Pearson|",
+    f"{PEAKS}, permuted, and |Pearson|": "|Pearson|",
     f"{PEAKS} and GRNBoost2": "GRNBoost2",
     f"enhancer, RNA and {PEAKS}": "enhancer, RNA alone",
     f"enhancer, RNA and {PEAKS}, permuted": "enhancer, RNA alone",
@@ -100,47 +104,49 @@ def list_rows(
     cell: str,
     tables: dict[str, pd.DataFrame],
     study: MouseStudy,
-) -> dict[str, np.ndarray]:
-    """Scores [tf, gene] of every row by its name."""
+) -> LazyRows:
+    """Every row; those that are inferred take a minute."""
     genes = dataset.genes
     names = genes.names[tfs].tolist()
     regulators = dataclasses.replace(genes, is_tf=genes.is_tf | np.isin(genes.names, names))
     of_tf = np.searchsorted(regulators.tfs, tfs)
-    motifs = {name: place_table(table, genes, tfs) for name, table in tables.items()}
-    pearson = absolute_pearson(genes, tfs)
-    boosted = score_genes(regulators, GRNBoost2Method(), seed=0, folder=None)[of_tf]
-    lists = load_lists(root, genes.names).without(cell)
-    rows = {
-        "|Pearson|": pearson,
-        "GRNBoost2": boosted,
-        "expression": genes.expression.mean(axis=0),
-        "peaks of the gene": count_peaks(root, genes.names),
-        **motifs,
-        f"{PEAKS} and |Pearson|": add_ranks(motifs[PEAKS], pearson),
-        f"{PEAKS} and GRNBoost2": add_ranks(motifs[PEAKS], boosted),
-        "rate": occupancy_rate(lists),
-        "same": same_tf(lists, names),
-        "rate + residual same": rate_and_residual_same(lists, names),
-    }
-    sources: dict[str, pd.DataFrame | None] = {"RNA alone": None}
-    sources |= {f"RNA and {name}": table for name, table in tables.items()}
     order = np.random.default_rng(0).permutation(len(tables[PEAKS]))
-    sources[f"RNA and {PEAKS}, permuted"] = tables[PEAKS].iloc[order].set_axis(tables[PEAKS].index)
-    for name, table in sources.items():
+    permuted = tables[PEAKS].iloc[order].set_axis(tables[PEAKS].index)
+    sources = tables | {f"{PEAKS}, permuted": permuted}
+    lists = load_lists(root, genes.names).without(cell)
+
+    def infer(name: str) -> np.ndarray:
         method = study.method
-        if table is not None:
-            path = study.work / f"{name.replace(' ', '-')}.tsv"
-            (table > 0).astype(int).rename_axis("gene").to_csv(path, sep="\t")
+        if name in sources:
+            path = study.work / f"RNA-and-{name.replace(' ', '-')}.tsv"
+            (sources[name] > 0).astype(int).rename_axis("gene").to_csv(path, sep="\t")
             method = dataclasses.replace(method, motifs=str(path))
-        fit = infer_regulons(regulators, method, seed=0)
-        rows[f"enhancer, {name}"] = fit.matrix[of_tf]
-    shape = len(tfs), len(genes.names)
-    return {name: np.broadcast_to(scores, shape) for name, scores in rows.items()}
+        return infer_regulons(regulators, method, seed=0).matrix[of_tf]
 
+    def add(*others: str) -> np.ndarray:
+        return add_ranks(*(rows[name] for name in others))
 
-def add_ranks(*scores: np.ndarray) -> np.ndarray:
-    """The sum of ranks over genes, ties at their mean."""
-    return sum(rankdata(one, axis=-1) for one in scores)
+    make: dict[str, Callable[[], np.ndarray]] = {
+        "|Pearson|": lambda: absolute_pearson(genes, tfs),
+        "GRNBoost2": lambda: score_genes(regulators, GRNBoost2Method(), seed=0, folder=None)[of_tf],
+        "expression": lambda: genes.expression.mean(axis=0),
+        "peaks of the gene": lambda: count_peaks(root, genes.names),
+        PEAKS: lambda: place_table(tables[PEAKS], genes, tfs),
+        NEAR: lambda: place_table(tables[NEAR], genes, tfs),
+        "peaks of the gene and |Pearson|": lambda: add("peaks of the gene", "|Pearson|"),
+        f"{PEAKS} and |Pearson|": lambda: add(PEAKS, "|Pearson|"),
+        f"{PEAKS}, permuted, and |Pearson|": lambda: add_ranks(
+            place_table(permuted, genes, tfs), rows["|Pearson|"]
+        ),
+        f"{PEAKS} and GRNBoost2": lambda: add(PEAKS, "GRNBoost2"),
+        "rate": lambda: occupancy_rate(lists),
+        "same": lambda: same_tf(lists, names),
+        "rate + residual same": lambda: rate_and_residual_same(lists, names),
+        "enhancer, RNA alone": lambda: infer(""),
+        **{f"enhancer, RNA and {x}": functools.partial(infer, x) for x in sources},
+    }
+    rows = LazyRows(make, (len(tfs), len(genes.names)))
+    return rows
 
 
 def read_hits(path: Path) -> pd.DataFrame:

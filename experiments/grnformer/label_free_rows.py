@@ -1,6 +1,8 @@
 """Scores of TF-gene pairs in one cell line of the mixture, by rows that see no label of it."""
 
 import dataclasses
+import functools
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from scipy.stats import rankdata
 from experiments.grnformer.networks import MARBACH, SITES, read_lines
 from grnjax.baselines.correlation import absolute_pearson
 from grnjax.baselines.other_lists import occupancy_rate, rate_and_residual_same, same_tf
+from grnjax.data.compendium.aliases import name_cell_type
 from grnjax.data.compendium.lists import TargetLists, tabulate_lists
 from grnjax.data.tf_lists import read_own_list
 from grnjax.evidence.intervals import join_overlaps, read_bed
@@ -64,52 +67,73 @@ def load_mixture(root: Path) -> Mixture:
 
 def take_labels(mixture: Mixture, line: str) -> tuple[list[str], np.ndarray]:
     """The TFs of a line that have a hundred listed targets, and their lists [tf, gene]."""
-    own = mixture.lists.take(mixture.lists.cells == line.upper())
+    own = mixture.lists.take(mixture.lists.cells == name_cell_type(line))
     long = own.labels.sum(axis=1) >= FEWEST_TARGETS
     return own.tfs[long].tolist(), own.labels[long] > 0
 
 
+class LazyRows(Mapping[str, np.ndarray]):
+    """Scores [tf, gene] of rows by their names, made when they are first asked for."""
+
+    def __init__(self, make: Mapping[str, Callable[[], np.ndarray]], shape: tuple[int, int]):
+        self.make, self.shape = make, shape
+        self.made: dict[str, np.ndarray] = {}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self.made:
+            self.made[name] = np.broadcast_to(self.make[name](), self.shape)
+        return self.made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.make)
+
+    def __len__(self) -> int:
+        return len(self.make)
+
+
 def list_rows(
     mixture: Mixture, line: str, tfs: list[str], work: Path, method: EnhancerMethod
-) -> dict[str, np.ndarray]:
-    """Scores [tf, gene] of every row by its name."""
+) -> LazyRows:
+    """Every row; those that are inferred take minutes."""
     others = mixture.lists.without(line)
     inside = mixture.lines == line
-    rate = occupancy_rate(others)
-    mean = mixture.expression[inside].mean(axis=0)
     near, weighted = measure_accessibility(mixture, inside)
-    motif = read_motifs(mixture, tfs)
-    pearson = {
-        where: place_rows(absolute_pearson(table, table.tfs), table, mixture, tfs)
-        for where, table in (
-            (line, make_table(mixture, inside, tfs)),
-            (WHOLE, make_table(mixture, np.ones(len(inside), bool), tfs)),
-        )
-    }
-    look_up = rate_and_residual_same(others, tfs)
-    rows = {f"|Pearson|, cells of {where}": scores for where, scores in pearson.items()}
-    rows |= {
-        "expression in the line": mean,
-        "promoter accessibility": near,
-        "accessibility by distance": weighted,
-        "expression and accessibility": add_ranks(mean, near),
-        "|Pearson| and accessibility": add_ranks(pearson[WHOLE], near),
-        "motif": motif,
-        "motif x accessibility": motif * near,
-        "rate": rate,
-        "rate, lists alike": occupancy_rate(others, alike=True),
-        "same": same_tf(others, tfs),
-        "rate + residual same": look_up,
-        "rate + residual same, lists alike": rate_and_residual_same(others, tfs, alike=True),
-        "rate + residual same, and accessibility": add_ranks(look_up, look_up, near),
+    own, whole = (f"|Pearson|, cells of {where}" for where in (line, WHOLE))
+
+    def correlate(where: str) -> np.ndarray:
+        table = make_table(mixture, cells_of(mixture, where), tfs)
+        return place_rows(absolute_pearson(table, table.tfs), table, mixture, tfs)
+
+    make: dict[str, Callable[[], np.ndarray]] = {
+        own: lambda: correlate(line),
+        whole: lambda: correlate(WHOLE),
+        "expression in the line": lambda: mixture.expression[inside].mean(axis=0),
+        "promoter accessibility": lambda: near,
+        "accessibility by distance": lambda: weighted,
+        "expression and accessibility": lambda: add_ranks(rows["expression in the line"], near),
+        f"{own}, and accessibility": lambda: add_ranks(rows[own], near),
+        "|Pearson| and accessibility": lambda: add_ranks(rows[whole], near),
+        "motif": lambda: read_motifs(mixture, tfs),
+        "motif x accessibility": lambda: rows["motif"] * near,
+        "rate": lambda: occupancy_rate(others),
+        "rate, lists alike": lambda: occupancy_rate(others, alike=True),
+        "same": lambda: same_tf(others, tfs),
+        "rate + residual same": lambda: rate_and_residual_same(others, tfs),
+        "rate + residual same, lists alike": lambda: rate_and_residual_same(
+            others, tfs, alike=True
+        ),
+        "rate + residual same, and accessibility": lambda: add_ranks(
+            *[rows["rate + residual same"]] * 2, near
+        ),
     }
     for where in (line, WHOLE):
-        rows[f"GRNBoost2, cells of {where}"] = boost(mixture, where, tfs, work)
+        make[f"GRNBoost2, cells of {where}"] = functools.partial(boost, mixture, where, tfs, work)
         for condition in CONDITIONS:
-            name = f"enhancer, {condition}, cells of {where}"
-            rows[name] = infer(mixture, where, condition, tfs, work, method)
-    shape = len(tfs), len(mixture.genes)
-    return {name: np.broadcast_to(scores, shape) for name, scores in rows.items()}
+            make[f"enhancer, {condition}, cells of {where}"] = functools.partial(
+                infer, mixture, where, condition, tfs, work, method
+            )
+    rows = LazyRows(make, (len(tfs), len(mixture.genes)))
+    return rows
 
 
 def add_ranks(*scores: np.ndarray) -> np.ndarray:

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterable
 
-from experiments.grnformer.label_free import ALL, DETECTED, STUDY, UNCOMMON, find_reference
+from experiments.grnformer.label_free import ALL, DETECTED, STUDY, find_reference
 from experiments.grnformer.label_free_mouse import OVER
 from experiments.grnformer.label_free_mouse import STUDY as MOUSE
+from experiments.grnformer.label_free_rows import WHOLE
 from experiments.shared import tables as st
 from experiments.shared.record import read_rows
 
@@ -27,6 +28,7 @@ def find(study: str, name: str, split: str) -> dict[str, dict]:
 
 def entitle(method: str) -> str:
     """The row's name as a table can have it."""
+    method = method.replace("|Pearson| and", f"|Pearson|, cells of {WHOLE}, and")
     return method.replace("|Pearson|", "absolute Pearson")
 
 
@@ -61,13 +63,13 @@ def line_table(line: str) -> st.Table:
 
 def added_table() -> st.Table:
     """What accessibility adds to the same row without it."""
-    found = {(line, s): find(STUDY, line, s) for line in LINES for s in (ALL, UNCOMMON)}
-    methods = [x for x in found[LINES[0], ALL] if find_reference(x) != x]
+    found = {line: find(STUDY, line, ALL) for line in LINES}
+    methods = [x for x in found[LINES[0]] if find_reference(x) != x]
     titles = {x: entitle(x).replace("H1", "the line") for x in methods}
 
     def cell(method: str, column: tuple[str, str]) -> str:
         line, figure = column
-        return write(found[line, ALL][method.replace("H1", line)], figure, "difference")
+        return write(found[line][method.replace("H1", line)], figure, "difference")
 
     return st.Table(
         {titles[x]: x for x in methods},

@@ -2,7 +2,7 @@
 
 Run:     python -m experiments.grnformer.networks
          python -m experiments.grnformer.networks --parts planted
-Cost:    planted 4 min, cell lines 4 min by ridge and most of an hour by boosting, on 2 CPU cores
+Cost:    planted 4 min, cell lines 4 min by ridge, on 2 CPU cores
 Expect:  README.md of this folder; its tables are made from the rows
 
 Planted: regions permuted, cells unpaired and RNA alone beside the paired multiome, on networks of
@@ -72,7 +72,7 @@ class NetworksStudy(Settings):
     """Of planted networks, and of the folds of cells."""
     multiome: MultiomeConfig = MultiomeConfig()
     method: EnhancerMethod = EnhancerMethod()
-    importances: tuple[str, ...] = ("ridge", "boosting")
+    importances: tuple[str, ...] = ("ridge",)
     """What TFs say of genes, in the networks of the cell lines: ridge takes a minute, boosting
     most of an hour."""
     data: DataConfig = DataConfig()

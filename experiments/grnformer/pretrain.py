@@ -103,8 +103,10 @@ def main() -> None:
             logger.info("%s, %s, seed %d: done", name, condition, seed)
 
 
-def measure(cells: CellsWithNetworks, name: str, seed: int, config: Config) -> list[dict]:
-    """The rows of one fit: its own, and those of the two means."""
+def prepare(
+    cells: CellsWithNetworks, name: str, seed: int, config: Config
+) -> tuple[PretrainingConfig, CellNetworks]:
+    """The settings of a fit, and the networks that it sees."""
     condition, (backbone, tokens) = CONDITIONS[name], SIZES[config.size]
     model = GRNFormerConfig(backbone=backbone, structure=StructureConfig(**condition.structure))
     settings = PretrainingConfig(training=config.training, tokens=tokens)
@@ -113,10 +115,15 @@ def measure(cells: CellsWithNetworks, name: str, seed: int, config: Config) -> l
     training = dataclasses.replace(
         config.training, model=model, epochs=math.ceil(config.steps / epoch), **condition.training
     )
-    settings = dataclasses.replace(settings, training=training)
     networks = cells.networks
     if condition.networks is not None:
         networks = condition.networks(networks, seed=seed)
+    return dataclasses.replace(settings, training=training), networks
+
+
+def measure(cells: CellsWithNetworks, name: str, seed: int, config: Config) -> list[dict]:
+    """The rows of one fit: its own, and those of the two means."""
+    settings, networks = prepare(cells, name, seed, config)
     fitted = pretrain(cells.expression, cells.genes, networks, settings, seed=seed)
     names = [name, *(row["model"] for row in fitted.rows[1:])]
     return [
@@ -132,7 +139,8 @@ def describe(fitted: Pretrained, row: dict) -> dict:
         found |= {"epoch": fitted.result.best_epoch, "tokens": len(fitted.genes)}
         found["edges"] = fitted.report["edges_between_tokens"]
         if fitted.objective.config.model.structure.networks != "none":
-            found["tf_attention"] = measure_attention(fitted)["ratio"]
+            given = fitted.objective, fitted.data, fitted.test, fitted.result.variables
+            found["tf_attention"] = measure_attention(*given)["ratio"]
     return found
 
 

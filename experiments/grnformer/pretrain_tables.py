@@ -11,6 +11,7 @@ from experiments.shared.record import read_rows
 SETS = ("SNARE-seq", "PBMC 3k", "PBMC 68k", "simulated")
 MEANS = ("gene mean in type",)
 RANDOM = "random network"
+ATTENDING = ("both", RANDOM)
 
 
 @functools.cache
@@ -28,6 +29,12 @@ def list_measured(size: str) -> dict[str, str]:
     return {name: name for name in (*MEANS, *CONDITIONS) if name in there}
 
 
+def list_sets(size: str) -> dict[str, str]:
+    """The sets that have a row, in their order."""
+    there = {name for _, name in find(size)}
+    return {name: name for name in SETS if name in there}
+
+
 def explained_table(size: str) -> st.Table:
     """The share of the gene mean's loss that each condition explains."""
 
@@ -39,7 +46,7 @@ def explained_table(size: str) -> st.Table:
         f"Share of the squared error of gene means that is gone; mean of up to {seeds} seeds, "
         "± half the 95 % t interval where there are several."
     )
-    return st.Table(list_measured(size), {x: x for x in SETS}, cell, "explained", note)
+    return st.Table(list_measured(size), list_sets(size), cell, "explained", note)
 
 
 def beyond_table(size: str) -> st.Table:
@@ -54,12 +61,33 @@ def beyond_table(size: str) -> st.Table:
         return average(gains)
 
     rows = {x: x for x in list_measured(size) if x not in (*MEANS, RANDOM)}
-    columns = {x: (x,) for x in SETS} | {"all sets and seeds": SETS}
+    sets = tuple(list_sets(size))
+    columns = {x: (x,) for x in sets}
+    if len(sets) > 1:
+        columns["all sets and seeds"] = sets
     note = "Explained share less that with random networks of equal degrees, seed by seed."
     return st.Table(rows, columns, cell, "beyond random networks", note)
+
+
+def attention_table() -> st.Table:
+    """What TFs receive of the adapter's attention, before and after the fit."""
+    rows = {
+        f"{method}{title}": (size, method)
+        for size, title in (("half", ""), ("half, untrained", ", untrained"))
+        for method in ATTENDING
+    }
+
+    def cell(row: tuple[str, str], name: str) -> str:
+        size, method = row
+        found = [x["tf_attention"] for x in find(size).get((method, name), {}).values()]
+        return f"{min(found):.2f} to {max(found):.2f}"
+
+    note = "Mean attention on a TF over that on another gene, from the least to the most of 3 fits."
+    return st.Table(rows, list_sets("half"), cell, "attention on TFs", note)
 
 
 TABLES: dict[str, Callable[[], object]] = {
     "explained, half": functools.partial(explained_table, "half"),
     "beyond, half": functools.partial(beyond_table, "half"),
+    "attention": attention_table,
 }

@@ -10,7 +10,7 @@ TF that are open at random, and regions without a motif that go with another gen
 share of all regions and TFs has motif hits by chance besides. Genes stand so close that each
 region lies within reach of several.
 
-Nothing here is fitted to a real assay; sparsity is of the order of one (5 to 10 % of entries).
+Nothing here is fitted to a real assay; sparsity is of the order of one (12 % of entries).
 """
 
 import dataclasses

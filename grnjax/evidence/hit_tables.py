@@ -1,8 +1,8 @@
-"""Tables of promoters or peaks x TFs, read into one row of motif hits a gene."""
+"""Tables of promoters or peaks x TFs, or of one hit a row, read into one row of hits a gene."""
 
 import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ from grnjax.errors import EdgeFormatError
 GENE_HEADINGS = ("gene_short_name", "gene", "target", "symbol", "gene_name", "gene_symbol", "genes")
 PLACE_HEADINGS = {"", "index", "unnamed: 0", "__index_level_0__", "peak_id", "peak"}
 PLACE_HEADINGS |= {"chr", "chrom", "chromosome", "start", "end", "strand"}
+TF, SCORE = "tf", "score"  # headings of a table of one hit a row, as grnjax motifs writes it
 COLUMNS_AT_ONCE = 64
 
 
@@ -85,6 +86,9 @@ def read_text_hits(path: str | Path) -> HitRows:
     first = next(lines, None)
     if first is None:
         raise EdgeFormatError(f"{path}: a header and no motif hits below it.")
+    lower = [heading.strip().lower() for heading in headings]
+    if {TF, SCORE} <= {*lower} and not is_number(first[lower.index(TF)]):
+        return read_listed_hits(path, headings, itertools.chain([first], lines))
     is_numeric = [is_number(field) or field.strip().lower() in MISSING for field in first]
     gene, columns, ignored = choose_columns(headings, is_numeric, path)
     place_of = {heading: place for place, heading in enumerate(headings)}
@@ -97,6 +101,26 @@ def read_text_hits(path: str | Path) -> HitRows:
         values.append(parse_numbers(hits, path, row, columns, EdgeFormatError))
         check_scores(values[-1], f"{path}: row {number} ({row})")
     return HitRows(genes, np.stack(values), columns, ignored)
+
+
+def read_listed_hits(
+    path: str | Path, headings: Sequence[str], lines: Iterable[list[str]]
+) -> HitRows:
+    """The rows of a table of one hit a row: a column a TF, with the score of the row's hit."""
+    lower = [heading.strip().lower() for heading in headings]
+    gene, _, _ = choose_columns(headings, [True] * len(headings), path)
+    place, tf, score = headings.index(gene), lower.index(TF), lower.index(SCORE)
+    hits: dict[str, list] = {"gene": [], TF: [], SCORE: []}
+    for line in lines:
+        hits["gene"].append(line[place].strip())
+        hits[TF].append(line[tf].strip())
+        (value,) = parse_numbers([line[score]], path, line[place], [SCORE], EdgeFormatError)
+        hits[SCORE].append(value)
+    check_scores(np.array(hits[SCORE]), f"{path}: column {headings[score]}")
+    table = pd.DataFrame(hits).groupby(["gene", TF])[SCORE].max().unstack(fill_value=0)
+    ignored = [x for x in headings if x not in (gene, headings[tf], headings[score])]
+    names = table.columns.astype(str).tolist()
+    return HitRows(table.index.astype(str).tolist(), table.to_numpy(np.float32), names, ignored)
 
 
 def choose_columns(

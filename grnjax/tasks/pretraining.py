@@ -311,7 +311,9 @@ def predict_by_means(values: np.ndarray, data: CellData, config: MaskedTrainingC
     return gene, by_type
 
 
-def measure_attention(fitted: Pretrained, variables=None) -> dict:
+def measure_attention(
+    objective: MaskedObjective, data: CellData, test: HeldOutCells, variables
+) -> dict:
     """How much attention of the adapter TFs receive beside other genes, on the test cells.
 
     The mean over cells, heads and queries for a TF, over that for any other gene; 1 is no
@@ -319,10 +321,8 @@ def measure_attention(fitted: Pretrained, variables=None) -> dict:
     alone, so it is to be held against other variables, untrained ones for one.
 
     Args:
-        variables: of the whole model, by default the fitted ones.
+        variables: of the whole model.
     """
-    objective, data, test = fitted.objective, fitted.data, fitted.test
-    variables = fitted.result.variables if variables is None else variables
     model, size = objective.make_model(data), objective.config.batch_size
 
     @jax.jit

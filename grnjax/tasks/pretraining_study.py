@@ -17,7 +17,7 @@ from jaxtyping import Float
 from scipy import sparse
 
 from grnjax.baselines.network_controls import rewire_networks, shuffle_cells
-from grnjax.config import Count, Items
+from grnjax.config import Count, Items, to_json
 from grnjax.data.annotated import read_annotated
 from grnjax.data.cell_groups import take_groups
 from grnjax.data.cells import read_cells, to_log_scale
@@ -26,6 +26,7 @@ from grnjax.data.expression_matrix import take_object
 from grnjax.data.regulon_store import read_activity
 from grnjax.errors import ConfigError, EdgeFormatError
 from grnjax.foundation.convert import LoadedModel
+from grnjax.graphs.activity import AUCellConfig
 from grnjax.graphs.cell_networks import CellNetworks
 from grnjax.tasks.pretraining import Pretrained, PretrainingConfig, fit_cells
 from grnjax.training.masked_expression import MaskedTrainingConfig
@@ -81,6 +82,7 @@ class CellsWithNetworks(NamedTuple):
     genes: np.ndarray  # [gene] str
     networks: CellNetworks
     names: np.ndarray  # [cell] str
+    settings: dict  # of the activity that says which regulons a cell has
     report: dict
 
 
@@ -118,8 +120,35 @@ def load_cells(source, groups: str, data: DataConfig) -> CellsWithNetworks:
         found.genes,
         networks,
         adata.obs_names.to_numpy(str),
+        stored.settings,
         report,
     )
+
+
+def check_shown(cells: CellsWithNetworks, study: PretrainingStudy) -> None:
+    """Refuses what networks of shown values cannot follow.
+
+    Raises:
+        ConfigError: cells that trade networks, or activity by other settings than the default.
+    """
+    if study.training.networks_from != "shown":
+        return
+    if "shuffled-cells" in study.controls:
+        raise ConfigError(
+            "--controls shuffled-cells: with --training.networks-from=shown a cell's network is "
+            "made of its own shown values, and there is none to trade; leave the control out."
+        )
+    default = {"method": "aucell", **to_json(AUCellConfig())}
+    default.pop("normalisation")  # a factor for each regulon, which its threshold follows
+    made = default | (cells.settings.get("aucell") or {})
+    made["method"] = cells.settings.get("method", "aucell")
+    other = {key: made[key] for key in default if made[key] != default[key]}
+    if other:
+        raise ConfigError(
+            f"--training.networks-from=shown counts the highest {AUCellConfig().top_share:.0%} of "
+            f"genes, and the activity of these cells was made with {other}; make it with the "
+            "defaults of grnjax activity."
+        )
 
 
 def run_study(
@@ -135,7 +164,11 @@ def run_study(
     Args:
         start: a foundation model that becomes the backbone of all of them.
         folder: run folder; fits that have ended are read back from it, others resume.
+
+    Raises:
+        ConfigError: networks of shown values are asked for, and these cannot be (`check_shown`).
     """
+    check_shown(cells, study)
     fits = len(study.controls) + 1
     with FitRecorder(folder, fits, study.training.epochs, "pretraining") as recorder:
 

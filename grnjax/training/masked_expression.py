@@ -3,7 +3,9 @@
 Values of a cell are hidden and predicted from its other genes and from its networks. A hidden value
 enters neither the tokens nor the links that edge perturbation adds. The cell's network itself comes
 from activity that was computed on all its genes, which is part of the published method;
-`networks_from="shown"` computes it again at every step from what is shown.
+`networks_from="shown"` computes it again at every step from what is shown. Two paths stay open
+then: the network of the cell's type is of all its cells, and counts were scaled by a total that has
+the hidden ones in it.
 """
 
 import dataclasses

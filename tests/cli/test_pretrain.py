@@ -1,5 +1,6 @@
 """`grnjax pretrain` end to end: cells with networks, controls, what is written and refused."""
 
+import dataclasses
 import json
 
 import anndata
@@ -12,6 +13,7 @@ from scipy import sparse
 import grnjax
 from grnjax.config import to_json
 from grnjax.data.expression import DataConfig
+from grnjax.errors import ConfigError
 from grnjax.foundation.convert import LoadedModel, save_model
 from grnjax.foundation.scgpt import ScGPTConfig
 from grnjax.tasks.pretraining_study import PretrainingStudy, embed_cells, load_cells, run_study
@@ -95,6 +97,24 @@ def test_again_it_is_finished_and_without_results_it_ends_alike(written, cli):
     after = json.loads((folder / "run" / "run.json").read_text())
     assert after["rows"] == before["rows"]
     assert (folder / "run" / "cells.h5ad").exists()
+
+
+@pytest.mark.parametrize(
+    "changes, said",
+    [
+        ({"controls": ("shuffled-cells",)}, "there is none to trade"),
+        ({"settings": {"aucell": {"top_share": 0.2}}}, "'top_share': 0.2"),
+        ({"settings": {"method": "ulm"}}, "'method': 'ulm'"),
+    ],
+)
+def test_networks_of_shown_values_are_those_of_the_cell(cells, changes, said):
+    found = load_cells(cells, "kind", DataConfig())
+    study = PretrainingStudy(controls=changes.get("controls", ()), tokens=60)
+    training = dataclasses.replace(study.training, networks_from="shown")
+    study = dataclasses.replace(study, training=training)
+    found = found._replace(settings=found.settings | changes.get("settings", {}))
+    with pytest.raises(ConfigError, match=said):
+        run_study(found, study)
 
 
 @pytest.mark.slow

@@ -42,6 +42,16 @@ def test_every_format_gives_the_highest_score_of_each_gene(file, tmp_path):
     assert {"peak_id", "start"} <= set(report["ignored_columns"])
 
 
+def test_one_hit_a_row_is_a_column_a_tf(tmp_path):
+    """As `grnjax motifs` writes hits in promoters: p-values and places are no TFs."""
+    rows = [("G1", "T1", 5, 4.5, 1e-5), ("G1", "T1", 9, 6.0, 1e-6), ("G2", "T2", 5, 5.0, 1e-5)]
+    frame = pd.DataFrame(rows, columns=["target", "tf", "start", "score", "p_value"])
+    frame.to_csv(tmp_path / "hits.tsv", sep="\t", index=False)
+    table, report = read_hit_table(tmp_path / "hits.tsv")
+    assert table.to_dict() == {"T1": {"G1": 6, "G2": 0}, "T2": {"G1": 0, "G2": 5}}
+    assert report["ignored_columns"] == ["start", "p_value"]
+
+
 def test_row_names_without_a_heading_are_no_column(tmp_path):
     (tmp_path / "r.tsv").write_text("gene\tT1\n1\tG1\t0\n2\tG2\t1\n")
     table, report = read_hit_table(tmp_path / "r.tsv")

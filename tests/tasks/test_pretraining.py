@@ -153,13 +153,14 @@ def test_shuffled_cells_have_each_others_networks(cells):
 
 @pytest.mark.slow
 def test_attention_on_tfs_is_a_ratio_of_means(fitted):
-    found = measure_attention(fitted)
+    given = fitted.objective, fitted.data, fitted.test
+    found = measure_attention(*given, fitted.result.variables)
     tfs, tokens = REGULONS, len(fitted.genes)
     total = tfs * found["tf"] + (tokens - tfs) * found["other"]
     np.testing.assert_allclose(total, 1, rtol=1e-4)
     assert found["ratio"] == pytest.approx(found["tf"] / found["other"])
     untrained, _ = fitted.objective.init(jax.random.key(5), fitted.data)
-    assert measure_attention(fitted, {"params": untrained})["ratio"] != found["ratio"]
+    assert measure_attention(*given, {"params": untrained})["ratio"] != found["ratio"]
 
 
 @pytest.mark.slow

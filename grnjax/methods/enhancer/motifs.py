@@ -17,7 +17,7 @@ from grnjax.data.names import count_names, list_names, match_names
 from grnjax.data.safe_arrays import read_npz
 from grnjax.data.safe_sparse import check_indices, check_pointers
 from grnjax.data.sniff import identify
-from grnjax.data.tables import is_number, open_parquet, read_table_rows
+from grnjax.data.tables import is_number, open_parquet, parse_numbers, read_table_rows
 from grnjax.errors import EdgeFormatError, GeneMismatchError
 from grnjax.evidence.hit_tables import GENE_HEADINGS, choose_columns, read_hit_table
 from grnjax.evidence.intervals import (
@@ -206,7 +206,7 @@ def read_peak_matrix(path: str | Path, kind: str, listed: pd.DataFrame) -> pd.Da
 
 
 def read_targets(path: str | Path) -> pd.DataFrame:
-    """A table of TF and target, perhaps with a score, as a matrix of genes x TFs."""
+    """A table of TF and target as a matrix of genes x TFs: the highest scores, or ones."""
     headings, rows = read_table_rows(path, EdgeFormatError)
     lower = [heading.lower() for heading in headings]
     tf, target = (
@@ -218,9 +218,16 @@ def read_targets(path: str | Path) -> pd.DataFrame:
             f"{path}: no target beside the TF among the columns {list_names(headings)}; name them "
             "tf and target."
         )
-    pairs = [(fields[tf], fields[target]) for fields in rows]
-    edges = np.array(pairs, object).reshape(-1, 2)
-    return pd.crosstab(edges[:, 1], edges[:, 0]).clip(upper=1)
+    score = lower.index("score") if "score" in lower else None
+    hits: dict[str, list] = {"tf": [], "target": [], "score": []}
+    for fields in rows:
+        hits["tf"].append(fields[tf])
+        hits["target"].append(fields[target])
+        text = ["1" if score is None else fields[score]]
+        hits["score"] += list(parse_numbers(text, path, fields[target], ["score"], EdgeFormatError))
+    if not np.isfinite(hits["score"]).all():
+        raise EdgeFormatError(f"{path}: some scores are missing or infinite. Write 0 for no hit.")
+    return pd.DataFrame(hits).groupby(["target", "tf"])["score"].max().unstack(fill_value=0)
 
 
 def read_csr(path: str | Path) -> pd.DataFrame:

@@ -69,7 +69,7 @@ def test_regions_of_regulons_carry_the_motif_and_lie_within_reach(paired):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
-def test_permuted_peaks_yield_no_regulons(simulate, seed):
+def test_permuted_counts_and_hits_yield_no_regulons(simulate, seed):
     network = infer(simulate(seed, permuted="counts-and-hits"), seed=seed)
     assert network.tables["eregulons"].empty
     assert network.report["regulons"]["sets_of_targets"] > 50

@@ -66,6 +66,17 @@ def test_a_matrix_of_peaks_and_tfs(tmp_path, name):
     np.testing.assert_array_equal(read(tmp_path / name).hits.toarray(), OF_PEAKS)
 
 
+def test_motifs_of_genes_keep_the_best_score_of_each_tf(tmp_path):
+    """As `grnjax motifs` writes hits in promoters."""
+    rows = [("B", "A", 4.5), ("B", "A", 6.0), ("G", "A", 5.0), ("A", "D", 4.0)]
+    table = pd.DataFrame(rows, columns=["target", "tf", "score"]).assign(start=7, p_value=1e-5)
+    table.to_csv(tmp_path / "hits.tsv", sep="\t", index=False)
+    found = read(tmp_path / "hits.tsv")
+    expected = OF_GENES * np.array([[0, 6, 0, 0, 5], [0] * 5, [4, 0, 0, 0, 0]], np.float32)
+    np.testing.assert_array_equal(found.hits.toarray(), expected)
+    assert found.of_genes and found.report["scores_differ"]
+
+
 def test_motifs_of_genes_in_three_forms(tmp_path):
     rows = [("A", "B"), ("A", "G"), ("D", "A"), ("D", "unknown")]
     pd.DataFrame(rows, columns=["TF", "target"]).to_csv(
