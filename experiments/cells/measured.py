@@ -1,9 +1,9 @@
 """Rows of a task on cells as they are kept: figures of each row, and its gain by an interval."""
 
 from experiments.shared.record import ResultsFile
-from grnjax.tasks.cells.study import CellTask, Found, bound_difference, run_task
+from grnjax.tasks.cells.study import CellPart, CellTask, Found, Row, bound_difference, run_task
 
-GAIN = ("gain", "gain_low", "gain_high")
+GAIN = {"gain": "mean", "gain_low": "low", "gain_high": "high"}
 
 
 def measure(
@@ -14,31 +14,34 @@ def measure(
     name: str,
     references: dict[str, str],
     figure: str,
-    last: str,
 ) -> None:
-    """Runs a task on a source and appends its rows, unless they are there.
+    """Runs what a task has no rows of on a source, and appends them; trivial rows run anyway.
 
     Args:
         name: of the set.
-        last: the row that a run measures last.
-        references: by group of units, the row over which the gain in `figure` is asked for.
+        references: by group of units, the trivial row over which the gain in `figure` is asked for;
+            none leaves gains out.
     """
-    if not all(results.has(set=name, seed=seed, method=last) for seed in task.seeds):
-        found = run_task(task, source)
-        results.add(add_gains(found, references, figure), set=name)
+
+    def is_known(part: CellPart, row: Row) -> bool:
+        where = {"set": name, "seed": part.seed, "split": part.split, "method": row.name}
+        return row.kind != "trivial" and results.has(**where)
+
+    results.add(add_gains(run_task(task, source, skip=is_known), references, figure), set=name)
 
 
 def add_gains(found: Found, references: dict[str, str], figure: str) -> list[dict]:
-    """The rows, named with their group, with the gain over the reference on all seeds."""
+    """The rows, named with their group, with the gain over the reference on the same units."""
     rows = []
     for row in found.rows:
         group, units = row["group"], found.units[found.units["split"] == row["split"]]
-        reference = references.get(group, references["all"])
-        if group != "all":
-            units = units[units["group"] == group]
-        gain = bound_difference(units, row["method"], reference, figure)
         kept = {key: x for key, x in row.items() if key not in ("split", "group")}
         split = row["split"] if group == "all" else f"{row['split']}: {group}"
-        values = (gain.get(key) for key in ("mean", "low", "high"))
-        rows.append({**kept, "split": split, **dict(zip(GAIN, values, strict=True))})
+        if references:
+            reference = references.get(group, references["all"])
+            if group != "all":
+                units = units[units["group"] == group]
+            gain = bound_difference(units, row["method"], reference, figure)
+            kept |= {key: gain.get(name) for key, name in GAIN.items()}
+        rows.append({**kept, "split": split})
     return rows

@@ -67,8 +67,7 @@ def main() -> None:
     judged = ResultsFile(JUDGED)
     training = PerturbationTrainingConfig(epochs=config.epochs)
     judge = PerturbationJudgeConfig(rewirings=config.rewirings)
-    last = [*config.models, "linear"][0]
-    common = {"references": REFERENCES, "figure": "pcc_delta", "last": last}
+    common = {"references": REFERENCES, "figure": "pcc_delta"}
     for number in config.dream4:
         name = f"DREAM4 {number}"
         cells, truth = read_dream4(number)

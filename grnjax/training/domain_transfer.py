@@ -104,12 +104,12 @@ class TransferObjective(Objective):
             {"params": state.parameters, **state.collections},
             rows,
             train=True,
-            is_source=is_source,
+            bulk=bulk,
             is_real=weights > 0,
             rngs={"dropout": key},
             mutable=["batch_stats"],
         )
-        of_class = optax.sigmoid_binary_cross_entropy(label[:bulk], data.labels[batch.source])
+        of_class = optax.sigmoid_binary_cross_entropy(label, data.labels[batch.source])
         of_domain = optax.sigmoid_binary_cross_entropy(domain, is_source.astype(jnp.float32))
         loss = of_class.mean() + self.config.domain_weight * (
             jnp.sum(of_domain * weights) / weights.sum()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from grnjax.data.drug_graphs import DrugGraph
-from grnjax.models.domain_transfer import reverse
+from grnjax.models.domain_transfer import DomainTransfer, DomainTransferConfig, reverse
 from grnjax.models.drug_response import (
     DRUG_WIDTHS,
     DeepCDRConfig,
@@ -55,7 +55,7 @@ def by_hand(variables, graphs, vectors, pairs, padded_to):
         return x @ own["kernel"] + own["bias"]
 
     def norm(x, own, stats):
-        return (x - stats["mean"]) / np.sqrt(stats["var"] + 1e-5) * own["scale"] + own["bias"]
+        return (x - stats["mean"]) / np.sqrt(stats["var"] + 1e-3) * own["scale"] + own["bias"]
 
     def drug_vector(graph):
         size = padded_to or len(graph.features)
@@ -138,3 +138,28 @@ def test_gradients_come_back_with_the_other_sign():
     x = jnp.array([1.0, -2.0])
     np.testing.assert_array_equal(reverse(x), x)
     np.testing.assert_array_equal(jax.grad(lambda x: jnp.sum(3 * reverse(x)))(x), [-3.0, -3.0])
+
+
+def test_bulk_and_cells_have_batch_statistics_of_their_own():
+    """Cells that lie elsewhere change neither the class of bulk rows nor a bulk statistic."""
+    model = DomainTransfer(DomainTransferConfig(hidden=4, width=3, dropout=0.0))
+    rows = jnp.asarray(np.random.default_rng(0).normal(size=(9, 5)), jnp.float32)
+    variables = model.init(jax.random.key(0), rows, train=False)
+
+    def run(rows):
+        return model.apply(variables, rows, train=True, bulk=6, mutable="batch_stats")
+
+    (label, domain), state = run(rows)
+    (moved, _), after = run(rows.at[6:].add(50.0))
+    assert label.shape == (6,) and domain.shape == (9,)
+    np.testing.assert_allclose(moved, label, atol=1e-6)
+    of_class = "predictor_norm"
+    jax.tree.map(
+        np.testing.assert_allclose,
+        after["batch_stats"][of_class],
+        state["batch_stats"][of_class],
+    )
+    kernel = variables["params"]["feature"]["kernel"]
+    mean = jnp.stack([x.mean(axis=0) for x in (rows[:6], rows[6:])]) @ kernel
+    expected = 0.1 * (0.9 * mean[0] + mean[1])  # one after the other, PyTorch's momentum of .1
+    np.testing.assert_allclose(state["batch_stats"]["feature_norm"]["mean"], expected, rtol=1e-4)

@@ -45,7 +45,9 @@ def model():
     init = jax.jit(MODULE.init, static_argnames="train")
     variables = init(jax.random.key(0), control, pairs, make_graphs(), train=False)
     key = jax.random.key(7)
-    noise = jax.tree.map(lambda x: x + jax.random.uniform(key, x.shape), variables["batch_stats"])
+    noise = jax.tree.map(
+        lambda x: x + 0.5 * jax.random.uniform(key, x.shape) - 0.4, variables["batch_stats"]
+    )
     return {**variables, "batch_stats": noise}, control, pairs
 
 
@@ -114,13 +116,16 @@ def test_it_computes_the_published_equations(model):
     p = jax.tree.map(np.asarray, variables["params"])
     stats = jax.tree.map(np.asarray, variables["batch_stats"])
 
-    def norm(x, name):
-        mean, var = stats[name]["mean"], stats[name]["var"]
-        return (x - mean) / np.sqrt(var + 1e-5) * p[name]["scale"] + p[name]["bias"]
+    def norm(x, own, stats):
+        return (x - stats["mean"]) / np.sqrt(stats["var"] + 1e-5) * own["scale"] + own["bias"]
 
     def mlp(x, name):
-        hidden, out = p[name]["hidden"], p[name]["out"]
-        return np.maximum(x @ hidden["kernel"] + hidden["bias"], 0) @ out["kernel"] + out["bias"]
+        """Each of the two layers has batch statistics in the published program."""
+        own, seen = p[name], stats[name]
+        x = x @ own["hidden"]["kernel"] + own["hidden"]["bias"]
+        x = np.maximum(norm(x, own["hidden_norm"], seen["hidden_norm"]), 0)
+        x = x @ own["out"]["kernel"] + own["out"]["bias"]
+        return norm(x, own["out_norm"], seen["out_norm"])
 
     def convolve(x, edges, weights, name):
         adjacency = np.eye(len(x))
@@ -130,17 +135,17 @@ def test_it_computes_the_published_equations(model):
         return adjacency @ (x @ p[name]["linear"]["kernel"]) + p[name]["bias"]
 
     coexpression = np.array([[0, 1], [1, 0], [2, 3], [5, 3]])
-    base = np.maximum(norm(p["gene_vectors"], "base_norm"), 0)
+    base = np.maximum(norm(p["gene_vectors"], p["base_norm"], stats["base_norm"]), 0)
     position = convolve(p["positions"][:GENES], coexpression, 0.5, "coexpression")
-    base = mlp(base + 0.2 * position, "base")
+    base = np.maximum(mlp(base + 0.2 * position, "base"), 0)
     pushes = convolve(
         p["perturbation_vectors"][:PUSHES], np.array([[0, 1], [1, 0]]), 1, "shared_sets"
     )
     expected = []
     for cell, pair in zip(np.asarray(control), np.asarray(pairs), strict=True):
         own = [x for x in pair if x < PUSHES]
-        state = base + (mlp(pushes[own].sum(axis=0), "push") if own else 0)
-        state = mlp(np.maximum(norm(state, "state_norm"), 0), "state")
+        state = base + (np.maximum(mlp(pushes[own].sum(axis=0), "push"), 0) if own else 0)
+        state = mlp(np.maximum(norm(state, p["state_norm"], stats["state_norm"]), 0), "state")
         read = np.sum(state * p["read"], axis=1) + p["read_bias"]
         cross = mlp(read, "cross")
         joined = np.concatenate([read[:, None], np.tile(cross, (GENES, 1))], axis=1)

@@ -12,7 +12,7 @@ import pytest
 from grnjax.baselines import response_rows as rows
 from grnjax.data.drug_classes import ConstructionConfig, construct_pair, read_pair
 from grnjax.data.drug_graphs import digest_graph, read_stored_graphs
-from grnjax.data.drug_screens import read_screen
+from grnjax.data.drug_screens import join_screen, read_screen
 from grnjax.data.scad_folders import find_drugs, read_scad
 from grnjax.errors import ConfigError, ExpressionFormatError, SplitError
 from grnjax.evaluation.response_figures import correlate, correlate_within
@@ -93,6 +93,18 @@ def test_a_screen_is_joined_by_name_and_says_what_it_lacks(screen, folder):
         read_screen(folder, expression=folder / "other.csv")
 
 
+def test_lines_that_hyphens_alone_tell_apart_are_left_out_and_a_drug_has_one_name(caplog):
+    rows = [("KM-H2", "Torin 2", 1.0), ("KMH-2", "torin2", 2.0), ("nci-h23", "torin2", 3.0)]
+    values = pd.DataFrame([*rows, ("NCIH3", "other", 4.0)], columns=["line", "drug", "value"])
+    names, vectors = ["KMH2", "NCI-H23", "NCI-H3"], np.eye(3, dtype=np.float32)
+    for structured in ({"Torin 2", "other"}, {"torin2", "other"}):
+        found = join_screen(values, names, vectors, {}, structured, None, "a screen")
+        assert found.lines.tolist() == ["NCIH23", "NCIH3"]
+        assert set(found.drugs) == structured and found.value.tolist() == [3, 4]
+        assert found.report["lines_unclear"] == 2
+    assert "2 lines (KM-H2, KMH-2) are not told apart" in caplog.text
+
+
 def test_stored_graphs_are_read_and_told_apart_but_for_the_order_of_atoms(folder):
     graphs = read_stored_graphs(folder / "drug_graph_feat.zip")
     one, other = graphs["100"], graphs["101"]
@@ -146,6 +158,20 @@ def test_means_ridge_and_the_nearest_line_know_what_they_can(screen):
     assert not twin.any() or found[0] == pytest.approx(known.value[twin][0])
 
 
+def test_trees_do_not_learn_from_a_mean_that_no_asked_pair_has(screen):
+    drugs = np.array([g.features.mean(axis=0) for g in screen.graphs])
+    for kind, means in (("mixed", 2), ("lines out", 1), ("drugs out", 1), ("both out", 0)):
+        split = split_pairs(screen, kind, 0.2, seed=0)
+        known = rows.KnownResponses(
+            *(x[split.train] for x in (screen.line, screen.drug, screen.value)),
+            screen.vectors,
+            drugs,
+        )
+        x, asked = rows.join_features(known, screen.line[split.test], screen.drug[split.test])
+        assert x.shape[1] == asked.shape[1] == GENES + drugs.shape[1] + means
+        assert (len(x), len(asked)) == (len(split.train), len(split.test))
+
+
 def test_means_and_ridge_alone_need_no_drug_graph(folder):
     (stored,) = folder.glob("*.zip")
     stored = stored.rename(folder / "elsewhere")
@@ -155,7 +181,7 @@ def test_means_and_ridge_alone_need_no_drug_graph(folder):
         found = run_task(task, str(folder))
     finally:
         stored.rename(folder / "drug_graph_feat.zip")
-    assert found.report["without_graph"] == 0 and found.report["drugs"] == DRUGS - 1
+    assert found.report["without_structure"] == 0 and found.report["drugs"] == DRUGS - 1
     assert found.table.set_index("method").loc["ridge", "within_drug"] > 0.8
 
 
@@ -317,3 +343,5 @@ def test_the_transfer_finds_a_planted_class_above_the_band_of_chance(pair, monke
     assert table.loc["transfer", "auroc"] > 0.8
     assert table.loc["logistic on bulk", "auroc"] > 0.8
     assert table.loc["class share", "auroc_high"] == 0.5
+    above = table["auroc"] > table["auroc_high"]
+    assert above["logistic on bulk"] and above["transfer"]

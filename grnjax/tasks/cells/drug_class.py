@@ -2,11 +2,12 @@
 
 SCAD's protocol (Zheng et al. 2023, Advanced Science 10:2204113): five folds of bulk and of single
 cells; the single cells of the other folds are seen without labels. One setting serves all drugs. As
-cells of a line share their label, the band of chance is that of labels permuted among lines.
+cells of a line share their label, the band of chance is that of labels permuted among lines, for
+the mean over folds: a fold of four lines has six ways to label them, and any may be the true one.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -27,7 +28,7 @@ from grnjax.data.drug_classes import (
 from grnjax.data.drug_screens import read_screen
 from grnjax.data.scad_folders import find_drugs, read_scad
 from grnjax.errors import ConfigError
-from grnjax.tasks.cells.study import CellPart, CellTask, Row
+from grnjax.tasks.cells.study import CellPart, CellTask, Kind, Row
 from grnjax.training.domain_transfer import (
     TransferData,
     TransferObjective,
@@ -55,7 +56,6 @@ class DrugClass(CellTask):
     """Tell sensitive from resistant single cells by labelled bulk samples."""
 
     SHOWN: ClassVar[dict[str, str]] = {"auroc": "AUROC", "auroc_high": "chance 95 %"}
-    REFERENCE: ClassVar[str] = "boosting on bulk"
 
     drugs: tuple[str, ...] = ("Sorafenib", "NVP-TAE684", "PLX4720", "Etoposide")
     """Drugs of a screen; a folder with bulk.h5ad and cells.h5ad, or of SCAD's form, has its own."""
@@ -96,43 +96,59 @@ class DrugClass(CellTask):
         return pairs, screen.report | {"single_cells": "constructed"}
 
     def list_parts(self, material: dict[int, list[DrugPair]]) -> list[CellPart]:
-        """Each seed, drug and fold; lines are whole in a fold of single cells."""
+        """Each seed and drug, with its folds; lines are whole in a fold of single cells."""
         return [
-            CellPart(f"{pair.drug}-{seed}-{fold}", pair.drug, seed, content)
+            CellPart(
+                f"{pair.drug}-{seed}", pair.drug, seed, draw_folds(pair, self.folds, seed=seed)
+            )
             for seed, pairs in material.items()
             for pair in pairs
-            for fold, content in enumerate(draw_folds(pair, self.folds, seed=seed))
         ]
 
     def list_rows(self, material, part: CellPart) -> list[Row]:
         """Chance, linear and boosted models of bulk, and the transfer with and without."""
-        fold: Fold = part.content
-        bulk, cells = self.scale_rows(fold)
-        x, y, asked = bulk[fold.bulk], fold.pair.labels[fold.bulk], cells[fold.test]
-        shape = (len(fold.test),)
+        shape = (sum(len(fold.test) for fold in part.content),)
 
-        def keep(name, predict) -> Row:
-            return Row(name, "baseline", lambda _: predict(x, y, asked, seed=part.seed), shape)
+        def keep(name: str, kind: Kind, predict: Callable) -> Row:
+            """The test cells of one fold after the other."""
 
-        found = [
-            Row("class share", "trivial", lambda _: np.full(shape, y.mean())),
-            Row(
-                "class means", "trivial", lambda _: asked @ (x[y == 1].mean(0) - x[y == 0].mean(0))
+            def predict_all(recorder: FitRecorder) -> np.ndarray:
+                found = [predict(recorder, *one) for one in enumerate(part.content)]
+                return np.concatenate(found)
+
+            return Row(name, kind, predict_all, shape)
+
+        def learn(name: str, kind: Kind, classify: Callable) -> Row:
+            """One that is fitted to bulk and asked for the cells."""
+
+            def predict(_, number: int, fold: Fold) -> np.ndarray:
+                bulk, cells = self.scale_rows(fold)
+                labels = fold.pair.labels[fold.bulk]
+                return classify(bulk[fold.bulk], labels, cells[fold.test], seed=part.seed)
+
+            return keep(name, kind, predict)
+
+        def transfer(name: str, kind: Kind, config: TransferTrainingConfig) -> Row:
+            def predict(recorder: FitRecorder, number: int, fold: Fold) -> np.ndarray:
+                bulk, cells = self.scale_rows(fold)
+                slug = f"{part.name}-{number}-{name.replace(', ', '-').replace(' ', '-')}"
+                asked = self.fit(recorder, fold, bulk, cells, config, slug, part.seed)
+                return asked(cells[fold.test])
+
+            return keep(name, kind, predict)
+
+        return [
+            learn("class share", "trivial", guess),
+            learn("class means", "trivial", classify_by_means),
+            learn("logistic on bulk", "baseline", classify_linearly),
+            learn("boosting on bulk", "baseline", classify_by_boosting),
+            transfer("transfer", "model", self.training),
+            transfer(
+                "transfer, not adapted",
+                "control",
+                dataclasses.replace(self.training, domain_weight=0.0),
             ),
-            keep("logistic on bulk", classify_linearly),
-            keep("boosting on bulk", classify_by_boosting),
         ]
-        plain = dataclasses.replace(self.training, domain_weight=0.0)
-        for name, config in (("transfer", self.training), ("transfer, not adapted", plain)):
-            kind = "model" if config is self.training else "control"
-            found.append(
-                Row(
-                    name,
-                    kind,
-                    lambda r, c=config, n=name: self.fit(r, part, bulk, cells, c, n)(asked),
-                )
-            )
-        return found
 
     def scale_rows(self, fold: Fold) -> tuple[np.ndarray, np.ndarray]:
         """Bulk and cells with the genes standardised on what training sees."""
@@ -148,14 +164,14 @@ class DrugClass(CellTask):
     def fit(
         self,
         recorder: FitRecorder,
-        part: CellPart,
+        fold: Fold,
         bulk: np.ndarray,
         cells: np.ndarray,
         config: TransferTrainingConfig,
         name: str,
+        seed: int,
     ) -> Callable[[np.ndarray], np.ndarray]:
         """The adversarial transfer of a fold: what gives the logits of rows."""
-        fold: Fold = part.content
         data = TransferData(
             source=jnp.asarray(bulk[fold.bulk]),
             labels=jnp.asarray(fold.pair.labels[fold.bulk], jnp.float32),
@@ -163,27 +179,32 @@ class DrugClass(CellTask):
             train=jnp.asarray(fold.seen),
         )
         objective = TransferObjective(config, -(-len(fold.seen) // config.batch_size))
-        slug = f"{part.name}-{name.replace(', ', '-').replace(' ', '-')}"
-        seed = derive_seed(part.seed, 43)
-        fitted = recorder.fit(make_trainer(objective), data, name=slug, seed=seed)
+        trainer = make_trainer(objective)
+        fitted = recorder.fit(trainer, data, name=name, seed=derive_seed(seed, 43))
         return lambda rows: np.asarray(jax.jit(objective.predict)(fitted.variables, rows))
 
     def judge(self, material, part: CellPart, predicted) -> pd.DataFrame:
-        """AUROC of the fold's test cells, and what labels permuted among lines reach."""
-        from sklearn.metrics import roc_auc_score
-
-        fold: Fold = part.content
-        labels, line = fold.pair.cell_labels[fold.test], fold.pair.line[fold.test]
-        lines, first, of_cell = np.unique(line, return_index=True, return_inverse=True)
-        rng = np.random.default_rng([part.seed, 47])
-        drawn = [
-            roc_auc_score(rng.permutation(labels[first])[of_cell], predicted)
-            for _ in range(PERMUTATIONS)
+        """AUROC of the test cells of each fold."""
+        folds = [
+            (fold.pair.cell_labels[fold.test], own) for fold, own in cut(part.content, predicted)
         ]
+        names = [f"{part.name}-{number}" for number in range(len(folds))]
+        return pd.DataFrame({"unit": names, "auroc": [rank_classes(*x) for x in folds]})
+
+    def describe(self, material, part: CellPart, predicted) -> dict[str, float]:
+        """Where 95 % of means over folds lie, whose labels are permuted among lines.
+
+        Lines trade labels within their fold, so that every fold keeps its classes.
+        """
+        rng, drawn = np.random.default_rng([part.seed, 47]), np.zeros(PERMUTATIONS)
+        for fold, own in cut(part.content, predicted):
+            labels, line = fold.pair.cell_labels[fold.test], fold.pair.line[fold.test]
+            _, first, of_cell = np.unique(line, return_index=True, return_inverse=True)
+            for place in range(PERMUTATIONS):
+                permuted = rng.permutation(labels[first])[of_cell]
+                drawn[place] += rank_classes(permuted, own) / len(part.content)
         low, high = np.percentile(drawn, [2.5, 97.5])
-        auroc = roc_auc_score(labels, predicted)
-        figures = {"auroc": [auroc], "auroc_low": [low], "auroc_high": [high]}
-        return pd.DataFrame({"unit": [part.name], **figures})
+        return {"auroc_low": float(low), "auroc_high": float(high)}
 
     def epochs(self) -> int:
         """Of a fit."""
@@ -221,6 +242,29 @@ def draw_folds(pair: DrugPair, count: int, *, seed: int) -> list[Fold]:
         seen, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
         found.append(Fold(pair, bulk[number], seen, test))
     return found
+
+
+def cut(folds: list[Fold], predicted: np.ndarray) -> Iterator[tuple[Fold, np.ndarray]]:
+    """Each fold with the predictions of its test cells."""
+    ends = np.cumsum([len(fold.test) for fold in folds])[:-1]
+    return zip(folds, np.split(predicted, ends), strict=True)
+
+
+def rank_classes(labels: np.ndarray, predicted: np.ndarray) -> float:
+    """AUROC."""
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(labels, predicted))
+
+
+def guess(x, y, asked, *, seed: int) -> np.ndarray:
+    """The share of sensitive samples for all."""
+    return np.full(len(asked), y.mean())
+
+
+def classify_by_means(x, y, asked, *, seed: int) -> np.ndarray:
+    """The projection on the difference of the classes' means."""
+    return asked @ (x[y == 1].mean(0) - x[y == 0].mean(0))
 
 
 def classify_linearly(x, y, asked, *, seed: int) -> np.ndarray:

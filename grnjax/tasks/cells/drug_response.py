@@ -7,12 +7,13 @@ drugs, both and tissues are held out as well.
 
 import dataclasses
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
 from grnjax.baselines import response_rows as rows
 from grnjax.config import Positive, Share
@@ -34,6 +35,12 @@ SplitKind = Literal["mixed", "lines out", "drugs out", "both out", "tissues out"
 Model = Literal["DeepCDR as published", "DeepCDR", "mean residual"]
 Control = Literal["shuffled lines", "constant"]
 PADDED = 100
+DEEPCDR: dict[str, Any] = {
+    "model": DeepCDRConfig(),
+    "batch_size": 64,
+    "learning_rate": 1e-3,
+    "weight_decay": 0.0,
+}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -55,7 +62,6 @@ class DrugResponse(CellTask):
         "within_line": "within line",
         "rmse": "RMSE",
     }
-    REFERENCE: ClassVar[str] = "drug mean + line mean"
 
     splits: tuple[SplitKind, ...] = ("mixed", "lines out")
     """What is held out: pairs at random, lines, drugs, both, or lines of whole tissues."""
@@ -66,19 +72,20 @@ class DrugResponse(CellTask):
     expression: Path | None = None
     """Table of lines x genes, where the folder has none or another is wanted."""
     vectors: str = "components"
-    """What stands for a line: components (principal ones of train lines), expression, or
-    FILE.h5ad:KEY with vectors of lines in .obsm, as grnjax embed and grnjax pretrain write them."""
+    """What stands for a line: components of expression, expression itself, or components of
+    FILE.h5ad:KEY, vectors of lines in .obsm as grnjax embed and grnjax pretrain write them."""
     components: Positive = 128
-    """How many, at most."""
+    """Principal components on train lines at most; none is scaled, so that a penalty weighs on the
+    small ones, whatever the vectors are."""
     models: tuple[Model, ...] = ("DeepCDR", "mean residual")
     """Models that are fitted; as published, padded atoms count. None with --task.models alone.
-    Then, and without trees, drugs need no graph."""
+    Then, and without trees, no drug graphs are made."""
     trees: bool = True
     """Whether random forest and gradient boosting are fitted."""
     controls: tuple[Control, ...] = ()
     """Mean residual again with lines that have each other's vectors, or all the same ones."""
     training: ResponseTrainingConfig = ResponseTrainingConfig()
-    """Of mean residual; DeepCDR has the published rate, and this batch size."""
+    """Of mean residual; DeepCDR reads expression at the published rate and batch size."""
     deepcdr_epochs: Positive = 100
     """Of DeepCDR at most."""
 
@@ -117,7 +124,7 @@ class DrugResponse(CellTask):
         """Means, the nearest line, ridge, trees, models, controls."""
         split: ResponseSplit = part.content
         seed, shape = part.seed, (len(split.test),)
-        vectors = self.prepare(material, split)
+        vectors = self.prepare(material, split, self.vectors != "expression")
         learned = np.concatenate([split.train, split.validation])
         known = rows.KnownResponses(
             material.line[learned],
@@ -167,13 +174,15 @@ class DrugResponse(CellTask):
             )
         return found
 
-    def prepare(self, material: DrugScreen, split: ResponseSplit) -> np.ndarray:
-        """The vectors of lines, standardised on train lines, or their principal components."""
+    def prepare(
+        self, material: DrugScreen, split: ResponseSplit, components: bool
+    ) -> Float[np.ndarray, "line feature"]:
+        """What stands for lines, standardised on the train lines, or components of that."""
         seen = np.unique(material.line[split.train])
         values = material.vectors.astype(np.float64)
         mean, spread = values[seen].mean(axis=0), values[seen].std(axis=0)
         values = (values - mean) / np.where(spread > 0, spread, np.inf)
-        if self.vectors == "components":
+        if components:
             _, _, axes = np.linalg.svd(values[seen], full_matrices=False)
             values = values @ axes[: self.components].T
             values /= values[seen].std(axis=0).mean()
@@ -193,13 +202,8 @@ class DrugResponse(CellTask):
         assert graphs is not None
         base = np.zeros(len(material.value), np.float32)
         if model.startswith("DeepCDR"):
-            config = dataclasses.replace(
-                config,
-                model=DeepCDRConfig(),
-                learning_rate=1e-3,
-                weight_decay=0.0,
-                epochs=self.deepcdr_epochs,
-            )
+            config = dataclasses.replace(config, **DEEPCDR, epochs=self.deepcdr_epochs)
+            vectors = self.prepare(material, split, False)
         elif not isinstance(config.model, MeanResidualConfig):
             raise ConfigError("--task.training.model is that of mean residual; leave it out.")
         else:

@@ -65,7 +65,6 @@ class Perturbation(CellTask):
         "pcc_delta_de": "PCC delta DE",
         "mse_de": "MSE DE",
     }
-    REFERENCE: ClassVar[str] = "mean shift"
 
     splits: tuple[PerturbationSplitKind, ...] = ("simulation",)
     """Kinds of split; `simulation` tests unseen genes and doubles."""

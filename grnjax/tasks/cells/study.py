@@ -16,7 +16,6 @@ import pandas as pd
 
 from grnjax.config import Seeds, Settings
 from grnjax.errors import ConfigError
-from grnjax.evaluation.report import paired_differences
 from grnjax.progress import logger
 from grnjax.training.recorder import FitRecorder
 
@@ -58,8 +57,6 @@ class CellTask(Settings):
     }
     SHOWN: ClassVar[dict[str, str]] = {}
     """Figures of the printed table and their headings; the first is the main one."""
-    REFERENCE: ClassVar[str] = ""
-    """The trivial row that others are compared with."""
 
     seeds: Seeds = (0, 1, 2)
     """Seeds of the splits and of what is fitted on them."""
@@ -108,12 +105,19 @@ class Found:
         return pd.DataFrame(self.rows)
 
 
-def run_task(task: CellTask, source: str, *, folder: Path | None = None) -> Found:
+def run_task(
+    task: CellTask,
+    source: str,
+    *,
+    folder: Path | None = None,
+    skip: Callable[[CellPart, Row], bool] = lambda part, row: False,
+) -> Found:
     """All rows of all parts, judged.
 
     Args:
         source: what the task reads.
         folder: run folder; fits and long computations in it are kept and gone on with.
+        skip: rows that are not asked for, as they are known.
 
     Raises:
         GrnjaxError: the source cannot be read or is too small, in one sentence.
@@ -122,7 +126,9 @@ def run_task(task: CellTask, source: str, *, folder: Path | None = None) -> Foun
     parts = task.list_parts(material)
     if not parts:
         raise ConfigError(f"{source}: no split of it is asked for; give --task.splits.")
-    rows_of = [task.list_rows(material, part) for part in parts]
+    rows_of = [
+        [row for row in task.list_rows(material, part) if not skip(part, row)] for part in parts
+    ]
     total, epochs = sum(map(len, rows_of)), task.epochs()
     rows, units = [], []
     with FitRecorder(folder, total, epochs, "rows") as recorder:
@@ -200,20 +206,3 @@ def bound_difference(
     drawn = rng.choice(difference, (RESAMPLES, len(difference))).mean(axis=1)
     low, high = np.percentile(drawn, [2.5, 97.5])
     return {"mean": float(difference.mean()), "low": float(low), "high": float(high)}
-
-
-def compare_rows(found: Found, reference: str, figure: str) -> dict[str, dict]:
-    """Each row's difference to the reference on each split, over the seeds that both have."""
-    compared: dict[str, dict] = {}
-    chosen = [row for row in found.rows if row["group"] == "all"]
-    keys = ("method", "draw", "seed", figure)
-    for split in dict.fromkeys(row["split"] for row in chosen):
-        own = [{key: row[key] for key in keys} for row in chosen if row["split"] == split]
-        names = dict.fromkeys(row["method"] for row in own)
-        if reference in names:
-            compared[split] = {
-                name: paired_differences(own, name, reference)[figure]
-                for name in names
-                if name != reference
-            }
-    return compared
