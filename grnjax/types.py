@@ -144,6 +144,20 @@ class GeneTable:
             self, expression=self.expression.take(order, axis=1), batches=batches
         )
 
+    def take(self, genes: Int[np.ndarray, " some"]) -> "GeneTable":
+        """The table of some genes, in this order; expression in memory."""
+        batches = self.batches
+        if batches is not None:
+            batches = dataclasses.replace(batches, as_measured=batches.as_measured[:, genes])
+        return dataclasses.replace(
+            self,
+            names=self.names[genes],
+            is_tf=self.is_tf[genes],
+            expression=self.in_memory[:, genes],
+            measured=self.measured[genes],
+            batches=batches,
+        )
+
     @property
     def tfs(self) -> Int32[np.ndarray, " tf"]:
         """Indices of the transcription factors, ascending."""

@@ -8,8 +8,8 @@ Prints:  one JSON line a case; docs/speed.md explains them
 drawn. The goal is 20,000 pairs a second in under 2 GiB. Both sides must count the same. Each has
 one thread, and what counts are seconds of CPU, which are steadier than those of the clock on a
 shared machine (`wall_s`). The peer counts a part of the pairs, and its time is scaled up. `ours`
-includes the logarithm of the counts and the copy to the host, in chunks of 20,000 pairs as a fit
-would take them; bins are made once, which the case `bins` times.
+includes the logarithm of the counts, the copy to the host, in chunks of 20,000 pairs as a fit would
+take them, and the bins, which are made once (`bins`).
 """
 
 import time
@@ -54,9 +54,9 @@ def main() -> None:
     apart = np.abs(first[:PEER_PAIRS] - images).max()
     if apart > 1e-5:
         raise RuntimeError(f"ours and the peer are {apart:.2g} apart")
-    time_ours, time_theirs = np.median(ours), np.median(theirs)
+    time_ours, time_theirs = np.median(ours) + to_bin, np.median(theirs)
     facts = {"genes": GENES, "cells": CELLS, "pairs": PAIRS, "rounds": ROUNDS}
-    facts |= {"pairs_a_second": round(PAIRS / time_ours), "wall_s": round(np.median(wall), 2)}
+    facts |= {"pairs_a_second": round(PAIRS / np.median(wall)), "wall_s": round(np.median(wall), 2)}
     facts |= {"apart": float(f"{apart:.2g}")}
     file.add("images", "s", time_ours, time_theirs, peak_mib(), **facts)
     file.add("bins", "s", to_bin, None, None, info=True)

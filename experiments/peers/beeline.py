@@ -2,9 +2,8 @@
 
 Run:     python -m experiments.peers.beeline
          python -m experiments.peers.beeline --sets Specific/mDC/TFs+500 --methods GNNLink --draws 0
-Cost:    see `seconds` and `mebibytes` in the rows; GNNLink and GNE under a minute a fit, GENELink
-         minutes, networks over images hours
-Expect:  mDC, standard split: GNNLink AUROC near .78, AP near .13; GENELink near .7, .12
+Cost:    see `cpu_seconds` and `peak_mib` in the rows; networks over images take hours
+Expect:  README.md of this folder; its table is made from the rows
 
 Validation pairs choose the epoch of every method. Methods see all genes of a set; one without
 expression stands as zeros.
@@ -69,7 +68,7 @@ def measure(results, where: dict, ground: Splits, split, row: str, method: Metho
         [(_, _, fit)] = ground.fit(Variant(method=method), [split], (0,), what)
         scores = fit.scores(split.test)
     more = {"seconds": round(usage.seconds, 1), "cpu_seconds": round(usage.cpu_seconds, 1)}
-    more |= {"mebibytes": round(usage.mebibytes or 0)}
+    more |= {"peak_mib": round(usage.peak_mib or 0)}
     epoch = getattr(getattr(fit, "result", None), "best_epoch", None)
     more |= {} if epoch is None else {"best_epoch": int(epoch)}
     results.add([{**ground.judge(row, split, 0, scores), **more}], **where)

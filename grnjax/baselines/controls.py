@@ -69,6 +69,14 @@ def label_rows(train: LabelMatrix) -> dict[str, Scores]:
     }
 
 
+def rate_rows(train: LabelMatrix) -> dict[str, Scores]:
+    """The rows that are counts of train labels and cost no more than a look at each pair."""
+    return {
+        "TF rate": tf_rate(train).astype(np.float32),
+        "degree product": degree_product(train).astype(np.float32),
+    }
+
+
 def scores_at(scores: Scores, pairs: LabelledPairs, tfs: np.ndarray) -> Float[np.ndarray, " pair"]:
     """The entries of a [tf, gene] score block at the given pairs."""
     return scores[places_of(pairs, tfs, scores.shape[1])]

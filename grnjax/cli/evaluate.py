@@ -11,7 +11,7 @@ from grnjax.data.score_files import read_pairs, read_scores
 from grnjax.errors import ConfigError
 from grnjax.progress import logger
 from grnjax.storage.files import encode_json, lock_run, open_run, write_atomic
-from grnjax.tasks.evaluation import Evaluation, evaluate
+from grnjax.tasks.evaluation import Evaluation, WeightKind, evaluate
 from grnjax.tasks.perturbation_evaluation import (
     PerturbationJudgeConfig,
     evaluate_by_perturbations,
@@ -53,6 +53,9 @@ class EvaluateCommand(Settings):
     weight_column: str | None = None
     """Heading of the weights in EDGES where it is not weight or importance; in an .h5ad or .zarr,
     the key of the network in .varp or .uns."""
+    weights: WeightKind = "auto"
+    """What the weights are: probabilities become logits for swap concordance, scores stay; auto:
+    probabilities if all lie in [0, 1]."""
     out: Path | None = None
     """Folder for evaluation.json."""
 
@@ -62,13 +65,14 @@ def run(args: list[str]) -> None:
     command = settings.parse(EvaluateCommand, args, program="grnjax evaluate")
     if command.perturbations is not None:
         return judge_by_perturbations(command)
-    edges, truth, train = read_inputs(command)
+    edges, truth, train, kind = read_inputs(command)
     found = evaluate(
         edges,
         truth,
         train=train,
         tfs=command.tfs,
         weight_column=command.weight_column,
+        weights=kind,
     )
     print(f"\n{found}")
     if found.beeline is None:
@@ -81,7 +85,9 @@ def run(args: list[str]) -> None:
 
 
 def read_inputs(command: EvaluateCommand):
-    """The network, the truth and the train pairs, as paths or, of numbered genes, as tables."""
+    """The network, the truth and the train pairs, as paths or, of numbered genes, as tables; and
+    what the weights of the network are.
+    """
     if command.pairs is None:
         if command.numbers is not None:
             raise ConfigError(
@@ -91,9 +97,13 @@ def read_inputs(command: EvaluateCommand):
             raise ConfigError(
                 "grnjax evaluate needs --truth NETWORK, labelled --pairs or --perturbations."
             )
-        return command.edges, command.truth, command.train
+        return command.edges, command.truth, command.train, command.weights
     pairs = read_pairs(command.pairs, command.numbers)
-    edges = read_scores(command.edges, pairs, command.pairs)
+    edges, may_be = read_scores(command.edges, pairs, command.pairs)
+    kind = command.weights
+    if kind == "auto":
+        kind = "probabilities" if may_be else "scores"
+        logger.info(f"{command.edges}: taken for {kind}; --weights says otherwise")
     if command.truth is None and "label" not in pairs:
         raise ConfigError(
             f"{command.pairs} has no labels, so nothing tells which pairs are true: give --truth."
@@ -102,7 +112,7 @@ def read_inputs(command: EvaluateCommand):
     train = command.train
     if train is not None and command.numbers is not None:
         train = read_pairs(train, command.numbers)
-    return edges, truth, train
+    return edges, truth, train, kind
 
 
 def judge_by_perturbations(command: EvaluateCommand) -> None:
@@ -132,6 +142,8 @@ def write_evaluation(command: EvaluateCommand, found: Evaluation) -> None:
     record = {"command": "evaluate", "inputs": digest_inputs(paths)}
     if command.weight_column is not None:
         record["weight_column"] = command.weight_column
+    if command.weights != "auto":
+        record["weights"] = command.weights
     seen = {} if found.seen is None else {"seen": found.seen}
     write_record(command, record, {"rows": found.rows, "beeline": found.beeline, **seen})
 

@@ -128,6 +128,7 @@ def run(args: list[str]) -> None:
     if command.by is not None:
         infer_by_group(run, command, samples, find_extras)
         return
+    network_inference.check_size(command, dataset.genes)
     extras = find_extras(dataset)
     if command.expression is None and "evidence" in method.READS:
         extras = dataclasses.replace(extras, evidence=[*extras.evidence, embedded.motifs])

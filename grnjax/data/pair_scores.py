@@ -29,7 +29,8 @@ def look_up_pairs(
     """A row a pair, in their order, with the columns of the edges that say how likely it is.
 
     A pair that the table leaves out has its score from the matrix of all, and its probability by
-    the calibration of the run; by a method that lists scores above 0, it has 0.
+    the calibration of the run, or as the score where that is a probability; by a method that lists
+    scores above 0, it has 0.
 
     Args:
         pairs: (TF, target) each.
@@ -74,4 +75,6 @@ def look_up_pairs(
             raw = logit(np.clip(scores.astype(float), 1e-7, 1 - 1e-7))
             probability = expit(calibration["slope"] * raw + calibration["offset"])
             found.loc[absent, "probability"] = probability
+        elif "probability" in found and edges["probability"].equals(edges["importance"]):
+            found.loc[absent, "probability"] = scores
     return found.reset_index()

@@ -55,8 +55,11 @@ def read_pairs(path: str | Path, numbers: str | Path | None = None) -> pd.DataFr
     return name_pairs(pairs, read_numbered_genes(Path(numbers), "gene"), path)
 
 
-def read_scores(path: str | Path, pairs: pd.DataFrame, source: str | Path) -> pd.DataFrame:
-    """The pairs with the scores of a file of numbers as their weights: tf, target, weight.
+def read_scores(
+    path: str | Path, pairs: pd.DataFrame, source: str | Path
+) -> tuple[pd.DataFrame, bool]:
+    """The pairs with the scores of a file of numbers as their weights: tf, target, weight; and
+    whether these may be probabilities, as all lie in [0, 1].
 
     Args:
         pairs: as `read_pairs` gives them, one a score and in the same order.
@@ -75,7 +78,9 @@ def read_scores(path: str | Path, pairs: pd.DataFrame, source: str | Path) -> pd
     if wrong:
         raise EdgeFormatError(f"{path}: {wrong:,} of {len(scores):,} scores are not finite.")
     # a program's weights count by their size, and a score below 0 means less than one above
-    return pairs[["tf", "target"]].assign(weight=scores - min(scores.min(initial=0), 0))
+    least, most = scores.min(initial=0), scores.max(initial=0)
+    table = pairs[["tf", "target"]].assign(weight=scores - min(least, 0))
+    return table, bool(least >= 0 and most <= 1)
 
 
 def read_numbers(path: Path) -> Float[np.ndarray, " score"]:
@@ -95,6 +100,8 @@ def read_numbers(path: Path) -> Float[np.ndarray, " score"]:
         if wrong is not None or len({len(row) for row in rows}) > 1:
             raise EdgeFormatError(f"{path}: not one number, or as many, in each row.")
         values = np.array(rows, np.float64)
+    if values.ndim == 2 and values.shape[1] > 1 and (values[:, 0] == np.arange(len(values))).all():
+        values = values[:, 1:]  # the index of a saved table
     if values.ndim == 2:
         values = values[:, min(OF_CLASS_1, values.shape[1] - 1)]
     if values.ndim != 1:

@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from grnjax.data.expression_bins import bin_genes
 from grnjax.methods.method import Problem
-from grnjax.methods.pair_models import PairScorer, put_features
+from grnjax.methods.pair_models import PairScorer, balance_pairs, put_features
 from grnjax.methods.profiles import ProfileMethod
 from grnjax.models.cnnc import CNNC, CNNCConfig
 from grnjax.models.pair_images import BINS
@@ -30,14 +30,12 @@ class PairImageMethod(ProfileMethod):
     takes all train pairs."""
 
     def choose_train(self, part: Part) -> LabelledPairs:
-        """The train pairs, without the negatives that are more than the positives."""
-        train = part.split.train
-        negatives = np.flatnonzero(train.labels == 0)
-        spare = len(negatives) - len(train.positives)
-        if not self.balance or spare <= 0:
-            return train
-        left_out = np.random.default_rng(part.seed).choice(negatives, spare, replace=False)
-        return train.take(np.setdiff1d(np.arange(len(train)), left_out))
+        """The train pairs, balanced."""
+        return balance_pairs(part) if self.balance else part.split.train
+
+    def weigh_negatives(self, part: Part) -> float:
+        """As a positive, where both are balanced."""
+        return 1.0 if self.balance else part.negative_weight
 
     def make_nodes(self, genes: GeneTable) -> Float[np.ndarray, "gene column"]:
         """What the network is given of each gene: bins of cells, below 0 where not measured."""

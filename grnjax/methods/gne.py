@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from grnjax.config import Positive, Rate
 from grnjax.errors import ConfigError
 from grnjax.methods.method import Problem
-from grnjax.methods.pair_models import PairInputConfig, PairScorer
+from grnjax.methods.pair_models import PairInputConfig, PairScorer, balance_pairs
 from grnjax.methods.profiles import ProfileMethod
 from grnjax.models.gne import GNE, GNEConfig
 from grnjax.training.losses import sum_over, weighted_mean
@@ -98,6 +98,8 @@ class GNEMethod(ProfileMethod):
     training: GNETraining = GNETraining(epochs=20, batch_size=256, learning_rate=5e-3, patience=3)
     inverse_ridge: Rate = 1.0
     """scikit-learn's C of the logistic regression."""
+    balance: bool = True
+    """Fit it to as many negatives as there are positives, as published; False takes all."""
 
     def make_module(self) -> GNE:
         """What makes vectors of genes."""
@@ -123,15 +125,17 @@ class GNEMethod(ProfileMethod):
         *,
         mesh: Mesh | None = None,
     ) -> Iterator["GNEScorer"]:
-        """Vectors of each part, and the regression of all its train labels on their products."""
+        """Vectors of each part, and the regression of its train labels on their products."""
         for part, fit in zip(
             parts, super().fit_all(problem, parts, recorder, mesh=mesh), strict=True
         ):
             joint, neighbours = fit.trainer.objective.model.apply(  # type: ignore[attr-defined]
                 fit.result.variables, fit.data.genes, train=False, method="encode"
             )
-            vectors, train = np.asarray(joint + neighbours), part.split.train
-            weights = np.where(train.labels > 0, 1, part.negative_weight)
+            vectors = np.asarray(joint + neighbours)
+            train = balance_pairs(part) if self.balance else part.split.train
+            weight = 1 if self.balance else part.negative_weight
+            weights = np.where(train.labels > 0, 1, weight)
             regression = LogisticRegression(C=self.inverse_ridge, max_iter=1_000)
             regression.fit(multiply(vectors, train), train.labels, weights)
             fields = {x.name: getattr(fit, x.name) for x in dataclasses.fields(fit)}

@@ -91,7 +91,7 @@ class GRNTransformerMethod(MethodConfig):
         del mesh  # the encoder is one fit, of one device
         genes = problem.dataset.genes
         varying = np.flatnonzero(find_varying(genes))
-        data = self.make_data(genes, varying)
+        data = self.make_data(genes.take(varying))
         trainer = make_trainer(AxialMaskingObjective(self.model, self.training))
         result = recorder.fit(trainer, data, name=parts[0].name, seed=problem.seed)
         parameters = result.variables["params"]
@@ -100,12 +100,11 @@ class GRNTransformerMethod(MethodConfig):
         for part in parts:
             yield self.fit_forest(part, features, problem.tfs)
 
-    def make_data(self, genes: GeneTable, varying: np.ndarray) -> MatrixData:
-        """Values of the genes that vary, which are 0, and the networks of these genes."""
-        expression = genes.expression[:, varying]
-        is_zero = expression == 0
-        networks = infer_networks(genes, varying, self.networks)
-        return MatrixData(standardise_nonzero(expression, is_zero), is_zero, networks)
+    def make_data(self, genes: GeneTable) -> MatrixData:
+        """Values of genes that vary, which are 0, and the networks of these genes."""
+        is_zero = np.asarray(genes.as_measured) == 0
+        networks = infer_networks(genes, self.networks)
+        return MatrixData(standardise_nonzero(genes.in_memory, is_zero), is_zero, networks)
 
     def fit_forest(
         self, part: Part, features: Float[np.ndarray, "tf gene feature"], tfs: np.ndarray
@@ -174,19 +173,13 @@ def standardise_nonzero(
 
 
 def infer_networks(
-    genes: GeneTable, varying: np.ndarray, names: Sequence[NetworkName]
+    genes: GeneTable, names: Sequence[NetworkName]
 ) -> Float[np.ndarray, "network gene gene"]:
     """Sizes of links between genes, 1 the largest of a network and 0 of a gene to itself."""
     from sklearn.covariance import LedoitWolf
 
-    one = dataclasses.replace(
-        genes,
-        names=genes.names[varying],
-        is_tf=np.ones(len(varying), bool),
-        expression=genes.expression[:, varying],
-        measured=genes.measured[varying],
-    )
-    every = np.arange(len(varying))
+    every = np.arange(len(genes.names))
+    one = dataclasses.replace(genes, is_tf=np.ones(len(every), bool))
 
     def find(name: NetworkName) -> np.ndarray:
         if name in ("pearson", "spearman"):
@@ -203,7 +196,7 @@ def infer_networks(
         network = np.array(find(name), np.float32)
         np.fill_diagonal(network, 0)
         found.append(network / max(network.max(), np.finfo(np.float32).tiny))
-    return np.stack(found) if found else np.zeros((1, len(varying), len(varying)), np.float32)
+    return np.stack(found) if found else np.zeros((1, len(every), len(every)), np.float32)
 
 
 def place_maps(maps, varying: np.ndarray, tfs: np.ndarray, genes: int):

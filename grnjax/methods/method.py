@@ -94,6 +94,10 @@ class Scorer:
         """More columns of ranked edges, or others in the place of theirs, in their order."""
         return {}
 
+    def importances(self, scores: Float[np.ndarray, "tf gene"]) -> Float[np.ndarray, "tf gene"]:
+        """Scores of all pairs on the scale of the importance that `columns` gives those listed."""
+        return scores
+
     def check_labels(self, dataset: Dataset) -> None:
         """Refuses known edges that are to judge the ranking and stand in what it was made from."""
 
@@ -141,6 +145,14 @@ class MethodConfig(Settings):
     """Whether it reads expression cell by cell; else moments, correlations and components do."""
     TRAINS_ON_ALL_PAIRS: ClassVar[bool] = False
     """Whether a fit takes all pairs at once, and none are left out for their number."""
+
+    FORM: ClassVar[str] = ""
+    """Which form the defaults are, where it is not the one that was published under the name."""
+
+    @classmethod
+    def title(cls) -> str:
+        """What it is called in a table beside other methods."""
+        return f"{cls.name()}, {cls.FORM}" if cls.FORM else cls.name()
 
     @classmethod
     def name(cls) -> str:

@@ -79,6 +79,10 @@ class PairMethod(MethodConfig):
         """The train pairs of a part that its fit takes; all of them unless a method says so."""
         return part.split.train
 
+    def weigh_negatives(self, part: Part) -> float:
+        """What a train negative counts: for those that were left out before, too."""
+        return part.negative_weight
+
     def add_to_inputs(self, inputs: ModelInputs, train: LabelledPairs) -> ModelInputs:
         """The inputs of one fit, to which a model may add what its own train pairs say."""
         if getattr(self.model, "topology", False):
@@ -142,6 +146,17 @@ class PairMethod(MethodConfig):
         for part, (result, data) in zip(parts, fits, strict=True):
             size = min(scored_size, SCORED_AT_ONCE)
             yield PairScorer(self, result, inputs_of(part), data, trainer, part.seed, size)
+
+
+def balance_pairs(part: Part) -> LabelledPairs:
+    """The train pairs without the negatives that are more than the positives, drawn once a fit."""
+    train = part.split.train
+    negatives = np.flatnonzero(train.labels == 0)
+    spare = len(negatives) - len(train.positives)
+    if spare <= 0:
+        return train
+    left_out = np.random.default_rng(part.seed).choice(negatives, spare, replace=False)
+    return train.take(np.setdiff1d(np.arange(len(train)), left_out))
 
 
 def make_method_trainer(method: PairMethod, mesh: Mesh | None) -> Trainer:

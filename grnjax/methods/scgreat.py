@@ -7,6 +7,8 @@ import dataclasses
 from typing import ClassVar
 
 from grnjax.errors import ConfigError
+from grnjax.foundation.encoder_config import SetEncoderConfig
+from grnjax.methods.frozen_vectors import add_vectors, is_model, name_file
 from grnjax.methods.method import Problem
 from grnjax.methods.profiles import ProfileMethod
 from grnjax.models.scgreat import ScGREAT, ScGREATConfig
@@ -17,12 +19,14 @@ from grnjax.training.scheduled import ScheduledConfig
 class ScGREATMethod(ProfileMethod):
     """scGREAT with its published settings, except that validation pairs choose the epoch.
 
-    Without --data.embedding a token is made of the profile alone.
+    Without `embedding` a token is made of the profile alone.
     """
 
     PAPER: ClassVar[str] = "Wang et al. 2024, iScience 27(4), 109352"
-    READS: ClassVar[frozenset[str]] = frozenset({"labels", "expression", "embedding"})
 
+    embedding: str | None = None
+    """Vectors of what is written of each gene: a table, as --data.embedding takes it; published
+    were those of a biomedical language model, 768 numbers each."""
     model: ScGREATConfig = ScGREATConfig()
     training: ScheduledConfig = ScheduledConfig(
         epochs=80,
@@ -39,11 +43,29 @@ class ScGREATMethod(ProfileMethod):
         """The transformer over the tokens of both genes."""
         return ScGREAT(self.model)
 
-    def check(self, problem: Problem) -> None:
-        super().check(problem)
-        given = problem.embedding
-        if given is not None and given.shape[1] != self.model.width:
+    def files(self) -> dict[str, str | None]:
+        """The table."""
+        return {"embedding": name_file(self.embedding)}
+
+    def prepare(self, problem: Problem) -> Problem:
+        """The problem with the vectors.
+
+        Raises:
+            ConfigError: they have another width than tokens, or are no table.
+        """
+        if self.embedding is None:
+            return problem
+        if is_model(self.embedding):
             raise ConfigError(
-                f"--data.embedding has vectors of {given.shape[1]} numbers, which are added to "
-                f"tokens of {self.model.width}; give --method.model.width {given.shape[1]}."
+                f"--method.embedding {self.embedding}: scGREAT takes vectors of texts, and this is "
+                "a folder; give a table of genes and numbers."
             )
+        found = add_vectors(problem, self.embedding, SetEncoderConfig())
+        assert found.embedding is not None
+        width = found.embedding.shape[1]
+        if width != self.model.width:
+            raise ConfigError(
+                f"--method.embedding has vectors of {width} numbers, which are added to tokens of "
+                f"{self.model.width}; give --method.model.width {width}."
+            )
+        return found

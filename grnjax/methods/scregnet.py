@@ -53,6 +53,7 @@ class ScRegNetMethod(PairMethod):
     """scRegNet; by default the interacting form (`models.scregnet.faithful` is the published)."""
 
     PAPER: ClassVar[str] = "Kommu, Wang, Wang and Wang 2025, bioRxiv 2024.12.16.628715"
+    FORM: ClassVar[str] = "interacting form"
     READS: ClassVar[frozenset[str]] = frozenset({"labels", "expression", "embedding"})
 
     model: ScRegNetConfig = ScRegNetConfig()

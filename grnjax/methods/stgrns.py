@@ -53,6 +53,11 @@ class STGRNSMethod(ProfileMethod):
                 f"--method.model.window {window}: the set has {len(genes.expression):,} cells, and "
                 "a window must be full; give more cells, or a smaller window."
             )
+        if genes.in_memory.min(initial=0) < 0:
+            raise ConfigError(
+                "STGRNS takes logs of expression, and some of it is below 0: give values that are "
+                "neither centred nor scaled, and no batches."
+            )
         if self.order == "pseudotime" and (genes.cells is None or PSEUDOTIME not in genes.cells):
             raise ConfigError(
                 "--method.order pseudotime: nothing is known of the cells under `pseudotime`; add "
@@ -61,7 +66,7 @@ class STGRNSMethod(ProfileMethod):
 
     def make_nodes(self, genes: GeneTable) -> Float[np.ndarray, "gene cell"]:
         """log10(x + 0.01) in the order of the cells; zeros for a gene without expression."""
-        logs = np.log10(np.maximum(genes.expression, 0) + OFFSET)[order_cells(genes, self.order)]
+        logs = np.log10(genes.in_memory + OFFSET)[order_cells(genes, self.order)]
         return np.where(genes.measured[:, None], logs.T, 0).astype(np.float32)
 
 

@@ -11,7 +11,8 @@ from grnjax.types import shapes
 class EncoderLayer(nn.Module):
     """Self-attention and a network of two layers, each added to its input and then normalised.
 
-    Vaswani et al. 2017, section 3, with ReLU, as PyTorch's layer is by default.
+    Vaswani et al. 2017, section 3, with ReLU and dropout of attention weights, as PyTorch's layer
+    is by default.
     """
 
     heads: int
@@ -23,7 +24,9 @@ class EncoderLayer(nn.Module):
     def __call__(
         self, x: Float[Array, "pair token dim"], *, train: bool
     ) -> Float[Array, "pair token dim"]:
-        attention = nn.MultiHeadDotProductAttention(self.heads, name="attention")
+        attention = nn.MultiHeadDotProductAttention(
+            self.heads, dropout_rate=self.dropout, deterministic=not train, name="attention"
+        )
         drop = Dropout(self.dropout)
         x = nn.LayerNorm(epsilon=1e-5, name="norm_0")(x + drop(attention(x), train=train))
         hidden = nn.relu(nn.Dense(self.feed_forward, name="feed_forward_0")(x))

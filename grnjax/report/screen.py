@@ -97,8 +97,11 @@ def tell_grounds(contents: Contents) -> str:
             f"{len(compendium['cell_types']):,} other cell types, and motifs"
         )
     if contents.learned and contents.edges is not None:
-        known = contents.edges[contents.edges["status"] == "known"]
-        told.append(f"labels: {len(known):,} known edges of {known['tf'].nunique():,} TFs")
+        listed = contents.edges.loc[contents.edges["status"] == "known", "tf"]
+        data = contents.record.get("data") or {}  # a cut table does not list all of them
+        known = (data.get("edges") or {}).get("kept", len(listed))
+        tfs = data.get("tfs_with_targets", listed.nunique())
+        told.append(f"labels: {known:,} known edges of {tfs:,} TFs")
     elif not told:
         inputs = contents.record.get("inputs") or {}
         own = [key.removeprefix("method/") for key in inputs if key.startswith("method/")]

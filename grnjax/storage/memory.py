@@ -50,33 +50,33 @@ def find_total() -> int:
 
 
 class Usage:
-    """Seconds by the clock and of the CPU, and MiB at the peak beyond what was held, of a block.
+    """Seconds by the clock and of the CPU, and MiB that the process held at most, of a block.
 
-    Memory is None where the system does not tell, as only Linux does.
+    Memory is None where the system does not tell, as only Linux does. What earlier blocks have left
+    in the process counts, so that a block that follows them looks no cheaper than it is.
     """
 
     seconds: float
     cpu_seconds: float
-    mebibytes: float | None
-    before: float | None
+    peak_mib: float | None
 
     def __enter__(self) -> "Usage":
         try:
             Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-            self.before = read_status("VmRSS")
+            self.peak_mib = 0.0
         except OSError:
-            self.before = None
+            self.peak_mib = None
         self.begun = time.perf_counter(), time.process_time()
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.seconds = time.perf_counter() - self.begun[0]
         self.cpu_seconds = time.process_time() - self.begun[1]
-        self.mebibytes = None if self.before is None else read_status("VmHWM") - self.before
+        self.peak_mib = None if self.peak_mib is None else read_status("VmHWM")
 
 
 def read_status(key: str) -> float:
-    """A figure of this process in MiB, such as its memory now (VmRSS) and at its peak (VmHWM)."""
+    """A figure of this process in MiB, such as its memory at the peak (VmHWM)."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(float(line.split()[1]) for line in lines if line.startswith(f"{key}:")) / 1024
 

@@ -14,7 +14,7 @@ from jax.sharding import Mesh
 from grnjax.config import Positive, Settings, parse
 from grnjax.data.candidates import list_split_tfs
 from grnjax.data.expression import DataConfig
-from grnjax.errors import ConfigError, GeneMismatchError
+from grnjax.errors import ConfigError, GeneMismatchError, NonFiniteError
 from grnjax.evaluation.report import COLUMNS, format_table, summarise
 from grnjax.evaluation.splits import SplitKind, check_split
 from grnjax.methods.method import MethodConfig, make_method
@@ -37,7 +37,7 @@ EVERY = "all"
 SHOWN = {
     name: COLUMNS[name] for name in ("auroc", "average_precision", "within_tf_auroc", "swap_micro")
 }
-SHOWN |= {"seconds": "seconds", "cpu_seconds": "CPU s", "mebibytes": "MiB"}
+SHOWN |= {"seconds": "seconds", "cpu_seconds": "CPU s", "peak_mib": "peak MiB"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -152,7 +152,7 @@ def compare(
             try:
                 for row in found:
                     keep(row)
-            except (ConfigError, GeneMismatchError) as error:
+            except (ConfigError, GeneMismatchError, NonFiniteError) as error:
                 if EVERY not in config.methods:
                     raise
                 left_out[name] = str(error)
@@ -192,13 +192,14 @@ def fit_rows(
 ) -> Iterator[dict]:
     """The rows of a method that are not there yet, each with what its fit took.
 
-    What is made once for all draws counts with the first of them.
+    What is made once for all draws counts with the first of them: a mean over draws is what a draw
+    of so many costs.
     """
-    name, genes = method.name(), len(dataset.genes.names)
+    name, genes = method.title(), len(dataset.genes.names)
     wanted = {split.draw for split in splits if not is_measured(rows, name, split.draw)}
     if not wanted:
         return
-    config, place = LinkPredictionConfig(method=method), folder / name
+    config, place = LinkPredictionConfig(method=method), folder / method.name()
     with Usage() as spent:
         extras = make_extras(method)
         problems = build_problems(dataset, splits, config, folder=place, **vars(extras))
@@ -221,7 +222,7 @@ def fit_rows(
             row = judge_split(request.split, genes, name, 0, scores)
             row["seconds"] = usage.seconds + spent.seconds
             row["cpu_seconds"] = usage.cpu_seconds + spent.cpu_seconds
-            row["mebibytes"] = usage.mebibytes
+            row["peak_mib"] = usage.peak_mib
             spent.seconds = spent.cpu_seconds = 0
             yield row
 

@@ -123,6 +123,8 @@ def infer(
         species=species,
         reads_cells=(by, batch, donor) != (None, None, None),
     )
+    if by is None:
+        network_inference.check_size(config, dataset.genes)
     samples = tell_apart(dataset, judged, batch, donor, "expression")
     dataset, judged, donors = samples.dataset, samples.judged, samples.donors
 

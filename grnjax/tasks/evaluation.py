@@ -4,6 +4,7 @@ import dataclasses
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,9 @@ from grnjax.tasks.ranked_network import RankedNetwork
 from grnjax.types import LabelledPairs
 
 SUBMITTED = "this network"
+
+
+WeightKind = Literal["auto", "probabilities", "scores"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -57,6 +61,7 @@ def evaluate(
     train: pd.DataFrame | str | Path | None = None,
     tfs: Iterable[str] | str | Path | None = None,
     weight_column: str | None = None,
+    weights: WeightKind = "auto",
 ) -> Evaluation:
     """How well a ranked network finds true edges, beside the trivial rows of its train pairs.
 
@@ -75,6 +80,7 @@ def evaluate(
             the trivial rows.
         tfs: names or a file; the TFs whose pairs are candidates, where not those of the truth.
         weight_column: heading of the weights of `edges`, or the key of its network in AnnData.
+        weights: what they are; auto: probabilities if all lie in [0, 1].
 
     Raises:
         ConfigError: nothing ranks the edges.
@@ -97,7 +103,7 @@ def evaluate(
     true = read_like(predicted, truth, "truth")
     known = None if train is None else read_like(true, train, "train")
     candidates = candidates_of_truth(true, known, tfs)
-    rows = [judge(SUBMITTED, candidates, look_up(predicted, candidates, source))]
+    rows = [judge(SUBMITTED, candidates, look_up(predicted, candidates, source, weights))]
     say_edges(predicted)
     say_edges(true)
     named = str(truth) if isinstance(truth, (str, Path)) else "truth"
@@ -199,11 +205,16 @@ def candidates_of_truth(
     return candidates.reset_index(drop=True)
 
 
-def look_up(predicted: pd.DataFrame, candidates: pd.DataFrame, source: str) -> np.ndarray:
+def look_up(
+    predicted: pd.DataFrame, candidates: pd.DataFrame, source: str, kind: WeightKind = "auto"
+) -> np.ndarray:
     """The absolute weight of each candidate; 0, the last place, where the network has none.
 
-    Weights that all lie in [0, 1] count as probabilities and are turned into logits: ranks stay,
-    and swap concordance, which adds and subtracts scores, becomes that of the model behind them.
+    Probabilities are turned into logits: ranks stay, and swap concordance, which adds and subtracts
+    scores, becomes that of the model behind them.
+
+    Raises:
+        ConfigError: they are called probabilities, and some are above 1.
     """
     weights = predicted.set_index(["tf", "target"])["weight"].abs()
     found = weights.reindex(pd.MultiIndex.from_frame(candidates[["tf", "target"]])).to_numpy()
@@ -223,7 +234,13 @@ def look_up(predicted: pd.DataFrame, candidates: pd.DataFrame, source: str) -> n
     if missing.any():
         logger.warning("%s: %d of %d candidates are not ranked", source, missing.sum(), len(found))
     scores = np.where(missing, 0.0, found)
-    return to_logits(scores) if scores.max() <= 1 else scores
+    if kind == "probabilities" and scores.max() > 1:
+        raise ConfigError(
+            f"{source}: weights reach {scores.max():.3g}, so they are no probabilities; give "
+            "--weights scores."
+        )
+    is_probability = kind == "probabilities" or (kind == "auto" and scores.max() <= 1)
+    return to_logits(scores) if is_probability else scores
 
 
 def trivial_scores(known: pd.DataFrame, candidates: pd.DataFrame) -> dict[str, np.ndarray]:

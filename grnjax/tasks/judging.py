@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from grnjax.baselines.controls import scores_at, trivial_rows
+from grnjax.baselines.controls import rate_rows, scores_at, trivial_rows
 from grnjax.data.candidates import has_known_targets
+from grnjax.data.label_matrix import label_matrix
 from grnjax.evaluation.bootstrap import bootstrap_over_tfs
 from grnjax.evaluation.metrics import evaluate_pairs
 from grnjax.evaluation.negatives import match_negatives
@@ -58,23 +59,25 @@ def trivial_out_of_fold(
     dataset: Dataset, candidates: LabelledPairs, folds: Sequence[Fold]
 ) -> dict[str, np.ndarray]:
     """Out-of-fold scores [candidate] of the trivial rows, fitted where the first repeat is."""
-    if len(candidates) > MOST_TRIVIAL_CANDIDATES:
+    are_many = len(candidates) > MOST_TRIVIAL_CANDIDATES
+    if are_many:
         logger.warning(
-            "%d candidates: the trivial rows are left out above %d",
-            len(candidates),
-            MOST_TRIVIAL_CANDIDATES,
+            f"{len(candidates):,} candidates: of trivial rows, base rates alone above "
+            f"{MOST_TRIVIAL_CANDIDATES:,}"
         )
-        return {}
     scores: dict[str, np.ndarray] = {}
+    genes = dataset.genes
     for fold in folds:
         if fold.repeat == 0:
-            blocks = trivial_rows(
-                dataset.genes, fold.part.split.train, fold.part.split.validation, dataset.genes.tfs
-            )
+            split = fold.part.split
+            if are_many:
+                blocks = rate_rows(label_matrix(split.train, genes.tfs, len(genes.names)))
+            else:
+                blocks = trivial_rows(genes, split.train, split.validation, genes.tfs)
             hidden = candidates.take(fold.held_out)
             for name, block in blocks.items():
-                column = scores.setdefault(name, np.empty(len(candidates)))
-                column[fold.held_out] = scores_at(block, hidden, dataset.genes.tfs)
+                column = scores.setdefault(name, np.empty(len(candidates), block.dtype))
+                column[fold.held_out] = scores_at(block, hidden, genes.tfs)
     return scores
 
 

@@ -119,9 +119,8 @@ def infer(
     )
     method.check(problem)
     tell_few_cells(method, dataset.genes)
-    learns = "labels" in method.READS
-    tell_size(method, dataset, config.repeats * config.folds if learns else 1)
-    if not learns:
+    tell_size(config, dataset.genes)
+    if "labels" not in method.READS:
         return rank_by_expression(method, problem, judged, config)
     candidates = list_candidates(dataset)
     negatives = len(dataset.known) - len(dataset.known.positives)
@@ -228,19 +227,36 @@ def rank_by_expression(
         rows=rows,
         tables=fit.tables(),
         report=fit.report(),
-        every_score=name_scores(problem.dataset.genes, scores) if cut else None,
+        every_score=name_scores(problem.dataset.genes, fit.importances(scores)) if cut else None,
     )
 
 
-def tell_size(method: MethodConfig, dataset: Dataset, fits: int) -> None:
+def count_fits(config: InferenceConfig) -> int:
+    """Fits of a run; one of a method that learns from no known edge."""
+    return config.repeats * config.folds if "labels" in config.method.READS else 1
+
+
+def check_size(config: InferenceConfig, genes: GeneTable) -> Cost | None:
+    """What a run will take, where the method says it, before evidence is read.
+
+    Raises:
+        ConfigError: more memory than there is.
+    """
+    fits = count_fits(config)
+    cost = config.method.estimate(len(genes.tfs), len(genes.names), len(genes.expression), fits)
+    if cost is not None:
+        refuse_too_large(config.method, genes, fits, cost)
+    return cost
+
+
+def tell_size(config: InferenceConfig, genes: GeneTable) -> None:
     """Says before the start how many pairs there are, and about what they will take.
 
     Raises:
         ConfigError: more memory than there is.
     """
-    genes = dataset.genes
-    tfs, targets, cells = len(genes.tfs), len(genes.names), len(genes.expression)
-    cost = method.estimate(tfs, targets, cells, fits)
+    cost, method, fits = check_size(config, genes), config.method, count_fits(config)
+    tfs, targets = len(genes.tfs), len(genes.names)
     about = ""
     if cost is not None:
         about = f"; about {describe_time(cost.seconds)} and {cost.bytes / 1e9:.1f} GB on two cores"
@@ -248,8 +264,6 @@ def tell_size(method: MethodConfig, dataset: Dataset, fits: int) -> None:
         f"{tfs * targets - tfs:,} candidate pairs ({tfs:,} TFs x {targets:,} genes), {fits:,} "
         f"fit{'s' * (fits > 1)} by {method.name()}{about}"
     )
-    if cost is not None:
-        refuse_too_large(method, genes, fits, cost)
 
 
 def refuse_too_large(method: MethodConfig, genes: GeneTable, fits: int, cost: Cost) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from grnjax.progress import ProgressBar, logger
 from grnjax.storage.checkpoints import CheckpointStore
 from grnjax.storage.files import JsonLines, read_json_lines, read_run_digest, write_atomic
-from grnjax.training.cluster import is_first
+from grnjax.training.cluster import agree, is_first
 from grnjax.training.keeper import FitResult, Keeper
 from grnjax.training.loop import Trainer, fit
 from grnjax.training.objective import PyTree
@@ -102,7 +102,9 @@ class FitRecorder:
             describe: its lines for metrics.jsonl, each with its `epoch`.
         """
         store = self.open_store(name)
-        restored = store.latest(form()) if store is not None and store.folder.exists() else None
+        # processes see a shared folder at different times, and reading is for all of them or none
+        there = store is not None and agree(store.folder.exists())
+        restored = store.latest(form()) if store is not None and there else None
         if restored is not None:
             logger.info("%s: read back", name)
             result = restored.state

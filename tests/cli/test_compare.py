@@ -50,7 +50,7 @@ def test_all_methods_make_one_table_with_their_costs_and_a_run_resumes(
     [before], [after] = (
         [x for x in found if (x["method"], x["draw"]) == ("GNNLink", 1)] for found in (rows, again)
     )
-    costs = {"seconds", "cpu_seconds", "mebibytes"}
+    costs = {"seconds", "cpu_seconds", "peak_mib"}
     assert {k: before[k] for k in before.keys() - costs} == {
         k: after[k] for k in after.keys() - costs
     }

@@ -47,6 +47,34 @@ def test_scores_of_numbered_pairs_are_judged_by_their_labels(name, shape, scored
     assert row["average_precision"] == pytest.approx(average_precision_score(test["Label"], scores))
 
 
+def test_scores_that_span_less_than_one_are_no_probabilities(scored, cli, tmp_path):
+    """A sum of a TF's and a target's number has a swap concordance of one half on any scale."""
+    folder, test, _ = scored
+    rng = np.random.default_rng(0)
+    of_gene = rng.normal(size=test[["TF", "Target"]].to_numpy().max() + 1)
+    total = of_gene[test["TF"]] + of_gene[::-1][test["Target"]]
+    words = ["--pairs", folder / "Test_set.csv", "--numbers", folder / "Target.csv"]
+    swaps = []
+    for scale in (1, 0.01):
+        path = save(tmp_path, f"y{scale}.npy", total * scale)
+        assert cli("evaluate", path, *words, "--out", tmp_path / f"out{scale}").status == 0
+        found = json.loads((tmp_path / f"out{scale}/evaluation.json").read_text())
+        swaps.append(found["rows"][0]["swap_micro"])
+    assert swaps == [0.5, 0.5]
+    outcome = cli("evaluate", tmp_path / "y1.npy", *words, "--weights", "probabilities")
+    assert outcome.status == 2 and "so they are no probabilities" in outcome.err
+
+
+def test_a_saved_table_has_an_index_before_its_classes(scored, cli, tmp_path):
+    folder, test, scores = scored
+    pd.DataFrame({"no": -scores, "yes": scores}).to_csv(tmp_path / "y.csv")
+    words = ["--pairs", folder / "Test_set.csv", "--numbers", folder / "Target.csv"]
+    outcome = cli("evaluate", tmp_path / "y.csv", *words, "--out", tmp_path / "out")
+    assert outcome.status == 0, outcome.err
+    row = json.loads((tmp_path / "out/evaluation.json").read_text())["rows"][0]
+    assert row["auroc"] == pytest.approx(roc_auc_score(test["Label"], scores))
+
+
 def test_trivial_rows_stand_beside_with_the_train_pairs(scored, cli, tmp_path):
     folder, _, scores = scored
     path = save(tmp_path, "y.npy", scores)

@@ -17,7 +17,7 @@ RESULTS += ("converted.tsv", "hits.tsv", "rows.tsv", "units.tsv", "page.html", "
 RESULTS += tuple(f"regulons.{suffix}" for suffix in ("gmt", "json", "csv", "tsv"))
 RECORDS = ("run.json", "active.json", "hits.tsv.json")
 UNLIKE = ("seconds", "outputs", "digest")  # of run.json, from run to run
-SPENT = ("seconds", "cpu_seconds", "mebibytes")  # of the rows of a comparison
+SPENT = ("seconds", "cpu_seconds", "peak_mib")  # of the rows of a comparison
 
 
 def read_results(folder: Path) -> dict:

@@ -14,7 +14,7 @@ from grnjax.data.tf_lists import find_own_list
 from grnjax.errors import ConfigError
 from grnjax.methods.method import make_method
 from grnjax.tasks.door import infer
-from grnjax.tasks.network_inference import tell_size
+from grnjax.tasks.network_inference import InferenceConfig, tell_size
 
 
 @pytest.fixture
@@ -49,8 +49,9 @@ def test_the_sign_of_the_correlation_stands_beside_each_edge(cells, tmp_path):
 def test_a_run_says_first_how_many_pairs_there_are_and_what_they_take(dataset, monkeypatch):
     lines = []
     monkeypatch.setattr(progress.logger, "info", lines.append)
-    tell_size(make_method("kernel-factor"), dataset, 25)
-    tell_size(make_method("pearson"), dataset, 1)
+    for method in ("kernel-factor", "pearson"):
+        config = InferenceConfig(method=make_method(method), repeats=5, folds=5)
+        tell_size(config, dataset.genes)
     pairs = f"{len(list_candidates(dataset)):,} candidate pairs ({len(dataset.genes.tfs)} TFs x "
     assert all(line.startswith(pairs) for line in lines)
     assert "25 fits by kernel-factor; " in lines[0] and " GB on two cores" in lines[0]
@@ -59,17 +60,18 @@ def test_a_run_says_first_how_many_pairs_there_are_and_what_they_take(dataset, m
 
 def test_a_run_that_does_not_fit_is_refused_with_the_list_that_would(dataset, monkeypatch):
     method, tfs = make_method("kernel-factor"), len(dataset.genes.tfs)
+    config = InferenceConfig(method=method, repeats=5, folds=5)
     sizes = len(dataset.genes.names), len(dataset.genes.expression), 25
     room = method.estimate(tfs - 1, *sizes).bytes
     monkeypatch.setattr("grnjax.tasks.network_inference.find_held", lambda: 10)
     monkeypatch.setattr("grnjax.tasks.network_inference.find_free", lambda: room - 10)
     with pytest.raises(ConfigError, match=f"give a list of at most {tfs - 1} TFs \\(--tfs\\)"):
-        tell_size(method, dataset, 25)
+        tell_size(config, dataset.genes)
     monkeypatch.setattr("grnjax.tasks.network_inference.find_free", lambda: 2 * room)
-    tell_size(method, dataset, 25)
+    tell_size(config, dataset.genes)
     monkeypatch.setattr("grnjax.tasks.network_inference.find_free", lambda: 1)
     with pytest.raises(ConfigError, match="give fewer genes or cells, or more memory"):
-        tell_size(method, dataset, 25)
+        tell_size(config, dataset.genes)
 
 
 def test_a_log_that_is_no_terminal_gets_lines_while_nothing_is_done(monkeypatch):

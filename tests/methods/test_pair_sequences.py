@@ -142,7 +142,42 @@ def test_what_cannot_be_is_said(method, complaint, problem):
         method.check(few)
 
 
-def test_vectors_of_another_width_are_refused(problem):
-    vectors = np.ones((len(problem.dataset.genes.names), 5), np.float32)
+def test_vectors_of_texts_are_a_table_of_its_own(problem, tmp_path):
+    names = problem.dataset.genes.names
+    np.savez(tmp_path / "text.npz", genes=names[1:], embedding=np.ones((len(names) - 1, 5)))
     with pytest.raises(ConfigError, match="vectors of 5 numbers, which are added to tokens of 768"):
-        ScGREATMethod().check(dataclasses.replace(problem, embedding=vectors))
+        ScGREATMethod(embedding=str(tmp_path / "text.npz")).prepare(problem)
+    with pytest.raises(ConfigError, match="takes vectors of texts, and this is a folder"):
+        ScGREATMethod(embedding=str(tmp_path)).prepare(problem)
+    model = ScGREATConfig(width=5, heads=1)
+    found = ScGREATMethod(model=model, embedding=str(tmp_path / "text.npz")).prepare(problem)
+    assert found.embedding.shape == (len(names), 5) and not found.embedding[0].any()
+
+
+def test_stgrns_refuses_values_that_have_no_log(problem):
+    genes = problem.dataset.genes
+    centred = dataclasses.replace(genes, expression=genes.expression - 1)
+    centred = dataclasses.replace(problem.dataset, genes=centred)
+    with pytest.raises(ConfigError, match="some of it is below 0"):
+        STGRNSMethod(model=STGRNSConfig(window=10)).check(
+            dataclasses.replace(problem, dataset=centred)
+        )
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_attention_weights_drop_out_while_training_alone(dropout):
+    layer, x = EncoderLayer(2, 8, dropout), jax.random.normal(jax.random.key(0), (3, 4, 6))
+    variables = layer.init(jax.random.key(1), x, train=False)
+
+    def attend(train, key):
+        _, found = layer.apply(
+            variables,
+            x,
+            train=train,
+            rngs={"dropout": jax.random.key(key)},
+            capture_intermediates=True,
+        )
+        return found["intermediates"]["attention"]["__call__"][0]
+
+    np.testing.assert_array_equal(attend(False, 2), attend(False, 3))
+    assert (dropout > 0) == bool(np.any(attend(True, 2) != attend(True, 3)))

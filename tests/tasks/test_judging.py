@@ -65,12 +65,17 @@ def test_trivial_rows_are_fitted_where_the_first_repeat_is(dataset, candidates, 
         np.testing.assert_array_equal(scores, of_first[name])
 
 
-def test_above_a_size_the_trivial_rows_are_left_out_and_it_is_said(
-    dataset, candidates, monkeypatch, caplog
+def test_above_a_size_base_rates_alone_are_left_and_it_is_said(
+    dataset, candidates, folds, monkeypatch, caplog
 ):
+    whole = judging.trivial_out_of_fold(dataset, candidates, folds)
     monkeypatch.setattr(judging, "MOST_TRIVIAL_CANDIDATES", 100)
-    assert judging.trivial_out_of_fold(dataset, candidates, []) == {}
-    assert f"{len(candidates)} candidates: the trivial rows are left out" in caplog.text
+    found = judging.trivial_out_of_fold(dataset, candidates, folds)
+    assert set(found) == {"TF rate", "degree product"}
+    for name, scores in found.items():
+        assert scores.dtype == np.float32
+        np.testing.assert_allclose(scores, whole[name], rtol=1e-5)
+    assert f"{len(candidates)} candidates: of trivial rows, base rates alone" in caplog.text
 
 
 def test_folds_are_judged_once_on_pairs_of_tfs_with_labels(candidates, folds):

@@ -150,6 +150,10 @@ class CompendiumScorer(Scorer):
         found = {"importance": expit(logits), "probability": expit(logits)}
         return found | {name: about[name].to_numpy() for name in shown}
 
+    def importances(self, scores: Float[np.ndarray, "tf gene"]) -> Float[np.ndarray, "tf gene"]:
+        """Probabilities, and 0 for what is not ranked."""
+        return np.where(scores > 0, expit(scores - self.zero), 0)
+
     def tables(self) -> dict[str, pd.DataFrame]:
         """The TFs: what each rests on, and what that reached with cells left out."""
         return {"tfs": self.summary}

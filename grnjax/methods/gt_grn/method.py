@@ -44,6 +44,7 @@ class GTGRNMethod(PairMethod):
     """GT-GRN; the defaults are the interacting form (`models.gt_grn.faithful` the published)."""
 
     PAPER: ClassVar[str] = "Teji, Roy, Bhandari and Kalita 2025, Brief. Bioinform. 26(6), bbaf584"
+    FORM: ClassVar[str] = "interacting form"
     READS: ClassVar[frozenset[str]] = frozenset({"labels", "expression", "networks"})
 
     model: GTGRNConfig = GTGRNConfig()

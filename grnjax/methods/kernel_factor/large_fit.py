@@ -22,6 +22,7 @@ from grnjax.types import LabelledPairs
 
 PER_TF = ("tf_bias", "tf_factors", "per_tf", "neighbours_per_tf")  # parameters with one row a TF
 MOST_COMPARED = 2**16  # validation pairs, about
+LEAST_POSITIVES = 1000  # among them, where there are so many
 SWAPS = 2**17
 SCORED_AT_ONCE = 2**22  # pairs
 TFS_ASKED_FIRST = 64
@@ -40,12 +41,21 @@ class Panel:
 
 
 def choose_panel(validation: LabelledPairs, tfs: np.ndarray, genes: int, seed: int) -> Panel:
-    """The validation pairs of as many random genes as give about `MOST_COMPARED` pairs."""
-    count = np.bincount(validation.pairs[:, 1], minlength=genes)
+    """The validation pairs of as many random genes as give about `MOST_COMPARED` pairs.
+
+    Where edges are few, genes that have some are added until there are `LEAST_POSITIVES`.
+    """
+    targets = validation.pairs[:, 1]
+    count = np.bincount(targets, minlength=genes)
+    edges = np.bincount(targets, validation.labels, minlength=genes)
     order = np.random.default_rng(seed).permutation(genes)
-    kept = np.sort(order[: np.searchsorted(np.cumsum(count[order]), MOST_COMPARED) + 1])
+    size = np.searchsorted(np.cumsum(count[order]), MOST_COMPARED) + 1
+    rest = order[size:][edges[order[size:]] > 0]
+    missing = LEAST_POSITIVES - edges[order[:size]].sum()
+    more = np.searchsorted(np.cumsum(edges[rest]), missing) + 1 if missing > 0 else 0
     is_kept = np.zeros(genes, bool)
-    is_kept[kept] = True
+    is_kept[order[:size]] = is_kept[rest[:more]] = True
+    kept = np.flatnonzero(is_kept)
     pairs = validation.take(is_kept[validation.pairs[:, 1]])
     rows, columns = places_of(pairs, tfs, genes)
     return Panel(pairs, rows, kept, np.searchsorted(kept, columns))

@@ -55,7 +55,7 @@ class Fold:
 class DrugClass(CellTask):
     """Tell sensitive from resistant single cells by labelled bulk samples."""
 
-    SHOWN: ClassVar[dict[str, str]] = {"auroc": "AUROC", "auroc_high": "chance 95 %"}
+    SHOWN: ClassVar[dict[str, str]] = {"auroc": "AUROC", "auroc_high": "chance 97.5 %"}
 
     drugs: tuple[str, ...] = ("Sorafenib", "NVP-TAE684", "PLX4720", "Etoposide")
     """Drugs of a screen; a folder with bulk.h5ad and cells.h5ad, or of SCAD's form, has its own."""

@@ -13,6 +13,7 @@ from grnjax.errors import ConfigError, GeneMismatchError, SplitError
 from grnjax.evaluation.metrics import binary_metrics
 from grnjax.methods.compendium.classes import LISTS, MOTIF, NOTHING
 from grnjax.methods.compendium.method import CompendiumMethod
+from grnjax.tasks.network_inference import InferenceConfig
 
 from .planted import CELLS, GENES, TFS, make_compendium, make_lists, make_rule
 
@@ -71,6 +72,18 @@ def test_probabilities_say_how_often_a_pair_is_listed(cells, edges):
     assert abs(gap) < 0.05
     lower = dataclasses.replace(LOOK_UP, prevalence=0.01)
     assert grnjax.infer(cells, method=lower, tfs=TFS).edges["probability"].mean() < 0.1
+
+
+@pytest.mark.usefixtures("own_lists")
+def test_a_pair_that_a_cut_table_leaves_out_scores_as_in_the_whole_one(cells):
+    whole = grnjax.infer(cells, method=LOOK_UP, tfs=TFS).edges
+    cut = grnjax.infer(cells, method=LOOK_UP, tfs=TFS, config=InferenceConfig(top=20))
+    assert len(cut.edges) == 20
+    pairs = list(zip(whole["tf"], whole["target"], strict=True))
+    found = cut.score(pairs)
+    assert found["listed"].sum() == 20
+    np.testing.assert_allclose(found["importance"], whole["importance"], rtol=1e-5)
+    np.testing.assert_allclose(found["probability"], whole["probability"], rtol=1e-5)
 
 
 @pytest.mark.slow

@@ -104,12 +104,24 @@ def test_the_best_snapshot_is_kept(fitted):
 
 def test_snapshots_are_compared_on_all_validation_pairs_of_some_genes(parts, monkeypatch):
     monkeypatch.setattr(module, "MOST_COMPARED", 100)
+    monkeypatch.setattr(module, "LEAST_POSITIVES", 0)
     validation = parts[1][1]
     panel = module.choose_panel(validation, np.arange(TFS), GENES, 0)
     is_kept = np.isin(validation.pairs[:, 1], panel.genes)
     np.testing.assert_array_equal(panel.pairs.pairs, validation.pairs[is_kept])
     assert 100 <= len(panel.pairs) < 130
     np.testing.assert_array_equal(panel.genes[panel.columns], panel.pairs.pairs[:, 1])
+
+
+@pytest.mark.parametrize("least", [1, 20, 10**6])
+def test_where_edges_are_few_genes_that_have_some_are_compared_too(parts, monkeypatch, least):
+    monkeypatch.setattr(module, "MOST_COMPARED", 1)
+    monkeypatch.setattr(module, "LEAST_POSITIVES", least)
+    validation = parts[1][1]
+    panel = module.choose_panel(validation, np.arange(TFS), GENES, 0)
+    assert panel.pairs.labels.sum() >= min(least, validation.labels.sum())
+    is_kept = np.isin(validation.pairs[:, 1], panel.genes)
+    np.testing.assert_array_equal(panel.pairs.pairs, validation.pairs[is_kept])
 
 
 def test_nearest_genes_are_asked_for_all_only_where_some_tell_enough(monkeypatch):
