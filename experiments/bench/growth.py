@@ -6,8 +6,9 @@ Prints:  one JSON line a size: seconds by the clock and of CPU, peak memory of t
          of each stage by either; then the slope of each growth, 1 being linear in the pairs
 
 Cells are simulated (`grnjax.data.simulator`), some at a time, and written as a sparse .h5ad of
-counts; TFs regulate about a twentieth of the pairs, four of five true edges are known. The command
-runs in a process of its own, with its defaults but for --repeats and --folds, where given. A stage
+counts; TFs regulate about a twentieth of the pairs, four of five true edges are known. Genes have
+names of human ones, so that lists of other cells are read as they would be. The command runs in a
+process of its own, with its defaults but for --repeats and --folds, where given. A stage
 is what its functions take without the stages that they call; `other` is the rest, imports included.
 """
 
@@ -26,7 +27,9 @@ from experiments.shared.record import ResultsFile
 from experiments.shared.studies import begin, run_program
 from grnjax.config import Positive, Settings
 from grnjax.data import simulator
+from grnjax.data.compendium.folder import load_compendium
 from grnjax.data.simulator import SimulatorConfig
+from grnjax.data.tf_lists import read_own_list
 from grnjax.errors import ConfigError
 from grnjax.progress import logger
 from grnjax.tasks.cross_fitting import CrossFitConfig
@@ -72,6 +75,15 @@ def main() -> None:
     print_slopes(results, config.label)
 
 
+def name_genes(genes: int, tfs: int) -> np.ndarray:
+    """TFs and then other genes, by names of human ones, so that lists of other cells join in."""
+    own = sorted(read_own_list("human"))
+    others = sorted(set(load_compendium(with_own=False).list_universe("human")) - set(own))
+    found = [*own[:tfs], *(f"TF{i:06d}" for i in range(tfs - len(own)))]
+    found += others[: genes - tfs]
+    return np.array([*found, *(f"G{i:06d}" for i in range(genes - len(found)))])
+
+
 def parse_size(size: str) -> tuple[int, int, int]:
     """Genes, TFs and cells."""
     words = size.split("x")
@@ -109,7 +121,7 @@ def write_inputs(folder: Path, genes: int, tfs: int, cells: int, steps: int) -> 
         counts = simulator.sequence(config, rng, mrna)
         parts.append(sparse.csr_matrix(counts.astype(np.float32)))
         logger.info(f"{folder.name}: {min(first + CELLS_AT_ONCE, cells):,} cells simulated")
-    names = np.array([f"{'TF' if i < tfs else 'G'}{i + 1:06d}" for i in range(genes)])
+    names = name_genes(genes, tfs)
     tf, target = np.nonzero(adjacency)
     known = np.sort(rng.permutation(len(tf))[: round(KNOWN_SHARE * len(tf))])
     folder.mkdir(parents=True, exist_ok=True)

@@ -115,6 +115,7 @@ def read_expression(
     about = matrix.about if matrix.about is not None and not rows_are_genes else pd.DataFrame()
     about = pd.DataFrame({name: column.array for name, column in about.items()}, index=list(cells))
 
+    del matrix  # its values are freed as soon as they are copied
     is_summary = are_summaries(cells)
     if is_summary.any() and not is_summary.all():
         names = list_names(np.array(cells)[is_summary])

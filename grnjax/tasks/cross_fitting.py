@@ -133,8 +133,8 @@ def cross_fit(
     logits, worth, terms = MemberLogits(repeats, count), [], {}
     parts = [fold.part for fold in folds]
     fits = method.fit_all(problem, parts, recorder, mesh=mesh)
-    for fold, fit in zip(folds, fits, strict=True):
-        hidden = fold.part.split.test
+    for fold in folds:
+        fit, hidden = next(fits), fold.part.split.test
         logits.add(fold.repeat, fold.held_out, fit.logits(hidden))
         if fold.repeat == 0 and terms_fit:
             judged = candidates.take(fold.held_out & known)
@@ -143,6 +143,7 @@ def cross_fit(
         for term, values in fit.terms(hidden).items() if explain else ():
             column = terms.setdefault(term, np.zeros(count, np.float32))
             column[fold.held_out] += values / repeats
+        del fit  # as in the method
     return CrossFit(logits.finish(), worth, terms)
 
 

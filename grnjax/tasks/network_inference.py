@@ -45,6 +45,8 @@ from grnjax.tasks.ranked_network import RankedNetwork
 from grnjax.types import Dataset, GeneTable, LabelledPairs
 
 MOST_FITS = 10_000
+MOST_LISTED = 2_000_000
+SECONDS_A_ROW, BYTES_A_ROW = 2e-5, 600  # of a table: 1.5 million rows took 27 s, and so by count
 
 
 @renamed(members="repeats")
@@ -64,7 +66,7 @@ class InferenceConfig(CrossFitConfig):
     """Share of the true edges that is known, for `probability_true`; by default estimated."""
     prevalence: Share | None = None
     """Share of true edges among the candidates; by default that of known ones, a lower bound."""
-    top: Positive | Literal["all"] = 2_000_000
+    top: Positive | Literal["all"] = MOST_LISTED
     """Pairs that tables list, the best; of more, a matrix has the scores of all."""
 
     @property
@@ -236,17 +238,41 @@ def count_fits(config: InferenceConfig) -> int:
     return config.repeats * config.folds if "labels" in config.method.READS else 1
 
 
+def estimate_run(config: InferenceConfig, tfs: int, genes: int, cells: int) -> Cost | None:
+    """What the method takes, and the tables where `--top` makes them long; None: not known."""
+    cost = config.method.estimate(tfs, genes, cells, count_fits(config))
+    if cost is None:
+        return None
+    listed = min(tfs * genes, config.most_listed or tfs * genes)
+    more = max(listed - MOST_LISTED, 0)
+    return Cost(cost.seconds + more * SECONDS_A_ROW, cost.bytes + more * BYTES_A_ROW)
+
+
 def check_size(config: InferenceConfig, genes: GeneTable) -> Cost | None:
-    """What a run will take, where the method says it, before evidence is read.
+    """What a run will take, where that is known.
 
     Raises:
-        ConfigError: more memory than there is.
+        ConfigError: more memory than there is, with what would fit.
     """
-    fits = count_fits(config)
-    cost = config.method.estimate(len(genes.tfs), len(genes.names), len(genes.expression), fits)
-    if cost is not None:
-        refuse_too_large(config.method, genes, fits, cost)
-    return cost
+    sizes = len(genes.names), len(genes.expression)
+    tfs, cost = len(genes.tfs), estimate_run(config, len(genes.tfs), *sizes)
+    room = find_free() + find_held()  # with what has been read already
+    if cost is None or cost.bytes <= room:
+        return cost
+
+    def fits_in(fewer_tfs: int) -> bool:
+        smaller = estimate_run(config, fewer_tfs, *sizes)
+        return smaller is not None and smaller.bytes <= room
+
+    most = bisect.bisect_left(range(1, tfs), True, key=lambda count: not fits_in(count))
+    advice = f"a list of at most {most:,} TFs (--tfs)" if most else "fewer genes or cells"
+    if config.most_listed is None or config.most_listed > MOST_LISTED:
+        advice += f", a shorter table (--top={MOST_LISTED})"
+    raise ConfigError(
+        f"{tfs:,} TFs x {sizes[0]:,} genes x {sizes[1]:,} cells need about {cost.bytes / 1e9:.1f} "
+        f"GB by {config.method.name()}, and {room / 1e9:.1f} GB are free: give {advice}, or more "
+        "memory."
+    )
 
 
 def tell_size(config: InferenceConfig, genes: GeneTable) -> None:
@@ -255,33 +281,14 @@ def tell_size(config: InferenceConfig, genes: GeneTable) -> None:
     Raises:
         ConfigError: more memory than there is.
     """
-    cost, method, fits = check_size(config, genes), config.method, count_fits(config)
+    cost, fits = check_size(config, genes), count_fits(config)
     tfs, targets = len(genes.tfs), len(genes.names)
     about = ""
     if cost is not None:
         about = f"; about {describe_time(cost.seconds)} and {cost.bytes / 1e9:.1f} GB on two cores"
     logger.info(
         f"{tfs * targets - tfs:,} candidate pairs ({tfs:,} TFs x {targets:,} genes), {fits:,} "
-        f"fit{'s' * (fits > 1)} by {method.name()}{about}"
-    )
-
-
-def refuse_too_large(method: MethodConfig, genes: GeneTable, fits: int, cost: Cost) -> None:
-    """Refuses a run that needs more memory than is free, naming what would fit."""
-    room = find_free() + find_held()  # with what has been read already
-    if cost.bytes <= room:
-        return
-    tfs, targets, cells = len(genes.tfs), len(genes.names), len(genes.expression)
-
-    def fits_in(fewer_tfs: int) -> bool:
-        smaller = method.estimate(fewer_tfs, targets, cells, fits)
-        return smaller is not None and smaller.bytes <= room
-
-    most = bisect.bisect_left(range(1, tfs), True, key=lambda count: not fits_in(count))
-    advice = f"a list of at most {most:,} TFs (--tfs)" if most else "fewer genes or cells"
-    raise ConfigError(
-        f"{tfs:,} TFs x {targets:,} genes x {cells:,} cells need about {cost.bytes / 1e9:.1f} GB "
-        f"by {method.name()}, and {room / 1e9:.1f} GB are free: give {advice}, or more memory."
+        f"fit{'s' * (fits > 1)} by {config.method.name()}{about}"
     )
 
 

@@ -1,5 +1,6 @@
 """What a new user meets in the first hour: progress, sizes, lists of TFs, signs of edges."""
 
+import dataclasses
 import time
 
 import anndata
@@ -14,7 +15,7 @@ from grnjax.data.tf_lists import find_own_list
 from grnjax.errors import ConfigError
 from grnjax.methods.method import make_method
 from grnjax.tasks.door import infer
-from grnjax.tasks.network_inference import InferenceConfig, tell_size
+from grnjax.tasks.network_inference import InferenceConfig, estimate_run, tell_size
 
 
 @pytest.fixture
@@ -72,6 +73,19 @@ def test_a_run_that_does_not_fit_is_refused_with_the_list_that_would(dataset, mo
     monkeypatch.setattr("grnjax.tasks.network_inference.find_free", lambda: 1)
     with pytest.raises(ConfigError, match="give fewer genes or cells, or more memory"):
         tell_size(config, dataset.genes)
+
+
+def test_long_tables_take_memory_and_a_shorter_one_is_named(dataset, monkeypatch):
+    monkeypatch.setattr("grnjax.tasks.network_inference.MOST_LISTED", 100)
+    config = InferenceConfig(method=make_method("kernel-factor"), top=100)
+    genes = dataset.genes
+    sizes = len(genes.tfs), len(genes.names), len(genes.expression)
+    room = estimate_run(config, *sizes).bytes
+    monkeypatch.setattr("grnjax.tasks.network_inference.find_held", lambda: 0)
+    monkeypatch.setattr("grnjax.tasks.network_inference.find_free", lambda: room)
+    tell_size(config, genes)
+    with pytest.raises(ConfigError, match="a shorter table .--top=100."):
+        tell_size(dataclasses.replace(config, top="all"), genes)
 
 
 def test_a_log_that_is_no_terminal_gets_lines_while_nothing_is_done(monkeypatch):

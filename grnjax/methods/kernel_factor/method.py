@@ -100,6 +100,7 @@ class KernelFactorMethod(KernelFactorSettings, MethodConfig):
                 mesh=mesh,
             )
             yield KernelFactorScorer(fit, bank)
+            del fit  # what it holds of all pairs makes room for the next
 
     def describe(self, learned: Learned) -> list[dict]:
         """Lines for metrics.jsonl: the validation score of each snapshot."""
