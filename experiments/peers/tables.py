@@ -1,5 +1,7 @@
 """The table and the picture of the page of peers."""
 
+import functools
+
 import pandas as pd
 
 from experiments.shared.record import read_rows
@@ -32,15 +34,17 @@ def load() -> Figures:
     return Figures(collect())
 
 
-def methods_table() -> Table:
-    """Trivial rows and peers: four figures on seen genes, and AP on targets never seen."""
+def methods_table(split: str, title: str) -> Table:
+    """Trivial rows and peers by four figures."""
     figures = load()
-    names = figures.methods(MDC, "standard")
+    names = figures.methods(MDC, split)
     rows = axis("method", [*TRIVIAL, *(x for x in names if x not in TRIVIAL)])
-    columns = {x: {**where, "split": "standard"} for x, where in axis("figure", FOUR).items()}
-    columns["AP, unseen targets"] = {"figure": "average_precision", "split": "target-disjoint"}
-    note = "Draw 0 of each split."
-    return Table(rows, columns, lambda r, c: figures.cell(name=MDC, **r, **c), "method", note)
+    columns = axis("figure", FOUR)
+
+    def cell(row, column) -> str:
+        return figures.cell(name=MDC, split=split, **row, **column)
+
+    return Table(rows, columns, cell, title, "Draw 0 of the split.")
 
 
 def plot():
@@ -60,6 +64,9 @@ def plot():
     )
 
 
-TABLES = {"peers": methods_table}
+TABLES = {
+    "peers": functools.partial(methods_table, "standard", "seen genes"),
+    "peers, unseen": functools.partial(methods_table, "target-disjoint", "unseen targets"),
+}
 CSV = {"peers_beeline": load}
 PICTURES = {"peers.png": plot}
