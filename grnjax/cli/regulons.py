@@ -11,6 +11,7 @@ from grnjax.data.regulon_choice import RegulonChoice, choose_regulons
 from grnjax.data.regulon_output import FILES, FORMS, WRITERS, Form, choose_form
 from grnjax.data.regulon_set import Regulons
 from grnjax.errors import ConfigError
+from grnjax.progress import logger
 from grnjax.storage.files import refuse_others, write_atomic
 from grnjax.tasks.run_reading import read_one
 
@@ -44,6 +45,11 @@ def run(args: list[str]) -> None:
     if is_folder:
         files = {command.out / name: own for name, own in FILES.items()}
     network = read_one(command.run, command.group)
+    if network.every_score is not None:
+        logger.warning(
+            f"{command.run}: its tables list the best {len(network.edges):,} pairs alone, so that "
+            "a TF may lack targets; infer with --top=all lists every pair"
+        )
     own = {field.name: getattr(command, field.name) for field in dataclasses.fields(RegulonChoice)}
     found = choose_regulons(network.edges, RegulonChoice(**own))
     texts = {path: WRITERS[own](found.named_edges) for path, own in files.items()}
