@@ -47,6 +47,16 @@ def name_columns(names: Iterable[str]) -> dict[str, tuple[str, str]]:
     return {f"{x}, {what}": (x, key) for x in names for what, key in figures.items()}
 
 
+def donors_table() -> st.Table:
+    """GM12878 by lists of other donors: two TFs, over which there are no intervals."""
+    found = find(STUDY, "GM12878", ALL)
+    columns = {name: figure for name, (split, figure) in COLUMNS.items() if split == ALL}
+    one = found["rate"]
+    note = f"RELA and PAX5; {one['pairs']:,} pairs, {one['positives']:,} of them listed."
+    rows = {entitle(x): row for x, row in found.items()}
+    return st.Table(rows, columns, lambda row, key: st.write(row[key]), "GM12878", note)
+
+
 def line_table(line: str) -> st.Table:
     """Every row of a line: all pairs, and those of detected TFs."""
     found = {split: find(STUDY, line, split) for split in (ALL, DETECTED)}
@@ -112,6 +122,7 @@ def mouse_added_table() -> st.Table:
 TABLES: dict[str, Callable[[], object]] = {
     "H1 without labels": lambda: line_table("H1"),
     "K562 without labels": lambda: line_table("K562"),
+    "GM12878 without labels": donors_table,
     "what accessibility adds": added_table,
     "mouse without labels": mouse_table,
     "what mouse motifs add": mouse_added_table,
