@@ -89,5 +89,7 @@ def attention_table() -> st.Table:
 TABLES: dict[str, Callable[[], object]] = {
     "explained, half": functools.partial(explained_table, "half"),
     "beyond, half": functools.partial(beyond_table, "half"),
+    "explained, default": functools.partial(explained_table, "default"),
+    "beyond, default": functools.partial(beyond_table, "default"),
     "attention": attention_table,
 }
