@@ -66,7 +66,7 @@ def measure_held_out(
     bulk, cells = task.scale_rows(fold)
     held = np.setdiff1d(np.arange(len(bulk)), fold.bulk)
     with FitRecorder(None, 1, setting.epochs, "setting") as recorder:
-        predict = task.fit(recorder, fold, bulk, cells, setting, "setting", seed)
+        predict = task.fit(recorder, fold, bulk, cells, setting, name="setting", seed=seed)
     return float(roc_auc_score(fold.pair.labels[held], predict(bulk[held])))
 
 

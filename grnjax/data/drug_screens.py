@@ -90,7 +90,8 @@ def read_screen(
     stored = find_file(folder, "drug_graph_feat.zip")
     found = read_stored_graphs(stored) if stored else build_graphs(smiles)[0] if graphs else None
     known = {*(smiles if found is None else found)} or {*values["drug"]}
-    return join_screen(values, names, vectors, tissues, known, found, str(folder))
+    about = {"tissues": tissues, "structured": known, "graphs": found, "source": str(folder)}
+    return join_screen(values, names, vectors, **about)
 
 
 def read_lines(path: Path) -> tuple[list[str], np.ndarray]:
@@ -192,6 +193,7 @@ def join_screen(
     values: pd.DataFrame,
     names: list[str],
     vectors: np.ndarray,
+    *,
     tissues: dict,
     structured: set[str],
     graphs: dict[str, DrugGraph] | None,

@@ -98,7 +98,15 @@ def test_lines_that_hyphens_alone_tell_apart_are_left_out_and_a_drug_has_one_nam
     values = pd.DataFrame([*rows, ("NCIH3", "other", 4.0)], columns=["line", "drug", "value"])
     names, vectors = ["KMH2", "NCI-H23", "NCI-H3"], np.eye(3, dtype=np.float32)
     for structured in ({"Torin 2", "other"}, {"torin2", "other"}):
-        found = join_screen(values, names, vectors, {}, structured, None, "a screen")
+        found = join_screen(
+            values,
+            names,
+            vectors,
+            tissues={},
+            structured=structured,
+            graphs=None,
+            source="a screen",
+        )
         assert found.lines.tolist() == ["NCIH23", "NCIH3"]
         assert set(found.drugs) == structured and found.value.tolist() == [3, 4]
         assert found.report["lines_unclear"] == 2

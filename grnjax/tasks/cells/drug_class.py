@@ -132,7 +132,7 @@ class DrugClass(CellTask):
             def predict(recorder: FitRecorder, number: int, fold: Fold) -> np.ndarray:
                 bulk, cells = self.scale_rows(fold)
                 slug = f"{part.name}-{number}-{name.replace(', ', '-').replace(' ', '-')}"
-                asked = self.fit(recorder, fold, bulk, cells, config, slug, part.seed)
+                asked = self.fit(recorder, fold, bulk, cells, config, name=slug, seed=part.seed)
                 return asked(cells[fold.test])
 
             return keep(name, kind, predict)
@@ -168,6 +168,7 @@ class DrugClass(CellTask):
         bulk: np.ndarray,
         cells: np.ndarray,
         config: TransferTrainingConfig,
+        *,
         name: str,
         seed: int,
     ) -> Callable[[np.ndarray], np.ndarray]:
