@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
 from grnjax.config import parse
@@ -156,12 +157,18 @@ def test_a_neighbour_is_named_among_drawn_genes():
 
 
 @pytest.mark.slow
-def test_gne_is_trained_on_edges_and_its_regression_on_all_pairs(fits, problem):
+def test_gne_is_trained_on_edges_and_its_regression_on_equal_negatives(fits, make, problem):
     fit, train = fits["GNE"], problem.parts[0].split.train
     weights = np.asarray(fit.data.train.weights)
     assert (np.asarray(fit.data.train.labels)[weights > 0] == 1).all()
     assert weights.sum() == len(train.positives)
-    assert roc_auc_score(train.labels, fit.scores(train)) > 0.6
+    method = dataclasses.replace(make("GNE"), balance=False)
+    with FitRecorder(None, 1, 2, "test") as recorder:
+        [whole] = method.fit_all(problem, problem.parts, recorder)
+    assert roc_auc_score(train.labels, whole.scores(train)) > 0.6
+    share = {name: expit(x.scores(train)).mean() for name, x in (("all", whole), ("equal", fit))}
+    assert share["all"] == pytest.approx(train.labels.mean(), abs=0.01)
+    assert share["equal"] == pytest.approx(0.5, abs=0.02)
 
 
 @pytest.mark.slow
