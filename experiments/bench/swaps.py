@@ -2,7 +2,7 @@
 
 Run:     python -m experiments.bench.swaps
 Cost:    about a minute
-Prints:  one JSON line a case; docs/speed.md explains them
+Prints:  one JSON line a case, kept in experiments/results/bench_swaps.jsonl
 
 Random scores of 5,000 targets, a twentieth of the pairs positive. The peer is our own former form:
 for each two TFs the gaps of one side are sorted and those of the other searched among them; both
