@@ -25,10 +25,10 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
+from experiments.bench.growth import name_genes
 from experiments.shared.record import ResultsFile
 from experiments.shared.studies import begin, run_program
 from grnjax.config import Settings
-from grnjax.data.compendium.folder import load_compendium
 from grnjax.data.tf_lists import read_own_list
 from grnjax.errors import ConfigError
 from grnjax.progress import logger
@@ -80,14 +80,6 @@ def parse_size(size: str) -> tuple[int, int]:
     return genes, cells
 
 
-def name_genes(count: int) -> np.ndarray:
-    """Names of TFs and of other genes that lists of human cells have, and more where needed."""
-    tfs = sorted(read_own_list("human"))
-    others = sorted(set(load_compendium(with_own=False).list_universe("human")) - set(tfs))
-    names = [*tfs[: max(count // 4, 1)], *others][:count]
-    return np.array([*names, *(f"UNLISTED{i}" for i in range(count - len(names)))])
-
-
 def write_counts(folder: Path, genes: int, cells: int) -> None:
     """The counts, some cells at a time, and the exact moments of their logs."""
     import h5py
@@ -95,7 +87,7 @@ def write_counts(folder: Path, genes: int, cells: int) -> None:
     from scipy import sparse
 
     rng = np.random.default_rng([genes, cells])
-    names = name_genes(genes)
+    names = name_genes(genes, min(max(genes // 4, 1), len(read_own_list("human"))))
     base = rng.gamma(0.25, 0.5, genes)  # most genes are low
     loadings = rng.normal(0, 0.6, (PROGRAMMES, genes)) * (rng.random((PROGRAMMES, genes)) < 0.2)
     sums = np.zeros((2, genes), np.longdouble)

@@ -11,8 +11,7 @@ seen, from cells at 2,000 to 20,000 counts.
 
 import dataclasses
 
-from experiments.cells.drug_class_settings import SET, choose
-from experiments.cells.drug_class_settings import Config as SettingsConfig
+from experiments.cells.drug_class_settings import SET, Config, choose
 from experiments.cells.measured import measure
 from experiments.shared.studies import begin, run_program
 from grnjax.data.data_set import find_root
@@ -21,13 +20,8 @@ from grnjax.progress import logger
 STUDY = "cells_drug_class"
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(SettingsConfig):
-    """The study: the setting of each seed is the one that was chosen for it."""
-
-
 def main() -> None:
-    """Measures what has not been measured yet, seed by seed."""
+    """Measures what has not been measured yet, each seed with the setting chosen for it."""
     config, results = begin(Config, STUDY)
     folder = str(find_root(None) / "drug_response_deepdr")
     for seed in config.seeds:

@@ -9,7 +9,6 @@ Same cells, networks and hidden values as a fit of the seed has; its parameters 
 
 import dataclasses
 import itertools
-from pathlib import Path
 
 import jax
 
@@ -35,7 +34,6 @@ CONDITIONS = ("both", "random network")
 class AttentionConfig(Config):
     """The same as that of the fits."""
 
-    cells: Path
     conditions: tuple[str, ...] = CONDITIONS
 
 

@@ -115,9 +115,9 @@ def list_rows(
     sources = tables | {f"{PEAKS}, permuted": permuted}
     lists = load_lists(root, genes.names).without(cell)
 
-    def infer(name: str) -> np.ndarray:
+    def infer(name: str | None) -> np.ndarray:
         method = study.method
-        if name in sources:
+        if name is not None:
             path = study.work / f"RNA-and-{name.replace(' ', '-')}.tsv"
             (sources[name] > 0).astype(int).rename_axis("gene").to_csv(path, sep="\t")
             method = dataclasses.replace(method, motifs=str(path))
@@ -142,7 +142,7 @@ def list_rows(
         "rate": lambda: occupancy_rate(lists),
         "same": lambda: same_tf(lists, names),
         "rate + residual same": lambda: rate_and_residual_same(lists, names),
-        "enhancer, RNA alone": lambda: infer(""),
+        "enhancer, RNA alone": lambda: infer(None),
         **{f"enhancer, RNA and {x}": functools.partial(infer, x) for x in sources},
     }
     rows = LazyRows(make, (len(tfs), len(genes.names)))

@@ -99,10 +99,10 @@ def read_inputs(command: EvaluateCommand):
             )
         return command.edges, command.truth, command.train, command.weights
     pairs = read_pairs(command.pairs, command.numbers)
-    edges, may_be = read_scores(command.edges, pairs, command.pairs)
+    edges, within_one = read_scores(command.edges, pairs, command.pairs)
     kind = command.weights
     if kind == "auto":
-        kind = "probabilities" if may_be else "scores"
+        kind = "probabilities" if within_one else "scores"
         logger.info(f"{command.edges}: taken for {kind}; --weights says otherwise")
     if command.truth is None and "label" not in pairs:
         raise ConfigError(

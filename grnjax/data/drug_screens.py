@@ -90,8 +90,15 @@ def read_screen(
     stored = find_file(folder, "drug_graph_feat.zip")
     found = read_stored_graphs(stored) if stored else build_graphs(smiles)[0] if graphs else None
     known = {*(smiles if found is None else found)} or {*values["drug"]}
-    about = {"tissues": tissues, "structured": known, "graphs": found, "source": str(folder)}
-    return join_screen(values, names, vectors, **about)
+    return join_screen(
+        values,
+        names,
+        vectors,
+        tissues=tissues,
+        structured=known,
+        graphs=found,
+        source=str(folder),
+    )
 
 
 def read_lines(path: Path) -> tuple[list[str], np.ndarray]:

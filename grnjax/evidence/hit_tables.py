@@ -22,7 +22,7 @@ from grnjax.errors import EdgeFormatError
 GENE_HEADINGS = ("gene_short_name", "gene", "target", "symbol", "gene_name", "gene_symbol", "genes")
 PLACE_HEADINGS = {"", "index", "unnamed: 0", "__index_level_0__", "peak_id", "peak"}
 PLACE_HEADINGS |= {"chr", "chrom", "chromosome", "start", "end", "strand"}
-TF, SCORE = "tf", "score"  # headings of a table of one hit a row, as grnjax motifs writes it
+TF, SCORE = "tf", "score"  # headings of a table of one hit a row, as grnjax data motifs writes it
 COLUMNS_AT_ONCE = 64
 
 
@@ -117,10 +117,17 @@ def read_listed_hits(
         (value,) = parse_numbers([line[score]], path, line[place], [SCORE], EdgeFormatError)
         hits[SCORE].append(value)
     check_scores(np.array(hits[SCORE]), f"{path}: column {headings[score]}")
-    table = pd.DataFrame(hits).groupby(["gene", TF])[SCORE].max().unstack(fill_value=0)
+    table = tabulate_best(hits["gene"], hits[TF], hits[SCORE])
     ignored = [x for x in headings if x not in (gene, headings[tf], headings[score])]
-    names = table.columns.astype(str).tolist()
-    return HitRows(table.index.astype(str).tolist(), table.to_numpy(np.float32), names, ignored)
+    return HitRows(table.index.tolist(), table.to_numpy(), table.columns.tolist(), ignored)
+
+
+def tabulate_best(
+    genes: Sequence[str], tfs: Sequence[str], scores: Sequence[float]
+) -> pd.DataFrame:
+    """The highest score of each TF (column) at each gene (index), 0 where there is no hit."""
+    hits = pd.DataFrame({"gene": genes, "tf": tfs, "score": np.asarray(scores, np.float32)})
+    return hits.groupby(["gene", "tf"])["score"].max().unstack(fill_value=0)
 
 
 def choose_columns(

@@ -13,9 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from grnjax.config import DropRate, Positive, Settings
-from grnjax.models.layers import Dropout
-
-MOMENTUM = 0.9  # of running statistics, PyTorch's .1
+from grnjax.models.layers import Dropout, normalise_batch
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,15 +60,12 @@ class DomainTransfer(nn.Module):
         """
         config, bulk = self.config, len(rows) if bulk is None else bulk
 
-        def norm(name):
-            return nn.BatchNorm(use_running_average=not train, momentum=MOMENTUM, name=name)
-
         def drop(x):
             return Dropout(config.dropout)(x, train=train)
 
         features = nn.Dense(config.hidden, name="feature")(rows)
         counts = jnp.ones(len(rows), bool) if is_real is None else is_real
-        normalise = norm("feature_norm")
+        normalise = normalise_batch("feature_norm", train=train)
         parts = [
             normalise(features[part], mask=counts[part, None])
             for part in (slice(bulk), slice(bulk, None))
@@ -79,7 +74,8 @@ class DomainTransfer(nn.Module):
         features = drop(nn.relu(jnp.concatenate(parts)))
 
         x = nn.Dense(config.width, name="predictor_0")(features[:bulk])
-        x = nn.relu(drop(norm("predictor_norm")(x, mask=counts[:bulk, None])))
+        norm = normalise_batch("predictor_norm", train=train)
+        x = nn.relu(drop(norm(x, mask=counts[:bulk, None])))
         for layer in (1, 2, 3):
             x = nn.leaky_relu(drop(nn.Dense(config.width, name=f"predictor_{layer}")(x)), 0.01)
         label = nn.Dense(1, name="predictor_out")(x)[:, 0]

@@ -49,6 +49,11 @@ def hash_places(seeds: UInt32[Array, "3"], words: UInt32[Array, "..."]) -> UInt3
     return words ^ (words >> 14)
 
 
+def normalise_batch(name: str, *, train: bool) -> nn.BatchNorm:
+    """Batch statistics that run as PyTorch's do, whose momentum of .1 is .9 here."""
+    return nn.BatchNorm(use_running_average=not train, momentum=0.9, name=name)
+
+
 class JoinedDense(nn.Module):
     """A dense layer over [frozen, x], two matrices of the same rows.
 

@@ -18,6 +18,7 @@ from jaxtyping import Array, Bool, Float, Int
 from grnjax.config import Positive, Settings, Weight
 from grnjax.graphs.aggregate import gcn_weights
 from grnjax.models.gcn import GCNLayer
+from grnjax.models.layers import normalise_batch
 from grnjax.types import AnyArray, shapes
 
 
@@ -49,14 +50,9 @@ class TwoLayers(nn.Module):
     def __call__(self, x, *, train: bool, mask=None):
         for name, width in (("hidden", self.hidden), ("out", self.width)):
             x = nn.Dense(width, name=name)(x)
-            x = normalise(f"{name}_norm", train)(x, mask=mask)
+            x = normalise_batch(f"{name}_norm", train=train)(x, mask=mask)
             x = nn.relu(x) if name == "hidden" else x
         return x
-
-
-def normalise(name: str, train: bool) -> nn.BatchNorm:
-    """Batch statistics that run as PyTorch's do."""
-    return nn.BatchNorm(use_running_average=not train, momentum=0.9, name=name)
 
 
 class PerturbationModel(nn.Module):
@@ -92,7 +88,7 @@ class PerturbationModel(nn.Module):
             vectors = nn.Dense(width, name="gene_projection")(graphs.vectors)
         else:
             vectors = self.param("gene_vectors", start, (genes, width))
-        base = nn.relu(normalise("base_norm", train)(vectors))
+        base = nn.relu(normalise_batch("base_norm", train=train)(vectors))
         position = self.param("positions", start, (genes + 1, width))
         coexpression = graphs.coexpression
         weights = gcn_weights(coexpression, genes + 1)
@@ -112,10 +108,9 @@ class PerturbationModel(nn.Module):
         push = nn.relu(push) * has_push
 
         state = base[None] + push[:, None]  # [cell, gene, dim]
-        state = nn.relu(normalise("state_norm", train)(state, mask=counts[..., None]))
-        state = TwoLayers(2 * width, width, name="state")(
-            state, train=train, mask=counts[..., None]
-        )
+        of_state = {"mask": counts[..., None]}
+        state = nn.relu(normalise_batch("state_norm", train=train)(state, **of_state))
+        state = TwoLayers(2 * width, width, name="state")(state, train=train, **of_state)
         read = self.param("read", nn.initializers.lecun_normal(), (genes, width))
         read_bias = self.param("read_bias", nn.initializers.zeros, (genes,))
         own = jnp.einsum("cgd,gd->cg", state, read) + read_bias

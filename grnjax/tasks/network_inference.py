@@ -46,7 +46,7 @@ from grnjax.types import Dataset, GeneTable, LabelledPairs
 
 MOST_FITS = 10_000
 MOST_LISTED = 2_000_000
-SECONDS_A_ROW, BYTES_A_ROW = 2e-5, 600  # of a table: 1.5 million rows took 27 s, and so by count
+SECONDS_A_ROW, BYTES_A_ROW = 2e-5, 600  # of a table: 1.5 million rows took 27 s; bytes by count
 
 
 @renamed(members="repeats")

@@ -43,7 +43,7 @@ def test_every_format_gives_the_highest_score_of_each_gene(file, tmp_path):
 
 
 def test_one_hit_a_row_is_a_column_a_tf(tmp_path):
-    """As `grnjax motifs` writes hits in promoters: p-values and places are no TFs."""
+    """As `grnjax data motifs` writes hits in promoters: p-values and places are no TFs."""
     rows = [("G1", "T1", 5, 4.5, 1e-5), ("G1", "T1", 9, 6.0, 1e-6), ("G2", "T2", 5, 5.0, 1e-5)]
     frame = pd.DataFrame(rows, columns=["target", "tf", "start", "score", "p_value"])
     frame.to_csv(tmp_path / "hits.tsv", sep="\t", index=False)

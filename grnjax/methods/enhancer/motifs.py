@@ -19,7 +19,13 @@ from grnjax.data.safe_sparse import check_indices, check_pointers
 from grnjax.data.sniff import identify
 from grnjax.data.tables import is_number, open_parquet, parse_numbers, read_table_rows
 from grnjax.errors import EdgeFormatError, GeneMismatchError
-from grnjax.evidence.hit_tables import GENE_HEADINGS, choose_columns, read_hit_table
+from grnjax.evidence.hit_tables import (
+    GENE_HEADINGS,
+    check_scores,
+    choose_columns,
+    read_hit_table,
+    tabulate_best,
+)
 from grnjax.evidence.intervals import (
     find_peak,
     has_intervals,
@@ -219,15 +225,14 @@ def read_targets(path: str | Path) -> pd.DataFrame:
             "tf and target."
         )
     score = lower.index("score") if "score" in lower else None
-    hits: dict[str, list] = {"tf": [], "target": [], "score": []}
+    tfs, targets, scores = [], [], []
     for fields in rows:
-        hits["tf"].append(fields[tf])
-        hits["target"].append(fields[target])
+        tfs.append(fields[tf])
+        targets.append(fields[target])
         text = ["1" if score is None else fields[score]]
-        hits["score"] += list(parse_numbers(text, path, fields[target], ["score"], EdgeFormatError))
-    if not np.isfinite(hits["score"]).all():
-        raise EdgeFormatError(f"{path}: some scores are missing or infinite. Write 0 for no hit.")
-    return pd.DataFrame(hits).groupby(["target", "tf"])["score"].max().unstack(fill_value=0)
+        scores += list(parse_numbers(text, path, fields[target], ["score"], EdgeFormatError))
+    check_scores(np.array(scores), f"{path}: column score")
+    return tabulate_best(targets, tfs, scores)
 
 
 def read_csr(path: str | Path) -> pd.DataFrame:

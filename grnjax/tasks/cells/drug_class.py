@@ -109,14 +109,15 @@ class DrugClass(CellTask):
         """Chance, linear and boosted models of bulk, and the transfer with and without."""
         shape = (sum(len(fold.test) for fold in part.content),)
 
-        def keep(name: str, kind: Kind, predict: Callable) -> Row:
+        def over_folds(name: str, kind: Kind, predict: Callable) -> Row:
             """The test cells of one fold after the other."""
 
             def predict_all(recorder: FitRecorder) -> np.ndarray:
                 found = [predict(recorder, *one) for one in enumerate(part.content)]
                 return np.concatenate(found)
 
-            return Row(name, kind, predict_all, shape)
+            # fits are kept by themselves, and trivial rows are soon made again
+            return Row(name, kind, predict_all, shape if kind == "baseline" else None)
 
         def learn(name: str, kind: Kind, classify: Callable) -> Row:
             """One that is fitted to bulk and asked for the cells."""
@@ -126,7 +127,7 @@ class DrugClass(CellTask):
                 labels = fold.pair.labels[fold.bulk]
                 return classify(bulk[fold.bulk], labels, cells[fold.test], seed=part.seed)
 
-            return keep(name, kind, predict)
+            return over_folds(name, kind, predict)
 
         def transfer(name: str, kind: Kind, config: TransferTrainingConfig) -> Row:
             def predict(recorder: FitRecorder, number: int, fold: Fold) -> np.ndarray:
@@ -135,7 +136,7 @@ class DrugClass(CellTask):
                 asked = self.fit(recorder, fold, bulk, cells, config, name=slug, seed=part.seed)
                 return asked(cells[fold.test])
 
-            return keep(name, kind, predict)
+            return over_folds(name, kind, predict)
 
         return [
             learn("class share", "trivial", guess),
@@ -208,8 +209,8 @@ class DrugClass(CellTask):
         return {"auroc_low": float(low), "auroc_high": float(high)}
 
     def epochs(self) -> int:
-        """Of a fit."""
-        return self.training.epochs
+        """Of a row, whose folds are a fit each."""
+        return self.folds * self.training.epochs
 
 
 def draw_folds(pair: DrugPair, count: int, *, seed: int) -> list[Fold]:

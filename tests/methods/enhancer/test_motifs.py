@@ -67,7 +67,7 @@ def test_a_matrix_of_peaks_and_tfs(tmp_path, name):
 
 
 def test_motifs_of_genes_keep_the_best_score_of_each_tf(tmp_path):
-    """As `grnjax motifs` writes hits in promoters."""
+    """As `grnjax data motifs` writes hits in promoters."""
     rows = [("B", "A", 4.5), ("B", "A", 6.0), ("G", "A", 5.0), ("A", "D", 4.0)]
     table = pd.DataFrame(rows, columns=["target", "tf", "score"]).assign(start=7, p_value=1e-5)
     table.to_csv(tmp_path / "hits.tsv", sep="\t", index=False)
