@@ -8,6 +8,8 @@ For one TF pair that is the AUROC of the gaps s(a,.) - s(c,.), targets of a only
 c only. A score a(tf) + b(target) gets exactly half.
 """
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -16,8 +18,12 @@ from grnjax.errors import NonFiniteError, SplitError
 
 TOLERANCE = 1e-5
 TFS_AT_ONCE = 256
-LEVELS = 2**29 - 2
-"""Of gaps, when they are sorted as integers."""
+NONE = np.int32(2**30)
+"""Stands for no gap among integers, above all of them."""
+LARGEST = 2**30 - 64
+"""Of the gaps as integers, a margin included."""
+FAR = np.int32(~6)
+"""Leaves 1 of an odd number below 8: integers so close may be in the other order, by rounding."""
 
 
 def swap_concordance(
@@ -55,7 +61,7 @@ def sample_swaps(
     labels: np.ndarray,
     scores: np.ndarray,
     *,
-    draws: int = 2**20,
+    draws: int = 2**18,
     seed: int = 0,
     tolerance: float = TOLERANCE,
     scale: float | None = None,
@@ -63,20 +69,20 @@ def sample_swaps(
     """`micro` of `swap_concordance` from so many quadruples, each equally likely to be drawn.
 
     Two positive pairs are drawn until neither TF regulates the other's target, so nothing as large
-    as TFs x TFs is made. `standard_error` is that of the drawing alone; both are NaN where no
-    quadruple was met among 64 times as many draws.
+    as TFs x TFs is made. `standard_error` is that of the drawing alone, below .001 by default; both
+    are NaN where no quadruple was met among 64 times as many draws.
     """
     label, score, margin = tabulate_scores(pairs, labels, scores, tolerance, scale)
     tf, target = np.nonzero(label == 1)
     rng, won, missing = np.random.default_rng(seed), [], draws
     for _ in range(64 if len(tf) else 0):
-        one, other = rng.integers(len(tf), size=(2, draws))
-        is_swap = (label[tf[one], target[other]] == 0) & (label[tf[other], target[one]] == 0)
-        one, other = one[is_swap][:missing], other[is_swap][:missing]
+        one, other = rng.integers(len(tf), size=(2, missing + missing // 4 + 16))
         a, b, c, d = tf[one], target[one], tf[other], target[other]
+        is_swap = np.flatnonzero((label[a, d] == 0) & (label[c, b] == 0))[:missing]
+        a, b, c, d = (x[is_swap] for x in (a, b, c, d))
         gap, lower = score[a, b] - score[c, b], score[a, d] - score[c, d]
         won.append(((lower < gap - margin) + (lower <= gap + margin).astype(float)) / 2)
-        missing -= len(one)
+        missing -= len(is_swap)
         if not missing:
             break
     found = np.concatenate([np.zeros(0), *won])
@@ -103,104 +109,89 @@ def count_swaps(
     label, score, margin = tabulate_scores(pairs, labels, scores, tolerance, scale)
     lacking = (label == 1).astype(np.float32) @ (label == 0).T.astype(np.float32)
     lacking = lacking.astype(np.int64)  # [a, c]: how many targets of a are none of c
-    possible = np.triu(lacking * lacking.T, 1)
-    table = tabulate_targets(label, score)
-
+    possible, table = np.triu(lacking * lacking.T, 1), tabulate_targets(label, score, margin)
     won = np.zeros(possible.shape)
-    for a, row in enumerate(possible):
-        others = np.flatnonzero(row)
-        won[a, others] = count_won(a, others, table, margin)
+
+    def compare_with_later(a: int) -> None:
+        for first in range(a + 1, len(won), TFS_AT_ONCE):
+            others = slice(first, min(first + TFS_AT_ONCE, len(won)))
+            count = lacking[a, others], lacking[others, a]
+            won[a, others] = count_won(a, others, count, table)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(compare_with_later, range(len(won))))
     return won, possible
 
 
-class Gaps(NamedTuple):
-    """Differences between the scores of two TFs at the same target."""
-
-    value: np.ndarray  # [other TF, target]
-    is_wanted: np.ndarray
-
-    def to_keys(self, kind: int, reach: float, step: float) -> np.ndarray:
-        """Integers in the same order, but for their two lowest bits; the highest if not wanted."""
-        keys = ((self.value + reach) * step).astype(np.int32)
-        keys <<= 2
-        keys |= kind
-        return np.where(self.is_wanted, keys, np.iinfo(np.int32).max)
-
-
 class Table(NamedTuple):
-    """Labels and scores by TF, and the targets of each TF in arrays as wide as the longest list."""
+    """Labels and scores, the targets of each TF, and scores as integers: two for each step."""
 
     label: np.ndarray  # [tf, target]
     score: np.ndarray  # [tf, target]
-    by_target: tuple[np.ndarray, np.ndarray]  # is negative, score: [target, tf]
-    place: np.ndarray  # [tf, most] columns; 0 beyond a list's end
-    own: np.ndarray  # [tf, most] scores there
+    margin: float
+    steps: np.ndarray  # [tf, target] the score
+    margin_steps: int
+    by_target: tuple[np.ndarray, np.ndarray]  # steps, whether not negative: [target, tf]
     targets: np.ndarray  # [tf] how many
-    reach: float  # the largest gap between two scores
+    place: np.ndarray  # [tf, most] columns; 0 beyond a list's end
+    is_place: np.ndarray  # [tf, most]
+    own_steps: np.ndarray  # [tf, most] there
 
 
-def tabulate_targets(label: np.ndarray, score: np.ndarray) -> Table:
+def tabulate_targets(label: np.ndarray, score: np.ndarray, margin: float) -> Table:
     """The arrays that all comparisons read."""
     row, column = np.nonzero(label == 1)
     count = np.bincount(row, minlength=len(label))
     place = np.zeros((len(label), int(count.max(initial=1))), np.intp)
     place[row, np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)] = column
-    by_target = np.ascontiguousarray((label == 0).T), np.ascontiguousarray(score.T)
-    own, reach = np.take_along_axis(score, place, axis=1), float(np.ptp(score))
-    return Table(label, score, by_target, place, own, count, reach)
+    is_place = np.arange(place.shape[1]) < count[:, None]
+    size = LARGEST / (float(np.ptp(score)) + margin or 1) / 2
+    steps = 2 * np.rint((score - score.min()) * size).astype(np.int32)
+    by_target = np.ascontiguousarray(steps.T), np.ascontiguousarray((label != 0).T)
+    own = np.take_along_axis(steps, place, axis=1)
+    sizes = margin, steps, 2 * round(margin * size)
+    return Table(label, score, *sizes, by_target, count, place, is_place, own)
 
 
-def count_won(a: int, others: np.ndarray, table: Table, margin: float) -> np.ndarray:
-    """Swaps that are right between TF a and each other one, [other]; a tie counts one half."""
-    won = np.zeros(len(others))
-    for first in range(0, len(others), TFS_AT_ONCE):
-        block = slice(first, first + TFS_AT_ONCE)
-        won[block] = compare(*find_gaps(a, others[block], table), margin, table.reach)
-    return won
+def count_won(a: int, others: slice, count: tuple, table: Table) -> np.ndarray:
+    """Swaps that are right between TF a and each other one, [other]; a tie counts one half.
 
-
-def find_gaps(a: int, others: np.ndarray, table: Table) -> tuple[Gaps, Gaps]:
-    """Gaps s(a,.) - s(c,.) at targets of a, and at those of the other TF c, [other, target] each.
-
-    Not wanted are targets that both have, or that were not evaluated with both.
-    """
-    is_negative, score = table.by_target
-    of_a, width = table.place[a, : table.targets[a]], table.targets[others].max()
-    gap = table.score[a, of_a] - score[of_a].take(others, axis=1).T
-    of_c = table.place[others, :width]
-    gap_of_c = table.score[a].take(of_c) - table.own[others, :width]
-    is_wanted = np.arange(width) < table.targets[others, None]
-    is_wanted &= (table.label[a] == 0).take(of_c)
-    return Gaps(gap, is_negative[of_a].take(others, axis=1).T), Gaps(gap_of_c, is_wanted)
-
-
-def compare(upper: Gaps, lower: Gaps, margin: float, reach: float) -> np.ndarray:
-    """How often an upper gap exceeds a lower one of its row by more than a margin, [row].
-
-    A smaller difference counts one half. All of a row are sorted at once: upper gaps less the
-    margin, lower ones, upper ones plus the margin, as integers that hold in their two lowest bits
-    which of these they are. Rows in which two different ones are too close for that are searched
-    gap by gap.
+    Gaps s(a,.) - s(c,.) at targets of a less the margin, those plus the margin, and gaps at targets
+    of c are sorted together, the last of these odd; the ranks of the odd ones tell how many of the
+    even ones are below. Where two are closer than rounding to steps could have exchanged, the swaps
+    of that TF are counted from the scores.
 
     Args:
-        reach: the largest absolute gap.
+        count: the targets of a that are none of the other TF, and the reverse, [other] each.
     """
-    shifted = upper._replace(value=upper.value - margin), upper._replace(value=upper.value + margin)
-    parts = shifted[0], lower, shifted[1]
-    step = LEVELS / (2 * (reach + margin) or 1)
-    keys = np.concatenate(
-        [x.to_keys(kind, reach + margin, step) for kind, x in enumerate(parts)], 1
-    )
+    of_a, width = table.place[a, : table.targets[a]], int(table.targets[others].max(initial=0))
+    steps, is_other = (x[of_a, others] for x in table.by_target)
+    gaps = table.steps[a].take(of_a)[:, None] - steps
+    keys = np.empty((steps.shape[1], 2 * len(of_a) + width), np.int32)
+    for first, margin in ((0, -table.margin_steps), (len(of_a), table.margin_steps)):
+        keys[:, first : first + len(of_a)] = np.where(is_other, NONE, gaps + np.int32(margin)).T
+    place = table.place[others, :width]
+    is_of_c = table.is_place[others, :width] & (table.label[a] == 0).take(place)
+    gaps = table.steps[a].take(place) - table.own_steps[others, :width] + np.int32(1)
+    keys[:, 2 * len(of_a) :] = np.where(is_of_c, gaps, NONE)
+
     keys.sort(axis=1)
-    differ = keys[:, 1:] ^ keys[:, :-1]
-    is_close = ((differ > 0) & (differ < 4)).any(axis=1)
-    below = np.cumsum((keys & 3) == 1, axis=1, dtype=np.int32)
-    won = np.einsum("rv,rv->r", below, (keys & 1) ^ 1) / 2
-    for row in np.flatnonzero(is_close):
-        less, others, more = (np.sort(x.value[row][x.is_wanted[row]]) for x in parts)
-        found = others.searchsorted(less, "left").sum() + others.searchsorted(more, "right").sum()
-        won[row] = found / 2
+    rank = (keys & 1).astype(np.float64) @ np.arange(keys.shape[1], dtype=np.float64)
+    won = count[0] * count[1] - (rank - count[1] * (count[1] - 1) / 2) / 2
+    is_close = (keys[:, 1:] - keys[:, :-1]) & FAR == 1
+    for other in np.flatnonzero(is_close.any(axis=1)):
+        won[other] = count_by_definition(a, others.start + other, table)
     return won
+
+
+def count_by_definition(a: int, c: int, table: Table) -> float:
+    """Swaps that are right between two TFs, gap by gap."""
+    (label_a, score_a), (label_c, score_c) = ((table.label[x], table.score[x]) for x in (a, c))
+    of_a, of_c = ((x == 1) & (y == 0) for x, y in ((label_a, label_c), (label_c, label_a)))
+    upper, lower = (score_a[x] - score_c[x] for x in (of_a, of_c))
+    lower.sort()
+    clearly = lower.searchsorted(upper - table.margin, "left").sum()
+    return (clearly + lower.searchsorted(upper + table.margin, "right").sum()) / 2
 
 
 def tabulate_scores(pairs, labels, scores, tolerance: float, scale: float | None) -> tuple:

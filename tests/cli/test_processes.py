@@ -1,6 +1,7 @@
 """One command started several times with coordinator flags is one run."""
 
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -33,11 +34,28 @@ def write_slowly(*arguments):
 infer.write_network = write_slowly
 sys.exit(main())
 """
+CUT_OFF = """
+import os, signal, sys
+from grnjax.cli import main
+from grnjax.evaluation.member_logits import MemberLogits
+
+add, fits = MemberLogits.add, []
+
+
+def add_or_end(*arguments):
+    fits.append(add(*arguments))
+    if len(fits) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+MemberLogits.add = add_or_end
+sys.exit(main())
+"""
 DEADLINE = 240  # seconds for any one process
 
 
-def run_two(*arguments, program=COMMAND):
-    """Status, output and messages of two processes with two simulated devices each."""
+def run_two(*arguments, program=COMMAND, devices=2):
+    """Status, output and messages of two processes with some simulated devices each."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         coordinator = f"127.0.0.1:{free.getsockname()[1]}"
@@ -46,7 +64,7 @@ def run_two(*arguments, program=COMMAND):
     processes = [
         subprocess.Popen(
             [*command, str(number)],
-            env=simulate_devices(2),
+            env=simulate_devices(devices),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -87,26 +105,50 @@ def test_two_processes_train_like_one_and_only_the_first_writes(genelink_folder,
     assert "this run has already finished; nothing to do." in outcome.err
 
 
+def assert_same_network(folder, expected):
+    """Edges of two runs differ by rounding at most."""
+    tables = (
+        pd.read_csv(one / "edges.tsv", sep="\t", index_col=["TF", "target"]).sort_index()
+        for one in (folder, expected)
+    )
+    columns = ["importance", "probability", "spread"]
+    pd.testing.assert_frame_equal(*(table[columns] for table in tables), rtol=1e-3, atol=1e-5)
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("devices", [2, 4])
 def test_two_processes_infer_like_one_and_leave_when_the_first_has_written(
-    inferred, small_set, quick_factors, tmp_path
+    devices, inferred, small_set, quick_factors, tmp_path
 ):
     """Writing takes longer here than the time that jax gives processes to leave together."""
     settings = ["--repeats", 2, "--folds", 3, *quick_factors, "--seed", 5]
     command = ["infer", *small_set.arguments, *settings, "--out", tmp_path / "two"]
-    first, second = run_two(*command, program=SLOW_TO_WRITE)
+    first, second = run_two(*command, program=SLOW_TO_WRITE, devices=devices)
     assert (first[0], second[0]) == (0, 0), first[2] + second[2]
     assert "New edges" in first[1] and "New edges" not in second[1] + second[2]
-    assert "computing on 4 x cpu" in first[2]
-    edges, expected = (
-        pd.read_csv(folder / "edges.tsv", sep="\t", index_col=["TF", "target"]).sort_index()
-        for folder in (tmp_path / "two", inferred)
-    )
-    columns = ["importance", "probability", "spread"]
-    pd.testing.assert_frame_equal(edges[columns], expected[columns], rtol=1e-3, atol=1e-5)
+    assert f"computing on {2 * devices} x cpu" in first[2]
+    assert_same_network(tmp_path / "two", inferred)
     assert {"edges.tsv", "rankedEdges.csv", "network.h5ad", "run.json"} < {
         path.name for path in (tmp_path / "two").iterdir()
     }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("devices", [1, 2])
+def test_a_run_that_eight_devices_began_is_ended_by_fewer(
+    devices, inferred, small_set, quick_factors, tmp_path
+):
+    settings = ["--repeats", 2, "--folds", 3, *quick_factors, "--seed", 5]
+    words = map(str, ["infer", *small_set.arguments, *settings, "--out", tmp_path / "run"])
+    command = [sys.executable, "-c", CUT_OFF, *words]
+    begun = subprocess.run(command, env=simulate_devices(8), capture_output=True, text=True)
+    assert begun.returncode == -signal.SIGKILL, begun.stderr
+    assert "computing on 8 x cpu" in begun.stderr
+    command[2], environment = COMMAND, simulate_devices(devices)
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr.count("read back") == 2
+    assert_same_network(tmp_path / "run", inferred)
 
 
 @pytest.mark.slow
