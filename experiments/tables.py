@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from experiments.bench import tables as bench
+from experiments.cells import drug_tables as drugs
 from experiments.cells import tables as cells
 from experiments.compendium import tables as compendium
 from experiments.expression_only import tables as expression_only
@@ -42,7 +43,7 @@ PAGES: dict[Path, dict[str, Callable[[], object]]] = {
     ROOT / "docs/scaling.md": bench.GROWTH,
     ROOT / "docs/foundation.md": foundation.COSTS,
     FOLDER / "cells/perturbation.md": cells.PERTURBATION_PAGE,
-    FOLDER / "cells/drug_response.md": cells.RESPONSE_PAGE,
+    FOLDER / "cells/drug_response.md": drugs.RESPONSE_PAGE,
     FOLDER / "compendium/lines.md": compendium.LINES,
     FOLDER / "compendium/beeline.md": compendium.SETS,
     FOLDER / "foundation/training.md": foundation_training.TABLES,

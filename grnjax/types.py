@@ -58,8 +58,12 @@ class StreamedExpression(abc.ABC):
         """Of each gene."""
 
     @abc.abstractmethod
-    def correlate(self, tfs: np.ndarray) -> Float[np.ndarray, "tf gene"]:
-        """Pearson r of these genes with every gene; 0 for one that is constant. float32."""
+    def correlate(self, tfs: np.ndarray, *, keep: bool = True) -> Float[np.ndarray, "tf gene"]:
+        """Pearson r of these genes with every gene; 0 for one that is constant. float32.
+
+        Args:
+            keep: whether the answer is kept in memory, as the same may be asked for again.
+        """
 
     @abc.abstractmethod
     def find_components(self, count: int) -> Float[np.ndarray, "gene component"]:

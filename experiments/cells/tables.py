@@ -1,9 +1,8 @@
-"""The tables and the pictures of the tasks on cells, from the rows of their studies."""
+"""Tables and the picture of perturbations, and pages' tables, from the rows of the studies."""
 
 import functools
 from collections.abc import Callable
 
-from experiments.cells.drug_response import STUDY as RESPONSE
 from experiments.cells.perturbation import DOUBLES, JUDGED
 from experiments.cells.perturbation import STUDY as PERTURBATION
 from experiments.grnformer.tables import average
@@ -84,24 +83,6 @@ def networks_table() -> st.Table:
     return st.Table(rows, columns, cell, "network", note)
 
 
-def response_table(name: str) -> st.Table:
-    """Over all pairs and within drugs, on pairs at random and on lines held out."""
-    by_method = select(RESPONSE, name, ("mixed", "lines out"))
-    columns = {
-        f"{split}: {title}": (split, key)
-        for split in ("mixed", "lines out")
-        for title, key in (("PCC", "pcc"), ("within drug", "within_drug"))
-    }
-    columns["lines out: within line"] = ("lines out", "within_line")
-
-    def cell(rows: Rows, column: tuple[str, str]) -> str:
-        split, key = column
-        return average([row[key] for row in rows if row["split"] == split])
-
-    note = "Mean over splits, ± half the 95 % t interval; drugs with ten test pairs or more."
-    return st.Table(by_method, columns, cell, name, note)
-
-
 def picture():
     """What each row knows beyond the mean shift, a dot a simulated network."""
     by_method = select(PERTURBATION, SIMULATED, ("simulation",))
@@ -124,10 +105,6 @@ PERTURBATION_PAGE: dict[str, Callable[[], object]] = {
     "simulated": functools.partial(perturbation_table, SIMULATED, "simulation"),
     "DREAM4": functools.partial(perturbation_table, DREAM4, "single"),
     "networks": networks_table,
-}
-RESPONSE_PAGE: dict[str, Callable[[], object]] = {
-    "GDSC2": functools.partial(response_table, "GDSC2"),
-    "DeepCDR": functools.partial(response_table, "DeepCDR"),
 }
 TABLES: dict[str, Callable[[], object]] = {}
 CSV: dict[str, Callable[[], object]] = {}

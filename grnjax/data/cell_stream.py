@@ -77,12 +77,13 @@ class CellStream(StreamedExpression):
         """Of each gene."""
         return self.found_moments
 
-    def correlate(self, tfs: np.ndarray) -> Float[np.ndarray, "tf gene"]:
-        """Pearson r, float32; the last answer is kept, as the same is asked for more than once."""
+    def correlate(self, tfs: np.ndarray, *, keep: bool = True) -> Float[np.ndarray, "tf gene"]:
+        """Pearson r, float32; the last answer is kept unless told otherwise."""
         of, r = self.kept.get("correlations", (None, None))
         if of is None or not np.array_equal(of, tfs):
             r = chunk_sums.correlate(self.chunks, self.moments(), tfs).astype(np.float32)
-            self.kept["correlations"] = np.array(tfs), r
+            if keep:
+                self.kept["correlations"] = np.array(tfs), r
         return r
 
     def find_components(self, count: int) -> Float[np.ndarray, "gene component"]:

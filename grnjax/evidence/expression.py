@@ -49,5 +49,5 @@ def describe_expression(genes: GeneTable, tfs: np.ndarray, *, profile: bool = Tr
             PairBlock(f"co-expression: {name}", pairs[..., place])
             for place, name in enumerate(("r", "|r|", "joint", "|joint|"))
         ),
-        profiles=Profiles(genes.expression.T) if profile else None,
+        profiles=Profiles(genes.expression) if profile else None,
     )

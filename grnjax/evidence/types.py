@@ -6,6 +6,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float
 
+from grnjax.types import StreamedExpression
+
 Kernel = Literal["rbf", "linear", "cosine", "proximity"]
 """How two genes are compared by the values of a block: by a Gaussian of their distance, by the
 product of their standardised values, by the cosine of their rows, or by proximity: by how near they
@@ -43,7 +45,8 @@ class TfSimilarity:
 class Profiles:
     """Genes over the cells of the run, by which a gene's nearest ones are found."""
 
-    values: Float[np.ndarray, "gene cell"]  # as they were read; zeros where not measured
+    values: Float[np.ndarray, "cell gene"] | StreamedExpression
+    """As they were read; zeros where not measured."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

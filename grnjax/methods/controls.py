@@ -101,7 +101,8 @@ def permute_evidence(evidence: Sequence[Evidence], seed: int) -> list[Evidence]:
             for o in [shuffle(len(s.values))]
         ]
         profiles = item.profiles and dataclasses.replace(
-            item.profiles, values=item.profiles.values[shuffle(len(item.profiles.values))]
+            item.profiles,
+            values=item.profiles.values.take(shuffle(item.profiles.values.shape[1]), axis=1),
         )
         return dataclasses.replace(
             item,

@@ -5,7 +5,7 @@ where it is new to the split. The trivial row *co-expressed targets* asks them a
 (`grnjax.baselines.neighbours`); as features of a pair the model weighs them among all else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,9 +15,11 @@ from scipy import sparse
 from grnjax.data.expression_features import standardise
 from grnjax.data.label_matrix import LabelMatrix
 from grnjax.models.pair_features import measure_scale
+from grnjax.types import StreamedExpression
 
 KEPT = 400  # of the nearest genes of each, of which those with train pairs are asked
 AT_ONCE = 1000  # genes whose likeness to all is in memory
+VALUES_AT_ONCE = 2**27  # the same of a stream, which is read anew for each of these
 MOST = 30.0  # standard deviations; the votes of an operon lie far out, and are what counts
 
 
@@ -28,26 +30,41 @@ class Nearest(NamedTuple):
     likeness: Float[np.ndarray, "gene rank"]  # correlation; 0 is none, and below 0 counts as 0
 
 
-def find_nearest(profiles: Float[np.ndarray, "gene cell"]) -> Nearest:
+def find_nearest(expression: Float[np.ndarray, "cell gene"] | StreamedExpression) -> Nearest:
     """The genes that correlate most with each gene over cells, itself left out.
 
     A gene that is constant or not measured is like no other.
     """
-    profiles = standardise(profiles.T).T
-    kept, cells = min(KEPT, len(profiles)), max(profiles.shape[1], 1)
-    places = np.zeros((len(profiles), kept), np.int32)
-    likeness = np.zeros((len(profiles), kept), np.float32)
-    for first in range(0, len(profiles), AT_ONCE):
-        rows = np.arange(first, min(first + AT_ONCE, len(profiles)))
-        r = np.maximum(profiles[rows] @ profiles.T / np.float32(cells), 0)
+    genes = expression.shape[1]
+    kept = min(KEPT, genes)
+    places = np.zeros((genes, kept), np.int32)
+    likeness = np.zeros((genes, kept), np.float32)
+    for rows, r in correlate_blocks(expression):
+        r = np.maximum(r, 0)
         r[np.arange(len(rows)), rows] = 0
-        nearest = np.argpartition(r, -kept, axis=1)[:, -kept:] if kept < len(profiles) else None
+        nearest = np.argpartition(r, -kept, axis=1)[:, -kept:] if kept < genes else None
         nearest = np.broadcast_to(np.arange(kept), r.shape) if nearest is None else nearest
         found = np.take_along_axis(r, nearest, axis=1)
         order = np.argsort(-found, axis=1, kind="stable")
         places[rows] = np.take_along_axis(nearest, order, axis=1)
         likeness[rows] = np.take_along_axis(found, order, axis=1)
     return Nearest(places, likeness)
+
+
+def correlate_blocks(
+    expression: Float[np.ndarray, "cell gene"] | StreamedExpression,
+) -> Iterator[tuple[Int[np.ndarray, " row"], Float[np.ndarray, "row gene"]]]:
+    """Some genes after the others, with their Pearson r with every gene."""
+    cells, genes = expression.shape
+    is_stream = isinstance(expression, StreamedExpression)
+    profiles = None if is_stream else standardise(expression).T
+    width = max(VALUES_AT_ONCE // max(genes, 1), 1) if is_stream else AT_ONCE
+    for first in range(0, genes, width):
+        rows = np.arange(first, min(first + width, genes))
+        if profiles is None:
+            yield rows, expression.correlate(rows, keep=False)
+        else:
+            yield rows, profiles[rows] @ profiles.T / np.float32(max(cells, 1))
 
 
 def ask_nearest(

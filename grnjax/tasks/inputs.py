@@ -68,13 +68,15 @@ def load_genes_and_edges(
     Raises:
         ConfigError: the method learns from known edges, and there are none.
     """
+    may_stream = not (method.READS_CELLS or reads_cells)
     if "labels" in method.READS:
         if known is None:
             raise ConfigError(
                 f"{method.name()} learns from known regulation: give --network EDGES, a table of "
                 "TFs and their targets, or rank by expression alone, as with --method=grnboost2."
             )
-        return load_dataset(expression, known, tfs, data, genes=genes), None
+        found = load_dataset(expression, known, tfs, data, genes=genes, may_stream=may_stream)
+        return found, None
     if genes == "all":
         raise ConfigError(
             f"{method.name()} ranks measured genes alone; leave out --genes=all or choose another "
@@ -88,7 +90,6 @@ def load_genes_and_edges(
     if edges is not None:
         reference |= set(edges["tf"]) | set(edges["target"])
     hints = set() if reference else read_own_list("human") | read_own_list("mouse")
-    may_stream = not (method.READS_CELLS or reads_cells)
     read = open_expression(expression, data, reference, hints=hints, may_stream=may_stream)
     if tfs is None:
         species = getattr(method, "species", "auto") if species == "auto" else species

@@ -9,7 +9,8 @@ import pandas as pd
 
 from grnjax.data.data_set import LoadedSet
 from grnjax.data.edges import take_network
-from grnjax.data.expression import DataConfig, read_expression
+from grnjax.data.expression import DataConfig
+from grnjax.data.expression_stream import open_expression
 from grnjax.data.genes import build_dataset
 from grnjax.data.sets import load_set
 from grnjax.data.simulator import EmbeddedConfig
@@ -65,7 +66,13 @@ def frame_network(network):
 
 
 def load_dataset(
-    expression, network, tfs, config: DataConfig, *, genes: GeneScope = "all"
+    expression,
+    network,
+    tfs,
+    config: DataConfig,
+    *,
+    genes: GeneScope = "all",
+    may_stream: bool = False,
 ) -> Dataset:
     """Genes and known pairs from expression, a network and perhaps a TF list.
 
@@ -75,11 +82,14 @@ def load_dataset(
             what `frame_network` makes one of.
         tfs: path, names, or None for the sources of the network.
         genes: those that were measured, or all of expression and network.
+        may_stream: whether expression that is large may stay in its file.
     """
     edges, source = take_network(frame_network(network), "network")
     tf_names = list_tfs(tfs)
     reference = set(edges["tf"]) | set(edges["target"]) | set(tf_names or [])
-    read = None if expression is None else read_expression(expression, config, reference)
+    read = None
+    if expression is not None:
+        read = open_expression(expression, config, reference, may_stream=may_stream)
     universe = read.genes.tolist() if read is not None and genes == "measured" else None
     dataset = build_dataset(read, edges, tfs=tf_names, universe=universe, source=source)
     if universe is not None and dataset.report["edges"]["unknown"]:

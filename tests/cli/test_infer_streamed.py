@@ -50,6 +50,26 @@ def test_the_network_is_that_of_cells_in_memory(small_set, file, cli, tmp_path, 
             assert abs(one["auroc"] - other["auroc"]) < 1e-3
 
 
+def test_the_default_of_known_edges_reads_no_single_cells(
+    small_set, file, cli, quick_factors, tmp_path
+):
+    """Fits follow from rounded sums over cells, so that probabilities agree to some digits."""
+    _, *known = small_set.arguments
+    settings = ["--repeats", 1, "--folds", 2, *quick_factors]
+    for name, more in {"memory": [], "disk": [STREAM]}.items():
+        outcome = cli("infer", file, *known, *settings, *more, "--out", tmp_path / name)
+        assert outcome.status == 0, outcome.err
+        assert ("read in chunks of cells" in outcome.err) == (name == "disk")
+        assert "single cells are read" not in outcome.err
+    there, here = (
+        pd.read_csv(tmp_path / name / "edges.tsv", sep="\t").set_index(["TF", "target"])
+        for name in ("memory", "disk")
+    )
+    apart = (there["probability"] - here["probability"].reindex(there.index)).abs()
+    assert len(there) > 400 and there["probability"].std() > 0.05
+    assert apart.max() < 0.01 and apart.mean() < 1e-3
+
+
 def test_what_reads_single_cells_is_refused_or_reads_all(small_set, file, cli, tmp_path):
     arguments = [file, *small_set.arguments[1:]]
     for words in (["--method=spearman"], ["--method=pearson", "--batch", "kind"]):

@@ -21,6 +21,8 @@ from grnjax.data.expression_features import (
 )
 from grnjax.data.expression_stream import open_expression
 from grnjax.errors import ConfigError, ExpressionFormatError
+from grnjax.models import nearest_genes
+from grnjax.models.nearest_genes import find_nearest
 from grnjax.types import GeneTable, StreamedExpression
 
 CELLS, GENES = 90, 24
@@ -100,6 +102,15 @@ def test_streamed_is_as_in_memory(counts, tmp_path, monkeypatch, form, at_once):
     np.testing.assert_allclose(expression_statistics(here), expression_statistics(there), atol=1e-6)
     np.testing.assert_allclose(
         principal_components(here, 4), principal_components(there, 4), atol=2e-5
+    )
+    monkeypatch.setattr(nearest_genes, "VALUES_AT_ONCE", 5 * GENES)
+    nearest, expected = (find_nearest(x.expression) for x in (here, there))
+    np.testing.assert_allclose(nearest.likeness, expected.likeness, atol=1e-6)
+    is_apart = np.abs(np.diff(expected.likeness, axis=1)) > 1e-5  # from the next one
+    is_alone = is_apart[:, 1:] & is_apart[:, :-1] & (expected.likeness[:, 1:-1] > 0)
+    assert is_alone.sum() > GENES
+    np.testing.assert_array_equal(
+        nearest.places[:, 1:-1][is_alone], expected.places[:, 1:-1][is_alone]
     )
 
 

@@ -36,7 +36,7 @@ def train():
 
 
 def ask(expression, train, counts=(3, 10)):
-    return ask_nearest(find_nearest(expression.T), train, counts)
+    return ask_nearest(find_nearest(expression), train, counts)
 
 
 def test_a_planted_operon_tells_of_its_genes_without_train_pairs(expression, train):
@@ -76,7 +76,7 @@ def test_a_tf_without_train_pairs_and_genes_not_measured_hear_nothing(expression
 
 
 def test_answers_that_tell_nothing_are_not_given(expression, train):
-    nearest, rng = find_nearest(expression.T), np.random.default_rng(3)
+    nearest, rng = find_nearest(expression), np.random.default_rng(3)
     mixed = np.zeros_like(train.labels)
     for row, (labels, known) in enumerate(zip(train.labels, train.observed > 0, strict=True)):
         mixed[row, known] = rng.permutation(labels[known])
@@ -87,8 +87,7 @@ def test_answers_that_tell_nothing_are_not_given(expression, train):
 
 
 def test_in_steps_or_at_once_the_same_genes_are_nearest(expression, monkeypatch):
-    profiles = expression.T
-    whole = find_nearest(profiles)
+    whole = find_nearest(expression)
     monkeypatch.setattr(nearest_genes, "AT_ONCE", 7)
-    for found, expected in zip(find_nearest(profiles), whole, strict=True):
+    for found, expected in zip(find_nearest(expression), whole, strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-6)

@@ -37,6 +37,7 @@ class KernelFactorMethod(KernelFactorSettings, MethodConfig):
     READS: ClassVar[frozenset[str]] = frozenset({"labels", "expression", "evidence"})
     GIVES: ClassVar[frozenset[str]] = frozenset({"probabilities", "terms"})
     TRAINS_ON_ALL_PAIRS: ClassVar[bool] = True
+    READS_CELLS: ClassVar[bool] = False
 
     def estimate(self, tfs: int, genes: int, cells: int, fits: int) -> Cost:
         """By 400 and 1,880 genes, with the trivial rows beside them.

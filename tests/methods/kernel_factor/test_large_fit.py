@@ -131,7 +131,7 @@ def test_nearest_genes_are_asked_for_all_only_where_some_tell_enough(monkeypatch
     operon = np.repeat(np.arange(GENES // 4), 4)
     profiles = rng.normal(size=(GENES // 4, 50))[operon] + 0.3 * rng.normal(size=(GENES, 50))
     labels = (rng.random((TFS, GENES // 4)) < 0.3)[:, operon].astype(np.float32)
-    nearest = find_nearest(profiles.astype(np.float32))
+    nearest = find_nearest(profiles.astype(np.float32).T)
     for own, tells in ((labels, True), (labels[:, rng.permutation(GENES)], False)):
         train = label_matrix(LabelledPairs(PAIRS, own.ravel()), np.arange(TFS), GENES)
         found = module.ask_some_first(nearest, train, (3, 10), least=0.25)
