@@ -1,6 +1,7 @@
 """The TF-target pairs that a network ranks."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -29,6 +30,28 @@ def has_known_targets(candidates: LabelledPairs) -> np.ndarray:
     Of the other TFs nothing is known, so that their pairs tell neither right from wrong.
     """
     return np.isin(candidates.pairs[:, 0], candidates.positives[:, 0])
+
+
+class Listing(NamedTuple):
+    """Which pairs a table lists: so many of each target, the best, and of these the best of all."""
+
+    top: int | None = None  # None for all
+    of_target: int | None = None
+
+    def choose(
+        self, scores: Float[np.ndarray, " pair"], targets: Int[np.ndarray, " pair"]
+    ) -> Int[np.ndarray, " listed"]:
+        """The places of the pairs, ascending; of equal scores at the end, the first."""
+        if self.of_target is None:
+            return list_best(scores, self.top)
+        order = np.lexsort((-scores, targets))
+        _, first, count = np.unique(targets[order], return_index=True, return_counts=True)
+        rank = np.arange(len(order)) - np.repeat(first, count)
+        places = np.sort(order[rank < self.of_target])
+        return places[list_best(scores[places], self.top)]
+
+
+EVERY_PAIR = Listing()
 
 
 def list_best(scores: Float[np.ndarray, " pair"], top: int | None) -> np.ndarray:

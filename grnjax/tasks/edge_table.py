@@ -8,7 +8,7 @@ import pandas as pd
 from jaxtyping import Float
 from scipy.special import expit, ndtri
 
-from grnjax.data.candidates import has_known_targets, list_best
+from grnjax.data.candidates import EVERY_PAIR, Listing, has_known_targets
 from grnjax.data.label_matrix import row_of_tf
 from grnjax.evaluation.calibration import fit_calibration, out_of_sample_error
 from grnjax.evaluation.known_share import KnownShare, estimate_known_share, fit_truth
@@ -34,7 +34,7 @@ def rank_candidates(
     prevalence: float | None,
     known_share: float | None,
     seed: int,
-    top: int | None = None,
+    listing: Listing = EVERY_PAIR,
 ) -> tuple[pd.DataFrame, dict]:
     """The candidates by falling mean logit of the members, and how they were calibrated.
 
@@ -51,7 +51,7 @@ def rank_candidates(
         terms: they add up to the mean logit; empty unless they are asked for.
         prevalence: share of true edges that `probability` assumes; None for that of known ones.
         known_share: share of the true edges that the known ones are; None estimates it.
-        top: how many are listed at most, the best; all are calibrated.
+        listing: which are listed; all are calibrated.
     """
     mean = mean_logit(logits)
     known = has_known_targets(candidates)
@@ -64,7 +64,7 @@ def rank_candidates(
     def probability(raw: np.ndarray) -> np.ndarray:
         return expit(calibration.a * raw + calibration.b + shift)
 
-    best = list_best(mean, top)
+    best = listing.choose(mean, candidates.pairs[:, 1])
     best = best[np.lexsort((*candidates.pairs[best].T[::-1], -mean[best]))]
     own, (tf, target) = mean[best], candidates.pairs[best].T
     reach = ndtri(0.975) * spread_logit(logits, best)
@@ -161,13 +161,14 @@ def name_unseen(candidates: LabelledPairs, at: np.ndarray) -> np.ndarray:
     return np.array(["no", "TF", "target", "both"])[tf + 2 * target]
 
 
-def tell_cut(pairs: int, top: int | None) -> bool:
-    """Whether tables leave pairs out, said if they do."""
-    cut = top is not None and pairs > top
+def tell_cut(edges: pd.DataFrame, pairs: int, listing: Listing) -> bool:
+    """Whether a table leaves pairs out, said if it does."""
+    cut = len(edges) < pairs
     if cut:
+        each = "" if listing.of_target is None else f", {listing.of_target:,} of a target at most"
         logger.warning(
-            f"tables list the best {top:,} of {pairs:,} pairs (--top=N, --top=all); the scores of "
-            "all are in scores.npz"
+            f"tables list the best {len(edges):,} of {pairs:,} pairs{each} (--top=N, --top=all); "
+            "the scores of all are in scores.npz"
         )
     return cut
 

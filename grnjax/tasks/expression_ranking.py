@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from grnjax.data.candidates import list_best
+from grnjax.data.candidates import EVERY_PAIR, Listing
 from grnjax.data.expression_features import correlation
 from grnjax.data.label_matrix import locate_edges, row_of_tf
 from grnjax.errors import ConfigError
@@ -35,9 +35,9 @@ def pair_with(tf: int, targets: np.ndarray) -> LabelledPairs:
 
 
 def rank_pairs(
-    genes: GeneTable, scores: Float[np.ndarray, "tf gene"], top: int | None = None
+    genes: GeneTable, scores: Float[np.ndarray, "tf gene"], listing: Listing = EVERY_PAIR
 ) -> pd.DataFrame:
-    """The pairs with a score above 0, best first, ties by TF and then target; the `top` best.
+    """The listed pairs with a score above 0, best first, ties by TF and then target.
 
     Raises:
         ConfigError: no pair has one, or all have the same, so that nothing is ranked.
@@ -52,7 +52,7 @@ def rank_pairs(
             "more cells, or another method."
         )
     importance = scores[row, target]
-    best = list_best(importance, top)
+    best = listing.choose(importance, target)
     row, target, importance = row[best], target[best], importance[best]
     order = np.lexsort((target, row, -importance))
     names = genes.names.astype(object)

@@ -19,7 +19,7 @@ from jax.sharding import Mesh
 from scipy.special import expit
 
 from grnjax.config import Positive, Share, renamed
-from grnjax.data.candidates import list_candidates
+from grnjax.data.candidates import Listing, list_candidates
 from grnjax.errors import ConfigError
 from grnjax.evaluation.member_logits import mean_logit
 from grnjax.evidence.gather import clear_evidence
@@ -68,11 +68,13 @@ class InferenceConfig(CrossFitConfig):
     """Share of true edges among the candidates; by default that of known ones, a lower bound."""
     top: Positive | Literal["all"] = MOST_LISTED
     """Pairs that tables list, the best; of more, a matrix has the scores of all."""
+    top_per_target: Positive | None = None
+    """Pairs of a target that tables list at most, its best; by default as many as --top leaves."""
 
     @property
-    def most_listed(self) -> int | None:
-        """The same; None for all."""
-        return None if self.top == "all" else self.top
+    def listing(self) -> Listing:
+        """Which pairs tables list."""
+        return Listing(None if self.top == "all" else self.top, self.top_per_target)
 
 
 def infer(
@@ -140,7 +142,6 @@ def infer(
             method, problem, candidates, folds, recorder, mesh=mesh, explain=config.explain
         )
     mean = mean_logit(fitted.logits)
-    cut = tell_cut(len(candidates), config.most_listed)
     scores = {method.name(): mean, **trivial_out_of_fold(dataset, candidates, folds)}
     edges, calibration = rank_candidates(
         dataset.genes.names,
@@ -150,8 +151,9 @@ def infer(
         prevalence=config.prevalence,
         known_share=config.known_share,
         seed=seed,
-        top=config.most_listed,
+        listing=config.listing,
     )
+    cut = tell_cut(edges, len(candidates), config.listing)
     sign_by_expression(edges, dataset.genes)
     return RankedNetwork(
         method=method.name(),
@@ -208,8 +210,8 @@ def rank_by_expression(
     fit = fit_without_labels(method, problem)
     genes, rows = problem.dataset.genes, []
     scores = score_every_pair(genes, fit)
-    cut = tell_cut(np.count_nonzero(scores > 0), config.most_listed)
-    edges = rank_pairs(genes, scores, config.most_listed)
+    edges = rank_pairs(genes, scores, config.listing)
+    cut = tell_cut(edges, np.count_nonzero(scores > 0), config.listing)
     edges = edges.assign(**fit.columns(edges))
     sign_by_expression(edges, genes)
     fit.check_labels(judged)
@@ -243,7 +245,9 @@ def estimate_run(config: InferenceConfig, tfs: int, genes: int, cells: int) -> C
     cost = config.method.estimate(tfs, genes, cells, count_fits(config))
     if cost is None:
         return None
-    listed = min(tfs * genes, config.most_listed or tfs * genes)
+    listing = config.listing
+    listed = min(tfs, listing.of_target or tfs) * genes
+    listed = min(listed, listing.top or listed)
     more = max(listed - MOST_LISTED, 0)
     return Cost(cost.seconds + more * SECONDS_A_ROW, cost.bytes + more * BYTES_A_ROW)
 
@@ -266,7 +270,7 @@ def check_size(config: InferenceConfig, genes: GeneTable) -> Cost | None:
 
     most = bisect.bisect_left(range(1, tfs), True, key=lambda count: not fits_in(count))
     advice = f"a list of at most {most:,} TFs (--tfs)" if most else "fewer genes or cells"
-    if config.most_listed is None or config.most_listed > MOST_LISTED:
+    if config.top == "all" or config.top > MOST_LISTED:
         advice += f", a shorter table (--top={MOST_LISTED})"
     raise ConfigError(
         f"{tfs:,} TFs x {sizes[0]:,} genes x {sizes[1]:,} cells need about {cost.bytes / 1e9:.1f} "

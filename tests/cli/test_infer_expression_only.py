@@ -96,6 +96,12 @@ def test_tables_list_the_best_pairs_and_a_matrix_has_the_scores_of_all(
     of_all = [scores.at[tf, target] for tf, target in every[["TF", "target"]].to_numpy()]
     np.testing.assert_allclose(of_all, every["importance"], rtol=1e-6)
     assert not (ranked[0] / "scores.npz").exists()
+    words = [*words[:-1], "all", "--top-per-target", 3]
+    words[words.index(tmp_path / "run")] = tmp_path / "each"
+    outcome = cli(*words)
+    assert "3 of a target at most" in outcome.err and (tmp_path / "each/scores.npz").exists()
+    of_each = every.groupby("target").head(3).reset_index(drop=True)
+    pd.testing.assert_frame_equal(read(tmp_path / "each"), of_each)
 
 
 def test_long_tables_are_gzipped_and_read_back_as_the_plain_ones(

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.special import expit, logit
 
-from grnjax.data.candidates import list_best
+from grnjax.data.candidates import Listing, list_best
 from grnjax.tasks.cross_fitting import CrossFit
 from grnjax.tasks.edge_table import rank_candidates
 
@@ -24,7 +24,7 @@ def rank(dataset, candidates):
     """Ranks by the scores of fits."""
 
     def run(fitted, prevalence=None, top=None):
-        shares = {"prevalence": prevalence, "known_share": None, "top": top}
+        shares = {"prevalence": prevalence, "known_share": None, "listing": Listing(top)}
         return rank_candidates(
             dataset.genes.names, candidates, fitted.logits, fitted.terms, seed=0, **shares
         )
@@ -56,6 +56,18 @@ def test_of_equal_scores_at_the_end_the_first_are_listed(top):
     scores = np.array([2.0, 3.0, 2.0, 1.0, 2.0])
     by_rank = np.array([1, 0, 2, 4, 3])  # stable
     np.testing.assert_array_equal(list_best(scores, top), np.sort(by_rank[:top]))
+
+
+@pytest.mark.parametrize(("of_target", "top"), [(1, None), (2, None), (2, 9), (50, 9), (50, None)])
+def test_the_best_pairs_of_each_target_and_of_these_the_best(of_target, top):
+    rng = np.random.default_rng(of_target)
+    scores, targets = rng.integers(20, size=60).astype(float), rng.integers(8, size=60)
+    table = pd.DataFrame({"score": scores, "target": targets})
+    best = table.sort_values("score", ascending=False, kind="stable")
+    best = best.groupby("target").head(of_target).sort_index()
+    best = best.sort_values("score", ascending=False, kind="stable").head(top or len(best))
+    found = Listing(top, of_target).choose(scores, targets)
+    np.testing.assert_array_equal(found, np.sort(best.index))
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import grnjax
+from grnjax.data.candidates import Listing
 from grnjax.tasks.expression_ranking import name_status, rank_pairs, score_candidates
 from grnjax.tasks.network_inference import InferenceConfig
 from grnjax.types import GeneTable
@@ -28,7 +29,7 @@ def test_pairs_stand_by_falling_score_ties_by_name_and_none_without_one():
     edges = rank_pairs(genes, np.array([[0, 0.5, 0.2], [0.5, 0.9, 0]]))
     rows = [("C", "B", 0.9), ("A", "B", 0.5), ("C", "A", 0.5), ("A", "C", 0.2)]
     assert list(edges.itertuples(index=False, name=None)) == rows
-    best = rank_pairs(genes, np.array([[0, 0.5, 0.2], [0.5, 0.9, 0]]), top=2)
+    best = rank_pairs(genes, np.array([[0, 0.5, 0.2], [0.5, 0.9, 0]]), Listing(top=2))
     assert list(best.itertuples(index=False, name=None)) == rows[:2]
 
 
