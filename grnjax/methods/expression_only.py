@@ -20,9 +20,10 @@ from grnjax.baselines.correlation import CorrelationConfig
 from grnjax.baselines.forests import GENIE3Config
 from grnjax.baselines.information import MutualInformationConfig
 from grnjax.baselines.pidc import PIDCConfig
-from grnjax.config import Settings
+from grnjax.config import Positive, Settings
 from grnjax.data.expression_features import find_varying
 from grnjax.data.names import list_names
+from grnjax.data.pooled_cells import pool_cells
 from grnjax.errors import ConfigError, NonFiniteError
 from grnjax.methods.controls import permute_expression
 from grnjax.methods.method import (
@@ -73,6 +74,11 @@ class ExpressionOnlyMethod(MethodConfig):
         """Refuses what it does not read, and a data set without expression."""
         super().check(problem)
         check_expression(problem, self)
+
+    def prepare_cells(self, genes: GeneTable, seed: int) -> GeneTable:
+        """The cells that are read: those of the run."""
+        del seed
+        return genes
 
     def controls(self) -> Mapping[str, Control]:
         """Expression permuted over genes."""
@@ -136,7 +142,19 @@ class PIDCMethod(PIDCConfig, ExpressionOnlyMethod):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class GENIE3Method(GENIE3Config, ExpressionOnlyMethod):
+class TreeMethod(ExpressionOnlyMethod):
+    """One whose trees take the longer the more cells there are."""
+
+    meta_cells: Positive | None = None
+    """Means of so many groups of like cells that stand for the cells (`data/pooled_cells.py`)."""
+
+    def prepare_cells(self, genes: GeneTable, seed: int) -> GeneTable:
+        """The cells, or meta-cells of them."""
+        return genes if self.meta_cells is None else pool_cells(genes, self.meta_cells, seed=seed)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GENIE3Method(GENIE3Config, TreeMethod):
     """Importances of TFs in forests that predict each target."""
 
     PAPER: ClassVar[str] = "Huynh-Thu et al. 2010, PLoS ONE 5:e12776"
@@ -145,12 +163,13 @@ class GENIE3Method(GENIE3Config, ExpressionOnlyMethod):
 
     def estimate(self, tfs: int, genes: int, cells: int, fits: int) -> Cost:
         """By eight targets of 2,638 cells and 176 TFs."""
+        cells = self.meta_cells or cells
         seconds = 8e-8 * genes * self.trees * cells * tfs**0.5
         return Cost(seconds, 5e8 + BYTES_A_PAIR * tfs * genes)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class GRNBoost2Method(GRNBoost2Config, ExpressionOnlyMethod):
+class GRNBoost2Method(GRNBoost2Config, TreeMethod):
     """Importances of TFs in boosted trees that predict each target."""
 
     PAPER: ClassVar[str] = "Moerman et al. 2019, Bioinformatics 35:2159"
@@ -159,6 +178,7 @@ class GRNBoost2Method(GRNBoost2Config, ExpressionOnlyMethod):
 
     def estimate(self, tfs: int, genes: int, cells: int, fits: int) -> Cost:
         """By 383 to 2,638 cells (experiments/bench/unsupervised.py)."""
+        cells = self.meta_cells or cells
         return Cost(5 + genes * (1.5e-3 + 3e-8 * tfs * cells), 8e8 + BYTES_A_PAIR * tfs * genes)
 
 
@@ -196,6 +216,7 @@ def score_genes(
     chosen = make_method(method)
     assert isinstance(chosen, ExpressionOnlyMethod)
     name, settings = chosen.name(), chosen.settings
+    genes = chosen.prepare_cells(genes, seed)
     tfs, targets = genes.tfs, np.flatnonzero(find_varying(genes))
     refuse_many_pairs(len(tfs), len(targets))
     size = chosen.TARGETS_A_BLOCK or max(len(targets), 1)

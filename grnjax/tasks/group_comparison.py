@@ -7,6 +7,8 @@ there is none, as that would take hundreds of fits.
 """
 
 import dataclasses
+import math
+import tempfile
 import zlib
 from collections.abc import Mapping
 
@@ -29,6 +31,7 @@ from grnjax.methods.method import MethodConfig
 from grnjax.types import GeneTable
 
 FEWEST_DETECTED = 10  # cells with a gene; below, a resample says little of its mean or correlation
+MOST_IN_MEMORY = 2**20  # pairs of a group
 SAME = 1e-6  # by so much the importance of a pair may differ in float32
 
 
@@ -54,8 +57,17 @@ class GroupDifferences:
 
 
 def place_edges(edges: pd.DataFrame, genes: GeneTable) -> Float[np.ndarray, "tf gene"]:
-    """The importance of each pair, in float32 as files have it; NaN where it is not ranked."""
-    matrix = np.full((len(genes.tfs), len(genes.names)), np.nan, np.float32)
+    """The importance of each pair, in float32 as files have it; NaN where it is not ranked.
+
+    One of many pairs lies on disk, in a file without a name, as those of all groups are kept.
+    """
+    shape = len(genes.tfs), len(genes.names)
+    if math.prod(shape) > MOST_IN_MEMORY:
+        with tempfile.TemporaryFile() as file:
+            matrix = np.memmap(file, np.float32, "w+", shape=shape)
+    else:
+        matrix = np.empty(shape, np.float32)
+    matrix[:] = np.nan
     matrix[locate_edges(edges, genes)] = edges["importance"]
     return matrix
 

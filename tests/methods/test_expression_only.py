@@ -121,6 +121,18 @@ def test_a_planted_network_is_found_far_above_chance(planted, method):
 
 
 @pytest.mark.slow
+def test_trees_find_it_by_meta_cells_too(planted):
+    table, tfs, truth = planted
+    method = GRNBoost2Method(rounds=30, meta_cells=len(table) // 2)
+    importance = rank(table, tfs, method).set_index(["tf", "target"])["importance"]
+    pairs = pd.MultiIndex.from_product([tfs, [name for name in table if name not in tfs]])
+    is_true = pairs.isin(pd.MultiIndex.from_frame(truth))
+    assert roc_auc_score(is_true, importance.reindex(pairs).fillna(0)) > 0.85
+    with pytest.raises(ConfigError, match="10 to .* meta-cells"):
+        rank(table, tfs, GRNBoost2Method(meta_cells=len(table)))
+
+
+@pytest.mark.slow
 @every_method
 def test_the_order_of_genes_and_of_cells_does_not_matter(planted, method):
     table, tfs, _ = planted

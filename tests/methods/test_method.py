@@ -84,7 +84,7 @@ def test_what_is_no_method_is_refused_with_the_names(wrong):
 def test_bases_of_methods_are_not_among_the_names_and_an_own_one_is():
     names = MethodConfig.names()
     assert "OwnMethod" in names and make_method("OwnMethod") == OwnMethod()
-    assert not {"PairMethod", "ExpressionOnlyMethod", "MethodConfig"} & set(names)
+    assert not {"PairMethod", "ExpressionOnlyMethod", "TreeMethod", "MethodConfig"} & set(names)
 
 
 def test_an_own_method_is_named_by_its_class_and_refuses_what_it_did_not_define(problem):

@@ -10,10 +10,9 @@ import dataclasses
 import numpy as np
 from jaxtyping import Float, Int
 from scipy import sparse
-from threadpoolctl import threadpool_limits
 
 from grnjax.config import Positive, Settings
-from grnjax.data.expression_features import standardise
+from grnjax.data.cell_space import cluster, project
 from grnjax.errors import ConfigError
 from grnjax.methods.enhancer.cells import JoinedCells, drop_small
 from grnjax.progress import logger
@@ -59,12 +58,14 @@ def draw_metacells(cells: JoinedCells, config: MetacellConfig, *, seed: int) -> 
     rng = np.random.default_rng([seed, 1])
     if cells.counts is not None and not cells.is_paired:
         return draw_unpaired(cells, config, rng)
-    space = project(cells.expression, config)
+    space = project(cells.expression, genes=config.variable_genes, components=config.components)
     groups = cells.groups
     report: dict = {"groups_from": "given"}
     if groups is None:
         count = int(np.clip(len(space) // 50, 1, config.clusters))
-        groups = cluster(space, count, rng)
+        width = len(str(count))
+        number = cluster(space, count, rng, starts=STARTS)
+        groups = np.array([f"{x + 1:0{width}d}" for x in number])
         report["groups_from"] = f"k-means on expression, {count} clusters"
         logger.info(
             f"no groups of cells are given (--method.groups=COLUMN): {count} clusters by k-means "
@@ -139,21 +140,6 @@ def average(members: list[Int[np.ndarray, "metacell size"]], cells: int) -> spar
     return matrix
 
 
-def project(
-    expression: Float[np.ndarray, "cell gene"], config: MetacellConfig
-) -> Float[np.ndarray, "cell component"]:
-    """The cells in principal components of the genes that vary most."""
-    variance = expression.var(axis=0, dtype=np.float64)
-    order = np.lexsort((np.arange(len(variance)), -variance))[: config.variable_genes]
-    chosen = np.sort(order[variance[order] > 0])
-    z = standardise(expression[:, chosen]).astype(np.float64)
-    values, vectors = np.linalg.eigh(z.T @ z)
-    kept = np.argsort(-values, kind="stable")[: min(config.components, *z.shape)]
-    vectors = vectors[:, kept]
-    largest = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=0)[None], axis=0)
-    return z @ (vectors * np.where(largest < 0, -1, 1))
-
-
 def find_nearest(
     space: Float[np.ndarray, "cell component"], centres: Int[np.ndarray, " centre"], size: int
 ) -> Int[np.ndarray, "centre size"]:
@@ -165,16 +151,3 @@ def find_nearest(
         distance[np.arange(len(chosen)), chosen] = -np.inf
         found.append(np.argsort(distance, axis=1, kind="stable")[:, :size])
     return np.concatenate(found)
-
-
-def cluster(
-    space: Float[np.ndarray, "cell component"], count: int, rng: np.random.Generator
-) -> np.ndarray:
-    """The number of each cell's cluster as text: the tightest of some runs of k-means."""
-    from sklearn.cluster import KMeans
-
-    model = KMeans(count, n_init=STARTS, random_state=int(rng.integers(2**31)))
-    with threadpool_limits(1):  # threads add up in an order of their own
-        label = model.fit_predict(space)
-    width = len(str(count))
-    return np.array([f"{number + 1:0{width}d}" for number in label])

@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
+from grnjax.data.cell_space import cluster, project
 from grnjax.errors import ConfigError
 from grnjax.methods.enhancer.cells import JoinedCells, drop_small
-from grnjax.methods.enhancer.metacells import MetacellConfig, cluster, draw_metacells, project
+from grnjax.methods.enhancer.metacells import MetacellConfig, draw_metacells
 from grnjax.methods.enhancer.modules import ModuleConfig, cut_links, make_modules
 from grnjax.methods.enhancer.region_gene import LinkConfig, Links, link, search_space
 from grnjax.methods.enhancer.smoothing import SmoothingConfig, smooth
@@ -62,7 +63,8 @@ def test_without_groups_clusters_are_found_and_it_is_said(typed, caplog):
     )
     assert "no groups of cells are given" in caplog.text
     assert found.report["groups_from"] == "k-means on expression, 3 clusters"
-    labels = cluster(project(expression, MetacellConfig()), 3, np.random.default_rng(0))
+    space = project(expression, genes=2000, components=50)
+    labels = cluster(space, 3, np.random.default_rng(0), starts=8)
     table = pd.crosstab(labels, types).to_numpy()
     assert (np.sort(table, axis=1)[:, -1] == 60).all()
 
