@@ -41,8 +41,9 @@ class Moments(NamedTuple):
 class StreamedExpression(abc.ABC):
     """Expression [cell, gene] that stays in its file, and is read in chunks of cells.
 
-    Moments, correlations and components are found chunk by chunk. Whatever asks it for single
-    cells, as it would an array, has all of it written out (`to_dense`), which is said.
+    Moments, correlations and components are found chunk by chunk, and `[:, genes]` reads these
+    genes alone. Whatever else asks it for single cells, as it would an array, has all of it written
+    out (`to_dense`), which is said.
     """
 
     shape: tuple[int, int]
@@ -74,6 +75,10 @@ class StreamedExpression(abc.ABC):
         """The genes at `order`, which may repeat; -1 for zeros. The axis must be 1."""
 
     @abc.abstractmethod
+    def read_genes(self, genes: Int[np.ndarray, " some"]) -> Float[np.ndarray, "cell some"]:
+        """The values of some genes, each once, in memory."""
+
+    @abc.abstractmethod
     def to_dense(self) -> Float[np.ndarray, "cell gene"]:
         """All values in memory, which is said; refused where there is not enough."""
 
@@ -89,6 +94,10 @@ class StreamedExpression(abc.ABC):
         return np.asarray(self.to_dense(), dtype)
 
     def __getitem__(self, index) -> Any:
+        match index:
+            case (slice(start=None, stop=None, step=None), np.ndarray(ndim=1) as genes):
+                genes = np.flatnonzero(genes) if genes.dtype == bool else genes
+                return self.read_genes(genes)
         return self.to_dense()[index]
 
     def __getattr__(self, name: str) -> Any:

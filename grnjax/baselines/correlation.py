@@ -1,6 +1,7 @@
 """Unsupervised association of TF and target expression: |Pearson| and |Spearman|."""
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
@@ -8,7 +9,9 @@ from jaxtyping import Float, Int
 
 from grnjax.config import Settings
 from grnjax.data.expression_features import correlation, standardise
-from grnjax.types import GeneTable
+from grnjax.types import GeneTable, StreamedExpression
+
+RANKED_AT_ONCE = 2**25  # values of a stream
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,12 +39,36 @@ def score_targets(
     if genes.stream is not None and config.coefficient == "pearson":
         r = correlation(genes, tfs)[:, targets]
         return np.where(tfs[:, None] == targets, 0, np.abs(r)).astype(np.float32)
+    if genes.stream is not None:
+        r = correlate_ranks(genes.stream, tfs, targets)
+        return np.where(tfs[:, None] == targets, 0, np.abs(r))
     expression = genes.in_memory
     if config.coefficient == "spearman" and len(expression):
         expression = rank_cells(genes)
     z = standardise(expression).astype(np.float64)
     r = z[:, tfs].T @ z[:, targets] / max(len(z), 1)
     return np.where(tfs[:, None] == targets, 0, np.abs(r)).astype(np.float32)
+
+
+def correlate_ranks(
+    stream: StreamedExpression, tfs: np.ndarray, targets: Int[np.ndarray, " target"]
+) -> Float[np.ndarray, "tf target"]:
+    """Spearman's r, some genes at a time; the ranks of the TFs alone are in memory, as float32."""
+    from scipy.stats import rankdata
+
+    def rank_some(genes: np.ndarray) -> Iterator[tuple[slice, Float[np.ndarray, "cell some"]]]:
+        width = max(RANKED_AT_ONCE // max(len(stream), 1), 1)
+        for first in range(0, len(genes), width):
+            here = slice(first, first + width)
+            yield here, standardise(rankdata(stream[:, genes[here]], axis=0))
+
+    of_tfs = np.empty((len(stream), len(tfs)), np.float32)
+    for here, z in rank_some(tfs):
+        of_tfs[:, here] = z
+    r = np.empty((len(tfs), len(targets)), np.float32)
+    for here, z in rank_some(targets):
+        r[:, here] = of_tfs.T @ z / np.float32(max(len(stream), 1))
+    return r
 
 
 def rank_cells(genes: GeneTable) -> Float[np.ndarray, "cell gene"]:

@@ -57,7 +57,7 @@ class CellStream(StreamedExpression):
 
     def read_chunks(self) -> Iterator[sparse.csr_array]:
         """The values of some cells after the others, [cell, gene] float32."""
-        step = max(AT_ONCE // max(len(self.columns), 1), 1)
+        step = max(AT_ONCE // max(len(self.columns), len(self.rows.var), 1), 1)
         for start in range(0, len(self.rows), step):
             here = np.arange(start, min(start + step, len(self.rows)))
             block = self.rows.read(start, start + step)
@@ -109,11 +109,19 @@ class CellStream(StreamedExpression):
                 "cells or genes, or --method=pearson, which reads cells in chunks."
             )
         logger.warning(f"{what} of memory, as single cells are read")
+        return self.write_out()
+
+    def write_out(self) -> Float[np.ndarray, "cell gene"]:
+        """All values, chunk by chunk."""
         found, first = np.empty(self.shape, np.float32), 0
         for chunk in self.read_chunks():
             chunk.toarray(out=found[first : first + chunk.shape[0]])
             first += chunk.shape[0]
         return found
+
+    def read_genes(self, genes: Int[np.ndarray, " some"]) -> Float[np.ndarray, "cell some"]:
+        """The values of some genes, each once, in memory."""
+        return self.take(genes, axis=1).write_out()
 
     def to_dense(self) -> Float[np.ndarray, "cell gene"]:
         """All values in memory, which is said."""

@@ -117,6 +117,7 @@ class SpearmanMethod(ExpressionOnlyMethod):
     """The same of ranks."""
 
     PAPER: ClassVar[str] = "Spearman 1904"
+    READS_CELLS: ClassVar[bool] = False
     SCORE: ClassVar[Callable] = staticmethod(correlation.score_targets)
 
     @property
@@ -173,6 +174,7 @@ class GRNBoost2Method(GRNBoost2Config, TreeMethod):
     """Importances of TFs in boosted trees that predict each target."""
 
     PAPER: ClassVar[str] = "Moerman et al. 2019, Bioinformatics 35:2159"
+    READS_CELLS: ClassVar[bool] = False
     SCORE: ClassVar[Callable] = staticmethod(boosting.score_targets)
     TARGETS_A_BLOCK: ClassVar[int | None] = 1024
 

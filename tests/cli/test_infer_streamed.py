@@ -27,8 +27,12 @@ def file(small_set, tmp_path_factory):
 
 @pytest.mark.parametrize(
     "words",
-    [["--method=pearson"], ["--method=compendium", "--method.unknown=co-expression"]],
-    ids=["pearson", "compendium"],
+    [
+        ["--method=pearson"],
+        ["--method=spearman"],
+        ["--method=compendium", "--method.unknown=co-expression"],
+    ],
+    ids=["pearson", "spearman", "compendium"],
 )
 def test_the_network_is_that_of_cells_in_memory(small_set, file, cli, tmp_path, words):
     _, *known = small_set.arguments
@@ -72,9 +76,26 @@ def test_the_default_of_known_edges_reads_no_single_cells(
 
 def test_what_reads_single_cells_is_refused_or_reads_all(small_set, file, cli, tmp_path):
     arguments = [file, *small_set.arguments[1:]]
-    for words in (["--method=spearman"], ["--method=pearson", "--batch", "kind"]):
+    for words in (["--method=genie3"], ["--method=pearson", "--batch", "kind"]):
         outcome = cli("infer", *arguments, *words, STREAM, "--out", tmp_path / "run")
         assert outcome.status == 2 and "methods that need no single cells" in outcome.err
+
+
+def test_trees_read_some_genes_at_a_time(small_set, file, cli, tmp_path, monkeypatch):
+    """Cells stand in another order, so that the bags are others."""
+    monkeypatch.setattr("grnjax.methods.expression_only.GRNBoost2Method.TARGETS_A_BLOCK", 30)
+    words = ["--method=grnboost2", "--method.rounds", 60]
+    for name, more in {"memory": [], "disk": [STREAM]}.items():
+        arguments = [file, *small_set.arguments[1:], *words, *more]
+        outcome = cli("infer", *arguments, "--out", tmp_path / name)
+        assert outcome.status == 0, outcome.err
+        assert "single cells are read" not in outcome.err
+    there, here = (
+        pd.read_csv(tmp_path / name / "edges.tsv", sep="\t").set_index(["TF", "target"])
+        for name in ("memory", "disk")
+    )
+    both = there["importance"].to_frame("there").join(here["importance"])
+    assert both.corr("spearman").iloc[0, 1] > 0.7
 
 
 def test_a_finished_run_knows_its_cells(small_set, file, cli, tmp_path):

@@ -103,6 +103,8 @@ def test_streamed_is_as_in_memory(counts, tmp_path, monkeypatch, form, at_once):
     np.testing.assert_allclose(
         principal_components(here, 4), principal_components(there, 4), atol=2e-5
     )
+    some = np.array([7, 2, 11])
+    np.testing.assert_array_equal(here.expression[:, some][place], there.expression[:, some])
     monkeypatch.setattr(nearest_genes, "VALUES_AT_ONCE", 5 * GENES)
     nearest, expected = (find_nearest(x.expression) for x in (here, there))
     np.testing.assert_allclose(nearest.likeness, expected.likeness, atol=1e-6)
