@@ -18,10 +18,11 @@ from grnjax.errors import NonFiniteError, SplitError
 
 TOLERANCE = 1e-5
 TFS_AT_ONCE = 256
-NONE = np.int32(2**30)
-"""Stands for no gap among integers, above all of them."""
-LARGEST = 2**30 - 64
+LARGEST = 2**29 - 64
 """Of the gaps as integers, a margin included."""
+NONE = np.int32(2**30)
+"""A score that makes any gap larger than these, by an even number of steps; `UNEVEN` by an odd."""
+UNEVEN = np.int32(2**30 + 1)
 FAR = np.int32(~6)
 """Leaves 1 of an odd number below 8: integers so close may be in the other order, by rounding."""
 
@@ -74,13 +75,14 @@ def sample_swaps(
     """
     label, score, margin = tabulate_scores(pairs, labels, scores, tolerance, scale)
     tf, target = np.nonzero(label == 1)
+    row, own = tf * label.shape[1], score[tf, target]  # where a TF's pairs begin
     rng, won, missing = np.random.default_rng(seed), [], draws
     for _ in range(64 if len(tf) else 0):
-        one, other = rng.integers(len(tf), size=(2, missing + missing // 4 + 16))
-        a, b, c, d = tf[one], target[one], tf[other], target[other]
-        is_swap = np.flatnonzero((label[a, d] == 0) & (label[c, b] == 0))[:missing]
-        a, b, c, d = (x[is_swap] for x in (a, b, c, d))
-        gap, lower = score[a, b] - score[c, b], score[a, d] - score[c, d]
+        ab, cd = rng.integers(len(tf), size=(2, missing + missing // 4 + 16))
+        ad, cb = row[ab] + target[cd], row[cd] + target[ab]
+        is_swap = np.flatnonzero((label.take(ad) == 0) & (label.take(cb) == 0))[:missing]
+        ab, cd, ad, cb = (x[is_swap] for x in (ab, cd, ad, cb))
+        gap, lower = own[ab] - score.take(cb), score.take(ad) - own[cd]
         won.append(((lower < gap - margin) + (lower <= gap + margin).astype(float)) / 2)
         missing -= len(is_swap)
         if not missing:
@@ -124,33 +126,36 @@ def count_swaps(
 
 
 class Table(NamedTuple):
-    """Labels and scores, the targets of each TF, and scores as integers: two for each step."""
+    """Labels and scores, and scores as integers: two for each step.
+
+    Where a target does not count, the integers are such that its gap is above all others and even.
+    """
 
     label: np.ndarray  # [tf, target]
     score: np.ndarray  # [tf, target]
     margin: float
-    steps: np.ndarray  # [tf, target] the score
-    margin_steps: int
-    by_target: tuple[np.ndarray, np.ndarray]  # steps, whether not negative: [target, tf]
+    margin_steps: np.int32
+    steps: np.ndarray  # [tf, target + 1] of the score; at the end NONE
+    others: np.ndarray  # [target, tf] the same of pairs labelled 0, else -NONE
     targets: np.ndarray  # [tf] how many
-    place: np.ndarray  # [tf, most] columns; 0 beyond a list's end
-    is_place: np.ndarray  # [tf, most]
-    own_steps: np.ndarray  # [tf, most] there
+    place: np.ndarray  # [tf, most] of its targets; beyond a list's end that of NONE
+    own: np.ndarray  # [tf, most] steps there, less one; 0 beyond a list's end
 
 
 def tabulate_targets(label: np.ndarray, score: np.ndarray, margin: float) -> Table:
     """The arrays that all comparisons read."""
-    row, column = np.nonzero(label == 1)
-    count = np.bincount(row, minlength=len(label))
-    place = np.zeros((len(label), int(count.max(initial=1))), np.intp)
-    place[row, np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)] = column
-    is_place = np.arange(place.shape[1]) < count[:, None]
+    (tfs, targets), (row, column) = label.shape, np.nonzero(label == 1)
     size = LARGEST / (float(np.ptp(score)) + margin or 1) / 2
-    steps = 2 * np.rint((score - score.min()) * size).astype(np.int32)
-    by_target = np.ascontiguousarray(steps.T), np.ascontiguousarray((label != 0).T)
-    own = np.take_along_axis(steps, place, axis=1)
-    sizes = margin, steps, 2 * round(margin * size)
-    return Table(label, score, *sizes, by_target, count, place, is_place, own)
+    steps = np.full((tfs, targets + 1), NONE)
+    steps[:, :-1] = 2 * np.rint((score - score.min()) * size).astype(np.int32)
+    others = np.ascontiguousarray(np.where(label == 0, steps[:, :-1], -NONE).T)
+    count = np.bincount(row, minlength=tfs)
+    at = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
+    place = np.full((tfs, int(count.max(initial=1))), targets, np.intp)
+    own = np.zeros(place.shape, np.int32)
+    place[row, at], own[row, at] = column, steps[row, column] - 1
+    margin_steps = np.int32(2 * round(margin * size))
+    return Table(label, score, margin, margin_steps, steps, others, count, place, own)
 
 
 def count_won(a: int, others: slice, count: tuple, table: Table) -> np.ndarray:
@@ -165,19 +170,19 @@ def count_won(a: int, others: slice, count: tuple, table: Table) -> np.ndarray:
         count: the targets of a that are none of the other TF, and the reverse, [other] each.
     """
     of_a, width = table.place[a, : table.targets[a]], int(table.targets[others].max(initial=0))
-    steps, is_other = (x[of_a, others] for x in table.by_target)
-    gaps = table.steps[a].take(of_a)[:, None] - steps
-    keys = np.empty((steps.shape[1], 2 * len(of_a) + width), np.int32)
-    for first, margin in ((0, -table.margin_steps), (len(of_a), table.margin_steps)):
-        keys[:, first : first + len(of_a)] = np.where(is_other, NONE, gaps + np.int32(margin)).T
-    place = table.place[others, :width]
-    is_of_c = table.is_place[others, :width] & (table.label[a] == 0).take(place)
-    gaps = table.steps[a].take(place) - table.own_steps[others, :width] + np.int32(1)
-    keys[:, 2 * len(of_a) :] = np.where(is_of_c, gaps, NONE)
+    gaps = (table.steps[a].take(of_a)[:, None] - table.others[of_a, others]).T
+    keys = np.empty((len(gaps), 2 * len(of_a) + width), np.int32)
+    np.subtract(gaps, table.margin_steps, out=keys[:, : len(of_a)])
+    np.add(gaps, table.margin_steps, out=keys[:, len(of_a) : 2 * len(of_a)])
+    steps = table.steps[a].copy()
+    steps[:-1][table.label[a] != 0] = UNEVEN
+    place, own = table.place[others, :width], table.own[others, :width]
+    np.subtract(steps.take(place), own, out=keys[:, 2 * len(of_a) :])
 
     keys.sort(axis=1)
-    rank = (keys & 1).astype(np.float64) @ np.arange(keys.shape[1], dtype=np.float64)
-    won = count[0] * count[1] - (rank - count[1] * (count[1] - 1) / 2) / 2
+    exact = np.float32 if keys.shape[1] ** 2 < 2**25 else np.float64  # for sums of all ranks
+    rank = (keys & 1).astype(exact) @ np.arange(keys.shape[1], dtype=exact)
+    won = count[0] * count[1] - (rank - count[1] * (count[1] - 1) / 2) / 2  # float64
     is_close = (keys[:, 1:] - keys[:, :-1]) & FAR == 1
     for other in np.flatnonzero(is_close.any(axis=1)):
         won[other] = count_by_definition(a, others.start + other, table)
@@ -198,7 +203,7 @@ def tabulate_scores(pairs, labels, scores, tolerance: float, scale: float | None
     """Labels [tf, target] (`tabulate_labels`), scores likewise, and what two gaps may differ by."""
     row, column, label = tabulate_labels(pairs, labels)
     score = np.zeros(label.shape)
-    score[row, column] = read_scores(scores)
+    score.ravel()[row * label.shape[1] + column] = read_scores(scores)
     return label, score, tolerance * (np.abs(score).max() if scale is None else scale)
 
 
@@ -209,7 +214,7 @@ def tabulate_labels(pairs: np.ndarray, labels: np.ndarray) -> tuple:
     """
     (tfs, row), (targets, column) = map(number, np.asarray(pairs).T)
     label = np.full((len(tfs), len(targets)), -1, np.int8)
-    label[row, column] = np.asarray(labels) > 0
+    label.ravel()[row * len(targets) + column] = np.asarray(labels) > 0
     repeated = len(pairs) - np.count_nonzero(label >= 0)
     if repeated:
         raise SplitError(f"{repeated:,} of {len(pairs):,} pairs repeat others: evaluate each once.")
@@ -222,6 +227,8 @@ def number(names: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.unique(names, return_inverse=True)
     is_there = np.zeros(names.max() + 1, bool)
     is_there[names] = True
+    if is_there.all():
+        return np.arange(len(is_there)), names
     return np.flatnonzero(is_there), (np.cumsum(is_there) - 1)[names]
 
 
