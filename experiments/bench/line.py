@@ -11,6 +11,7 @@ import resource
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from importlib import metadata
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from experiments.shared.record import describe_provenance, record_run, write_rows
@@ -108,7 +109,11 @@ def run_alone(function: Callable, *args: object) -> Any:
 
 
 def peak_mib() -> float:
-    """Peak memory of this process so far."""
+    """Peak memory of this process so far; not of the one that it was started from, as on Linux."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        (line,) = [x for x in status.read_text().splitlines() if x.startswith("VmHWM")]
+        return int(line.split()[1]) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

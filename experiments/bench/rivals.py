@@ -156,7 +156,9 @@ def run_scikit_learn(genes: GeneTable, seed: int) -> tuple[float, np.ndarray | N
 def run_lightgbm(genes: GeneTable, seed: int) -> tuple[float, np.ndarray | None, float]:
     """The same of LightGBM, a model a target, one process a core."""
     targets, is_part = choose_targets(genes, seed)
-    fit, given = delayed(fit_lightgbm), (genes.expression, genes.tfs)
+    from experiments.bench import rivals  # by its name, which the processes of joblib can import
+
+    fit, given = delayed(rivals.fit_lightgbm), (genes.expression, genes.tfs)
     with Parallel(n_jobs=os.cpu_count()) as pool:
         pool(fit(*given, 0, seed) for _ in range(os.cpu_count()))
         start = time.perf_counter()
