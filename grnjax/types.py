@@ -42,8 +42,8 @@ class StreamedExpression(abc.ABC):
     """Expression [cell, gene] that stays in its file, and is read in chunks of cells.
 
     Moments, correlations and components are found chunk by chunk, and `[:, genes]` reads these
-    genes alone. Whatever else asks it for single cells, as it would an array, has all of it written
-    out (`to_dense`), which is said.
+    genes alone, where they fit in memory. Whatever else asks it for single cells, as it would an
+    array, has all of it written out (`to_dense`), which is said.
     """
 
     shape: tuple[int, int]
@@ -96,8 +96,8 @@ class StreamedExpression(abc.ABC):
     def __getitem__(self, index) -> Any:
         match index:
             case (slice(start=None, stop=None, step=None), np.ndarray(ndim=1) as genes):
-                genes = np.flatnonzero(genes) if genes.dtype == bool else genes
-                return self.read_genes(genes)
+                chosen, place = np.unique(np.arange(self.shape[1])[genes], return_inverse=True)
+                return self.read_genes(chosen)[:, place]
         return self.to_dense()[index]
 
     def __getattr__(self, name: str) -> Any:
@@ -118,9 +118,10 @@ class CellBatches:
 class GeneTable:
     """The genes of a run in their canonical order, and what was measured of them.
 
-    Genes stand sorted by name and cells by content, so that the order of a file never reaches
-    a model. A gene without expression keeps its column, filled with zeros and marked in `measured`.
-    Where batches are told apart, `expression` has the same mean of a gene in each of them
+    Genes stand sorted by name and cells by content, so that the order of a file never reaches a
+    model; of cells that stay in their file, it reaches what draws cells, as boosted trees do. A
+    gene without expression keeps its column, filled with zeros and marked in `measured`. Where
+    batches are told apart, `expression` has the same mean of a gene in each of them
     (`data.batches.centre_batches`), and `as_measured` is what detection and ranks are read from.
     """
 

@@ -19,6 +19,7 @@ LightGBM knows no error outside the bag, and grows as many trees as others do on
 
 import dataclasses
 import functools
+import importlib
 import importlib.util
 import os
 import time
@@ -26,6 +27,7 @@ from collections.abc import Callable
 
 import numpy as np
 from joblib import Parallel, delayed
+from joblib.externals.loky import get_reusable_executor
 
 from experiments.bench.line import peak_mib, run_alone
 from experiments.bench.unsupervised import SIMULATOR, run_peer
@@ -156,7 +158,7 @@ def run_scikit_learn(genes: GeneTable, seed: int) -> tuple[float, np.ndarray | N
 def run_lightgbm(genes: GeneTable, seed: int) -> tuple[float, np.ndarray | None, float]:
     """The same of LightGBM, a model a target, one process a core."""
     targets, is_part = choose_targets(genes, seed)
-    from experiments.bench import rivals  # by its name, which the processes of joblib can import
+    rivals = importlib.import_module("experiments.bench.rivals")  # as joblib finds its functions
 
     fit, given = delayed(rivals.fit_lightgbm), (genes.expression, genes.tfs)
     with Parallel(n_jobs=os.cpu_count()) as pool:
@@ -199,7 +201,10 @@ NEEDS = {
 
 def run_method(name: str, genes: GeneTable, seed: int) -> tuple:
     """What a method makes of the genes; called in a process of its own."""
-    return METHODS[name](genes, seed)
+    try:
+        return METHODS[name](genes, seed)
+    finally:
+        get_reusable_executor().shutdown()  # or the process waits for joblib's, and these for it
 
 
 def judge(dataset: Dataset, scores: np.ndarray) -> dict:

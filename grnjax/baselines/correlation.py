@@ -11,7 +11,8 @@ from grnjax.config import Settings
 from grnjax.data.expression_features import correlation, standardise
 from grnjax.types import GeneTable, StreamedExpression
 
-RANKED_AT_ONCE = 2**25  # values of a stream
+RANKED_AT_ONCE = 2**26  # values of a stream
+CELLS_ADDED = 2**14  # in float32
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,21 +54,26 @@ def score_targets(
 def correlate_ranks(
     stream: StreamedExpression, tfs: np.ndarray, targets: Int[np.ndarray, " target"]
 ) -> Float[np.ndarray, "tf target"]:
-    """Spearman's r, some genes at a time; the ranks of the TFs alone are in memory, as float32."""
+    """Spearman's r, some genes at a time; the ranks of the TFs alone are in memory, as float32.
+
+    Products are float32 for some cells, and their sums float64.
+    """
     from scipy.stats import rankdata
 
     def rank_some(genes: np.ndarray) -> Iterator[tuple[slice, Float[np.ndarray, "cell some"]]]:
         width = max(RANKED_AT_ONCE // max(len(stream), 1), 1)
         for first in range(0, len(genes), width):
             here = slice(first, first + width)
-            yield here, standardise(rankdata(stream[:, genes[here]], axis=0))
+            yield here, standardise(rankdata(stream[:, genes[here]], axis=0)).astype(np.float32)
 
     of_tfs = np.empty((len(stream), len(tfs)), np.float32)
     for here, z in rank_some(tfs):
         of_tfs[:, here] = z
     r = np.empty((len(tfs), len(targets)), np.float32)
     for here, z in rank_some(targets):
-        r[:, here] = of_tfs.T @ z / np.float32(max(len(stream), 1))
+        parts = (slice(first, first + CELLS_ADDED) for first in range(0, len(stream), CELLS_ADDED))
+        total = sum((of_tfs[part].T @ z[part]).astype(np.float64) for part in parts)
+        r[:, here] = total / max(len(stream), 1)
     return r
 
 

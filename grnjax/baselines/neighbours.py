@@ -25,7 +25,7 @@ def ask_neighbours(genes: GeneTable, train: LabelMatrix) -> Float[np.ndarray, "t
     and for genes that are not measured.
     """
     targets = np.flatnonzero(train.observed.any(axis=0))
-    likeness = np.maximum(correlation(genes, targets), 0)
+    likeness = np.maximum(correlation(genes, targets, keep=False), 0)
     likeness[np.arange(len(targets)), targets] = 0
     most = min(max(NEIGHBOURS), len(targets))
     nearest = np.sort(np.partition(likeness, -most, axis=0)[-most:], axis=0)[::-1]

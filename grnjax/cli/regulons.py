@@ -48,7 +48,7 @@ def run(args: list[str]) -> None:
     if network.every_score is not None:
         logger.warning(
             f"{command.run}: its tables list the best {len(network.edges):,} pairs alone, so that "
-            "a TF may lack targets; infer with --top=all lists every pair"
+            "a TF may lack targets; infer with --top=all (and no --top-per-target) lists every pair"
         )
     own = {field.name: getattr(command, field.name) for field in dataclasses.fields(RegulonChoice)}
     found = choose_regulons(network.edges, RegulonChoice(**own))

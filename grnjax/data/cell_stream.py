@@ -100,19 +100,24 @@ class CellStream(StreamedExpression):
     @functools.cached_property
     def dense(self) -> Float[np.ndarray, "cell gene"]:
         """All values in memory."""
-        cells, genes = self.shape
-        needed, free = 4 * self.size, find_free()
-        what = f"{self.rows.name}: {cells:,} cells x {genes:,} genes take {needed / GIB:,.1f} GiB"
-        if needed > free:
-            raise ExpressionFormatError(
-                f"{what} when single cells are read, and {free / GIB:,.1f} are free. Take fewer "
-                "cells or genes, or --method=pearson, which reads cells in chunks."
-            )
-        logger.warning(f"{what} of memory, as single cells are read")
-        return self.write_out()
+        found = self.write_out()
+        size = f"{found.nbytes / GIB:,.1f} GiB of memory"
+        logger.warning(f"{self.rows.name}: all cells are read into {size}, as single ones are read")
+        return found
 
     def write_out(self) -> Float[np.ndarray, "cell gene"]:
-        """All values, chunk by chunk."""
+        """All values, chunk by chunk.
+
+        Raises:
+            ExpressionFormatError: there is not enough memory for them.
+        """
+        (cells, genes), needed, free = self.shape, 4 * self.size, find_free()
+        if needed > free:
+            raise ExpressionFormatError(
+                f"{self.rows.name}: {cells:,} cells x {genes:,} genes take {needed / GIB:,.1f} GiB "
+                f"when single cells are read, and {free / GIB:,.1f} are free. Take fewer cells, "
+                "genes or TFs, or --method=pearson, which reads cells in chunks."
+            )
         found, first = np.empty(self.shape, np.float32), 0
         for chunk in self.read_chunks():
             chunk.toarray(out=found[first : first + chunk.shape[0]])
@@ -122,6 +127,12 @@ class CellStream(StreamedExpression):
     def read_genes(self, genes: Int[np.ndarray, " some"]) -> Float[np.ndarray, "cell some"]:
         """The values of some genes, each once, in memory."""
         return self.take(genes, axis=1).write_out()
+
+    def __reduce__(self):
+        raise ExpressionFormatError(
+            f"{self.rows.name}: cells that stay in their file cannot be pickled; give "
+            "grnjax.infer a folder=, which grnjax.read reads."
+        )
 
     def to_dense(self) -> Float[np.ndarray, "cell gene"]:
         """All values in memory, which is said."""

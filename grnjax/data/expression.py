@@ -53,8 +53,8 @@ class DataConfig(Settings):
     gene_names: str | None = None
     """Table of two columns, identifier and name, by which genes are renamed."""
     stream: Literal["auto", "always", "never"] = "auto"
-    """Read cells in chunks for a method that needs no single cells (pearson, compendium); auto does
-    so where they would take more than a GiB in memory."""
+    """Read cells in chunks for a method that needs no single cells (docs/scaling.md); auto does so
+    where they would take more than a GiB in memory."""
     layer: str | None = None
     """Layer of an .h5ad or .zarr to read in the place of X; raw is .raw."""
     scaled: bool = False
@@ -99,7 +99,8 @@ def read_expression(
         raise ConfigError(
             "--data.stream=always reads the cells of an .h5ad file or AnnData object, genes in "
             "its columns, in chunks, for methods that need no single cells; leave it out, or take "
-            "--method=pearson or compendium without --by, --batch and --donor."
+            "--method=pearson, spearman, grnboost2, compendium or kernel-factor without --by, "
+            "--batch and --donor."
         )
     matrix, report = load_matrix(source, config, reference or hints or set())
     path = report["source"]

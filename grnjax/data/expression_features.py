@@ -44,10 +44,16 @@ def standardise_block(expression: Float[np.ndarray, "cell gene"]) -> Float[np.nd
     return np.where(constant, 0, centred / np.where(constant, 1, deviation)).astype(np.float32)
 
 
-def correlation(genes: GeneTable, tfs: np.ndarray) -> Float[np.ndarray, "tf gene"]:
-    """Pearson r of every TF with every gene; 0 for a gene that is constant or not measured."""
+def correlation(
+    genes: GeneTable, tfs: np.ndarray, *, keep: bool = True
+) -> Float[np.ndarray, "tf gene"]:
+    """Pearson r of every TF with every gene; 0 for a gene that is constant or not measured.
+
+    Args:
+        keep: of cells in a file, whether the answer is kept, as the same may be asked for again.
+    """
     if genes.stream is not None:
-        return genes.stream.correlate(tfs)
+        return genes.stream.correlate(tfs, keep=keep)
     z = standardise(genes.expression)
     return z[:, tfs].T @ z / np.float32(max(len(z), 1))
 

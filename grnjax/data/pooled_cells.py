@@ -23,17 +23,12 @@ def pool_cells(genes: GeneTable, count: int, *, seed: int) -> GeneTable:
     Raises:
         ConfigError: as many meta-cells as cells, or batches that are told apart.
     """
-    cells = len(genes.expression)
     if genes.batches is not None:
         raise ConfigError(
             "--method.meta-cells would join cells of different batches; leave out one of it and "
             "--batch."
         )
-    if not FEWEST <= count < cells:
-        raise ConfigError(
-            f"--method.meta-cells {count:,}: {cells:,} cells make {FEWEST} to {cells - 1:,} "
-            "meta-cells."
-        )
+    check_pool(len(genes.expression), count)
     space = project(genes.expression, genes=VARIABLE_GENES, components=COMPONENTS)
     label = cluster(space, count, np.random.default_rng([seed, 5]), starts=1)
     order = np.argsort(label, kind="stable")
@@ -41,7 +36,20 @@ def pool_cells(genes: GeneTable, count: int, *, seed: int) -> GeneTable:
     total = np.add.reduceat(genes.expression[order], first, axis=0, dtype=np.float64)
     pooled = (total / sizes[:, None]).astype(np.float32)
     logger.info(
-        f"{len(sizes):,} meta-cells of {sizes.min():,} to {sizes.max():,} of {cells:,} cells"
+        f"{len(sizes):,} meta-cells of {sizes.min():,} to {sizes.max():,} of {len(order):,} cells"
     )
     names = pd.DataFrame({"cells": sizes}, index=[f"meta-cell{i}" for i in range(len(sizes))])
     return dataclasses.replace(genes, expression=pooled, cells=names)
+
+
+def check_pool(cells: int, count: int) -> None:
+    """Refuses so many meta-cells of so many cells.
+
+    Raises:
+        ConfigError: they are very few, or as many.
+    """
+    if not FEWEST <= count < cells:
+        raise ConfigError(
+            f"--method.meta-cells {count:,}: {cells:,} cells make {FEWEST} to {cells - 1:,} "
+            "meta-cells."
+        )

@@ -118,7 +118,7 @@ def evaluate_pairs(
         logits: False for probabilities, which are turned into logits for swap concordance.
         only: the figures that are wanted, the others being neither computed nor returned.
 
-    Beyond 10^8 TFs times positives, swap concordance comes from a million quadruples, with
+    Beyond 10^8 TFs times positives, swap concordance comes from 262,144 quadruples, with
     `swap_standard_error` in place of its macro average.
     """
 

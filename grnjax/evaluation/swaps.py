@@ -8,16 +8,17 @@ For one TF pair that is the AUROC of the gaps s(a,.) - s(c,.), targets of a only
 c only. A score a(tf) + b(target) gets exactly half.
 """
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 
 from grnjax.errors import NonFiniteError, SplitError
+from grnjax.storage.memory import count_cores
 
 TOLERANCE = 1e-5
 TFS_AT_ONCE = 256
+NUMBERS_AT_ONCE = 2**21  # gaps of one TF with so many, on a thread
 LARGEST = 2**29 - 64
 """Of the gaps as integers, a margin included."""
 NONE = np.int32(2**30)
@@ -70,8 +71,8 @@ def sample_swaps(
     """`micro` of `swap_concordance` from so many quadruples, each equally likely to be drawn.
 
     Two positive pairs are drawn until neither TF regulates the other's target, so nothing as large
-    as TFs x TFs is made. `standard_error` is that of the drawing alone, below .001 by default; both
-    are NaN where no quadruple was met among 64 times as many draws.
+    as TFs x TFs is made. `standard_error` is that of the drawing alone, below .001 of as many draws
+    as by default; both are NaN where no quadruple was met among 64 times as many draws.
     """
     label, score, margin = tabulate_scores(pairs, labels, scores, tolerance, scale)
     tf, target = np.nonzero(label == 1)
@@ -114,13 +115,17 @@ def count_swaps(
     possible, table = np.triu(lacking * lacking.T, 1), tabulate_targets(label, score, margin)
     won = np.zeros(possible.shape)
 
+    most = int(table.targets.max(initial=0))
+
     def compare_with_later(a: int) -> None:
-        for first in range(a + 1, len(won), TFS_AT_ONCE):
-            others = slice(first, min(first + TFS_AT_ONCE, len(won)))
+        fitting = NUMBERS_AT_ONCE // (2 * int(table.targets[a]) + most + 1)
+        step = min(max(fitting, 1), TFS_AT_ONCE)
+        for first in range(a + 1, len(won), step):
+            others = slice(first, min(first + step, len(won)))
             count = lacking[a, others], lacking[others, a]
             won[a, others] = count_won(a, others, count, table)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(count_cores()) as pool:
         list(pool.map(compare_with_later, range(len(won))))
     return won, possible
 
@@ -228,7 +233,7 @@ def number(names: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     is_there = np.zeros(names.max() + 1, bool)
     is_there[names] = True
     if is_there.all():
-        return np.arange(len(is_there)), names
+        return np.arange(len(is_there)), names.astype(np.intp)
     return np.flatnonzero(is_there), (np.cumsum(is_there) - 1)[names]
 
 

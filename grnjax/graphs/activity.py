@@ -16,7 +16,6 @@ change nothing.
 import concurrent.futures
 import dataclasses
 import functools
-import os
 from typing import Literal
 
 import jax
@@ -27,6 +26,7 @@ from scipy import sparse
 
 from grnjax.config import Settings, Share
 from grnjax.errors import ConfigError, ExpressionFormatError
+from grnjax.storage.memory import count_cores
 from grnjax.types import shapes
 
 AT_ONCE = 1 << 20
@@ -176,7 +176,7 @@ def _count_on_host(values, ties, members, cut: int, at_once: int) -> np.ndarray:
         ranked = weigh_ranks(values[start : start + step], ties, cut)
         hits[start : start + step] = (ranked @ members).toarray()
 
-    with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with concurrent.futures.ThreadPoolExecutor(count_cores()) as pool:
         list(pool.map(count, range(0, cells, step)))
     return hits
 

@@ -23,7 +23,7 @@ from grnjax.baselines.pidc import PIDCConfig
 from grnjax.config import Positive, Settings
 from grnjax.data.expression_features import find_varying
 from grnjax.data.names import list_names
-from grnjax.data.pooled_cells import pool_cells
+from grnjax.data.pooled_cells import check_pool, pool_cells
 from grnjax.errors import ConfigError, NonFiniteError
 from grnjax.methods.controls import permute_expression
 from grnjax.methods.method import (
@@ -153,6 +153,16 @@ class TreeMethod(ExpressionOnlyMethod):
         """The cells, or meta-cells of them."""
         return genes if self.meta_cells is None else pool_cells(genes, self.meta_cells, seed=seed)
 
+    @property
+    def reads_cells(self) -> bool:
+        """All cells are read to find which are alike."""
+        return self.READS_CELLS or self.meta_cells is not None
+
+    def check_cells(self, cells: int) -> None:
+        """Refuses as few cells as meta-cells."""
+        if self.meta_cells is not None:
+            check_pool(cells, self.meta_cells)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GENIE3Method(GENIE3Config, TreeMethod):
@@ -177,6 +187,10 @@ class GRNBoost2Method(GRNBoost2Config, TreeMethod):
     READS_CELLS: ClassVar[bool] = False
     SCORE: ClassVar[Callable] = staticmethod(boosting.score_targets)
     TARGETS_A_BLOCK: ClassVar[int | None] = 1024
+
+    def stream_bytes(self, tfs: int, genes: int, cells: int) -> float:
+        """Values and bins of the TFs, and the targets of a block with what is left of them."""
+        return cells * (8 * tfs + 12 * min(genes, 1024))
 
     def estimate(self, tfs: int, genes: int, cells: int, fits: int) -> Cost:
         """By 383 to 2,638 cells (experiments/bench/unsupervised.py)."""

@@ -142,7 +142,8 @@ class MethodConfig(Settings):
     GIVES: ClassVar[frozenset[str]] = frozenset()
     """Which of probabilities and terms there are beside a ranking."""
     READS_CELLS: ClassVar[bool] = True
-    """Whether it reads expression cell by cell; else moments, correlations and components do."""
+    """Whether it reads expression cell by cell; else moments, correlations and components do, or
+    the cells of some genes at a time."""
     TRAINS_ON_ALL_PAIRS: ClassVar[bool] = False
     """Whether a fit takes all pairs at once, and none are left out for their number."""
 
@@ -177,6 +178,22 @@ class MethodConfig(Settings):
     def estimate(self, tfs: int, genes: int, cells: int, fits: int) -> Cost | None:
         """What so many fits cost on two cores, roughly; None where that was not measured."""
         return None
+
+    @property
+    def reads_cells(self) -> bool:
+        """Whether it does with these settings."""
+        return self.READS_CELLS
+
+    def stream_bytes(self, tfs: int, genes: int, cells: int) -> float:
+        """Memory for what it holds of cells that stay in their file, instead of all of them."""
+        return 0.0
+
+    def check_cells(self, cells: int) -> None:
+        """Refuses so few cells, of a data set or of a group of cells.
+
+        Raises:
+            ConfigError: naming the flag.
+        """
 
     def controls(self) -> Mapping[str, Control]:
         """Permuted inputs and rewired labels on which it can be fitted again, by name."""

@@ -19,7 +19,7 @@ from grnjax.types import StreamedExpression
 
 KEPT = 400  # of the nearest genes of each, of which those with train pairs are asked
 AT_ONCE = 1000  # genes whose likeness to all is in memory
-VALUES_AT_ONCE = 2**27  # the same of a stream, which is read anew for each of these
+VALUES_AT_ONCE = 2**26  # the same of a stream, which is read anew for each of these
 MOST = 30.0  # standard deviations; the votes of an operon lie far out, and are what counts
 
 

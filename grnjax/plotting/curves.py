@@ -43,7 +43,7 @@ class PrecisionRecallPicture(PictureConfig):
         if getattr(network, "every_score", None) is not None:
             raise ConfigError(
                 f"the table lists the best {len(edges):,} pairs alone, and a curve needs all; "
-                "infer with --top=all."
+                "infer with --top=all, without --top-per-target."
             )
         name = getattr(network, "method", "the ranking")
         known = edges["status"].to_numpy() == "known"

@@ -1,4 +1,4 @@
-"""Memory of the machine and of its devices."""
+"""Memory and cores of the machine, and memory of its devices."""
 
 import os
 import time
@@ -33,6 +33,13 @@ def find_free() -> int:
     except (OSError, ValueError):
         pass  # no Linux, or no container
     return max(min(free), 0)
+
+
+def count_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def find_held() -> int:

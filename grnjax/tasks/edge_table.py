@@ -165,10 +165,12 @@ def tell_cut(edges: pd.DataFrame, pairs: int, listing: Listing) -> bool:
     """Whether a table leaves pairs out, said if it does."""
     cut = len(edges) < pairs
     if cut:
-        each = "" if listing.of_target is None else f", {listing.of_target:,} of a target at most"
+        each, flags = "", "--top=N, --top=all"
+        if listing.of_target is not None:
+            each, flags = f", {listing.of_target:,} of a target at most", "--top, --top-per-target"
         logger.warning(
-            f"tables list the best {len(edges):,} of {pairs:,} pairs{each} (--top=N, --top=all); "
-            "the scores of all are in scores.npz"
+            f"tables list the best {len(edges):,} of {pairs:,} pairs{each} ({flags}); the scores "
+            "of all are in scores.npz"
         )
     return cut
 

@@ -5,9 +5,10 @@ Any method ranks the pairs of each group by the cells of the group alone; what e
 over the cells (`group_comparison.py`).
 """
 
+import contextlib
 import dataclasses
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated
 
 import numpy as np
@@ -141,6 +142,9 @@ def infer_groups(
         GrnjaxError: a group cannot be ranked, naming it.
     """
     genes, importance = dataset.genes, {}
+    for name in groups.names:  # before the first one is ranked
+        with naming(name):
+            method.check_cells(int(np.count_nonzero(groups.of_cell == name)))
     warned = warn_of_groups(genes, groups.of_cell, groups.names, donors, batch)
     for number, name in enumerate(groups.names, start=1):
         own = groups.take(name, dataset)
@@ -149,11 +153,8 @@ def infer_groups(
             f"group {number} of {len(groups.names)}, {show_name(name)}: "
             f"{len(own.genes.expression):,} cells, {varying:,} of {len(genes.names):,} genes vary"
         )
-        try:
+        with naming(name):
             edges = rank(name, own, judged and groups.take(name, judged))
-        except GrnjaxError as error:
-            error.args = (f"group {show_name(name)}: {error}", *error.args[1:])
-            raise
         importance[name] = place_edges(edges, genes)
     found = compare_groups(
         genes,
@@ -166,6 +167,16 @@ def infer_groups(
     )
     notes = [*warned, *write_notes(method, found.edges, donors)]
     return found, {**groups.report, **found.count(), "notes": notes}
+
+
+@contextlib.contextmanager
+def naming(group: str) -> Iterator[None]:
+    """Names the group in what is raised for it."""
+    try:
+        yield
+    except GrnjaxError as error:
+        error.args = (f"group {show_name(group)}: {error}", *error.args[1:])
+        raise
 
 
 def infer_each(

@@ -68,7 +68,7 @@ def load_genes_and_edges(
     Raises:
         ConfigError: the method learns from known edges, and there are none.
     """
-    may_stream = not (method.READS_CELLS or reads_cells)
+    may_stream = not (method.reads_cells or reads_cells)
     if "labels" in method.READS:
         if known is None:
             raise ConfigError(

@@ -240,13 +240,17 @@ def count_fits(config: InferenceConfig) -> int:
     return config.repeats * config.folds if "labels" in config.method.READS else 1
 
 
-def estimate_run(config: InferenceConfig, tfs: int, genes: int, cells: int) -> Cost | None:
-    """What the method takes, and the tables where `--top` makes them long; None: not known."""
-    cost = config.method.estimate(tfs, genes, cells, count_fits(config))
+def estimate_run(config: InferenceConfig, tfs: int, genes: GeneTable) -> Cost | None:
+    """What the method takes with so many TFs, and long tables; None: not known."""
+    sizes, fits = (tfs, len(genes.names)), count_fits(config)
+    cost = config.method.estimate(*sizes, len(genes.expression), fits)
     if cost is None:
         return None
+    if genes.stream is not None:
+        beside = config.method.stream_bytes(*sizes, len(genes.expression))
+        cost = Cost(cost.seconds, config.method.estimate(*sizes, 0, fits).bytes + beside)
     listing = config.listing
-    listed = min(tfs, listing.of_target or tfs) * genes
+    listed = min(tfs, listing.of_target or tfs) * len(genes.names)
     listed = min(listed, listing.top or listed)
     more = max(listed - MOST_LISTED, 0)
     return Cost(cost.seconds + more * SECONDS_A_ROW, cost.bytes + more * BYTES_A_ROW)
@@ -259,13 +263,13 @@ def check_size(config: InferenceConfig, genes: GeneTable) -> Cost | None:
         ConfigError: more memory than there is, with what would fit.
     """
     sizes = len(genes.names), len(genes.expression)
-    tfs, cost = len(genes.tfs), estimate_run(config, len(genes.tfs), *sizes)
+    tfs, cost = len(genes.tfs), estimate_run(config, len(genes.tfs), genes)
     room = find_free() + find_held()  # with what has been read already
     if cost is None or cost.bytes <= room:
         return cost
 
     def fits_in(fewer_tfs: int) -> bool:
-        smaller = estimate_run(config, fewer_tfs, *sizes)
+        smaller = estimate_run(config, fewer_tfs, genes)
         return smaller is not None and smaller.bytes <= room
 
     most = bisect.bisect_left(range(1, tfs), True, key=lambda count: not fits_in(count))

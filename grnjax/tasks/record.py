@@ -13,6 +13,7 @@ import numpy as np
 from grnjax.config import Settings, to_json
 from grnjax.data.edges import EDGES, RANKED, name_edges, write_edges, write_ranked_edges
 from grnjax.data.h5ad_output import write_h5ad
+from grnjax.evidence.types import Profiles
 from grnjax.evidence.vectors import split_embedding
 from grnjax.progress import logger
 from grnjax.storage.files import (
@@ -164,6 +165,8 @@ def digest_parts(parts: object) -> str:
     def add(part: object) -> None:
         if isinstance(part, StreamedExpression):
             part = part.digest
+        elif isinstance(part, Profiles) and isinstance(part.values, np.ndarray):
+            part = {"values": part.values.T}  # as earlier versions had them
         elif dataclasses.is_dataclass(part):
             unread = ("report", "cells")  # as earlier versions had no names of cells,
             part = {key: value for key, value in vars(part).items() if key not in unread}

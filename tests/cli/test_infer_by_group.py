@@ -52,8 +52,9 @@ def read(folder, name="edges.tsv"):
 
 @pytest.mark.slow
 def test_what_is_planted_is_found_with_its_interval_and_a_finished_group_is_not_repeated(
-    words, adata, cli, tmp_path
+    words, adata, cli, tmp_path, monkeypatch
 ):
+    monkeypatch.setattr("grnjax.tasks.group_comparison.MOST_IN_MEMORY", 0)  # pairs: on disk
     words = [*words, "--method=pearson", "--out", tmp_path / "run"]
     outcome = cli(*words)
     assert outcome.status == 0, outcome.err
@@ -158,6 +159,15 @@ def test_what_is_refused_is_one_sentence(more, complaint, words, cli, tmp_path):
     outcome = cli(*words, *more, "--method=pearson", "--out", tmp_path / "run")
     assert outcome.status == 2 and complaint in outcome.err, outcome.err
     assert not (tmp_path / "run").exists()
+
+
+def test_a_group_with_as_few_cells_as_meta_cells_is_named_before_any_is_ranked(
+    words, cli, tmp_path
+):
+    more = ["--method=grnboost2", "--method.meta-cells", 52, "--out", tmp_path / "run"]
+    outcome = cli(*words, *more)
+    assert outcome.status == 2 and not (tmp_path / "run").exists()
+    assert "group T/x: --method.meta-cells 52: 50 cells make 10 to 49 meta-cells" in outcome.err
 
 
 def test_a_group_that_cannot_be_ranked_is_named_and_leaves_nothing(words, cli, tmp_path):

@@ -76,9 +76,13 @@ def test_the_default_of_known_edges_reads_no_single_cells(
 
 def test_what_reads_single_cells_is_refused_or_reads_all(small_set, file, cli, tmp_path):
     arguments = [file, *small_set.arguments[1:]]
-    for words in (["--method=genie3"], ["--method=pearson", "--batch", "kind"]):
+    meta = ["--method=grnboost2", "--method.meta-cells", 20]
+    for words in (["--method=genie3"], meta, ["--method=pearson", "--batch", "kind"]):
         outcome = cli("infer", *arguments, *words, STREAM, "--out", tmp_path / "run")
         assert outcome.status == 2 and "methods that need no single cells" in outcome.err
+    words = ["--method=grnboost2", "--by", "kind", STREAM]
+    outcome = cli("infer", *arguments, *words, "--out", tmp_path / "run")
+    assert outcome.status == 2 and "methods that need no single cells" in outcome.err
 
 
 def test_trees_read_some_genes_at_a_time(small_set, file, cli, tmp_path, monkeypatch):

@@ -1,6 +1,8 @@
 """Expression read in chunks is what it is in memory, whatever the form of the file and chunks."""
 
+import dataclasses
 import logging
+import pickle
 
 import anndata
 import numpy as np
@@ -21,8 +23,10 @@ from grnjax.data.expression_features import (
 )
 from grnjax.data.expression_stream import open_expression
 from grnjax.errors import ConfigError, ExpressionFormatError
+from grnjax.methods.method import make_method
 from grnjax.models import nearest_genes
 from grnjax.models.nearest_genes import find_nearest
+from grnjax.tasks.network_inference import InferenceConfig, estimate_run
 from grnjax.types import GeneTable, StreamedExpression
 
 CELLS, GENES = 90, 24
@@ -103,8 +107,8 @@ def test_streamed_is_as_in_memory(counts, tmp_path, monkeypatch, form, at_once):
     np.testing.assert_allclose(
         principal_components(here, 4), principal_components(there, 4), atol=2e-5
     )
-    some = np.array([7, 2, 11])
-    np.testing.assert_array_equal(here.expression[:, some][place], there.expression[:, some])
+    for some in (np.array([7, 2, -1, 2]), here.measured, np.zeros(0, int)):
+        np.testing.assert_array_equal(here.expression[:, some][place], there.expression[:, some])
     monkeypatch.setattr(nearest_genes, "VALUES_AT_ONCE", 5 * GENES)
     nearest, expected = (find_nearest(x.expression) for x in (here, there))
     np.testing.assert_allclose(nearest.likeness, expected.likeness, atol=1e-6)
@@ -172,7 +176,7 @@ def test_single_cells_are_written_out_with_a_word(counts, tmp_path, caplog, monk
     with caplog.at_level(logging.WARNING, "grnjax"):
         dense = values[:, :2]
         assert dense.shape == (len(values), 2) and values.T.shape == values.shape[::-1]
-    said = [line for line in caplog.messages if "GiB of memory, as single cells are read" in line]
+    said = [line for line in caplog.messages if "GiB of memory, as single ones are read" in line]
     assert len(said) == 1
     monkeypatch.setattr(cell_stream, "find_free", lambda: 10)
     again = open_expression(path, ALWAYS, set(TFS), may_stream=True).values
@@ -180,6 +184,10 @@ def test_single_cells_are_written_out_with_a_word(counts, tmp_path, caplog, monk
         ExpressionFormatError, match="--method=pearson, which reads cells in chunks"
     ):
         again.mean(axis=0)
+    with pytest.raises(ExpressionFormatError, match="and 0.0 are free"):
+        again[:, np.arange(again.shape[1])]
+    with pytest.raises(ExpressionFormatError, match="cannot be pickled; give grnjax.infer a fold"):
+        pickle.dumps(again)
     with pytest.raises(AttributeError, match="no attribute 'mine'"):
         again.mine  # noqa: B018
 
@@ -195,6 +203,21 @@ def test_what_is_refused_in_memory_is_refused(counts, tmp_path, monkeypatch, wro
         ExpressionFormatError, match=rf"cells 43 to 49: 1 of .*{gene} in cell cell45"
     ):
         open_expression(path, ALWAYS, set(TFS), may_stream=True)
+
+
+def test_memory_of_a_run_on_a_stream_does_not_grow_with_cells_it_does_not_hold(counts, tmp_path):
+    path = write(counts, tmp_path / "cells.h5ad")
+    genes = tabulate(open_expression(path, ALWAYS, set(TFS), may_stream=True))
+    many = dataclasses.replace(genes.stream)
+    many.__dict__["shape"] = 10**6, 20_000
+    names = np.char.mod("G%05d", np.arange(20_000))
+    atlas = GeneTable(names, np.arange(20_000) < 1_500, many, np.ones(20_000, bool))
+
+    def estimate(method):
+        return estimate_run(InferenceConfig(method=make_method(method)), 1_500, atlas)
+
+    assert estimate("kernel-factor").bytes < 10e9 and estimate("kernel-factor").seconds > 3600
+    assert estimate("grnboost2").bytes > 4e6 * (1_500 + 1_024)
 
 
 def test_genes_in_rows_and_other_kinds_of_files_are_read_whole(counts, tmp_path):

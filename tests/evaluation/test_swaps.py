@@ -38,6 +38,7 @@ def count_by_pair(pairs, labels, scores, margin):
 @pytest.mark.parametrize("kind", ["reals", "integers", "tied", "huge and close"])
 def test_counts_equal_those_by_definition_to_the_last_bit(kind, share, tolerance, monkeypatch):
     monkeypatch.setattr(swaps, "TFS_AT_ONCE", 7)
+    monkeypatch.setattr(swaps, "NUMBERS_AT_ONCE", 1000)  # fewer beside a TF of many targets
     pairs, labels, scores = make(share=share)
     if kind == "integers":
         scores = np.round(2 * scores)
@@ -86,5 +87,7 @@ def test_names_and_large_numbers_of_genes_serve_as_small_ones_do():
     pairs, labels, scores = make()
     expected = swap_concordance(pairs, labels, scores)
     assert swap_concordance(pairs + 2**40, labels, scores) == expected
+    many = make(tfs=150)
+    assert swap_concordance(many[0].astype(np.int16), *many[1:]) == swap_concordance(*many)
     names = np.char.mod("G%05d", pairs)
     assert swap_concordance(names, labels, scores) == expected

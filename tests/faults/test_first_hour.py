@@ -79,8 +79,7 @@ def test_long_tables_take_memory_and_a_shorter_one_is_named(dataset, monkeypatch
     monkeypatch.setattr("grnjax.tasks.network_inference.MOST_LISTED", 100)
     config = InferenceConfig(method=make_method("kernel-factor"), top=100)
     genes = dataset.genes
-    sizes = len(genes.tfs), len(genes.names), len(genes.expression)
-    room = estimate_run(config, *sizes).bytes
+    room = estimate_run(config, len(genes.tfs), genes).bytes
     monkeypatch.setattr("grnjax.tasks.network_inference.find_held", lambda: 0)
     monkeypatch.setattr("grnjax.tasks.network_inference.find_free", lambda: room)
     tell_size(config, genes)

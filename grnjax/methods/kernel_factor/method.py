@@ -25,6 +25,7 @@ from grnjax.methods.kernel_factor.fit import (
 )
 from grnjax.methods.kernel_factor.other_features import give_features
 from grnjax.methods.method import Control, Cost, MethodConfig, Problem, Scorer
+from grnjax.models.nearest_genes import VALUES_AT_ONCE
 from grnjax.training.recorder import FitRecorder, derive_seed
 from grnjax.types import LabelledPairs, Part
 
@@ -53,6 +54,10 @@ class KernelFactorMethod(KernelFactorSettings, MethodConfig):
             seconds = 60 + nearest + fits * fit + table
             return Cost(seconds, 1.3e9 + 14 * genes * cells + 130 * pairs)
         return Cost(20 + fits * (0.4 + 1.6e-6 * kernel) + 5e-4 * pairs, 6e8 + 1e3 * pairs)
+
+    def stream_bytes(self, tfs: int, genes: int, cells: int) -> float:
+        """Correlations of nearest genes, a block at a time, and of all genes for trivial rows."""
+        return 28 * min(VALUES_AT_ONCE, genes**2) + 16 * genes**2 * (tfs * genes <= 1e6)
 
     def controls(self) -> Mapping[str, Control]:
         """All evidence permuted, and labels rewired."""
