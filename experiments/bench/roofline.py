@@ -14,6 +14,7 @@ import dataclasses
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ import grnjax
 from experiments.bench.growth import EXPRESSION, NETWORK
 from experiments.bench.line import BenchFile
 from experiments.shared.studies import run_program
-from grnjax.config import Settings, settings
+from grnjax import config as settings
+from grnjax.config import Settings
+from grnjax.storage.memory import count_cores
 from grnjax.training import factor_blocks
 from grnjax.training.factor_ensemble import score_members
 
@@ -48,7 +51,8 @@ class Caught(BaseException):
 
 def main() -> None:
     """Measures the machine, and then each size."""
-    config, file = settings.parse(Config, sys.argv[1:], program="roofline"), BenchFile("roofline")
+    config = settings.parse(Config, sys.argv[1:], program="roofline")
+    file = BenchFile("roofline")
     rates = measure_products(), measure_copies()
     for size in config.sizes:
         for case, run, work, facts in list_cases(config.data / size):
@@ -102,10 +106,11 @@ def measure_products() -> float:
 
 
 def measure_copies() -> float:
-    """Bytes a second, read and written, of a copy of float32 numbers."""
-    x = jnp.ones(COPIED, jnp.float32)
-    copy = jax.jit(lambda x: -x)  # a copy would be left out
-    return 2 * x.nbytes / measure(lambda: copy(x))
+    """Bytes a second, read and written, of a copy of float32 numbers by all cores."""
+    x, y, cores = np.ones(COPIED, np.float32), np.empty(COPIED, np.float32), count_cores()
+    parts = [*zip(np.array_split(y, cores), np.array_split(x, cores), strict=True)]
+    with ThreadPoolExecutor(cores) as pool:
+        return 2 * x.nbytes / measure(lambda: list(pool.map(lambda part: np.copyto(*part), parts)))
 
 
 def catch_step(folder: Path) -> tuple[tuple, dict]:

@@ -185,8 +185,8 @@ def count_won(a: int, others: slice, count: tuple, table: Table) -> np.ndarray:
     np.subtract(steps.take(place), own, out=keys[:, 2 * len(of_a) :])
 
     keys.sort(axis=1)
-    exact = np.float32 if keys.shape[1] ** 2 < 2**25 else np.float64  # for sums of all ranks
-    rank = (keys & 1).astype(exact) @ np.arange(keys.shape[1], dtype=exact)
+    exact = "float32" if keys.shape[1] ** 2 < 2**25 else "float64"  # for sums of all ranks
+    rank = (keys & 1).astype(exact) @ np.arange(keys.shape[1]).astype(exact)
     won = count[0] * count[1] - (rank - count[1] * (count[1] - 1) / 2) / 2  # float64
     is_close = (keys[:, 1:] - keys[:, :-1]) & FAR == 1
     for other in np.flatnonzero(is_close.any(axis=1)):
