@@ -139,6 +139,63 @@ def streaming_table() -> Table:
     )
 
 
+def roofline_table() -> Table:
+    """Training and scoring of the kernel factor model beside what the machine can do."""
+    rows = read_rows("bench_roofline")
+    cells = {
+        "seconds": lambda row: f"{row['ours']:.3g}",
+        "GFLOP": lambda row: f"{row['gflop']:.2f}",
+        "GB": lambda row: f"{row['gigabytes']:.2f}",
+        "bound, seconds": lambda row: f"{row['peer']:.3g}",
+        "share of the bound": lambda row: f"{row['ratio']:.0%}",
+    }
+    machine = "{gflop_a_second_machine:.0f} GFLOP and {gigabytes_a_second_machine:.0f} GB"
+    note = f"The machine multiplies and copies {machine.format(**rows[0])} a second. "
+    return cases_table(rows, cells, note + describe_hardware(rows))
+
+
+def swaps_table() -> Table:
+    """Swap concordance beside the loop over pairs of TFs, and from a sample."""
+    rows = read_rows("bench_swaps")
+    cells = {
+        "grnjax": lambda row: f"{row['ours']:.3f} s",
+        "beside": lambda row: f"{row['peer']:.2f} s",
+        "times faster": lambda row: f"{row['ratio']:.1f}",
+        "error": lambda row: f"{row['error']:.4f}" if "error" in row else "0",
+        "standard error": lambda row: f"{row['standard_error']:.4f}" if "error" in row else "",
+    }
+    note = "Beside: the loop; of a sample, our exact form. "
+    return cases_table(rows, cells, note + describe_hardware(rows))
+
+
+def rivals_table(name: str) -> Table:
+    """Networks from expression alone by ours and by others, quality beside time."""
+    rows: dict[str, list[dict]] = {}
+    for row in read_rows("bench_rivals", set=name):
+        rows.setdefault(row["method"], []).append(row)
+
+    def mean(key: str, form: str):
+        def cell(own: list[dict]) -> str:
+            found = [row[key] for row in own if row[key] is not None]
+            return form.format(sum(found) / len(found)) if found else ""
+
+        return cell
+
+    cells = {
+        "seconds": mean("seconds", "{:,.4g}"),
+        "MiB": mean("peak_mib", "{:,.0f}"),
+        "EPR": mean("early_precision_ratio", "{:.2f}"),
+        "AP": mean("average_precision", "{:.4f}"),
+        "within-TF": mean("within_tf_auroc", "{:.3f}"),
+    }
+    seeds = {row["seed"] for own in rows.values() for row in own}
+    note = f"Mean over {len(seeds)} seeds. " if len(seeds) > 1 else "One seed. "
+    every = [row for own in rows.values() for row in own]
+    return Table(
+        rows, cells, lambda own, make: make(own), index=name, note=note + describe_hardware(every)
+    )
+
+
 def cases_table(rows: list[dict], cells: dict, note: str) -> Table:
     """A line a case."""
     by_case = {row["case"]: row for row in rows}
@@ -186,12 +243,14 @@ TABLES = {
     "speed of inference": inference_table,
     "speed of walks": walks_table,
     "joint step": joint_step_table,
+    "swaps": swaps_table,
+    "rivals, 5,000 genes": lambda: rivals_table("simulated, 5,000 genes"),
     "Geneformer beside transformers": foundation_table,
     "schedules, mDC": lambda: schedule_table("mDC"),
     "schedules, hESC": lambda: schedule_table("hESC"),
 }
 SHOWN = ("training", "aggregation", "start", "motif_scan", "activity", "pair_images")
 SPEED = {"speed": lambda: bench_table(*SHOWN)}
-GROWTH = {"growth": growth_table, "streaming": streaming_table}
+GROWTH = {"growth": growth_table, "streaming": streaming_table, "roofline": roofline_table}
 CSV: dict = {}
 PICTURES: dict = {}
