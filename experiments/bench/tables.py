@@ -126,10 +126,7 @@ def streaming_table() -> Table:
         "CPU by stage": stages,
     }
     titles = {f"{row['method']}, {row['set'].replace('x', ' x ')}": row for row in rows}
-    note = (
-        "Genes x cells. Cores were shared with much other work, so that CPU seconds, of both "
-        "cores, are shown. "
-    )
+    note = "Genes x cells. CPU of both cores; moments were measured beside much other work. "
     return Table(
         titles,
         cells,
