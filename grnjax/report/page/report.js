@@ -214,7 +214,7 @@
     byId("detail-title").textContent = tf + where;
     byId("detail-lead").textContent = data.confident === null
       ? `${of.toLocaleString("en")} ranked targets.`
-      : `${row.dataset.targets} targets of p ${data.confident} or more, of ${of.toLocaleString("en")} ranked.`;
+      : `${(+row.dataset.targets).toLocaleString("en")} targets of p ${data.confident} or more, of ${of.toLocaleString("en")} ranked.`;
     drawNetwork(tf, edges);
     byId("target-caption").textContent = edges.length < of
       ? `The best ${edges.length} of ${of.toLocaleString("en")} targets; the table of edges has them all.`
