@@ -1,7 +1,7 @@
 """One network a group of cells, for fifty groups: time, memory and files of `grnjax infer --by`.
 
 Run:     python -m experiments.bench.groups
-Cost:    not measured yet
+Cost:    3 min for 5 groups beside other work; 50 were not run to their end
 Prints:  one JSON line a case, kept in experiments/results/bench_groups.jsonl
 
 Counts are those of `experiments.bench.streaming`; the group of a cell is drawn at random, so that
