@@ -75,7 +75,7 @@ def print_regulons(found: Regulons, files: list[Path]) -> None:
     report = found.report
     print(
         f"\n{len(found.names):,} regulons of {len(set(found.tfs)):,} TFs: {report['edges']:,} of "
-        f"{report['of_edges']:,} edges, {report['cut']}; the sign is that of "
+        f"{report['of_edges']:,} edges, {report['cut']}; the sign is the "
         f"{report['sign'].replace('_', ' ')}, the weight the {report['weight']}.\n"
     )
     edges = found.named_edges.sort_values("weight", ascending=False, kind="stable")

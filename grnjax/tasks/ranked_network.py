@@ -19,7 +19,7 @@ from grnjax.storage.files import to_plain
 from grnjax.types import Fold, GeneTable, LabelledPairs
 
 
-@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class RankedNetwork:
     """Edges, best first, and what is known of their quality."""
 
@@ -51,13 +51,25 @@ class RankedNetwork:
     adata: Any = None
     """With copy=True, the copy of the cells that holds the network (`grnjax.infer`)."""
 
+    def __repr__(self) -> str:
+        best = self.edges[["tf", "target", "importance"]].head().to_string(index=False)
+        return "\n".join([self._title, *self._lines, "", best, "..."])
+
     def _repr_html_(self) -> str:
+        return draw_table(self.edges, self._title, self._lines)
+
+    @property
+    def _title(self) -> str:
+        return f"Ranked network by {self.method}"
+
+    @property
+    def _lines(self) -> list[str]:
+        """How large it is, and how far to trust it."""
         tfs, targets = self.edges["tf"].nunique(), self.edges["target"].nunique()
-        title = f"Ranked network by {self.method}"
-        lines = [f"{len(self.edges):,} edges of {tfs:,} TFs and {targets:,} targets"]
+        size = f"{len(self.edges):,} edges of {tfs:,} TFs and {targets:,} targets"
         what = HELD_OUT if self.calibration else KNOWN
         trust = compare_rows(self.rows, self.method, what) if self.rows else None
-        return draw_table(self.edges, title, lines + ([trust.sentence] if trust else []))
+        return [size] + ([trust.sentence] if trust else [])
 
     def score(self, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
         """How likely these pairs are, also those that the table of edges leaves out.

@@ -96,6 +96,8 @@ def test_a_notebook_shows_a_table_with_a_line_of_trust_and_nothing_of_it_is_mark
     assert text.count("<tr>") == 3 and len(text) < 4000
     bare = RankedNetwork(method="own", genes=learned.genes, edges=edges, rows=[])
     assert "times" not in bare._repr_html_()
+    shown = repr(bare).splitlines()
+    assert shown[0] == "Ranked network by own" and shown[1] in text and len(shown) < 9
 
 
 def test_any_pair_of_the_run_has_a_score(learned):

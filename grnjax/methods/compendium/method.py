@@ -235,4 +235,5 @@ def tell(summary: pd.DataFrame) -> None:
             if np.isfinite(figure) and by != "left out"
         ]
         shown = f"; {', '.join(told)}" if told else ""
-        logger.info(f"  {len(part):,} TFs: {rests_on} ({list_names(part['tf'])}), by {by}{shown}")
+        ranked = "not ranked" if by == "left out" else f"ranked by {by}"
+        logger.info(f"  {len(part):,} TFs: {rests_on} ({list_names(part['tf'])}), {ranked}{shown}")
