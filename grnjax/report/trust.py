@@ -5,7 +5,9 @@ import pandas as pd
 
 from grnjax.evaluation.trust import HELD_OUT, KNOWN, Comparison, compare_rows
 from grnjax.report.contents import Contents
+from grnjax.types import CONFIDENT
 
+FEWEST_SURE = 20  # pairs; the share of fewer is known to a tenth or worse
 EDGES = {"hidden_rows": "hidden true edges", "rows": HELD_OUT}
 
 
@@ -26,6 +28,7 @@ def tell_trust(contents: Contents) -> list[str]:
     if calibration.get("reliability_error") is not None:
         off = calibration["reliability_error"]
         told.append(f"Its probabilities are off by {off:.3f} on average, on pairs left out.")
+        told += tell_confident(contents.edges, calibration)
     classes = tell_classes(contents)
     if classes:
         told += classes
@@ -35,6 +38,21 @@ def tell_trust(contents: Contents) -> list[str]:
             "were given to judge it by (--network FILE)."
         )
     return told
+
+
+def tell_confident(edges: pd.DataFrame | None, calibration: dict) -> list[str]:
+    """How many of the pairs that look sure are known, as the average is of pairs near 0."""
+    assumed, known = (calibration.get(f"prevalence_{x}") for x in ("assumed", "known"))
+    if edges is None or not {"probability", "status"} <= {*edges} or assumed != known:
+        return []  # of another share of true edges, known ones say nothing
+    sure = edges[edges["probability"] >= CONFIDENT]
+    if len(sure) < FEWEST_SURE:
+        return []
+    share, given = (sure["status"] == "known").mean(), sure["probability"].mean()
+    return [
+        f"Of {len(sure):,} pairs of probability {CONFIDENT} or more, {share:.0%} are known, where "
+        f"{given:.0%} were expected."
+    ]
 
 
 def tell_classes(contents: Contents) -> list[str]:

@@ -69,7 +69,7 @@ class InferenceConfig(CrossFitConfig):
     top: Positive | Literal["all"] = MOST_LISTED
     """Pairs that tables list, the best; of more, a matrix has the scores of all."""
     top_per_target: Positive | None = None
-    """Pairs of a target that tables list at most, its best; by default as many as --top leaves."""
+    """The most of one target, its best; by default as many as --top leaves."""
 
     @property
     def listing(self) -> Listing:

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from grnjax.evaluation.trust import compare_rows
@@ -32,6 +33,22 @@ def test_it_names_tfs_new_edges_grounds_and_the_report(contents, run_folder):
     assert f"{top.iloc[0]} targets" in text and text.index("TF00") < text.index("TF01")
     new = edges[edges["status"] == "new"].iloc[0]
     assert f"{new['tf']} -> " in text and "motifs (by 0.200)" in text and "report.html" in text
+
+
+def test_pairs_that_look_sure_are_counted_among_known_ones(contents):
+    edges = contents.edges.assign(probability=0.2)
+    edges.loc[edges.index[:40], "probability"] = 0.8
+    edges["status"] = np.where(np.arange(len(edges)) < 10, "known", "new")
+    told = tell_trust(dataclasses.replace(contents, edges=edges))
+    expected = "Of 40 pairs of probability 0.5 or more, 25% are known, where 80% were expected."
+    assert expected in told
+    few = edges.assign(probability=0.2)
+    assert not any("expected" in x for x in tell_trust(dataclasses.replace(contents, edges=few)))
+    assumed = {"reliability_error": 0.1, "prevalence_assumed": 0.3, "prevalence_known": 0.1}
+    metrics = {**contents.metrics, "calibration": assumed}
+    record = {**contents.record, "metrics": metrics}
+    told = tell_trust(dataclasses.replace(contents, edges=edges, record=record))
+    assert any("0.100" in x for x in told) and not any("expected" in x for x in told)
 
 
 def test_the_ratio_is_to_the_strongest_trivial_row_and_the_best_base_rate():
