@@ -241,6 +241,7 @@ TABLES = {
     "speed of walks": walks_table,
     "joint step": joint_step_table,
     "swaps": swaps_table,
+    "rivals, mDC": lambda: rivals_table("mDC"),
     "rivals, 5,000 genes": lambda: rivals_table("simulated, 5,000 genes"),
     "Geneformer beside transformers": foundation_table,
     "schedules, mDC": lambda: schedule_table("mDC"),
