@@ -96,8 +96,10 @@ class StreamedExpression(abc.ABC):
     def __getitem__(self, index) -> Any:
         match index:
             case (slice(start=None, stop=None, step=None), np.ndarray(ndim=1) as genes):
-                chosen, place = np.unique(np.arange(self.shape[1])[genes], return_inverse=True)
-                return self.read_genes(chosen)[:, place]
+                genes = np.arange(self.shape[1])[genes]
+                chosen, place = np.unique(genes, return_inverse=True)
+                found = self.read_genes(chosen)
+                return found if np.array_equal(genes, chosen) else found[:, place]
         return self.to_dense()[index]
 
     def __getattr__(self, name: str) -> Any:

@@ -153,6 +153,11 @@ class TreeMethod(ExpressionOnlyMethod):
         """The cells, or meta-cells of them."""
         return genes if self.meta_cells is None else pool_cells(genes, self.meta_cells, seed=seed)
 
+    def check(self, problem: Problem) -> None:
+        """Refuses as few cells as meta-cells, too."""
+        super().check(problem)
+        self.check_cells(len(problem.dataset.genes.expression))
+
     @property
     def reads_cells(self) -> bool:
         """All cells are read to find which are alike."""

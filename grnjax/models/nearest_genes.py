@@ -56,15 +56,18 @@ def correlate_blocks(
 ) -> Iterator[tuple[Int[np.ndarray, " row"], Float[np.ndarray, "row gene"]]]:
     """Some genes after the others, with their Pearson r with every gene."""
     cells, genes = expression.shape
-    is_stream = isinstance(expression, StreamedExpression)
-    profiles = None if is_stream else standardise(expression).T
-    width = max(VALUES_AT_ONCE // max(genes, 1), 1) if is_stream else AT_ONCE
-    for first in range(0, genes, width):
-        rows = np.arange(first, min(first + width, genes))
-        if profiles is None:
+    if isinstance(expression, StreamedExpression):
+        for rows in split_range(genes, max(VALUES_AT_ONCE // max(genes, 1), 1)):
             yield rows, expression.correlate(rows, keep=False)
-        else:
-            yield rows, profiles[rows] @ profiles.T / np.float32(max(cells, 1))
+        return
+    profiles = standardise(expression).T
+    for rows in split_range(genes, AT_ONCE):
+        yield rows, profiles[rows] @ profiles.T / np.float32(max(cells, 1))
+
+
+def split_range(count: int, width: int) -> Iterator[Int[np.ndarray, " place"]]:
+    """The numbers below a count, so many at a time."""
+    return (np.arange(x, min(x + width, count)) for x in range(0, count, width))
 
 
 def ask_nearest(
