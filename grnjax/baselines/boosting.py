@@ -14,6 +14,7 @@ A third does for many cells: cuts are tried between bins (`GRNBoost2Config.cuts`
 
 import dataclasses
 import functools
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Literal, NamedTuple
 
 import jax
@@ -23,9 +24,11 @@ from jaxtyping import Array, Bool, Float, Int
 
 from grnjax.baselines.binned_cuts import Binned
 from grnjax.baselines.exact_cuts import Presorted
+from grnjax.baselines.sparse_cuts import SparseBinned, SparseDraw
 from grnjax.baselines.trees import Draw, Plan, grow_trees
 from grnjax.config import Positive, Range, Rate, Settings, Share
 from grnjax.data.expression_features import find_varying, standardise
+from grnjax.storage.memory import count_cores
 from grnjax.types import GeneTable
 
 REGROUP_EVERY = 5  # rounds until targets that stopped make room for others
@@ -70,10 +73,14 @@ class GRNBoost2Config(Settings):
             slots=min(tfs, max(self.tried(tfs), self.tried(tfs - 1) + 1)),
         )
 
-    def sort_cells(self, expression: Float[np.ndarray, "cell tf"]) -> Presorted | Binned:
+    def sort_cells(
+        self, expression: Float[np.ndarray, "cell tf"]
+    ) -> Presorted | Binned | SparseBinned:
         """The expression of the TFs, made ready to draw trees from."""
-        binned = self.cuts == "binned" or (self.cuts == "auto" and len(expression) >= MANY_CELLS)
-        return Binned(expression) if binned else Presorted(expression)
+        if self.cuts == "exact" or (self.cuts == "auto" and len(expression) < MANY_CELLS):
+            return Presorted(expression)
+        on_processor = jax.default_backend() == "cpu"
+        return SparseBinned(expression) if on_processor else Binned(expression)
 
 
 class Block(NamedTuple):
@@ -113,12 +120,24 @@ def score_targets(
         numbers = range(first, min(first + REGROUP_EVERY, config.rounds))
         for number in numbers:
             draw = prepared.draw(seed, number, plan)
-            blocks = [boost(block, draw, number, config=config) for block in blocks]
+            blocks = boost_all(blocks, draw, number, config)
         left = join(blocks)
         ends = ~left.runs | (numbers.stop == config.rounds)
         ended, left = take(left, ends), take(left, ~ends)
         scores[np.ix_(rows, ended.place)] = importance(ended)
     return scores
+
+
+def boost_all(
+    blocks: list[Block], draw: Draw | SparseDraw, number: int, config: GRNBoost2Config
+) -> list[Block]:
+    """All blocks after one more round; on the processor one block a core."""
+    if isinstance(draw, Draw):
+        return [boost(block, draw, number, config=config) for block in blocks]
+    with ThreadPoolExecutor(count_cores()) as cores:
+        return list(
+            cores.map(lambda block: boost_on_processor(block, draw, number, config=config), blocks)
+        )
 
 
 def start(
@@ -181,12 +200,34 @@ def importance(block: Block) -> Float[np.ndarray, "tf target"]:
 @functools.partial(jax.jit, static_argnames="config")
 def boost(block: Block, draw: Draw, number: int, *, config: GRNBoost2Config) -> Block:
     """The block after one more round; targets that stopped keep their gains and rounds."""
-    allowed = find_allowed(draw, block.own, config, tfs=len(block.gains))
-    predicted, gains = grow_trees(
-        block.residual, draw, allowed, depth=config.depth, tfs=len(block.gains)
-    )
+    allowed = find_allowed(draw.tried, block.own, config, tfs=len(block.gains))
+    grown = grow_trees(block.residual, draw, allowed, depth=config.depth, tfs=len(block.gains))
+    return learn(block, *grown, draw.in_bag, number, config=config)
+
+
+def boost_on_processor(
+    block: Block, draw: SparseDraw, number: int, *, config: GRNBoost2Config
+) -> Block:
+    """The same by trees that are grown on the processor."""
+    tfs = len(block.gains)
+    allowed = np.asarray(find_allowed(draw.tried, block.own, config, tfs=tfs))
+    grown = draw.grow(np.asarray(block.residual), allowed, depth=config.depth, tfs=tfs)
+    return learn(block, *grown, draw.in_bag, number, config=config)
+
+
+@functools.partial(jax.jit, static_argnames="config")
+def learn(
+    block: Block,
+    predicted: Float[Array, "cell target"],
+    gains: Float[Array, "tf target"],
+    in_bag: Float[Array, " cell"],
+    number: int,
+    *,
+    config: GRNBoost2Config,
+) -> Block:
+    """The block once it has the trees of a round: their gains, and what is left to predict."""
     residual = block.residual - config.learning_rate * predicted
-    outside = (1 - draw.in_bag) / jnp.sum(1 - draw.in_bag)
+    outside = (1 - in_bag) / jnp.sum(1 - in_bag)
     before = jnp.matmul(outside, block.residual**2, precision="highest")
     after = jnp.matmul(outside, residual**2, precision="highest")
     if config.improvement == "new-cells":
@@ -205,13 +246,14 @@ def boost(block: Block, draw: Draw, number: int, *, config: GRNBoost2Config) -> 
     )
 
 
+@functools.partial(jax.jit, static_argnames=("config", "tfs"))
 def find_allowed(
-    draw: Draw, own: Int[Array, " target"], config: GRNBoost2Config, *, tfs: int
+    tried: Int[Array, " slot"], own: Int[Array, " target"], config: GRNBoost2Config, *, tfs: int
 ) -> Bool[Array, "slot target"]:
     """Which slots a target may use: so many of each node as it tries, and never itself."""
-    tried = draw.tried.reshape(2**config.depth - 1, -1)
+    tried = tried.reshape(2**config.depth - 1, -1)
     is_own = tried[..., None] == own  # [node, slot, target]
     slot = jnp.arange(tried.shape[1])[:, None]
     own_slot = jnp.where(is_own, slot, len(slot)).min(axis=1, keepdims=True)
     most = jnp.where(own < 0, config.tried(tfs), config.tried(tfs - 1))
-    return (~is_own & (slot - (slot > own_slot) < most)).reshape(len(draw.tried), -1)
+    return (~is_own & (slot - (slot > own_slot) < most)).reshape(tried.size, -1)

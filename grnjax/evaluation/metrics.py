@@ -76,14 +76,31 @@ def within_target(pairs: np.ndarray, labels: np.ndarray, scores: np.ndarray) -> 
 
 
 def _average_over_groups(groups: np.ndarray, labels: np.ndarray, scores: np.ndarray) -> dict:
-    labels, scores = np.asarray(labels) > 0, np.asarray(scores)
-    order = np.argsort(groups, kind="stable")
-    members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
-    usable = [rows for rows in members if 0 < labels[rows].sum() < len(rows)]
-    each = [binary_metrics(labels[rows], scores[rows]) for rows in usable]
-    names = ("auroc", "average_precision", "ap_ratio")
-    means = {name: np.mean([one[name] for one in each]) if each else np.nan for name in names}
-    return {name: float(mean) for name, mean in means.items()} | {"count": len(each)}
+    """Means of `binary_metrics` over the groups with both classes, found for all at once."""
+    groups, is_positive = np.unique(groups, return_inverse=True)[1], np.asarray(labels) > 0
+    pairs, positives = np.bincount(groups), np.bincount(groups, weights=is_positive)
+    usable = np.flatnonzero((0 < positives) & (positives < pairs))
+    pairs, positives = pairs[usable], positives[usable]
+    order = np.lexsort((-read_scores(scores), groups))
+    order = order[np.isin(groups[order], usable)]
+    of_pair, scores = np.repeat(np.arange(len(usable)), pairs), np.asarray(scores)[order]
+    ends = np.append((np.diff(of_pair) != 0) | (np.diff(scores) != 0), True)[: len(order)]
+    ends, group = np.flatnonzero(ends), of_pair[ends]  # one for each tie
+    true, counted = np.cumsum(is_positive[order])[ends], ends + 1
+    gained, added = np.diff(true, prepend=0), np.diff(counted, prepend=0)
+    before = np.cumsum(pairs) - pairs, np.cumsum(positives) - positives  # in earlier groups
+    counted, true = counted - before[0][group], true - before[1][group]
+    area = (true - gained / 2) * (added - gained)
+    precise = true / counted * gained / positives[group]
+    auroc = np.bincount(group, weights=area) / (positives * (pairs - positives))
+    average_precision = np.bincount(group, weights=precise)
+    each = {
+        "auroc": auroc,
+        "average_precision": average_precision,
+        "ap_ratio": average_precision * pairs / positives,
+    }
+    means = {name: values.mean() if len(usable) else np.nan for name, values in each.items()}
+    return {name: float(mean) for name, mean in means.items()} | {"count": len(usable)}
 
 
 def to_logits(probabilities: np.ndarray) -> np.ndarray:

@@ -36,7 +36,7 @@ def remaining_signal(config: DenoiserConfig) -> Float[Array, " step"]:
 
 
 class Denoiser(nn.Module):
-    """noise = w . (h - A^T h_tf), with h the layers of each gene's noisy value, vector and step.
+    """noise = w . (h - A^T h_tf) + b, with h the layers of a gene's noisy value, vector and step.
 
     A is [tf, gene], with nothing for a gene on itself.
     """
@@ -58,5 +58,6 @@ class Denoiser(nn.Module):
         for layer, width in enumerate(widths):
             at = nn.tanh(nn.Dense(width, name=f"step_{layer}")(time))[:, None]
             h = nn.tanh(nn.Dense(width, name=f"layer_{layer}")(h)) + at
-        h = h - jnp.einsum("cth,tg->cgh", h[:, tfs], matrix)
-        return nn.Dense(1, name="noise")(h)[..., 0]
+        # w comes before A, as they commute, and A meets one number a gene where h has many
+        u = nn.Dense(1, use_bias=False, name="noise")(h)[..., 0]
+        return u - u[:, tfs] @ matrix + self.param("bias", nn.initializers.zeros, ())
