@@ -32,7 +32,7 @@ from grnjax.storage.memory import count_cores
 from grnjax.types import GeneTable
 
 REGROUP_EVERY = 5  # rounds until targets that stopped make room for others
-MANY_CELLS = 1000  # from so many on, bins are two to three times as fast
+MANY_CELLS = 1000  # from so many on, cuts are tried between bins
 NOWHERE = -1
 
 
@@ -56,7 +56,7 @@ class GRNBoost2Config(Settings):
     which is what scikit-learn reports since 1.3, and which ends after some 30 rounds by chance."""
     cuts: Literal["auto", "exact", "binned"] = "auto"
     """Where a tree may cut: between any two neighbouring values of a TF, or between 32 bins of
-    them; auto: exact below 1,000 cells, where bins save little."""
+    them; auto: exact below 1,000 cells."""
 
     def tried(self, candidates: int) -> int:
         """How many of so many candidate TFs are tried at a node."""
@@ -73,14 +73,11 @@ class GRNBoost2Config(Settings):
             slots=min(tfs, max(self.tried(tfs), self.tried(tfs - 1) + 1)),
         )
 
-    def sort_cells(
-        self, expression: Float[np.ndarray, "cell tf"]
-    ) -> Presorted | Binned | SparseBinned:
-        """The expression of the TFs, made ready to draw trees from."""
-        if self.cuts == "exact" or (self.cuts == "auto" and len(expression) < MANY_CELLS):
-            return Presorted(expression)
-        on_processor = jax.default_backend() == "cpu"
-        return SparseBinned(expression) if on_processor else Binned(expression)
+    def searcher(self, cells: int) -> type[Presorted | Binned | SparseBinned]:
+        """What draws trees of so many cells, and finds their cuts."""
+        if self.cuts == "exact" or (self.cuts == "auto" and cells < MANY_CELLS):
+            return Presorted
+        return SparseBinned if jax.default_backend() == "cpu" else Binned
 
 
 class Block(NamedTuple):
@@ -111,33 +108,29 @@ def score_targets(
     left = start(genes, targets, tfs, varies, config)
     if not len(left.place):
         return scores
-    prepared = config.sort_cells(genes.expression[:, tfs])
+    prepared = config.searcher(len(genes.expression))(genes.expression[:, tfs])
     plan = config.plan(len(genes.expression), len(tfs))
-    for first in range(0, config.rounds, REGROUP_EVERY):
-        if not len(left.place):
-            break
-        blocks = split(left, prepared.choose_width(plan))
-        numbers = range(first, min(first + REGROUP_EVERY, config.rounds))
-        for number in numbers:
-            draw = prepared.draw(seed, number, plan)
-            blocks = boost_all(blocks, draw, number, config)
-        left = join(blocks)
-        ends = ~left.runs | (numbers.stop == config.rounds)
-        ended, left = take(left, ends), take(left, ~ends)
-        scores[np.ix_(rows, ended.place)] = importance(ended)
-    return scores
-
-
-def boost_all(
-    blocks: list[Block], draw: Draw | SparseDraw, number: int, config: GRNBoost2Config
-) -> list[Block]:
-    """All blocks after one more round; on the processor one block a core."""
-    if isinstance(draw, Draw):
-        return [boost(block, draw, number, config=config) for block in blocks]
     with ThreadPoolExecutor(count_cores()) as cores:
-        return list(
-            cores.map(lambda block: boost_on_processor(block, draw, number, config=config), blocks)
-        )
+        for first in range(0, config.rounds, REGROUP_EVERY):
+            if not len(left.place):
+                break
+            blocks = split(left, prepared.choose_width(plan, len(left.place)))
+            numbers = range(first, min(first + REGROUP_EVERY, config.rounds))
+            for number in numbers:
+                draw = prepared.draw(seed, number, plan)
+                if isinstance(draw, Draw):
+                    blocks = [boost(block, draw, number, config=config) for block in blocks]
+                else:
+                    one = functools.partial(
+                        boost_by_tables, draw=draw, number=number, config=config
+                    )
+                    blocks = list(cores.map(one, blocks))
+                del draw  # before there is another
+            left = join(blocks)
+            ends = ~left.runs | (numbers.stop == config.rounds)
+            ended, left = take(left, ends), take(left, ~ends)
+            scores[np.ix_(rows, ended.place)] = importance(ended)
+    return scores
 
 
 def start(
@@ -205,10 +198,8 @@ def boost(block: Block, draw: Draw, number: int, *, config: GRNBoost2Config) -> 
     return learn(block, *grown, draw.in_bag, number, config=config)
 
 
-def boost_on_processor(
-    block: Block, draw: SparseDraw, number: int, *, config: GRNBoost2Config
-) -> Block:
-    """The same by trees that are grown on the processor."""
+def boost_by_tables(block: Block, draw: SparseDraw, number: int, config: GRNBoost2Config) -> Block:
+    """The same on a processor; blocks are independent, one a core."""
     tfs = len(block.gains)
     allowed = np.asarray(find_allowed(draw.tried, block.own, config, tfs=tfs))
     grown = draw.grow(np.asarray(block.residual), allowed, depth=config.depth, tfs=tfs)

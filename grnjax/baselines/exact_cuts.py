@@ -28,8 +28,8 @@ class Presorted:
         self.expression = expression
         self.order = np.argsort(expression, axis=0, kind="stable").T.astype(np.int32)  # [tf, cell]
 
-    def choose_width(self, plan: Plan) -> int:
-        """How many targets make a block."""
+    def choose_width(self, plan: Plan, targets: int) -> int:
+        """How many targets make a block, for one compilation always as many."""
         slots = plan.slots * 2 ** (plan.depth - 1)  # of the last level
         return min(WIDEST, math.ceil(NUMBERS_A_STEP / max(slots, 1) / LANES) * LANES)
 

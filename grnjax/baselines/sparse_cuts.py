@@ -7,6 +7,7 @@ residuals of a node is a histogram for all targets, running sums of it are what 
 and what the commonest bin has is the rest. Blocks of targets are grown side by side.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -16,28 +17,30 @@ from scipy import sparse
 from grnjax.baselines.binned_cuts import BINS, bin_values
 from grnjax.baselines.trees import Plan, slots_of_level
 
-WIDEST, NARROWEST = 256, 32  # targets of a block
-NUMBERS_A_BLOCK = 2**21  # residuals, where that leaves it wide enough
-NO_CUT = BINS  # which no bin is above
+WIDEST, LANES = 256, 32  # targets of a block: at most, and a multiple of
+NUMBERS_A_BLOCK = 2**20  # residuals, where that leaves it wide enough
+WHOLE = BINS  # in the place of a cut: no bin is above it
 
 
 class SparseBinned:
     """Expression of the TFs in bins, from which trees are drawn."""
 
     def __init__(self, expression: Float[np.ndarray, "cell tf"]):
-        self.bins = np.stack([bin_values(x) for x in expression.T], axis=1).astype(np.int8)
+        self.bins = np.stack([bin_values(x).astype(np.int8) for x in expression.T])  # [tf, cell]
 
-    def choose_width(self, plan: Plan) -> int:
-        """How many targets make a block."""
-        return min(WIDEST, max(NARROWEST, NUMBERS_A_BLOCK // plan.cells))
+    def choose_width(self, plan: Plan, targets: int) -> int:
+        """How many of so many targets make a block."""
+        fits = max(1, NUMBERS_A_BLOCK // plan.cells // LANES) * LANES
+        return min(WIDEST, fits, math.ceil(targets / LANES) * LANES)
 
     def draw(self, seed: int, number: int, plan: Plan) -> "SparseDraw":
         """Draws of tree `number`, from the seed and the number alone."""
         in_bag, tried = plan.draw_bag(seed, number), plan.draw_tfs(seed, number)
         order = np.argsort(~in_bag, kind="stable")
-        bins = self.bins[np.ix_(order, tried)]
-        tables = [sort_into_bins(part) for part in np.split(bins[: plan.bag].T, plan.nodes)]
-        return SparseDraw(in_bag.astype(np.float32), tried, order, bins, tables)
+        bins = self.bins[np.ix_(tried, order)]
+        tables = [sort_into_bins(part) for part in np.split(bins[:, : plan.bag], plan.nodes)]
+        by_place = np.ascontiguousarray(bins.T)
+        return SparseDraw(in_bag.astype(np.float32), tried, order, by_place, tables)
 
 
 class BinTable(NamedTuple):
@@ -51,7 +54,7 @@ class BinTable(NamedTuple):
     ) -> Shaped[np.ndarray, "cut slot target"]:
         """Sums of the values below each cut; `total` is that of all."""
         slots = np.arange(len(self.commonest))
-        sums = (self.is_in.astype(values.dtype) @ values).reshape(BINS, len(slots), -1)
+        sums = (self.is_in @ values).reshape(BINS, len(slots), -1)
         sums[self.commonest, slots] = total - sums.sum(axis=0, dtype=values.dtype)
         for above in range(1, BINS - 1):
             sums[above] += sums[above - 1]
@@ -130,7 +133,7 @@ class SparseDraw(NamedTuple):
             node, sums = 2 * node + is_right, children
         means = np.stack([of_leaf.mean for of_leaf in sums])
         predicted = np.empty_like(residual)
-        predicted[self.order] = np.take_along_axis(means, node.astype(np.intp), axis=0)
+        predicted[self.order] = means[node, target]
         return predicted, gains
 
 
@@ -141,29 +144,29 @@ def find_cut(
     node: NodeSums,
     allowed: Bool[np.ndarray, "slot target"],
 ) -> Cut:
-    """The best cut of a node over its allowed slots; of equal ones that of the first slot."""
+    """The best cut of a node over its allowed slots."""
     counted = np.int16 if len(values) < 2**15 else np.int32
-    if inside.all():  # the root, where all targets have the same cells
+    if inside.all():  # all targets have the same cells, as at the root
         total = np.full(1, len(values), counted)
         count = table.add_up(np.ones((len(values), 1), counted), total)
     else:
-        values = np.where(inside, values, np.float32(0))
         count = table.add_up(inside.astype(counted), node.size.astype(counted))
-    total, size = table.add_up(values, node.total), count.astype(np.float32)
-    apart = total - size * node.mean  # of values less their mean
-    parts = np.maximum(size * (node.size - size), 0.5)  # below 1: no cut, as one part is empty
-    parts = np.where(allowed & node.grows, parts, np.float32(np.inf))
-    gain, target = apart * apart / parts, np.arange(values.shape[1])
+    values = np.where(inside, values - node.mean, np.float32(0))
+    total, size = table.add_up(values, np.zeros_like(node.total)), count.astype(np.float32)
+    parts = size * (node.size - size)
+    parts = np.where(allowed & node.grows & (parts > 0), parts, np.float32(np.inf))
+    gain, target = total * total / parts, np.arange(values.shape[1])
     slot = gain.max(axis=0).argmax(axis=0)
     place = gain[:, slot, target].argmax(axis=0)
     best = gain[place, slot, target]
-    cuts = (best > 0) & (parts[place, slot, target] >= 1)
+    cuts = best > 0
     size = np.broadcast_to(size, total.shape)[place, slot, target]
-    below = np.where(cuts, size, node.size), np.where(cuts, total[place, slot, target], node.total)
+    below = np.where(cuts, size, node.size)
+    rest = np.where(cuts, total[place, slot, target], 0) + below * node.mean
     return Cut(
-        gain=np.where(cuts, best * node.size, 0),
+        gain=best * node.size,
         slot=slot,
-        place=np.where(cuts, place, NO_CUT).astype(np.int8),
-        below=NodeSums(*below, cuts),
-        above=NodeSums(node.size - below[0], node.total - below[1], cuts),
+        place=np.where(cuts, place, WHOLE).astype(np.int8),
+        below=NodeSums(below, rest, cuts),
+        above=NodeSums(node.size - below, node.total - rest, cuts),
     )

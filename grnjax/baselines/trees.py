@@ -4,7 +4,7 @@ Trees of boosting are small and many, and what they cost is the search for the b
 all targets share what a round draws: the cells in its bag, and the TFs tried at each node. The
 tree of a target is distributed as if it had drawn alone, and the search is done for all of them
 side by side: between any two neighbouring values of a TF (`exact_cuts.py`), or, for many cells,
-between bins (`binned_cuts.py`).
+between bins (`binned_cuts.py`; `sparse_cuts.py` on a processor).
 
 Nodes of one level are numbered from the left; a cell's node is 2 n or 2 n + 1 after node n was cut.
 """

@@ -79,17 +79,17 @@ def _average_over_groups(groups: np.ndarray, labels: np.ndarray, scores: np.ndar
     """Means of `binary_metrics` over the groups with both classes, found for all at once."""
     groups, is_positive = np.unique(groups, return_inverse=True)[1], np.asarray(labels) > 0
     pairs, positives = np.bincount(groups), np.bincount(groups, weights=is_positive)
-    usable = np.flatnonzero((0 < positives) & (positives < pairs))
-    pairs, positives = pairs[usable], positives[usable]
-    order = np.lexsort((-read_scores(scores), groups))
-    order = order[np.isin(groups[order], usable)]
-    of_pair, scores = np.repeat(np.arange(len(usable)), pairs), np.asarray(scores)[order]
+    is_usable = (0 < positives) & (positives < pairs)
+    pairs, positives, scores = pairs[is_usable], positives[is_usable], read_scores(scores)
+    order = np.lexsort((-scores, groups))
+    order = order[is_usable[groups[order]]]
+    of_pair, scores = np.repeat(np.arange(len(pairs)), pairs), scores[order]
     ends = np.append((np.diff(of_pair) != 0) | (np.diff(scores) != 0), True)[: len(order)]
     ends, group = np.flatnonzero(ends), of_pair[ends]  # one for each tie
     true, counted = np.cumsum(is_positive[order])[ends], ends + 1
     gained, added = np.diff(true, prepend=0), np.diff(counted, prepend=0)
-    before = np.cumsum(pairs) - pairs, np.cumsum(positives) - positives  # in earlier groups
-    counted, true = counted - before[0][group], true - before[1][group]
+    counted = counted - (np.cumsum(pairs) - pairs)[group]  # in this group
+    true = true - (np.cumsum(positives) - positives)[group]
     area = (true - gained / 2) * (added - gained)
     precise = true / counted * gained / positives[group]
     auroc = np.bincount(group, weights=area) / (positives * (pairs - positives))
@@ -99,8 +99,8 @@ def _average_over_groups(groups: np.ndarray, labels: np.ndarray, scores: np.ndar
         "average_precision": average_precision,
         "ap_ratio": average_precision * pairs / positives,
     }
-    means = {name: values.mean() if len(usable) else np.nan for name, values in each.items()}
-    return {name: float(mean) for name, mean in means.items()} | {"count": len(usable)}
+    means = {name: values.mean() if len(pairs) else np.nan for name, values in each.items()}
+    return {name: float(mean) for name, mean in means.items()} | {"count": len(pairs)}
 
 
 def to_logits(probabilities: np.ndarray) -> np.ndarray:

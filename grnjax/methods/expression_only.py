@@ -37,6 +37,7 @@ from grnjax.methods.method import (
 )
 from grnjax.methods.score_blocks import digest_run, read_block, write_block
 from grnjax.progress import ProgressBar
+from grnjax.storage.memory import count_cores
 from grnjax.training.recorder import FitRecorder
 from grnjax.types import GeneTable, LabelledPairs, Part
 
@@ -79,6 +80,11 @@ class ExpressionOnlyMethod(MethodConfig):
         """The cells that are read: those of the run."""
         del seed
         return genes
+
+    def algorithm(self, cells: int) -> str:
+        """What else than the settings decides the last bits: a change makes old blocks useless."""
+        del cells
+        return ""
 
     def controls(self) -> Mapping[str, Control]:
         """Expression permuted over genes."""
@@ -193,14 +199,21 @@ class GRNBoost2Method(GRNBoost2Config, TreeMethod):
     SCORE: ClassVar[Callable] = staticmethod(boosting.score_targets)
     TARGETS_A_BLOCK: ClassVar[int | None] = 1024
 
+    def algorithm(self, cells: int) -> str:
+        """How cuts are searched for, which differs between processors and accelerators."""
+        return self.searcher(cells).__name__
+
     def stream_bytes(self, tfs: int, genes: int, cells: int) -> float:
-        """Values and bins of the TFs, and the targets of a block with what is left of them."""
-        return cells * (8 * tfs + 12 * min(genes, 1024))
+        """Values, bins and tables of the TFs, and targets of a block with what is left of them."""
+        tables = 7 * 9 * self.tried(tfs)  # of the nodes of a tree, where no value is 0
+        return cells * (5 * tfs + tables + 12 * min(genes, 1024) + 25 * 32 * count_cores())
 
     def estimate(self, tfs: int, genes: int, cells: int, fits: int) -> Cost:
-        """By 383 to 2,638 cells (experiments/bench/unsupervised.py)."""
+        """By 383 to 5,000 cells (experiments/bench/unsupervised.py and rivals.py)."""
         cells = self.meta_cells or cells
-        return Cost(5 + genes * (1.5e-3 + 3e-8 * tfs * cells), 8e8 + BYTES_A_PAIR * tfs * genes)
+        of_pair = 3e-8 if cells < boosting.MANY_CELLS else 1e-8  # seconds, of a cell
+        seconds = 5 + genes * (1.5e-3 + of_pair * tfs * cells)
+        return Cost(seconds, 8e8 + BYTES_A_PAIR * tfs * genes)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -242,7 +255,7 @@ def score_genes(
     refuse_many_pairs(len(tfs), len(targets))
     size = chosen.TARGETS_A_BLOCK or max(len(targets), 1)
     kept = None if folder is None else Path(folder) / "checkpoints" / name
-    key = digest_run(genes, name, settings, seed)
+    key = digest_run(genes, name + chosen.algorithm(len(genes.expression)), settings, seed)
     scores = np.zeros((len(tfs), len(genes.names)), np.float32)
     with ProgressBar(len(targets), f"inferring by {name}", unit="target") as bar:
         for first in range(0, len(targets), size):

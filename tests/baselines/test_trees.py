@@ -55,14 +55,20 @@ def boosted_by_rule(planted):
         "same-cells": GRNBoost2Config(improvement="same-cells"),
         "new-cells": GRNBoost2Config(improvement="new-cells"),
         "binned": GRNBoost2Config(improvement="same-cells", cuts="binned"),
+        "binned, on an accelerator": GRNBoost2Config(improvement="same-cells", cuts="binned"),
     }.items():
-        scores = [boosting.score_targets(genes, targets, config, seed=seed) for seed in (0, 1)]
+        with pytest.MonkeyPatch.context() as patch:
+            backend = "gpu" if name.endswith("accelerator") else "cpu"
+            patch.setattr(jax, "default_backend", lambda backend=backend: backend)
+            scores = [boosting.score_targets(genes, targets, config, seed=seed) for seed in (0, 1)]
         results[name] = config, scores
     return results
 
 
-@pytest.fixture(params=["same-cells", "new-cells", "binned"])
-def boosted(request, boosted_by_rule):
+@pytest.fixture(params=["same-cells", "new-cells", "binned", "binned, on an accelerator"])
+def boosted(request, boosted_by_rule, monkeypatch):
+    if request.param.endswith("accelerator"):
+        monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     return boosted_by_rule[request.param]
 
 

@@ -168,3 +168,20 @@ def test_damaged_input_is_refused():
         evaluate_pairs(pairs, np.array([1, 0, 0]), np.array([1.0, 2.0, 0.0]))
     with pytest.raises(SplitError, match="No pairs to evaluate"):
         binary_metrics(np.array([]), np.array([]))
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 60))
+def test_within_tf_is_the_mean_of_each_tf_alone_whatever_the_ties(seed, size):
+    rng = np.random.default_rng(seed)
+    pairs = np.stack([rng.integers(5, size=size), np.arange(size)], axis=1)
+    labels, scores = rng.random(size) < rng.random(), rng.integers(4, size=size) / 2
+    alone = [
+        binary_metrics(labels[rows], scores[rows])
+        for rows in (pairs[:, 0] == tf for tf in range(5))
+        if 0 < labels[rows].sum() < rows.sum()
+    ]
+    found = within_tf(pairs, labels, scores)
+    assert found["count"] == len(alone)
+    for name in ("auroc", "average_precision", "ap_ratio"):
+        expected = np.mean([one[name] for one in alone]) if alone else np.nan
+        np.testing.assert_allclose(found[name], expected, rtol=1e-12)
