@@ -17,7 +17,7 @@ from scipy import sparse
 from grnjax.baselines.binned_cuts import BINS, bin_values
 from grnjax.baselines.trees import Plan, slots_of_level
 
-WIDEST, LANES = 256, 32  # targets of a block: at most, and a multiple of
+WIDEST, LANES = 128, 32  # targets of a block: at most, and a multiple of
 NUMBERS_A_BLOCK = 2**20  # residuals, where that leaves it wide enough
 WHOLE = BINS  # in the place of a cut: no bin is above it
 
