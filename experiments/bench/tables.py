@@ -242,6 +242,8 @@ TABLES = {
     "joint step": joint_step_table,
     "swaps": swaps_table,
     "rivals, mDC": lambda: rivals_table("mDC"),
+    "rivals, hESC": lambda: rivals_table("hESC"),
+    "rivals, simulated": lambda: rivals_table("simulated"),
     "rivals, 5,000 genes": lambda: rivals_table("simulated, 5,000 genes"),
     "Geneformer beside transformers": foundation_table,
     "schedules, mDC": lambda: schedule_table("mDC"),

@@ -6,6 +6,7 @@ that it learnt regulation.
 """
 
 import dataclasses
+import threading
 import weakref
 
 import numpy as np
@@ -31,6 +32,7 @@ ENSEMBLE_KEPT = 4
 COMPONENTS = 30
 FEATURES: weakref.WeakKeyDictionary[GeneTable, np.ndarray] = weakref.WeakKeyDictionary()
 """Of the genes, for `linear_expression`: made once for a table, as every fold asks for them."""
+MAKES_FEATURES = threading.Lock()
 
 
 def trivial_rows(
@@ -186,11 +188,13 @@ def linear_expression(genes: GeneTable, train: LabelMatrix) -> Scores:
 
     Five statistics and 30 principal components, each with deviation 1 over the measured genes.
     """
-    if genes not in FEATURES:
-        components = principal_components(genes, COMPONENTS)
-        features = np.concatenate([expression_statistics(genes), components], axis=1)
-        spread = features[genes.measured].std(axis=0)
-        FEATURES[genes] = features / np.where(spread > 1e-9, spread, 1)
+    with MAKES_FEATURES:
+        if genes not in FEATURES:
+            components = principal_components(genes, COMPONENTS)
+            features = np.concatenate([expression_statistics(genes), components], axis=1)
+            spread = features[genes.measured].std(axis=0)
+            FEATURES[genes] = features / np.where(spread > 1e-9, spread, 1)
+        features = FEATURES[genes]
     return fit_factor_model(
-        train, rank=0, ridge=FactorRidge(), features=FEATURES[genes], target_bias=False
+        train, rank=0, ridge=FactorRidge(), features=features, target_bias=False
     )

@@ -1,6 +1,7 @@
 """Results rows: what scores are worth on labelled pairs, beside the trivial rows."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from grnjax.evaluation.bootstrap import bootstrap_over_tfs
 from grnjax.evaluation.metrics import evaluate_pairs
 from grnjax.evaluation.negatives import match_negatives
 from grnjax.progress import logger
+from grnjax.storage.memory import count_cores
 from grnjax.types import Dataset, Fold, GeneTable, LabelledPairs, Split
 
 MOST_TRIVIAL_CANDIDATES = 1_000_000
@@ -65,19 +67,24 @@ def trivial_out_of_fold(
             f"{len(candidates):,} candidates: of trivial rows, base rates alone above "
             f"{MOST_TRIVIAL_CANDIDATES:,}"
         )
-    scores: dict[str, np.ndarray] = {}
     genes = dataset.genes
-    for fold in folds:
-        if fold.repeat == 0:
-            split = fold.part.split
-            if are_many:
-                blocks = rate_rows(label_matrix(split.train, genes.tfs, len(genes.names)))
-            else:
-                blocks = trivial_rows(genes, split.train, split.validation, genes.tfs)
-            hidden = candidates.take(fold.held_out)
-            for name, block in blocks.items():
-                column = scores.setdefault(name, np.empty(len(candidates), block.dtype))
-                column[fold.held_out] = scores_at(block, hidden, genes.tfs)
+
+    def fit_fold(fold: Fold) -> dict[str, np.ndarray]:
+        split = fold.part.split
+        if are_many:
+            blocks = rate_rows(label_matrix(split.train, genes.tfs, len(genes.names)))
+        else:
+            blocks = trivial_rows(genes, split.train, split.validation, genes.tfs)
+        hidden = candidates.take(fold.held_out)
+        return {name: scores_at(block, hidden, genes.tfs) for name, block in blocks.items()}
+
+    scores: dict[str, np.ndarray] = {}
+    first = [fold for fold in folds if fold.repeat == 0]
+    with ThreadPoolExecutor(count_cores()) as cores:  # each fit is too small for more than one
+        for fold, found in zip(first, cores.map(fit_fold, first), strict=True):
+            for name, held_out in found.items():
+                column = scores.setdefault(name, np.empty(len(candidates), held_out.dtype))
+                column[fold.held_out] = held_out
     return scores
 
 

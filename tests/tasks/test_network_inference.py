@@ -80,7 +80,7 @@ def test_known_edges_alone_are_ranked_by_scregnet(small_set, monkeypatch):
     network = grnjax.infer(None, small_set.known, config=config)
     assert network.method == "scRegNet" and network.evidence == {} and network.worth == []
     assert len(network.edges) == len(network.candidates) > 0
-    assert {row["method"] for row in network.rows} == {"scRegNet"}
+    assert {row["method"] for row in network.rows} == {"scRegNet", "TF rate", "degree product"}
 
 
 def test_evidence_for_a_method_that_reads_none_is_refused(small_set):
