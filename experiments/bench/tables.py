@@ -168,7 +168,8 @@ def swaps_table() -> Table:
 def rivals_table(name: str) -> Table:
     """Networks from expression alone by ours and by others, quality beside time."""
     rows: dict[str, list[dict]] = {}
-    for row in read_rows("bench_rivals", set=name):
+    found = read_rows("bench_rivals", set=name)
+    for row in sorted(found, key=lambda row: not row["method"].startswith("grnjax")):
         rows.setdefault(row["method"], []).append(row)
 
     def mean(key: str, form: str):

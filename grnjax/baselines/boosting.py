@@ -117,20 +117,25 @@ def score_targets(
             blocks = split(left, prepared.choose_width(plan, len(left.place)))
             numbers = range(first, min(first + REGROUP_EVERY, config.rounds))
             for number in numbers:
-                draw = prepared.draw(seed, number, plan)
-                if isinstance(draw, Draw):
-                    blocks = [boost(block, draw, number, config=config) for block in blocks]
-                else:
-                    one = functools.partial(
-                        boost_by_tables, draw=draw, number=number, config=config
-                    )
-                    blocks = list(cores.map(one, blocks))
-                del draw  # before there is another
+                blocks = boost_all(blocks, prepared.draw(seed, number, plan), number, config, cores)
             left = join(blocks)
             ends = ~left.runs | (numbers.stop == config.rounds)
             ended, left = take(left, ends), take(left, ~ends)
             scores[np.ix_(rows, ended.place)] = importance(ended)
     return scores
+
+
+def boost_all(
+    blocks: list[Block],
+    draw: Draw | SparseDraw,
+    number: int,
+    config: GRNBoost2Config,
+    cores: ThreadPoolExecutor,
+) -> list[Block]:
+    """All blocks after one more round, one after the other or, by sparse tables, one a core."""
+    if isinstance(draw, Draw):
+        return [boost(block, draw, number, config=config) for block in blocks]
+    return list(cores.map(lambda block: boost_by_tables(block, draw, number, config), blocks))
 
 
 def start(
@@ -199,7 +204,7 @@ def boost(block: Block, draw: Draw, number: int, *, config: GRNBoost2Config) -> 
 
 
 def boost_by_tables(block: Block, draw: SparseDraw, number: int, config: GRNBoost2Config) -> Block:
-    """The same on a processor; blocks are independent, one a core."""
+    """The same by trees that sparse tables grow."""
     tfs = len(block.gains)
     allowed = np.asarray(find_allowed(draw.tried, block.own, config, tfs=tfs))
     grown = draw.grow(np.asarray(block.residual), allowed, depth=config.depth, tfs=tfs)

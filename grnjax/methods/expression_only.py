@@ -17,6 +17,7 @@ from grnjax.baselines import boosting, correlation, forests, information, pidc
 from grnjax.baselines.boosting import GRNBoost2Config
 from grnjax.baselines.controls import scores_at
 from grnjax.baselines.correlation import CorrelationConfig
+from grnjax.baselines.exact_cuts import Presorted
 from grnjax.baselines.forests import GENIE3Config
 from grnjax.baselines.information import MutualInformationConfig
 from grnjax.baselines.pidc import PIDCConfig
@@ -205,13 +206,14 @@ class GRNBoost2Method(GRNBoost2Config, TreeMethod):
 
     def stream_bytes(self, tfs: int, genes: int, cells: int) -> float:
         """Values, bins and tables of the TFs, and targets of a block with what is left of them."""
-        tables = 7 * 9 * self.tried(tfs)  # of the nodes of a tree, where no value is 0
-        return cells * (5 * tfs + tables + 12 * min(genes, 1024) + 25 * 32 * count_cores())
+        tables = 9 * (2**self.depth - 1) * self.tried(tfs)  # of all nodes, where no value is 0
+        grown = 25 * 32 * count_cores()  # a block of 32 targets each
+        return cells * (5 * tfs + tables + 12 * min(genes, 1024) + grown)
 
     def estimate(self, tfs: int, genes: int, cells: int, fits: int) -> Cost:
         """By 383 to 5,000 cells (experiments/bench/unsupervised.py and rivals.py)."""
         cells = self.meta_cells or cells
-        of_pair = 3e-8 if cells < boosting.MANY_CELLS else 1e-8  # seconds, of a cell
+        of_pair = 3e-8 if self.searcher(cells) is Presorted else 2e-8  # seconds, of a cell
         seconds = 5 + genes * (1.5e-3 + of_pair * tfs * cells)
         return Cost(seconds, 8e8 + BYTES_A_PAIR * tfs * genes)
 
